@@ -48,4 +48,3 @@ def one_of(name: str, value: object, allowed: Collection[object]) -> None:
     """
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
-
