@@ -1,0 +1,101 @@
+"""JupyterLab in headless Chromium, for whatever can only be judged where the reader sits."""
+
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from course_utils.cli import lab_environment
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+__all__ = ["chromium", "open_notebook", "run_all", "serve"]
+
+# Without the last four, Chromium calls home at every start.
+FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-quic --disable-background-networking"
+FLAGS += " --disable-component-update --disable-sync --disable-dev-shm-usage"
+
+
+# No cell has waited or run for a second. A cell that waits shows [*]; the kernel's indicator alone misses short runs.
+RESTED = """() => {
+  const busy = document.querySelector('.jp-Notebook-ExecutionIndicator[data-status="busy"]')
+    || [...document.querySelectorAll(".jp-InputArea-prompt")].some((prompt) => prompt.textContent.includes("*"));
+  if (busy || !window.restingSince) window.restingSince = performance.now();
+  return performance.now() - window.restingSince > 1000;
+}"""
+
+
+@contextmanager
+def serve(folder: Path, command: Sequence[str] | None = None) -> Iterator[str]:
+    """Run JupyterLab on `folder` while the context lasts, and give its address up to the path."""
+    port, token = free_port(), secrets.token_hex(12)
+    command = command or [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command = [part.format(port=port) for part in command]
+    log = folder / ".jupyterlab.log"
+    environment = lab_environment() | {"JUPYTER_TOKEN": token, "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".workspaces")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+    try:
+        wait_until_up(f"http://localhost:{port}/api?token={token}", process, log)
+        yield f"http://localhost:{port}/{{path}}?token={token}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("localhost", 0))
+        return int(s.getsockname()[1])
+
+
+def wait_until_up(address: str, process: subprocess.Popen, log: Path, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not come up in {seconds:g} s:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def chromium() -> Iterator["Browser"]:
+    """Debian's Chromium under Playwright's control."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        raise RuntimeError("no Chromium on the PATH; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+def open_notebook(browser: "Browser", address: str, notebook: str, *, width: int = 1300, height: int = 1000) -> "Page":
+    """Open `notebook` alone (no side bar) and wait for its kernel."""
+    page = browser.new_page(viewport={"width": width, "height": height})
+    # JupyterLab drops what it is told to run before its kernel answers, though it shows the kernel as idle.
+    with page.expect_event("websocket", lambda socket: "/api/kernels/" in socket.url, timeout=60_000) as opened:
+        page.goto(address.format(path=f"lab/tree/{notebook}"))
+    opened.value.wait_for_event("framereceived", timeout=60_000)
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
+    return page
+
+
+def run_all(page: "Page", *, seconds: float = 120) -> None:
+    """Run > Run All Cells, and wait until the kernel has rested for a second."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.wait_for_function(RESTED, timeout=1000 * seconds)

@@ -1,0 +1,238 @@
+"""A live panel: controls, a pure function from their values to a result, and a function that draws a result.
+
+    controls  --values-->  compute(**values)  --result-->  show(result)  --words, pixels-->  browser
+
+`compute` is a plain function, called in the kernel's own thread, or a generator function that yields a result whenever
+there is something new to see. A generator runs in a worker thread, where the latest values win: it is dropped at its
+next `yield` when the hand has moved on. `draw(figure)` builds the artists once and returns `show`, which updates them
+in place and says in words what is to be seen. So a test needs no browser, and a reader's function can replace ours.
+"""
+
+import base64
+import inspect
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from course_utils.panels.canvas import Canvas
+from course_utils.panels.controls import Control
+
+__all__ = ["Draw", "Panel", "Show"]
+
+Show = Callable[[Any], str]
+Draw = Callable[[Figure], Show]
+
+STATIC = Path(__file__).parent / "static"
+CAPTION = "<p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
+
+
+class Panel(anywidget.AnyWidget):
+    """Controls above a picture above a line of words.
+
+    >>> from course_utils.panels.controls import Slider
+    >>> def draw(figure):
+    ...     (line,) = figure.subplots().plot([0, 1], [0, 1])
+    ...     def show(slope):
+    ...         line.set_ydata([0, slope])
+    ...         return f"The line rises by {slope:g}."
+    ...     return show
+    >>> panel = Panel("A line", [Slider(name="a", label="Slope", values=[0, 1, 2])], lambda a: a, draw)
+    >>> panel.set(a=2).words
+    'The line rises by 2.'
+    """
+
+    _esm = STATIC / "panel.js"
+    _css = STATIC / "panel.css"
+    _title = traitlets.Unicode().tag(sync=True)
+    _controls = traitlets.List().tag(sync=True)
+    _size = traitlets.List().tag(sync=True)
+
+    def __init__(
+        self,
+        title: str,
+        controls: Sequence[Control],
+        compute: Callable[..., Any],
+        draw: Draw,
+        *,
+        size: tuple[int, int] = (900, 400),
+    ) -> None:
+        names = [c.name for c in controls]
+        if len(set(names)) < len(names):
+            raise ValueError(f"every control needs a name of its own, got {names}")
+        self.controls = {c.name: c for c in controls}
+        self.values = {c.name: c.value for c in controls}
+        self.result: Any = None
+        self.words = ""
+        self.error: Exception | None = None
+        self._compute = compute
+        self._canvas = Canvas(*size)
+        self._show = draw(self._canvas.figure)
+        self._number = 0  # of the message that is being answered
+        self._live = False  # a browser is looking
+        self._drawing = threading.Lock()
+        self._worker = Latest(self._run) if inspect.isgeneratorfunction(compute) else None
+        super().__init__(_title=title, _controls=[c.spec() for c in controls], _size=list(size))
+        self.on_msg(self._on_message)
+        self.set()
+
+    @property
+    def figure(self) -> Figure:
+        """The matplotlib figure, for a closer look at what is drawn."""
+        return self._canvas.figure
+
+    def set(self, **values: Any) -> "Panel":
+        """Move controls from code; returns when the picture has settled, and raises what `compute` raised."""
+        self._number = 0
+        self._move(self._read(values), controls=True)
+        self.wait()
+        if self.error is not None:
+            raise self.error
+        return self
+
+    def reset(self) -> "Panel":
+        """All controls back to their start."""
+        return self.set(**{name: c.value for name, c in self.controls.items()})
+
+    def wait(self) -> None:
+        """Return when no computation is under way."""
+        if self._worker is not None:
+            self._worker.wait()
+
+    def png(self) -> bytes:
+        """The picture as a PNG file."""
+        with self._drawing:
+            return self._canvas.png()
+
+    def _ipython_display_(self) -> None:
+        # Two outputs, because JupyterLab shows nothing but an error for a widget whose kernel is gone; the front end
+        # hides the still picture while the panel lives.
+        still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.words}
+        display(still, raw=True, metadata={"image/png": {"alt": self.words}})
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        bundle = {"application/vnd.jupyter.widget-view+json": view, "text/html": CAPTION, "text/plain": self.words}
+        display(bundle, raw=True)
+
+    def _read(self, values: dict[str, Any]) -> dict[str, Any]:
+        unknown = values.keys() - self.controls.keys()
+        if unknown:
+            raise ValueError(f"no control named {', '.join(sorted(unknown))}; there are {', '.join(self.controls)}")
+        return self.values | {name: self.controls[name].read(raw) for name, raw in values.items()}
+
+    def _on_message(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
+        self._number = message.get("number", 0)
+        if message.get("kind") == "hello":
+            self._live = True
+            with self._drawing:
+                self._canvas.set_scale(int(message.get("scale", 1)))
+                self._send_picture(controls=True, whole=True)
+        elif message.get("kind") == "move":
+            try:
+                values = self._read(message["values"])
+            except ValueError as problem:
+                self._fail(problem)
+            else:
+                self._move(values)
+
+    def _move(self, values: dict[str, Any], *, controls: bool = False) -> None:
+        self.values = values
+        if self._worker is None:
+            self._run((values, self._number, controls), lambda: False)
+        else:
+            if self._live:
+                self.send({"kind": "accepted", "number": self._number})
+            self._worker.submit((values, self._number, controls))
+
+    def _run(self, job: tuple[dict[str, Any], int, bool], superseded: Callable[[], bool]) -> None:
+        values, number, controls = job
+        try:
+            if self._worker is None:
+                self._present(self._compute(**values), number, controls=controls)
+                return
+            for result in self._compute(**values):
+                self._present(result, number, controls=controls, settled=False)
+                if superseded():
+                    return
+            with self._drawing:
+                self._send_picture()
+        except Exception as problem:  # whatever a reader's own function raises belongs into the panel
+            self._number = number
+            self._fail(problem)
+
+    def _present(self, result: Any, number: int, *, controls: bool, settled: bool = True) -> None:
+        with self._drawing:
+            self.result, self.error, self._number = result, None, number
+            self.words = self._show(result)
+            self._send_picture(controls=controls, settled=settled)
+
+    def _fail(self, problem: Exception) -> None:
+        self.error = problem
+        with self._drawing:
+            self._send_picture()
+
+    def _send_picture(self, *, controls: bool = False, settled: bool = True, whole: bool = False) -> None:
+        if not self._live:
+            return
+        patches = [self._canvas.whole()] if whole else self._canvas.changed()
+        width, height = (round(side * self.figure.dpi / 100) for side in self._size)
+        message = {
+            "kind": "frame",
+            "number": self._number,
+            "settled": settled,
+            "words": self.words,
+            "error": describe(self.error),
+            "values": self.values if controls else None,
+            "width": width,
+            "height": height,
+            "patches": [{"x": p.x, "y": p.y, "mime": p.mime} for p in patches],
+        }
+        self.send(message, buffers=[p.data for p in patches])
+
+
+class Latest:
+    """A worker thread that runs the latest job; an older one learns from `superseded()` that it should stop."""
+
+    def __init__(self, run: Callable[[Any, Callable[[], bool]], None]) -> None:
+        self._run = run
+        self._job: Any = None
+        self._busy = False
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, job: Any) -> None:
+        with self._changed:
+            self._job = job
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, daemon=True, name="panel")
+                self._thread.start()
+
+    def wait(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._job is None and not self._busy)
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._job is not None)
+                job, self._job, self._busy = self._job, None, True
+            try:
+                self._run(job, lambda: self._job is not None)
+            finally:
+                with self._changed:
+                    self._busy = False
+                    self._changed.notify_all()
+
+
+def describe(problem: Exception | None) -> dict[str, str] | None:
+    """An exception as the front end shows it."""
+    if problem is None:
+        return None
+    lines = traceback.format_exception(problem)
+    return {"message": f"{type(problem).__name__}: {problem}", "traceback": "".join(lines)}

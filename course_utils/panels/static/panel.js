@@ -1,0 +1,170 @@
+// The front end of every panel: native controls, a canvas, a line of words.
+// It needs of its model only get, on, off and send, so an exported page can stand in for the kernel.
+
+const make = (tag, properties = {}, ...children) => {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+};
+
+let count = 0;
+
+// Each kind of control: an element, how a value is shown in it, and how one is read from it.
+const KINDS = {
+  slider(spec, changed) {
+    const input = make("input", { type: "range", min: 0, max: spec.values.length - 1, step: 1 });
+    const output = make("output");
+    const label = () => {
+      output.textContent = spec.texts[input.value];
+      input.setAttribute("aria-valuetext", output.textContent);
+      input.style.setProperty("--filled", `${(100 * input.value) / Math.max(1, input.max)}%`);
+    };
+    input.addEventListener("input", () => { label(); changed(spec.values[input.value]); });
+    const nearest = (value) => spec.values.reduce(
+      (best, v, i) => (Math.abs(v - value) < Math.abs(spec.values[best] - value) ? i : best), 0);
+    return { input, output, show: (value) => { input.value = nearest(value); label(); } };
+  },
+  choice(spec, changed) {
+    const input = make("select", {}, ...spec.options.map(([text], i) => make("option", { value: i }, text)));
+    input.addEventListener("change", () => changed(spec.options[input.value][1]));
+    return { input, show: (value) => { input.value = spec.options.findIndex((o) => o[1] === value); } };
+  },
+  toggle(spec, changed) {
+    const input = make("input", { type: "checkbox" });
+    input.addEventListener("change", () => changed(input.checked));
+    return { input, show: (value) => { input.checked = value; } };
+  },
+  text(spec, changed) {
+    const input = make("input", { type: "text", spellcheck: false, autocomplete: "off" });
+    input.addEventListener("change", () => changed(input.value));
+    return { input, show: (value) => { input.value = value; } };
+  },
+  button(spec, changed) {
+    let presses = 0;
+    const input = make("button", { type: "button" }, spec.label);
+    input.addEventListener("click", () => changed(++presses));
+    return { input, bare: true, show: (value) => { presses = value; } };
+  },
+};
+
+function addControl(spec, changed) {
+  const control = KINDS[spec.kind](spec, changed);
+  const id = `course-control-${++count}`;
+  control.input.id = id;
+  control.input.dataset.name = spec.name;
+  // JupyterLab has its own use for arrow keys and letters; inside a control they belong to the control.
+  control.input.addEventListener("keydown", (event) => event.stopPropagation());
+  const label = make("label", { htmlFor: id }, spec.label);
+  control.node = make("div", { className: `course-control course-${spec.kind}` });
+  if (!control.bare) control.node.append(label);
+  if (control.output) { control.output.htmlFor = id; control.node.append(control.output); }
+  control.node.append(control.input);
+  return control;
+}
+
+// The picture that a file keeps for readers without a kernel is hidden as soon as the panel itself is there.
+function hideStill(element) {
+  const own = element.closest(".jp-OutputArea-child");
+  const before = own?.previousElementSibling;
+  if (before?.querySelector(".jp-RenderedImage")) before.style.display = "none";
+}
+
+function render({ model, el }) {
+  const specs = model.get("_controls");
+  const values = Object.fromEntries(specs.map((spec) => [spec.name, spec.value]));
+  let number = 0;       // of the last values sent
+  let waiting = false;  // for the answer to them: only one question is under way at a time
+  let fresh = false;    // newer values than those are there
+  let announce = 0;
+
+  const ask = (message) => model.send({ number: ++number, ...message });
+  const send = () => {
+    if (waiting) { fresh = true; return; }
+    waiting = true;
+    fresh = false;
+    root.classList.add("course-waiting");
+    ask({ kind: "move", values });
+  };
+
+  const controls = Object.fromEntries(specs.map((spec) => [
+    spec.name, addControl(spec, (value) => { values[spec.name] = value; send(); })]));
+  const showValues = () => specs.forEach((spec) => controls[spec.name].show(values[spec.name]));
+
+  const reset = make("button", { type: "button", className: "course-reset", title: "All controls back to their start" }, "Reset");
+  reset.addEventListener("click", () => {
+    specs.forEach((spec) => { values[spec.name] = spec.value; });
+    showValues();
+    send();
+  });
+
+  const [width, height] = model.get("_size");
+  const canvas = make("canvas", { width, height });
+  canvas.setAttribute("role", "img");
+  const words = make("p", { className: "course-words" });
+  const spoken = make("div", { className: "course-spoken" });
+  spoken.setAttribute("aria-live", "polite");
+  const bar = make("div", { className: "course-bar" });
+  const error = make("div", { className: "course-error", hidden: true });
+  error.setAttribute("role", "alert");
+  const title = model.get("_title");
+  const root = make("section", { className: "course-panel" },
+    make("header", {}, make("h4", {}, title), reset),
+    make("div", { className: "course-controls" }, ...specs.map((spec) => controls[spec.name].node)),
+    make("div", { className: "course-picture" }, canvas, bar), words, error, spoken);
+  root.setAttribute("aria-label", title);
+  root.style.setProperty("--course-width", `${width}px`);
+  showValues();
+  el.append(root);
+
+  const say = (text) => {
+    words.textContent = text;
+    canvas.setAttribute("aria-label", text);
+    // Spoken once the hand rests: a voice cannot follow twenty changes a second.
+    clearTimeout(announce);
+    announce = setTimeout(() => { spoken.textContent = text; }, 600);
+  };
+
+  const showError = (problem) => {
+    error.hidden = !problem;
+    if (problem) error.replaceChildren(
+      make("strong", {}, problem.message),
+      make("details", {}, make("summary", {}, "Traceback"), make("pre", {}, problem.traceback)));
+  };
+
+  // Frames are decoded side by side but painted in the order in which they came.
+  let painted = Promise.resolve();
+  const receive = (message, buffers) => {
+    if (message.kind !== "frame" && message.kind !== "accepted") return;
+    const bitmaps = (message.patches ?? []).map((patch, i) =>
+      createImageBitmap(new Blob([buffers[i]], { type: patch.mime })));
+    painted = painted.then(async () => {
+      const pictures = await Promise.all(bitmaps);
+      if (message.kind === "frame") {
+        if (canvas.width !== message.width || canvas.height !== message.height) {
+          canvas.width = message.width;
+          canvas.height = message.height;
+        }
+        const context = canvas.getContext("2d");
+        pictures.forEach((picture, i) => context.drawImage(picture, message.patches[i].x, message.patches[i].y));
+        showError(message.error);
+        if (message.words) say(message.words);
+        if (message.values && !waiting) { Object.assign(values, message.values); showValues(); }
+        root.dataset.shown = message.number;
+        root.dispatchEvent(new CustomEvent("course-shown", { detail: message, bubbles: true }));
+      }
+      root.classList.toggle("course-working", message.settled === false || message.kind === "accepted");
+    }).catch((problem) => showError({ message: `The picture could not be shown: ${problem}`, traceback: "" }));
+    if (message.number === number && waiting) {
+      waiting = false;
+      root.classList.remove("course-waiting");
+      if (fresh) painted.then(() => { if (fresh) send(); });
+    }
+  };
+  model.on("msg:custom", receive);
+
+  requestAnimationFrame(() => hideStill(el));
+  ask({ kind: "hello", scale: Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25)) });
+  return () => model.off("msg:custom", receive);
+}
+
+export default { render };

@@ -1,0 +1,112 @@
+"""The look of every picture: one palette, one style, and the few drawings that many panels share."""
+
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.image import AxesImage
+
+__all__ = ["COLOURS", "LINE_STYLES", "MARKERS", "WEIGHTS", "HeatMap", "style", "weight_map"]
+
+# Okabe and Ito's palette: told apart by readers with every common colour blindness. Each colour goes with a line style
+# and a marker of its own, so that nothing is told by colour alone.
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#D55E00",
+    "green": "#009E73",
+    "purple": "#AA4499",
+    "yellow": "#E69F00",
+    "sky": "#56B4E9",
+    "grey": "#6B7280",
+    "ink": "#1B1F24",
+}
+LINE_STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
+MARKERS = ["o", "s", "^", "D", "v"]
+
+# Negative orange, zero white, positive blue: an exact zero is the only white.
+WEIGHTS = LinearSegmentedColormap.from_list(
+    "weights", ["#8C2D04", "#D55E00", "#F3B48A", "#FFFFFF", "#8FC1E3", "#0072B2", "#023858"], N=255
+)
+
+
+def style() -> dict[str, Any]:
+    """matplotlib's settings for the course, to be used as `with matplotlib.rc_context(style())`."""
+    return {
+        "font.size": 11,
+        "axes.titlesize": 12,
+        "axes.titleweight": "semibold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 11,
+        "axes.edgecolor": "#8A939C",
+        "axes.labelcolor": COLOURS["ink"],
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": False,
+        "axes.prop_cycle": matplotlib.cycler(color=list(COLOURS.values())[:6]),
+        "xtick.color": "#4A5560",
+        "ytick.color": "#4A5560",
+        "lines.linewidth": 2.0,
+        "legend.frameon": False,
+        "figure.facecolor": "white",
+    }
+
+
+class HeatMap(AxesImage):
+    """A matrix as an image that redraws several times faster than `imshow`.
+
+    Values are turned into colours by one table look-up and into pixels by index; where several values fall on one
+    pixel the one of largest magnitude is shown, so a lone weight in a wide matrix is never lost.
+    """
+
+    def __init__(self, axes: Axes, matrix: np.ndarray, *, limit: float, cmap: Any = WEIGHTS) -> None:
+        rows, columns = matrix.shape
+        super().__init__(axes, cmap=cmap, interpolation="nearest", extent=(-0.5, columns - 0.5, rows - 0.5, -0.5))
+        self.set_clim(-limit, limit)
+        self.set_data(matrix)
+        self.set_clip_path(axes.patch)
+
+    def draw(self, renderer: Any) -> None:
+        """Paint the matrix onto the pixels of the axes' box."""
+        if not self.get_visible():
+            return
+        box = self.axes.bbox
+        left, bottom = round(box.x0), round(box.y0)
+        width, height = round(box.x1) - left, round(box.y1) - bottom
+        pixels = fit_to(np.asarray(self._A), height, width)
+        table = (self.cmap(np.linspace(0, 1, 255)) * 255).astype(np.uint8)
+        low, high = self.get_clim()
+        # The middle of the table must be hit by zero alone, so values are rounded away from it.
+        scaled = pixels * (254 / (high - low))
+        codes = np.clip(np.sign(scaled) * np.ceil(np.abs(scaled)) + 127, 0, 254)
+        rgba = table[np.nan_to_num(codes, nan=127).astype(np.uint8)]
+        context = renderer.new_gc()
+        self._set_gc_clip(context)
+        renderer.draw_image(context, left, bottom, rgba[::-1])
+        context.restore()
+        self.stale = False
+
+
+def fit_to(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize by index; where it shrinks, the entry of largest magnitude in each cell stays."""
+    matrix = np.asarray(matrix, dtype=np.float32)
+    for axis, size in ((1, width), (0, height)):
+        n = matrix.shape[axis]
+        if size >= n:
+            matrix = matrix.take(np.arange(size) * n // size, axis=axis)
+        else:
+            starts = np.arange(size) * n // size
+            top = np.maximum.reduceat(matrix, starts, axis=axis)
+            low = np.minimum.reduceat(matrix, starts, axis=axis)
+            matrix = np.where(top >= -low, top, low)
+    return matrix
+
+
+def weight_map(axes: Axes, matrix: np.ndarray, *, limit: float) -> HeatMap:
+    """Show a weight matrix with zero in white; update it by `.set_data(matrix)`."""
+    image = HeatMap(axes, np.asarray(matrix), limit=limit)
+    axes.add_image(image)
+    axes.set(xlim=image.get_extent()[:2], ylim=image.get_extent()[2:])
+    axes.spines[:].set_visible(True)
+    return image
