@@ -171,7 +171,7 @@ class _Stack:
         self._update(rate)
         if not by_gradient:
             for part in self.parts:
-                lr = self.lr[part.rows] * rate
+                lr = self.lr[part.rows] * self.common.prox_lr(rate)
                 part.regularizer.prox_params_(self._views(part.rows), self.groups, lr=lr)
         return losses.detach()
 

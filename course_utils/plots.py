@@ -36,7 +36,7 @@ def style() -> dict[str, Any]:
     return {
         "font.size": 11,
         "axes.titlesize": 12,
-        "axes.titleweight": "semibold",
+        "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "axes.labelsize": 11,
         "axes.edgecolor": "#8A939C",

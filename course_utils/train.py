@@ -83,8 +83,10 @@ class Settings:
     lr: step size eta of (4); schedule: "constant", or "cosine" for lr (1 + cos(pi t / T)) / 2 at step t of T.
     optimizer: "adam" (Kingma, Ba 2014, arXiv:1412.6980), "sgd" with `momentum`, or a function of (parameters, lr).
     weight_decay: torch's, which is l2 with lam = weight_decay / 2 on all parameters.
-    regularizer: a `Regularizer`; method="prox" takes its proximal step, of size lr * lam, after each step on the loss
-    and leaves exact zeros; method="gradient" adds it to the loss and leaves none.
+    regularizer: a `Regularizer`; method="prox" takes its proximal step after each step on the loss and leaves exact
+    zeros; method="gradient" adds it to the loss and leaves none. The proximal step has the size `prox_lr` * lam: with
+    "sgd" both methods then seek the minimum of loss + penalty. "adam" rescales the gradient of each weight but not the
+    penalty, so its lam has another meaning (about 1 already outweighs any gradient): prefer "sgd" where lam matters.
     loss: a function of (logits, labels) to a 0-d tensor. after_step: called with the model after each step, for masks
     and clipping. seed: of the order of the rows, and of dropout.
 
@@ -108,7 +110,7 @@ class Settings:
         in_range("epochs", self.epochs, 0, math.inf)
         in_range("batch_size", self.batch_size, 1, math.inf)
         in_range("lr", self.lr, 0, math.inf)
-        in_range("momentum", self.momentum, 0, 1)
+        in_range("momentum", self.momentum, 0, 0.999)
         in_range("weight_decay", self.weight_decay, 0, math.inf)
         one_of("schedule", self.schedule, ("constant", "cosine"))
         one_of("method", self.method, ("prox", "gradient"))
@@ -123,6 +125,14 @@ class Settings:
         if self.optimizer == "adam":
             return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
         return torch.optim.SGD(parameters, lr=lr, momentum=self.momentum, weight_decay=decay, fused=True)
+
+    def prox_lr(self, lr: float) -> float:
+        """The step size of the proximal step.
+
+        With momentum m a constant gradient moves a weight by lr / (1 - m) per step, and the penalty has to keep up, or
+        the training would come to rest where the gradient balances (1 - m) lam.
+        """
+        return lr / (1 - self.momentum) if self.optimizer == "sgd" else lr
 
     def rate(self, step: int, steps: int) -> float:
         """What lr is multiplied by at a step of so many."""
@@ -330,7 +340,7 @@ class _Training:
             group["lr"] = lr
         self.optimizer.step()
         if regularizer is not None and self.settings.method == "prox":
-            regularizer.prox_params_(self.params, self.groups, lr=lr)
+            regularizer.prox_params_(self.params, self.groups, lr=self.settings.prox_lr(lr))
         if self.settings.after_step is not None:
             self.settings.after_step(self.model)
         return loss.detach()
