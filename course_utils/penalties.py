@@ -18,6 +18,7 @@ wrong `dim`.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -135,7 +136,7 @@ def group(w: Tensor, *, dim: Dims) -> Tensor:
 
 
 def sparse_group(w: Tensor, *, dim: Dims, l1_ratio: Number) -> Tensor:
-    """Sparse group lasso, r l1(w) + (1 - r) group(w) (Friedman, Hastie, Tibshirani 2010, arXiv:1001.0736; lecture, (9)).
+    """Sparse group lasso, r l1(w) + (1 - r) group(w) (Friedman, Hastie, Tibshirani 2010, arXiv:1001.0736; lecture (9)).
 
     `w`, `dim`: as in `group`. Returns a 0-d tensor. ValueError: a wrong `dim`, l1_ratio outside [0, 1].
 
@@ -223,13 +224,20 @@ def prox_sparse_group(w: Tensor, *, step: Number, dim: Dims, l1_ratio: Number) -
     return _shrink(_soft(wide, r * t), (1 - r) * t * root, dims).to(w.dtype)
 
 
-# kind: the penalty, its proximal step, and the options that both take
-_KINDS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor], tuple[str, ...]]] = {
-    "l1": (l1, prox_l1, ()),
-    "l2": (l2, prox_l2, ()),
-    "elastic_net": (elastic_net, prox_elastic_net, ("l1_ratio",)),
-    "group": (group, prox_group, ("dim",)),
-    "sparse_group": (sparse_group, prox_sparse_group, ("dim", "l1_ratio")),
+class _Kind(NamedTuple):
+    """A penalty, its proximal step, and the options that both take."""
+
+    penalty: Callable[..., Tensor]
+    prox: Callable[..., Tensor]
+    options: tuple[str, ...] = ()
+
+
+_KINDS = {
+    "l1": _Kind(l1, prox_l1),
+    "l2": _Kind(l2, prox_l2),
+    "elastic_net": _Kind(elastic_net, prox_elastic_net, ("l1_ratio",)),
+    "group": _Kind(group, prox_group, ("dim",)),
+    "sparse_group": _Kind(sparse_group, prox_sparse_group, ("dim", "l1_ratio")),
 }
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -244,8 +252,8 @@ def parameter_groups(model: nn.Module, *, conv_groups: str = "inputs") -> dict[s
     """Name each penalised parameter and the dimensions of its groups; None: each entry is a group of its own.
 
     G = G_in u G_h u G_b of (9): a Linear weight (out, in) has a group per input, (-2,); a Conv2d weight (out, in, h, w)
-    one per input channel, (-4, -2, -1), or with conv_groups="filters" one per filter, (-3, -2, -1); a bias has None. The
-    dimensions are negative, so they hold for parameters stacked into (S, ...) too. A tied weight counts once.
+    one per input channel, (-4, -2, -1), or with conv_groups="filters" one per filter, (-3, -2, -1); a bias has None.
+    The dimensions are negative, so they hold for parameters stacked into (S, ...) too. A tied weight counts once.
     BatchNorm is left out: its scale multiplies weights that are penalised already, and the next normalisation undoes
     any shrinking, so a penalty would move the scale of the layer and make nothing sparse.
     ValueError: a grouped convolution whose channels share an axis, or a weight that is not a parameter of `model`.
@@ -287,6 +295,14 @@ def _lead(value: Number, w: Tensor) -> Number:
     return value.to(w.device).reshape(-1, *[1] * (w.ndim - 1)) if isinstance(value, Tensor) and value.ndim else value
 
 
+def _require(params: Mapping[str, Tensor], groups: Mapping[str, tuple[int, ...] | None]) -> None:
+    if missing := sorted(groups.keys() - params.keys()):
+        raise ValueError(
+            f"params must hold every parameter of groups, but {', '.join(missing)} are missing; take both from the "
+            "same model, params as dict(model.named_parameters())"
+        )
+
+
 def _numbers(value: Number, count: int) -> list[float]:
     values = value.reshape(-1).tolist() if isinstance(value, Tensor) else [value]
     return values * count if len(values) == 1 else values
@@ -297,8 +313,8 @@ class Regularizer:
     """lam * (sum over G_in u G_h u G_b of a penalty), for a model or for many stacked models (lecture, (5), (7), (9)).
 
     `kind`: "l1", "l2", "elastic_net", "group" or "sparse_group". `lam` >= 0 and `l1_ratio` in [0, 1]: numbers, or
-    tensors (S,) for S stacked networks (see `stack`). `conv_groups`: see `parameter_groups`; a bias is penalised entry by
-    entry. `prox`: your own proximal step in place of `prox_<kind>`, with the same signature; it is given one
+    tensors (S,) for S stacked networks (see `stack`). `conv_groups`: see `parameter_groups`; a bias is penalised entry
+    by entry. `prox`: your own proximal step in place of `prox_<kind>`, with the same signature; it is given one
     weight matrix of one network at a time, its groups as columns (so dim=0), and its numbers as floats.
     ValueError: an unknown kind, a number out of range. Scardapane et al. 2017, arXiv:1607.00485.
 
@@ -308,7 +324,7 @@ class Regularizer:
     >>> regularizer(model)
     tensor(0.6000, grad_fn=<MulBackward0>)
     >>> regularizer.prox_(model, lr=10.0)
-    >>> model.weight.data
+    >>> model.weight.data.round(decimals=4)
     tensor([[2., 2.]])
     """
 
@@ -353,17 +369,18 @@ class Regularizer:
         ratios = column([r.l1_ratio for r in regularizers])
         return replace(first, lam=column([r.lam for r in regularizers]), l1_ratio=ratios)
 
-    def _options(self, table: int, dim: tuple[int, ...] | None, l1_ratio: Number) -> tuple[Callable[..., Tensor], dict]:
-        """The penalty (table 0) or proximal step (1) of one parameter, and its options."""
-        kind = "l1" if dim is None and "dim" in _KINDS[self.kind][2] else self.kind  # (9) with |g| = 1
-        options = {"dim": dim, "l1_ratio": l1_ratio}
-        return _KINDS[kind][table], {name: options[name] for name in _KINDS[kind][2]}
+    def _for(self, dim: tuple[int, ...] | None, l1_ratio: Number) -> tuple[_Kind, dict[str, Any]]:
+        """The kind of penalty of one parameter, and its options."""
+        grouped = "dim" in _KINDS[self.kind].options
+        kind = _KINDS["l1" if dim is None and grouped else self.kind]  # (9) with |g| = 1
+        given = {"dim": dim, "l1_ratio": l1_ratio}
+        return kind, {name: given[name] for name in kind.options}
 
     def _one_network(self) -> None:
         if _stacked(self.lam) or _stacked(self.l1_ratio):
             raise ValueError(
-                "a model needs one lam and one l1_ratio, got a stacked regularizer; give penalty() or prox_params_() the "
-                "stacked parameters"
+                "a model needs one lam and one l1_ratio, got a stacked regularizer; give penalty() or prox_params_() "
+                "the stacked parameters"
             )
 
     def __call__(self, model: nn.Module) -> Tensor:
@@ -384,8 +401,8 @@ class Regularizer:
             )
         terms = []
         for name, dim in groups.items():
-            penalty, options = self._options(0, dim, self.l1_ratio)
-            terms.append(penalty(params[name], **options))
+            kind, options = self._for(dim, self.l1_ratio)
+            terms.append(kind.penalty(params[name], **options))
         total = torch.stack(terms).sum() if terms else torch.zeros(())
         return (self.lam.to(total) if isinstance(self.lam, Tensor) else self.lam) * total
 
@@ -413,8 +430,8 @@ class Regularizer:
             if dim is not None and self.prox is not None:
                 self._own_prox(w, step, dim, l1_ratio)
             else:
-                prox, options = self._options(1, dim, l1_ratio)
-                w.copy_(prox(w, step=step, **options))
+                kind, options = self._for(dim, l1_ratio)
+                w.copy_(kind.prox(w, step=step, **options))
 
     def _own_prox(self, w: Tensor, step: Number, dim: tuple[int, ...], l1_ratio: Number) -> None:
         assert self.prox is not None
@@ -424,10 +441,11 @@ class Regularizer:
         for network, t, r in zip(networks, _numbers(step, count), _numbers(l1_ratio, count), strict=True):
             columns = network.movedim(kept, -1)
             matrix = columns.flatten(0, -2).clone()  # what is given away may be overwritten
-            new = self.prox(matrix, step=t, **self._options(1, (0,), r)[1] | ({"dim": 0} if "dim" in _KINDS[self.kind][2] else {}))
+            given = {"dim": 0, "l1_ratio": r}
+            new = self.prox(matrix, step=t, **{name: given[name] for name in _KINDS[self.kind].options})
             if not isinstance(new, Tensor) or new.shape != matrix.shape:
-                got = tuple(new.shape) if isinstance(new, Tensor) else type(new).__name__
-                raise ValueError(f"prox must return a tensor of shape {tuple(matrix.shape)}, got {got}; return one shaped like w")
+                got = f"shape {tuple(new.shape)}" if isinstance(new, Tensor) else type(new).__name__
+                raise ValueError(f"prox must return a tensor shaped like w, {tuple(matrix.shape)}, got {got}")
             columns.copy_(new.reshape(columns.shape))
 
 
@@ -461,9 +479,9 @@ def active_neurons(model: nn.Module, *, threshold: float = 0.0) -> list[int]:
     active = []
     for _, layer, weight in _layers(model):
         left = ~(weight.abs() <= threshold)
-        if getattr(layer, "transposed", False):  # (in, out, ...)
-            left = left.flatten(1).any(1)
-        else:  # (out, in / groups, ...): each group of filters sees its own inputs
-            left = left.reshape(getattr(layer, "groups", 1), -1, *left.shape[1:]).flatten(3).any(-1) if left.ndim > 2 else left
+        if not getattr(layer, "transposed", False):
+            # (out, in / groups, ...): each group of filters reads input channels of its own
+            left = left.unflatten(0, (getattr(layer, "groups", 1), -1)).transpose(1, 2).flatten(0, 1)
+        left = left.flatten(1).any(1)  # one row per input, from (in, out, ...)
         active.append(int(left.sum()))
     return active

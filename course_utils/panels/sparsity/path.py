@@ -133,11 +133,9 @@ def _of_name(name: str, prox: Callable[..., Tensor] | None, plan: Plan | None, s
 
 
 def _train(data: Dataset, prox: Callable[..., Tensor] | None, plan: Plan, seed: int) -> LambdaPath:
-    data = replace(
-        data.subset(min(plan.rows, len(data.y_train)), seed=seed),
-        x_test=data.x_test[: plan.test_rows],
-        y_test=data.y_test[: plan.test_rows],
-    )
+    if len(data.y_train) > plan.rows:
+        data = data.subset(plan.rows, seed=seed)
+    data = replace(data, x_test=data.x_test[: plan.test_rows], y_test=data.y_test[: plan.test_rows])
     if prox is not None:
         keys: list[tuple[str, float | None]] = [("own", None)]
     else:

@@ -50,7 +50,7 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
     those of `prox_group`.
     """
     path = data if isinstance(data, LambdaPath) else lambda_path(data)
-    own = None if prox is None else lambda_path(path.data if isinstance(data, LambdaPath) else data, prox=prox)
+    own = None if prox is None else lambda_path(path.data, prox=prox, plan=path.plan)
     options = ({OWN: "own"} if own else {}) | KINDS
     ratios = path.plan.ratios
     middle = ratios[len(ratios) // 2]
