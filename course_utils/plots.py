@@ -63,6 +63,7 @@ class HeatMap(AxesImage):
     def __init__(self, axes: Axes, matrix: np.ndarray, *, limit: float, cmap: Any = WEIGHTS) -> None:
         rows, columns = matrix.shape
         super().__init__(axes, cmap=cmap, interpolation="nearest", extent=(-0.5, columns - 0.5, rows - 0.5, -0.5))
+        self._table = (self.cmap(np.linspace(0, 1, 255)) * 255).astype(np.uint8)  # its middle stands for zero
         self.set_clim(-limit, limit)
         self.set_data(matrix)
         self.set_clip_path(axes.patch)
@@ -72,15 +73,14 @@ class HeatMap(AxesImage):
         if not self.get_visible():
             return
         box = self.axes.bbox
-        left, bottom = round(box.x0), round(box.y0)
-        width, height = round(box.x1) - left, round(box.y1) - bottom
+        left, bottom = round(box.x0) + 1, round(box.y0) + 1  # inside the frame, which is drawn before
+        width, height = round(box.x1) - 1 - left, round(box.y1) - 1 - bottom
         pixels = fit_to(np.asarray(self._A), height, width)
-        table = (self.cmap(np.linspace(0, 1, 255)) * 255).astype(np.uint8)
         low, high = self.get_clim()
         # The middle of the table must be hit by zero alone, so values are rounded away from it.
         scaled = pixels * (254 / (high - low))
         codes = np.clip(np.sign(scaled) * np.ceil(np.abs(scaled)) + 127, 0, 254)
-        rgba = table[np.nan_to_num(codes, nan=127).astype(np.uint8)]
+        rgba = self._table[np.nan_to_num(codes, nan=127).astype(np.uint8)]
         context = renderer.new_gc()
         self._set_gc_clip(context)
         renderer.draw_image(context, left, bottom, rgba[::-1])

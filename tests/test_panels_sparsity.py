@@ -201,7 +201,7 @@ def test_group_lasso_draws_the_weights_neurons_and_accuracy_that_it_names(path: 
     bars = next(ax for ax in panel.figure.axes if ax.get_title(loc="left") + ax.get_title() == "Neurons left")
     filled = [p for p in bars.patches if p.get_facecolor() == to_rgba(COLOURS["blue"])]
     np.testing.assert_allclose([p.get_width() for p in filled], look.neurons[i] / [64, 12, 8])
-    pixels = next(ax for ax in panel.figure.axes if "pixel" in ax.get_title(loc="left") + ax.get_title())
+    pixels = next(ax for ax in panel.figure.axes if "Pixel" in ax.get_title(loc="left") + ax.get_title())
     cut_off = np.abs(look.weights[0][i]).sum(0) == 0
     np.testing.assert_array_equal(np.asarray(pixels.images[0].get_array()).ravel() == 0, cut_off)
 

@@ -44,6 +44,13 @@ class Canvas:
         self._background: object = None
         self._shown: np.ndarray | None = None  # (rows, columns) of packed RGBA: what the reader sees now
 
+    def arrange(self) -> None:
+        """Give every part of the figure its place, once: a picture that is laid out again and again would twitch."""
+        self.figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
+        self._background = None
+
     def set_scale(self, scale: int) -> None:
         """Render `scale` pixels per CSS pixel, for dense screens."""
         if self.figure.dpi != 100 * scale:
@@ -66,7 +73,8 @@ class Canvas:
 
     def png(self) -> bytes:
         """The picture as a PNG file, small enough to be kept in a notebook."""
-        picture = Image.fromarray(self._render().view(np.uint8).reshape(*self._render().shape, 4)).convert("RGB")
+        pixels = np.ascontiguousarray(self._render())
+        picture = Image.fromarray(pixels.view(np.uint8).reshape(*pixels.shape, 4)).convert("RGB")
         buffer = io.BytesIO()
         picture.quantize(192, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
         return buffer.getvalue()

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import matplotlib
 import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
 from course_utils.panels.canvas import Canvas
 from course_utils.panels.controls import Control
+from course_utils.plots import style
 
 __all__ = ["Draw", "Panel", "Show"]
 
@@ -73,7 +75,8 @@ class Panel(anywidget.AnyWidget):
         self.error: Exception | None = None
         self._compute = compute
         self._canvas = Canvas(*size)
-        self._show = draw(self._canvas.figure)
+        with matplotlib.rc_context(style()):
+            self._show = draw(self._canvas.figure)
         self._number = 0  # of the message that is being answered
         self._live = False  # a browser is looking
         self._drawing = threading.Lock()
@@ -81,6 +84,7 @@ class Panel(anywidget.AnyWidget):
         super().__init__(_title=title, _controls=[c.spec() for c in controls], _size=list(size))
         self.on_msg(self._on_message)
         self.set()
+        self._canvas.arrange()
 
     @property
     def figure(self) -> Figure:

@@ -132,9 +132,9 @@ def _pixel_map(digit: Axes, pixels: Axes, data: Dataset) -> Callable[[np.ndarray
     zero = data.x_test[int((data.y_test == 0).nonzero()[0])].reshape(-1, *shape)[0].numpy()
     kind = "pixel" if len(data.input_shape) > 1 else "feature"
     digit.imshow(zero, cmap="gray_r", aspect="equal" if kind == "pixel" else "auto")
-    digit.set(title="An input (class 0)", xticks=[], yticks=[])
+    digit.set(title="A zero", xticks=[], yticks=[])
     image = pixels.imshow(np.zeros(shape), cmap="gray_r", vmin=0, vmax=1, aspect="equal" if kind == "pixel" else "auto")
-    pixels.set(title=f"Use of each {kind}", xticks=[], yticks=[], xlabel="white: cut off")
+    pixels.set(title=f"{kind.capitalize()} use", xticks=[], yticks=[], xlabel="white: cut off")
 
     def show(strength: np.ndarray) -> None:
         image.set_data((strength / max(float(strength.max()), 1e-12)).reshape(shape))
@@ -162,7 +162,7 @@ def _neuron_bars(axes: Axes, path: LambdaPath) -> Callable[[np.ndarray], None]:
 
 
 def _curves(axes: Axes, path: LambdaPath) -> Callable[[Look, int], None]:
-    x = np.array([path.lams[1] / 1.8, *path.lams[1:]])  # lambda = 0 has its place left of the logarithmic axis
+    x = np.array([path.lams[1] / 3, *path.lams[1:]])  # lambda = 0 has its place left of the logarithmic axis
     (accuracy,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="test accuracy")
     (zeros,) = axes.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="share of zeros")
     here = axes.axvline(x[0], color=COLOURS["ink"], lw=1)
