@@ -49,6 +49,7 @@ def style() -> dict[str, Any]:
         "ytick.color": "#4A5560",
         "lines.linewidth": 2.0,
         "legend.frameon": False,
+        "legend.handlelength": 2.8,  # long enough to tell the line styles apart
         "figure.facecolor": "white",
     }
 

@@ -38,7 +38,7 @@ def gallery(data: str | Dataset | LambdaPath = "digits") -> Panel:
         lam_slider(path),
         Slider(
             name="l1_ratio",
-            label="l1_ratio, share of l1 in the two mixed penalties",
+            label="l1_ratio, in the mixtures",
             values=ratios,
             value=ratios[len(ratios) // 2],
         ),

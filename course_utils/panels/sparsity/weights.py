@@ -36,10 +36,8 @@ def lam_slider(path: LambdaPath, *, start: float = 1e-3) -> Slider:
 
 def threshold_slider() -> Slider:
     """A slider over the magnitude up to which a weight counts as zero."""
-    texts = ["0, exact zeros only", *(f"{t:g}" for t in THRESHOLDS[1:])]
-    return Slider(
-        name="threshold", label="Threshold, |w| up to it is set to 0", values=THRESHOLDS, value=0.0, texts=texts
-    )
+    texts = ["0 (exact zeros)", *(f"{t:g}" for t in THRESHOLDS[1:])]
+    return Slider(name="threshold", label="Threshold for |w|", values=THRESHOLDS, value=0.0, texts=texts)
 
 
 def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[..., Tensor] | None = None) -> Panel:
@@ -57,7 +55,7 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
     controls: list[Control] = [
         Choice(name="kind", label="Penalty", options=options, value="own" if own else "group"),
         lam_slider(path),
-        Slider(name="l1_ratio", label="l1_ratio, share of l1 in the two mixed penalties", values=ratios, value=middle),
+        Slider(name="l1_ratio", label="l1_ratio, in the mixtures", values=ratios, value=middle),
         threshold_slider(),
     ]
 
