@@ -42,6 +42,56 @@ def lab(port: int, ip: str | None, no_browser: bool, notebook: str) -> None:
         sys.exit(0)
 
 
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--root", type=click.Path(file_okay=False), default=None, help="The data folder to use.")
+@click.option("--full", is_flag=True, help="Download the whole set even where a sample of it is at hand.")
+def data(names: tuple[str, ...], root: str | None, full: bool) -> None:
+    """Download and verify the data sets NAMES; without names, list them."""
+    from course_utils.data import DataError, available, data_root, load_dataset
+
+    if not names:
+        for name, about in available().items():
+            click.echo(f"{name:11} {about}")
+    for name in names:
+        try:
+            click.echo(load_dataset(name, root=root, sample=not full))
+        except (DataError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"data folder: {data_root(root)}")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+def bench(names: tuple[str, ...], device: str) -> None:
+    """Measure every claim about speed, or those whose file names contain one of NAMES, and print one table."""
+    from course_utils.bench import claims, table
+
+    chosen = [claim for claim in claims() if not names or any(name in claim for name in names)]
+    if not chosen:
+        raise click.ClickException(f"no claim is called {', '.join(names)}; there are {', '.join(claims())}")
+    for line in table(chosen, device):
+        click.echo(line)
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--check", is_flag=True, help="Change nothing; say what is wrong, and fail if anything is.")
+def tidy(paths: tuple[Path, ...], check: bool) -> None:
+    """Free notebooks from widget state, timestamps and progress bars; their pictures stay."""
+    from course_utils.tidy import problems, tidy_file
+
+    bad = 0
+    for path in paths or sorted((course_folder() / "notebooks").rglob("*.ipynb")):
+        if not check and tidy_file(path):
+            click.echo(f"tidied {path}")
+        for problem in problems(path):
+            bad += 1
+            click.echo(f"{path} {problem}", err=True)
+    sys.exit(1 if bad else 0)
+
+
 def course_folder() -> Path:
     """The folder that holds `notebooks/`: the working folder, or the clone that this package was installed from."""
     for folder in (Path.cwd(), PACKAGE.parent):
@@ -73,3 +123,7 @@ def lab_environment() -> dict[str, str]:
     """The environment with the course's own JupyterLab defaults behind the reader's: no news pop-up."""
     paths = [p for p in (os.environ.get("JUPYTER_CONFIG_PATH"), str(PACKAGE / "lab")) if p]
     return os.environ | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
+
+
+if __name__ == "__main__":
+    main()

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-import matplotlib
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.image import AxesImage
@@ -31,7 +31,7 @@ WEIGHTS = LinearSegmentedColormap.from_list(
 )
 
 
-def style() -> dict[str, Any]:
+def style() -> dict[Any, Any]:
     """matplotlib's settings for the course, to be used as `with matplotlib.rc_context(style())`."""
     return {
         "font.size": 11,
@@ -44,7 +44,7 @@ def style() -> dict[str, Any]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": False,
-        "axes.prop_cycle": matplotlib.cycler(color=list(COLOURS.values())[:6]),
+        "axes.prop_cycle": cycler(color=list(COLOURS.values())[:6]),
         "xtick.color": "#4A5560",
         "ytick.color": "#4A5560",
         "lines.linewidth": 2.0,
@@ -76,14 +76,14 @@ class HeatMap(AxesImage):
         box = self.axes.bbox
         left, bottom = round(box.x0) + 1, round(box.y0) + 1  # inside the frame, which is drawn before
         width, height = round(box.x1) - 1 - left, round(box.y1) - 1 - bottom
-        pixels = fit_to(np.asarray(self._A), height, width)
+        pixels = fit_to(np.asarray(self.get_array()), height, width)
         low, high = self.get_clim()
         # The middle of the table must be hit by zero alone, so values are rounded away from it.
         scaled = pixels * (254 / (high - low))
         codes = np.clip(np.sign(scaled) * np.ceil(np.abs(scaled)) + 127, 0, 254)
         rgba = self._table[np.nan_to_num(codes, nan=127).astype(np.uint8)]
         context = renderer.new_gc()
-        self._set_gc_clip(context)
+        self._set_gc_clip(context)  # type: ignore[attr-defined]
         renderer.draw_image(context, left, bottom, rgba[::-1])
         context.restore()
         self.stale = False

@@ -147,7 +147,7 @@ def drag(page: Any) -> float:
 
 def write_notebook(path: Path, cells: list[str]) -> None:
     """A notebook of code cells."""
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "cell_type": "code",
             "id": f"c{i}",

@@ -89,7 +89,7 @@ class Canvas:
             self._agg.draw()
             self._background = self._agg.copy_from_bbox(self.figure.bbox)
         else:
-            self._agg.restore_region(self._background)  # type: ignore[arg-type]
+            self._agg.restore_region(self._background)
         for axes, artist in moving:
             axes.draw_artist(artist)
         pixels = np.asarray(self._agg.buffer_rgba())

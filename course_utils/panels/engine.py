@@ -53,8 +53,8 @@ class Panel(anywidget.AnyWidget):
     _esm = STATIC / "panel.js"
     _css = STATIC / "panel.css"
     _title = traitlets.Unicode().tag(sync=True)
-    _controls = traitlets.List().tag(sync=True)
-    _size = traitlets.List().tag(sync=True)
+    _controls: Any = traitlets.List().tag(sync=True)
+    _size: Any = traitlets.List().tag(sync=True)
 
     def __init__(
         self,

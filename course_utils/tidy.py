@@ -1,0 +1,95 @@
+"""Notebooks as they are kept: with their pictures, without widget state, timestamps or the paths of a machine."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from course_utils.files import written_atomically
+
+__all__ = ["problems", "tidied", "tidy_file"]
+
+MAX_BYTES = 600_000
+KEPT_METADATA = {"tags", "nbgrader", "slideshow", "jupyter", "editable", "deletable"}
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/work/|/tmp/|/mnt/|[A-Za-z]:\\\\?Users)[\w.\\/-]*")
+
+Notebook = dict[str, Any]
+
+
+def tidied(notebook: Notebook) -> Notebook:
+    """A copy without what belongs to one run on one machine; pictures, texts and printed results stay.
+
+    >>> tidied({"cells": [], "metadata": {"widgets": {}}, "nbformat": 4, "nbformat_minor": 5})["metadata"]
+    {}
+    """
+    cells, count = [], 0
+    for cell in notebook["cells"]:
+        cell = cell | {"metadata": {k: v for k, v in cell["metadata"].items() if k in KEPT_METADATA}}
+        if cell["cell_type"] == "code":
+            outputs = [clean for output in cell["outputs"] if (clean := _output(output)) is not None]
+            count += 1
+            number = count if cell["execution_count"] is not None else None
+            for output in outputs:
+                if "execution_count" in output:
+                    output["execution_count"] = number
+            cell |= {"outputs": outputs, "execution_count": number}
+        cells.append(cell)
+    return notebook | {"cells": cells, "metadata": _metadata(notebook["metadata"])}
+
+
+def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    kept = {}
+    if "kernelspec" in metadata:
+        kept["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    if "language_info" in metadata:
+        kept["language_info"] = {"name": metadata["language_info"].get("name", "python")}  # without the version
+    return kept
+
+
+def _output(output: dict[str, Any]) -> dict[str, Any] | None:
+    """The output as it is kept; None for progress bars, and for warnings, which name files of the machine."""
+    if output["output_type"] == "stream":
+        return dict(output) if output["name"] == "stdout" else None
+    if "data" not in output:
+        return dict(output)
+    data = {mime: content for mime, content in output["data"].items() if mime != WIDGET_VIEW}
+    if WIDGET_VIEW in output["data"] and set(data) <= {"text/plain"}:
+        return None  # a widget without a picture of its own, such as a bar
+    return output | {"data": data}
+
+
+def problems(path: Path) -> list[str]:
+    """What is wrong with a notebook file, a sentence each; none if it may be committed."""
+    text = path.read_text(encoding="utf-8")
+    notebook = json.loads(text)
+    found = []
+    if path.stat().st_size > MAX_BYTES:
+        found.append(f"has {path.stat().st_size:,} bytes, {MAX_BYTES:,} are allowed; show fewer or smaller pictures")
+    if tidied(notebook) != notebook:
+        found.append("holds widget state, timestamps or other traces of a run; run `course tidy`")
+    if any(output["output_type"] == "error" for cell in notebook["cells"] for output in cell.get("outputs", [])):
+        found.append("shows an error; mend the cell and run it again")
+    if machine := MACHINE_PATH.search(_without_pictures(notebook)):
+        found.append(f"names a path of a machine, {machine.group()}; remove it and run the cell again")
+    return found
+
+
+def _without_pictures(notebook: Notebook) -> str:
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items() if not k.startswith("image/")}
+        return [plain(v) for v in value] if isinstance(value, list) else value
+
+    return json.dumps(plain(notebook), ensure_ascii=False)
+
+
+def tidy_file(path: Path) -> bool:
+    """Rewrite a notebook in place, atomically, if it is not tidy; returns whether it was rewritten."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    clean = tidied(notebook)
+    if clean == notebook:
+        return False
+    with written_atomically(path) as file:
+        file.write((json.dumps(clean, indent=1, ensure_ascii=False) + "\n").encode())
+    return True
