@@ -194,7 +194,7 @@ class Panel(anywidget.AnyWidget):
             "values": self.values if controls else None,
             "width": width,
             "height": height,
-            "patches": [{"x": p.x, "y": p.y, "mime": p.mime} for p in patches],
+            "patches": [{"x": p.x, "y": p.y, "mime": p.mime, "width": p.width} for p in patches],
         }
         self.send(message, buffers=[p.data for p in patches])
 

@@ -69,6 +69,18 @@ function hideStill(element) {
   if (before?.querySelector(".jp-RenderedImage")) before.style.display = "none";
 }
 
+// A patch as something to paint: a palette of 256 RGBA colours with deflated indices, or a picture file.
+async function decode({ mime, width }, buffer) {
+  if (mime !== "image/x-indexed") return createImageBitmap(new Blob([buffer], { type: mime }));
+  const bytes = new Uint8Array(buffer.buffer ?? buffer, buffer.byteOffset ?? 0, buffer.byteLength);
+  const palette = new Uint32Array(bytes.slice(0, 1024).buffer);
+  const inflated = new Blob([bytes.subarray(1024)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const indices = new Uint8Array(await new Response(inflated).arrayBuffer());
+  const pixels = new Uint32Array(indices.length);
+  for (let i = 0; i < indices.length; i++) pixels[i] = palette[indices[i]];
+  return new ImageData(new Uint8ClampedArray(pixels.buffer), width);
+}
+
 function render({ model, el }) {
   const specs = model.get("_controls");
   const values = Object.fromEntries(specs.map((spec) => [spec.name, spec.value]));
@@ -135,8 +147,7 @@ function render({ model, el }) {
   let painted = Promise.resolve();
   const receive = (message, buffers) => {
     if (message.kind !== "frame" && message.kind !== "accepted") return;
-    const bitmaps = (message.patches ?? []).map((patch, i) =>
-      createImageBitmap(new Blob([buffers[i]], { type: patch.mime })));
+    const bitmaps = (message.patches ?? []).map((patch, i) => decode(patch, buffers[i]));
     painted = painted.then(async () => {
       const pictures = await Promise.all(bitmaps);
       if (message.kind === "frame") {
@@ -145,7 +156,11 @@ function render({ model, el }) {
           canvas.height = message.height;
         }
         const context = canvas.getContext("2d");
-        pictures.forEach((picture, i) => context.drawImage(picture, message.patches[i].x, message.patches[i].y));
+        pictures.forEach((picture, i) => {
+          const { x, y } = message.patches[i];
+          if (picture instanceof ImageData) context.putImageData(picture, x, y);
+          else context.drawImage(picture, x, y);
+        });
         showError(message.error);
         if (message.words) say(message.words);
         if (message.values && !waiting) { Object.assign(values, message.values); showValues(); }
