@@ -79,7 +79,7 @@ class HeatMap(AxesImage):
         pixels = fit_to(np.asarray(self.get_array()), height, width)
         low, high = self.get_clim()
         # The middle of the table must be hit by zero alone, so values are rounded away from it.
-        scaled = np.clip(np.nan_to_num(pixels) * (254 / (high - low)), -126, 126)
+        scaled = np.clip(np.nan_to_num(pixels), low, high) * (252 / (high - low))
         rgba = self._table[np.trunc(scaled).astype(np.int16) + np.sign(scaled).astype(np.int16) + 127]
         context = renderer.new_gc()
         self._set_gc_clip(context)  # type: ignore[attr-defined]
