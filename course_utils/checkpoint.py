@@ -1,5 +1,6 @@
 """Checkpoints: the state of a training in one file, bound to the training that it belongs to."""
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ def load_checkpoint(path: Path, *, fingerprint: dict[str, str]) -> dict[str, Any
 
     Raises: ValueError for a damaged file, or one whose fingerprint differs: it names the first difference.
     """
+    data = path.read_bytes()  # a file that cannot be read raises what it should; below, every error means damage
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         found, state = content["fingerprint"], content["state"]
-    except (RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path} is no checkpoint, or a damaged one; delete it to start anew") from error
     for name, wanted in fingerprint.items():
         if found.get(name) != wanted:

@@ -1,7 +1,6 @@
 """The `course` command: one subcommand for each thing that a reader, a student or a lecturer does."""
 
 import os
-import subprocess
 import sys
 import webbrowser
 from pathlib import Path
@@ -28,18 +27,22 @@ def main() -> None:
 def lab(port: int, ip: str | None, no_browser: bool, notebook: str) -> None:
     """Open the course in JupyterLab, on its map or on NOTEBOOK."""
     folder = course_folder()
+    if not (folder / notebook).is_file():
+        raise click.ClickException(
+            f"there is no {notebook} in {folder}; a notebook of the course is notebooks/NAME.ipynb"
+        )
     address = ip or ("0.0.0.0" if in_container() else "localhost")
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
-    command += [f"--ServerApp.ip={address}", f"--ServerApp.port={port}", f"--LabApp.default_url=/lab/tree/{notebook}"]
+    arguments = [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{notebook}"]
+    arguments += [f"--ServerApp.ip={address}", f"--ServerApp.port={port}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
-        command.append("--allow-root")  # the usual user of a container; JupyterLab refuses it otherwise
+        arguments.append("--allow-root")  # the usual user of a container; JupyterLab refuses it otherwise
     if no_browser or not has_browser():
-        command.append("--no-browser")
+        arguments.append("--no-browser")
         click.echo("No browser is opened here: copy the address printed below, with its token, into yours.", err=True)
-    try:
-        sys.exit(subprocess.run(command, env=lab_environment()).returncode)
-    except KeyboardInterrupt:  # Ctrl-C goes to JupyterLab too, which ends by itself
-        sys.exit(0)
+    os.environ.update(lab_environment())
+    from jupyterlab.labapp import LabApp
+
+    LabApp.launch_instance(arguments)  # in this process: whatever ends the command ends the server with its kernels
 
 
 @main.command()

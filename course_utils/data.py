@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .check import one_of
-from .sources import (
+from course_utils.check import one_of
+from course_utils.sources import (
     DataError,
     Table,
     check_record,
@@ -28,7 +28,7 @@ from .sources import (
     plain_errors,
     staging,
 )
-from .vision import cifar10, mnist
+from course_utils.vision import cifar10, mnist
 
 __all__ = ["DataError", "Dataset", "available", "data_root", "load_dataset"]
 

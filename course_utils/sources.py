@@ -50,7 +50,7 @@ class DataError(RuntimeError):
 def data_root(root: str | os.PathLike[str] | None = None) -> Path:
     """Return the data folder: `root`, else the environment's COURSE_DATA, else a cache folder of this user.
 
-    >>> data_root("/tmp/data").name
+    >>> data_root("somewhere/data").name
     'data'
     """
     if root is None:

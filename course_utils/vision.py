@@ -16,7 +16,7 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from .sources import checksum, fetch, place, staging
+from course_utils.sources import checksum, fetch, place, staging
 
 __all__ = ["cifar10", "import_torchvision", "mnist"]
 

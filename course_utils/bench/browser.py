@@ -83,11 +83,12 @@ def chromium() -> Iterator["Browser"]:
 
 
 def open_notebook(browser: "Browser", address: str, notebook: str, *, width: int = 1300, height: int = 1000) -> "Page":
-    """Open `notebook` alone (no side bar) and wait for its kernel."""
+    """Open `notebook` in a workspace of its own, without the tabs of other pages, and wait for its kernel."""
+    path = f"lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
     page = browser.new_page(viewport={"width": width, "height": height})
     # JupyterLab drops what it is told to run before its kernel answers, though it shows the kernel as idle.
     with page.expect_event("websocket", lambda socket: "/api/kernels/" in socket.url, timeout=60_000) as opened:
-        page.goto(address.format(path=f"lab/tree/{notebook}"))
+        page.goto(address.format(path=path))
     opened.value.wait_for_event("framereceived", timeout=60_000)
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)

@@ -9,6 +9,7 @@ in place and says in words what is to be seen. So a test needs no browser, and a
 """
 
 import base64
+import html
 import inspect
 import threading
 import traceback
@@ -32,7 +33,7 @@ Show = Callable[[Any], str]
 Draw = Callable[[Figure], Show]
 
 STATIC = Path(__file__).parent / "static"
-CAPTION = "<p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
+CAPTION = "<p>{words}</p><p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
 
 
 class Panel(anywidget.AnyWidget):
@@ -120,7 +121,8 @@ class Panel(anywidget.AnyWidget):
         still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.words}
         display(still, raw=True, metadata={"image/png": {"alt": self.words}})
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        bundle = {"application/vnd.jupyter.widget-view+json": view, "text/html": CAPTION, "text/plain": self.words}
+        caption = CAPTION.format(words=html.escape(self.words))  # JupyterLab shows no alternative text of a picture
+        bundle = {"application/vnd.jupyter.widget-view+json": view, "text/html": caption, "text/plain": self.words}
         display(bundle, raw=True)
 
     def _read(self, values: dict[str, Any]) -> dict[str, Any]:

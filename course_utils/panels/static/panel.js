@@ -7,8 +7,6 @@ const make = (tag, properties = {}, ...children) => {
   return node;
 };
 
-let count = 0;
-
 // Each kind of control: an element, how a value is shown in it, and how one is read from it.
 const KINDS = {
   slider(spec, changed) {
@@ -49,7 +47,8 @@ const KINDS = {
 
 function addControl(spec, changed) {
   const control = KINDS[spec.kind](spec, changed);
-  const id = `course-control-${++count}`;
+  // Random, because each panel of a page loads a copy of this module: a counter would start anew in each.
+  const id = `course-${Math.random().toString(36).slice(2)}`;
   control.input.id = id;
   control.input.dataset.name = spec.name;
   // JupyterLab has its own use for arrow keys and letters; inside a control they belong to the control.

@@ -1,0 +1,74 @@
+"""binder/: what Binder would build, without Docker."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parent.parent
+BINDER = ROOT / "binder"
+LINES = (BINDER / "requirements.txt").read_text().splitlines()
+PINS = {r.name: r for line in LINES if line[:1].isalpha() for r in [Requirement(line)]}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WANTED = {r.name: r for text in PROJECT["dependencies"] for r in [Requirement(text)]}
+
+
+def test_what_a_student_needs_is_pinned_and_nothing_else() -> None:
+    assert PINS.keys() == WANTED.keys() - {"jupyterlab"}  # Binder's base image brings JupyterLab
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_each_pin_is_exact_and_in_the_range_of_pyproject(name: str) -> None:
+    (pin,) = PINS[name].specifier
+    assert pin.operator == "=="
+    assert WANTED[name].specifier.contains(pin.version.split("+")[0])
+
+
+def test_torch_is_the_build_without_cuda() -> None:
+    assert "--extra-index-url https://download.pytorch.org/whl/cpu" in LINES
+    assert all(str(PINS[name].specifier).endswith("+cpu") for name in ("torch", "torchvision"))
+
+
+def test_there_is_one_list_of_packages() -> None:
+    # Beside an environment.yml the requirements.txt would be ignored, silently.
+    assert {path.name for path in BINDER.iterdir()} == {"requirements.txt", "runtime.txt", "postBuild", "start"}
+    version = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert PROJECT["requires-python"] == f">={version}"
+
+
+@pytest.mark.parametrize("name", ["postBuild", "start"])
+def test_the_scripts_can_be_run(name: str) -> None:
+    assert os.access(BINDER / name, os.X_OK)
+    assert subprocess.run(["bash", "-n", BINDER / name]).returncode == 0
+
+
+def test_start_sets_the_environment_and_hands_over() -> None:
+    bare = {k: v for k, v in os.environ.items() if k != "JUPYTER_CONFIG_PATH"} | {"REPO_DIR": str(ROOT)}
+    show = 'printf "%s\\n" "$OMP_NUM_THREADS" "$JUPYTER_CONFIG_PATH" "$1"'
+    command = [BINDER / "start", "bash", "-c", show, "bash", "last argument"]
+    threads, config, last = subprocess.run(command, env=bare, capture_output=True, text=True).stdout.splitlines()
+    assert threads == "1"
+    assert (Path(config) / "labconfig").is_dir()
+    assert last == "last argument"
+
+
+def test_repo2docker_accepts_it(tmp_path: Path) -> None:
+    copy = tmp_path / "course"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "notebooks", "tests", "__pycache__"))
+    options = ["--no-build", "--no-run", "--debug", "--user-id", "1000", "--user-name", "jovyan"]
+    command = [sys.executable, "-W", "ignore", "-m", "repo2docker", *options, str(copy)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    said = result.stdout + result.stderr
+    assert result.returncode == 0, said
+    for step in (
+        'pip install --no-cache-dir -r "binder/requirements.txt"',
+        "./binder/postBuild",
+        'ENTRYPOINT="${REPO_DIR}',
+    ):
+        assert step in said
+    assert "python=3.11" in said

@@ -1,0 +1,240 @@
+"""The course where the reader sits: `course lab` in JupyterLab, in headless Chromium, under keyboard and mouse.
+
+One server and one run of notebook 04 serve all tests of this file, which go through the page from top to bottom.
+"""
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from course_utils.bench import browser as lab
+from notebooks import write
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOK = "notebooks/04_sparse_and_group_sparse_penalties.ipynb"
+FAILING = """
+from course_utils.panels.controls import Slider
+from course_utils.panels.engine import Panel
+def reciprocal(x):
+    return 1 / x
+def draw(figure):
+    (line,) = figure.subplots().plot([0, 1], [0, 1])
+    def show(y):
+        line.set_ydata([0, y])
+        return f"The reciprocal is {y:g}."
+    return show
+Panel("One over x", [Slider(name="x", label="x", values=[1, 0, 2], value=1)], reciprocal, draw, size=(400, 200))
+"""
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    write(folder / "notebooks" / "failing.ipynb", FAILING)
+    command = [sys.executable, "-m", "course_utils.cli", "lab", "--no-browser", "--ip", "localhost", "--port", "{port}"]
+    with lab.serve(folder, command) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with lab.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def page(server: str, chromium: Browser) -> Iterator[Page]:
+    """Notebook 04 with all cells run."""
+    page = lab.open_notebook(chromium, server, NOTEBOOK)
+    # A picture that the file keeps is there before anything runs.
+    expect(page.locator(".jp-RenderedImage img").first).to_be_visible()
+    lab.run_all(page)
+    yield page
+    page.close()
+
+
+def panel(page: Page, title: str) -> Locator:
+    found = page.locator(f'.course-panel[aria-label="{title}"]').first
+    found.scroll_into_view_if_needed()
+    expect(found).to_have_attribute("data-shown", re.compile(r"\d+"))
+    return found
+
+
+def picture(found: Locator) -> str:
+    return found.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+
+
+def settle(page: Page, found: Locator) -> None:
+    page.wait_for_timeout(100)
+    expect(found).not_to_have_class(re.compile("course-waiting|course-working"), timeout=30_000)
+    page.wait_for_timeout(100)
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator(".course-panel").evaluate_all("panels => panels.map(p => p.getAttribute('aria-label'))")
+
+
+def test_the_first_page_is_the_map_and_leads_to_the_notebook(server: str, chromium: Browser) -> None:
+    page = chromium.new_page(viewport={"width": 1300, "height": 900})
+    page.goto(server.format(path=""))
+    expect(page.get_by_role("heading", name="Compressing").first).to_be_visible(timeout=60_000)
+    assert "00_course_map" in page.url
+    page.wait_for_timeout(1500)
+    assert page.locator(".Toastify__toast, .jp-Dialog").count() == 0  # nothing lies over the first view
+    page.get_by_role("link", name="Sparse and group-sparse penalties").first.click()
+    expect(page.get_by_role("heading", name="04 · Sparse and group-sparse penalties")).to_be_visible(timeout=30_000)
+    page.close()
+
+
+def test_every_panel_lives(page: Page) -> None:
+    cells = page.locator(".jp-CodeCell").count()
+    assert page.locator(".course-panel").count() >= 6
+    assert cells > 6
+    assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+    assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
+    for title in titles(page):
+        assert panel(page, title).locator(".course-words").inner_text()
+    assert page.locator(".course-error:visible").count() == 0
+    # The still picture of a panel that lives is hidden: it would show the same thing twice.
+    assert page.locator(".jp-RenderedImage img:visible").count() == 0
+
+
+def test_a_key_moves_the_picture_and_its_words(page: Page) -> None:
+    for title in titles(page):
+        found = panel(page, title)
+        if "trains" in title:
+            found.get_by_role("checkbox").first.check()
+            settle(page, found)
+        slider = found.get_by_role("slider").first
+        before = picture(found), found.locator(".course-words").inner_text()
+        slider.focus()
+        slider.press("End")
+        settle(page, found)
+        at_the_end = picture(found), found.locator(".course-words").inner_text()
+        slider.press("Home")
+        settle(page, found)
+        at_the_start = picture(found), found.locator(".course-words").inner_text()
+        assert len({before, at_the_end, at_the_start}) >= 2, title
+        assert at_the_end[0] != at_the_start[0], f"{title}: the picture does not change"
+        if "proximal" not in title:
+            assert at_the_end[1] != at_the_start[1], f"{title}: the words do not change"
+        assert found.locator("canvas").get_attribute("aria-label") == at_the_start[1]
+
+
+def test_reset_brings_everything_back(page: Page) -> None:
+    found = panel(page, titles(page)[0])
+    found.get_by_role("button", name="Reset").click()
+    settle(page, found)
+    before = found.locator(".course-words").inner_text()
+    for slider in found.get_by_role("slider").all():
+        slider.press("End")
+    settle(page, found)
+    assert found.locator(".course-words").inner_text() != before
+    found.get_by_role("button", name="Reset").click()
+    settle(page, found)
+    assert found.locator(".course-words").inner_text() == before
+
+
+def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
+    for title in titles(page):
+        found = panel(page, title)
+        controls = found.locator("input, select, button")
+        names = controls.evaluate_all(
+            "all => all.map(c => c.labels?.[0]?.textContent || c.textContent).map(name => name.trim())"
+        )
+        assert all(names), f"{title}: {names}"
+        controls.first.focus()  # Reset stands before the others
+        for i in range(1, controls.count()):
+            page.keyboard.press("Tab")
+            assert controls.nth(i).evaluate("c => c === document.activeElement"), f"{title}: {names[i]}"
+        outline = controls.last.evaluate("c => getComputedStyle(c).outlineStyle")
+        assert outline == "solid", "the focus cannot be seen"
+
+
+def test_a_drag_ends_on_the_last_value(page: Page) -> None:
+    found = panel(page, titles(page)[0])
+    slider = found.get_by_role("slider").first
+    box: Any = slider.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 4, middle)
+    page.mouse.down()
+    for i in range(50):
+        page.mouse.move(box["x"] + 4 + i * (box["width"] - 8) / 60, middle)
+    page.mouse.up()
+    settle(page, found)
+    dragged = found.locator(".course-words").inner_text()
+    slider.press("ArrowRight")
+    settle(page, found)
+    slider.press("ArrowLeft")
+    settle(page, found)
+    assert found.locator(".course-words").inner_text() == dragged
+
+
+def test_the_network_is_seen_while_it_trains(page: Page) -> None:
+    title = next(title for title in titles(page) if "train" in title.lower())
+    found = panel(page, title)
+    found.get_by_role("button", name="Reset").click()
+    settle(page, found)
+    page.evaluate("window.seen = []")
+    found.evaluate("root => root.addEventListener('course-shown', event => seen.push(event.detail.words))")
+    found.get_by_role("checkbox").first.check()
+    page.wait_for_function("seen.length > 5", timeout=20_000)
+    settle(page, found)
+    assert len(set(page.evaluate("seen"))) > 5
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_words_and_labels_can_be_read_in_both_themes(page: Page, theme: str) -> None:
+    page.get_by_role("menuitem", name="Settings", exact=True).click()
+    page.get_by_text("Theme", exact=True).hover()
+    page.get_by_text(theme, exact=True).click()
+    dark = theme.endswith("Dark")
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(not dark).lower())
+    found = panel(page, titles(page)[0])
+    for part in (".course-words", "h4", "label", "output", ".course-reset"):
+        colours = found.locator(part).first.evaluate(
+            """node => {
+              const ink = getComputedStyle(node).color;
+              const background = () => getComputedStyle(node).backgroundColor;
+              while (background() === "rgba(0, 0, 0, 0)") node = node.parentElement;
+              return [ink, background()];
+            }"""
+        )
+        assert contrast(*colours) >= 4.5, f"{part}: {colours}"
+
+
+def contrast(*colours: str) -> float:
+    """The contrast ratio of two CSS colours, by the Web Content Accessibility Guidelines."""
+
+    def luminance(colour: str) -> float:
+        parts = [float(p) / 255 for p in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+        r, g, b = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+    light, dark = sorted((luminance(c) for c in colours), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_an_error_is_shown_in_the_panel_and_goes_away_again(server: str, chromium: Browser) -> None:
+    page = lab.open_notebook(chromium, server, "notebooks/failing.ipynb")
+    lab.run_all(page)
+    found = panel(page, "One over x")
+    slider = found.get_by_role("slider")
+    slider.press("ArrowRight")
+    alert = found.get_by_role("alert")
+    expect(alert).to_contain_text("ZeroDivisionError: division by zero")
+    alert.locator("summary").click()
+    expect(alert).to_contain_text("in reciprocal")
+    slider.press("ArrowRight")
+    expect(alert).to_be_hidden()
+    expect(found.locator(".course-words")).to_have_text("The reciprocal is 0.5.")
+    page.close()

@@ -1,0 +1,126 @@
+"""The `course` command from the outside."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from course_utils import bench, cli
+from course_utils.cli import main
+
+ROOT = Path(__file__).parent.parent
+
+
+def course(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The arguments with which JupyterLab would have been started."""
+    from jupyterlab.labapp import LabApp
+
+    calls: list[list[str]] = []
+    monkeypatch.setattr(LabApp, "launch_instance", calls.append)
+    monkeypatch.setattr(cli.os, "environ", dict(cli.os.environ))
+    monkeypatch.chdir(ROOT)
+    return calls
+
+
+def test_lab_opens_on_the_map(started: list[list[str]]) -> None:
+    result = course("lab", "--no-browser")
+    assert result.exit_code == 0, result.output
+    assert "copy the address printed below" in result.output
+    assert {f"--ServerApp.root_dir={ROOT}", "--LabApp.default_url=/lab/tree/notebooks/00_course_map.ipynb"} <= set(
+        started[0]
+    )
+    assert "--no-browser" in started[0]
+    assert (Path(cli.os.environ["JUPYTER_CONFIG_PATH"].split(":")[-1]) / "labconfig").is_dir()
+
+
+def test_lab_finds_the_course_from_any_folder(started: list[list[str]], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert course("lab", "--no-browser").exit_code == 0
+    assert f"--ServerApp.root_dir={ROOT}" in started[0]
+
+
+def test_lab_without_a_course_says_where_it_looked(started: list[list[str]], tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "PACKAGE", tmp_path / "site-packages" / "course_utils")
+    result = course("lab")
+    assert result.exit_code == 1
+    assert str(tmp_path) in result.output
+    assert "in the folder that you cloned" in result.output
+    assert started == []
+
+
+def test_lab_names_a_notebook_that_is_not_there(started: list[list[str]]) -> None:
+    result = course("lab", "notebooks/11.ipynb")
+    assert result.exit_code == 1
+    assert "no notebooks/11.ipynb" in result.output
+
+
+@pytest.mark.parametrize(("container", "address"), [(True, "0.0.0.0"), (False, "localhost")])
+def test_lab_listens_to_others_only_in_a_container(started, monkeypatch, container: bool, address: str) -> None:
+    monkeypatch.setattr(cli, "in_container", lambda: container)
+    course("lab", "--no-browser")
+    assert f"--ServerApp.ip={address}" in started[0]
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_lab_runs_as_root_too(started, monkeypatch, uid: int) -> None:
+    monkeypatch.setattr(cli.os, "geteuid", lambda: uid, raising=False)
+    course("lab", "--no-browser")
+    assert ("--allow-root" in started[0]) == (uid == 0)
+
+
+def test_the_command_is_installed() -> None:
+    command = Path(sys.executable).parent / "course"
+    result = subprocess.run([command, "--version"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "0.1.0" in result.stdout
+
+
+def test_data_lists_and_loads(tmp_path: Path) -> None:
+    listed = course("data", "--root", str(tmp_path))
+    for name in ("digits", "mnist", "sensorless", "covertype", "susy", "cifar10"):
+        assert name in listed.output
+    assert f"data folder: {tmp_path}" in listed.output
+    assert course("data", "digits", "--root", str(tmp_path)).exit_code == 0
+
+
+def test_data_answers_a_wrong_name_with_the_right_ones(tmp_path: Path) -> None:
+    result = course("data", "mnits", "--root", str(tmp_path))
+    assert result.exit_code == 1
+    assert "mnist" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_bench_answers_a_wrong_name_with_the_right_ones() -> None:
+    result = course("bench", "no_such_claim")
+    assert result.exit_code == 1
+    assert "slider_follows_the_hand" in result.output
+
+
+def test_the_table_shows_rows_and_says_what_could_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Claim:
+        @staticmethod
+        def run(device: str) -> list[dict]:
+            if device == "cuda":
+                raise RuntimeError("no CUDA device")
+            return [{"claim": "loop", "measured": 2.0, "baseline": 10.0, "ratio": 5.0, "bar": ">= 4"}]
+
+    monkeypatch.setattr(bench.importlib, "import_module", lambda name: Claim)
+    _, title, row = bench.table(["a_is_fast"], "cpu")
+    assert title == "a is fast (cpu)"
+    assert row.split() == ["loop", "2", "10", "5", ">=", "4"]
+    assert list(bench.table(["a_is_fast"], "cuda"))[-1] == "  not measured: no CUDA device"
+
+
+@pytest.mark.parametrize("name", bench.claims())
+def test_each_claim_says_what_it_claims(name: str) -> None:
+    module = bench.importlib.import_module(f"course_utils.bench.{name}")
+    assert module.__doc__.startswith("Claim: ")
+    assert callable(module.run)
