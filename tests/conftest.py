@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = Path(os.environ.get("COURSE_TEST_DATA", ROOT.parent / "shared" / "data"))
+
+# More examples by a setting; the same ones each time, so that a failure in CI can be seen again.
+settings.register_profile(
+    "course", max_examples=int(os.environ.get("COURSE_TEST_EXAMPLES", "200")), deadline=None, derandomize=True
+)
+settings.load_profile("course")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
@@ -300,7 +300,6 @@ def test_drawing_over_the_background_equals_drawing_everything() -> None:
     assert [axes.get_position().bounds for axes in canvas.figure.axes] == places
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_patches_turn_the_old_picture_into_the_new_one(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
@@ -315,7 +314,6 @@ def test_patches_turn_the_old_picture_into_the_new_one(data: st.DataObject) -> N
     np.testing.assert_array_equal(patched, new)
 
 
-@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 2**32), colours=st.integers(1, 256), height=st.integers(1, 20), width=st.integers(1, 20))
 def test_few_colours_are_sent_exactly(seed: int, colours: int, height: int, width: int) -> None:
     rng = np.random.default_rng(seed)

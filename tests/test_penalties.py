@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -45,7 +45,6 @@ def matrix(seed: int, rows: int = 5, columns: int = 4, dtype: torch.dtype = torc
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), step=st.floats(0, 3))
 def test_a_proximal_step_minimises_its_objective(kind: str, seed: int, step: float) -> None:
     penalty, prox, options = PAIRS[kind]
@@ -88,7 +87,6 @@ def test_values_by_hand() -> None:
 
 
 @given(seed=st.integers(0, 10**6), step=st.floats(0, 2))
-@settings(max_examples=50, deadline=None)
 def test_special_cases_agree(seed: int, step: float) -> None:
     w = matrix(seed)
     one = w.reshape(-1, 1)  # groups of one weight, along dim 1

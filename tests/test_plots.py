@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -57,7 +57,6 @@ def test_nan_and_infinity_do_not_hurt() -> None:
     assert (picture[50, 60] != WHITE).any()
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     rows=st.integers(1, 30),
     columns=st.integers(1, 30),

@@ -8,5 +8,20 @@ from course_utils.quantize.affine import (
     quantize,
     quantized_relu,
 )
+from course_utils.quantize.fixed import DynamicFixedPoint, FixedPoint
+from course_utils.quantize.low_precision import LowPrecision
+from course_utils.quantize.model import quantize_model, weight_layers
 
-__all__ = ["QParams", "choose_qparams", "dequantize", "fake_quantize", "quantize", "quantized_relu"]
+__all__ = [
+    "DynamicFixedPoint",
+    "FixedPoint",
+    "LowPrecision",
+    "QParams",
+    "choose_qparams",
+    "dequantize",
+    "fake_quantize",
+    "quantize",
+    "quantize_model",
+    "quantized_relu",
+    "weight_layers",
+]

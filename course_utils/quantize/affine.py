@@ -8,18 +8,15 @@ to 2^(b-1) - 1 over [-max |x|, max |x|] with zero_point 0. Ties are rounded to e
 1 / scale, as torch.fake_quantize_* does: given the same scale and zero point the results agree to the bit.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_utils.check import floating, in_range
+from course_utils.quantize.grid import Grid, fill, round_steps, round_to_grid
 
 __all__ = ["QParams", "choose_qparams", "dequantize", "fake_quantize", "quantize", "quantized_relu"]
-
-BLOCK = 2**18  # numbers per block on a CPU: small enough that all steps on a block find it in the cache
 
 
 def check_bits(bits: int, name: str = "bits") -> int:
@@ -49,6 +46,11 @@ class QParams:
     def qmax(self) -> int:
         """The greatest code."""
         return 2 ** (self.bits - 1) - 1 if self.symmetric else 2**self.bits - 1
+
+    @property
+    def grid(self) -> Grid:
+        """The numbers that the codes stand for."""
+        return Grid(self.scale, self.zero_point, self.qmin, self.qmax)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -102,7 +104,7 @@ def quantize(
     >>> quantize(x, choose_qparams(x, bits=8))
     tensor([  0,  64, 255], dtype=torch.uint8)
     """
-    steps = _round(floating("x", x).to(_wide(x.dtype)) * (1 / qparams.scale), stochastic, generator)
+    steps = round_steps(floating("x", x).to(_wide(x.dtype)) * (1 / qparams.scale), stochastic, generator)
     steps = torch.nan_to_num(steps, nan=0.0)
     codes = steps.add_(qparams.zero_point).clamp_(qparams.qmin, qparams.qmax)
     return codes.to(qparams.dtype)
@@ -162,69 +164,14 @@ def fake_quantize(
         assert bits is not None
         qparams = choose_qparams(x.detach(), bits=bits, symmetric=symmetric, axis=axis)
     if out is None:
-        return _FakeQuantize.apply(x, qparams, stochastic, generator)
+        return round_to_grid(x, qparams.grid, stochastic=stochastic, generator=generator)
     if out.shape != x.shape or out.dtype != qparams.scale.dtype or not out.is_contiguous():
         raise ValueError(
             f"out must be contiguous, of shape {tuple(x.shape)} and {qparams.scale.dtype}, "
             f"got shape {tuple(out.shape)} and {out.dtype}; make it with torch.empty"
         )
     with torch.no_grad():
-        return _fill(out, x, qparams, stochastic, generator)
-
-
-class _FakeQuantize(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx,
-        x: Tensor,
-        qparams: QParams,
-        stochastic: bool,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.qparams = qparams  # type: ignore[attr-defined]
-        out = torch.empty_like(x, dtype=qparams.scale.dtype, memory_format=torch.contiguous_format)
-        return _fill(out, x, qparams, stochastic, generator).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        p: QParams = ctx.qparams  # type: ignore[attr-defined]
-        steps = (x.to(p.scale.dtype) * (1 / p.scale)).round_()
-        inside = (steps >= p.qmin - p.zero_point) & (steps <= p.qmax - p.zero_point)
-        return grad * inside, None, None, None
-
-
-def _fill(out: Tensor, x: Tensor, p: QParams, stochastic: bool, generator: torch.Generator | None) -> Tensor:
-    """Write the rounded x into `out`, piece by piece, so that each number comes from memory and goes there once."""
-    low, high = (p.qmin - p.zero_point).to(p.scale.dtype), (p.qmax - p.zero_point).to(p.scale.dtype)
-    for source, target, *numbers in _blocks(x, out, (1 / p.scale, p.scale, low, high)):
-        inverse, scale, least, greatest = numbers
-        torch.mul(source, inverse, out=target)
-        _round(target, stochastic, generator).clamp_(least, greatest).mul_(scale)
-    return out
-
-
-def _blocks(x: Tensor, out: Tensor, numbers: Sequence[Tensor]) -> Iterator[tuple[Any, ...]]:
-    """Pieces of x and out that fit into the cache, with the numbers for each."""
-    if x.is_cuda or x.numel() <= BLOCK:
-        yield x, out, *numbers
-    elif numbers[0].ndim == 0:
-        plain = [n.item() for n in numbers]
-        for source, target in zip(x.reshape(-1).split(BLOCK), out.view(-1).split(BLOCK), strict=True):
-            yield source, target, *plain
-    else:
-        rows = max(1, BLOCK * len(x) // x.numel())
-        for start in range(0, len(x), rows):
-            cut = slice(start, start + rows)
-            yield x[cut], out[cut], *(n if n.shape[0] == 1 else n[cut] for n in numbers)
-
-
-def _round(steps: Tensor, stochastic: bool, generator: torch.Generator | None) -> Tensor:
-    """Round in place, to even or at random."""
-    if not stochastic:
-        return steps.round_()
-    return steps.add_(torch.rand(steps.shape, dtype=steps.dtype, device=steps.device, generator=generator)).floor_()
+        return fill(out, x, qparams.grid, stochastic, generator)
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
