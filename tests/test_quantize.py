@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import load_dataset
+from course_utils.layers import weight_layers
 from course_utils.models import lenet5, mlp
 from course_utils.quantize import (
     DynamicFixedPoint,
@@ -25,7 +26,6 @@ from course_utils.quantize import (
     quantize,
     quantize_model,
     quantized_relu,
-    weight_layers,
 )
 from course_utils.train import evaluate, fit
 

@@ -10,7 +10,7 @@ from course_utils.quantize.affine import (
 )
 from course_utils.quantize.fixed import DynamicFixedPoint, FixedPoint
 from course_utils.quantize.low_precision import LowPrecision
-from course_utils.quantize.model import quantize_model, weight_layers
+from course_utils.quantize.model import quantize_model
 
 __all__ = [
     "DynamicFixedPoint",
@@ -23,5 +23,4 @@ __all__ = [
     "quantize",
     "quantize_model",
     "quantized_relu",
-    "weight_layers",
 ]

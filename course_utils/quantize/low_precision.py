@@ -20,9 +20,9 @@ from torch.nn import functional as F
 
 from course_utils.after_step import after_steps
 from course_utils.check import in_range
+from course_utils.layers import weight_layers
 from course_utils.quantize.affine import check_bits
 from course_utils.quantize.fixed import DynamicFixedPoint
-from course_utils.quantize.model import weight_layers
 
 __all__ = ["LowPrecision"]
 

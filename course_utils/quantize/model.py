@@ -2,24 +2,14 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from course_utils.layers import weight_layers
 from course_utils.quantize.affine import QParams, check_bits, choose_qparams, fake_quantize
 
-__all__ = ["quantize_model", "weight_layers"]
-
-
-def weight_layers(model: nn.Module) -> dict[str, Any]:
-    """The linear and convolutional layers of a network by their names, in order.
-
-    >>> list(weight_layers(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))))
-    ['0', '2']
-    """
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return {name: layer for name, layer in model.named_modules() if isinstance(layer, kinds)}
+__all__ = ["quantize_model"]
 
 
 def quantize_model(
