@@ -91,6 +91,15 @@ class Dataset:
         rows = torch.from_numpy(np.random.default_rng(seed).permutation(len(self.y_train))[:n]).to(self.y_train.device)
         return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
 
+    def without(self, label: int) -> "Dataset":
+        """Return the data set with no training rows of one class; the test part stays whole.
+
+        >>> load_dataset("digits").without(3)
+        digits: 1,210 training and 450 test rows of shape (1, 8, 8), 10 classes
+        """
+        rows = self.y_train != label
+        return replace(self, x_train=self.x_train[rows], y_train=self.y_train[rows])
+
     def split(self, fraction: float = 0.2, *, seed: int = 0) -> "Dataset":
         """Return the training part, split in two: the test part of the result is a validation set.
 
