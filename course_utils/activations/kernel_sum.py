@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from course_utils.check import floating
+
 __all__ = ["kernel_sum"]
 
 ROWS_IN_CACHE = (
@@ -72,11 +74,19 @@ def kernel_sum(s: Tensor, alpha: Tensor, *, low: float, spacing: float, gamma: f
     gradient. Memory is O(n H), forward and backward. bfloat16 and float16 are computed in float32. float32 is within
     1e-5 max |g| of the exact sum for inputs of any size; NaN stays NaN. On a GPU with Triton one fused kernel each way.
 
+    Raises: TypeError if s is not a floating tensor; ValueError for shapes that do not belong together.
+
     >>> s, alpha = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0, 1.0, 0.0]])
     >>> kernel_sum(s, alpha, low=-1.0, spacing=1.0, gamma=0.5)
     tensor([[1.0000],
             [0.6065]])
     """
+    floating("s", s)
+    if s.ndim != 2 or alpha.ndim != 2 or alpha.shape[0] != s.shape[1] or not alpha.shape[1]:
+        raise ValueError(
+            f"s must have the shape (n, H) and alpha must have the shape ({s.shape[-1] if s.ndim else 'H'}, D) with D > 0, "
+            f"got {tuple(s.shape)} and {tuple(alpha.shape)}"
+        )
     return _KernelSum.apply(s, alpha, gamma, low, spacing)
 
 

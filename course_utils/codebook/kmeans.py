@@ -68,7 +68,7 @@ def fit_codebook(
     (tensor([0.0500, 5.1000]), tensor([0, 0, 1, 1], dtype=torch.uint8))
     """
     _check(values, size, init, weights, iterations)
-    flat = values.detach().reshape(-1)
+    flat = values.detach().reshape(-1).contiguous()  # sums in one order, whatever the layout
     if not flat.numel():
         return Codebook(flat, torch.zeros(values.shape, dtype=torch.uint8, device=values.device))
     runs = Runs.of(flat, weights)
