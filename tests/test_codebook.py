@@ -108,7 +108,7 @@ def test_a_selection_of_places_is_nearly_as_good_as_all(kind: str, size: int, ba
     elif kind == "atom":
         x[:29_000] = 0.0
     chosen = inertia(x, fit_codebook(x, size=size))
-    monkeypatch.setattr(exact, "PLACES", 40_000)
+    monkeypatch.setattr(exact, "PLACES", (40_000, 40_000))
     assert chosen <= bar * inertia(x, fit_codebook(x, size=size))
 
 

@@ -42,6 +42,15 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_the_example_runs() -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    found: dict = {}
+    exec(example, found)
+    pruned = [p for p in found["model"].parameters() if p.ndim > 1]
+    assert sum(int((p == 0).sum()) for p in pruned) >= 0.9 * sum(p.numel() for p in pruned) - 3
+    assert all(p.unique().numel() <= 16 * len(p) for p in found["small"].parameters() if p.ndim > 1)
+
+
 def test_each_command_is_described() -> None:
     assert set(re.findall(r"^\| `course (\w+)` \|", README, re.M)) == set(main.commands)
     for name in main.commands:

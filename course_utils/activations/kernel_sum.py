@@ -84,7 +84,7 @@ def kernel_sum(s: Tensor, alpha: Tensor, *, low: float, spacing: float, gamma: f
     floating("s", s)
     if s.ndim != 2 or alpha.ndim != 2 or alpha.shape[0] != s.shape[1] or not alpha.shape[1]:
         raise ValueError(
-            f"s must have the shape (n, H) and alpha must have the shape ({s.shape[-1] if s.ndim else 'H'}, D) with D > 0, "
+            f"s must have the shape (n, H) and alpha must have the shape ({s.shape[-1] if s.ndim else 'H'}, D), D > 0; "
             f"got {tuple(s.shape)} and {tuple(alpha.shape)}"
         )
     return _KernelSum.apply(s, alpha, gamma, low, spacing)

@@ -11,6 +11,8 @@ from typing import Any
 
 __all__ = ["claims", "table"]
 
+TOOLS = ("browser", "timing")  # modules that are no claims
+
 
 def claims() -> list[str]:
     """The names of all claims.
@@ -18,7 +20,7 @@ def claims() -> list[str]:
     >>> "fit_many_beats_one_by_one" in claims()
     True
     """
-    return [module.name for module in pkgutil.iter_modules(__path__) if module.name != "browser"]
+    return [module.name for module in pkgutil.iter_modules(__path__) if module.name not in TOOLS]
 
 
 def table(names: Sequence[str], device: str) -> Iterator[str]:

@@ -16,52 +16,53 @@ from torch import Tensor
 __all__ = ["best_cuts"]
 
 Cost = Callable[[np.ndarray, np.ndarray], np.ndarray]
-PLACES = 2048  # eight for each of 256 centroids; more gain less than Lloyd's steps do afterwards
+PLACES = 512, 2048  # least and most: eight for each centroid, and Lloyd's steps do the rest
 
 
-def best_cuts(values: Tensor, mass: Tensor, first: Tensor, second: Tensor, size: int) -> Tensor:
-    """Where the best runs of sorted `values` end, (k + 1,) with 0 in front; mass, first, second are prefix sums.
+def best_cuts(values: Tensor, mass_at: Callable[[Tensor], Tensor], first: Tensor, second: Tensor, size: int) -> Tensor:
+    """Where the best runs of sorted `values` end, (k + 1,) with 0 in front; first and second are prefix sums.
 
-    Runs may end only between different values. Where there are many more than `PLACES` of those, some are selected, so
-    that an optimal quantizer would have about as many levels between any two of them (Panter, Dite 1951: a density of
-    levels in proportion to the cube root of the density of values).
+    `mass_at(places)` gives the mass in front of each place. Runs may end only between different values. Where there
+    are many more of those than eight for each run (`PLACES`), some are selected, so that an optimal quantizer would
+    have about as many levels between any two of them (Panter, Dite 1951: a density of levels in proportion to the cube
+    root of the density of values).
 
     >>> x = torch.tensor([0.0, 0.1, 5.0, 5.2], dtype=torch.float64)
-    >>> sums = [torch.cat([x.new_zeros(1), torch.cumsum(x**power, 0)]) for power in (0, 1, 2)]
-    >>> best_cuts(x, *sums, size=2)
+    >>> sums = [torch.cat([x.new_zeros(1), torch.cumsum(x**power, 0)]) for power in (1, 2)]
+    >>> best_cuts(x, lambda places: places.double(), *sums, size=2)
     tensor([0, 2, 4])
     """
-    places = _places(values)
-    mass, first, second = (sums[places].cpu() for sums in (mass, first, second))
+    places = _places(values, most=min(PLACES[1], max(PLACES[0], 8 * size)))
+    mass, first, second = (sums.cpu() for sums in (mass_at(places), first[places], second[places]))
     runs = _solve(mass.numpy(), first.numpy(), second.numpy(), size)
     return places[torch.from_numpy(runs).to(places.device)]
 
 
-def _places(values: Tensor) -> Tensor:
+def _places(values: Tensor, most: int) -> Tensor:
     n = len(values)
-    places = _sample(n, values.device)
-    if int((values[places].diff() > 0).sum()) < PLACES:  # few, or most of them equal: look at all
+    places = _sample(n, most, values.device)
+    if int((values[places].diff() > 0).sum()) < most:  # few, or most of them equal: look at all
         places = (values.diff() > 0).nonzero().squeeze(1) + 1
-    if len(places) > PLACES:
-        places = _thin_out(values, places)
+    if len(places) > most:
+        places = _thin_out(values, places, most)
     ends = places.new_tensor([0, n])
     return torch.cat([ends[:1], places, ends[1:]])
 
 
-def _thin_out(values: Tensor, places: Tensor) -> Tensor:
-    """PLACES of the places, spread as the levels of a quantizer would be."""
+def _thin_out(values: Tensor, places: Tensor, most: int) -> Tensor:
+    """At most so many of the places, spread as the levels of a quantizer would be."""
     # Where mass p lies on a width d, the cube root of the density times the width is p^(1/3) d^(2/3).
     levels = torch.cumsum(places.diff() ** (1 / 3) * values[places].diff() ** (2 / 3), 0)
-    wanted = torch.linspace(0, 1, PLACES + 1, device=values.device, dtype=torch.float64)[1:-1] * levels[-1]
+    wanted = torch.linspace(0, 1, most + 1, device=values.device, dtype=torch.float64)[1:-1] * levels[-1]
     near = places[1:][torch.searchsorted(levels, wanted).clamp(max=len(levels) - 1)]
     starts = torch.searchsorted(values, values[near]).unique()  # not inside a run of equal values
     return starts[starts > 0]
 
 
-def _sample(n: int, device: torch.device) -> Tensor:
+def _sample(n: int, most: int, device: torch.device) -> Tensor:
     """Numbers of sorted values: evenly spread, and at both ends, where tails are thin, one by one."""
-    even = torch.linspace(0, n - 1, 8 * PLACES, device=device, dtype=torch.float64).long()
-    ends = torch.arange(min(n, 4 * PLACES), device=device)
+    even = torch.linspace(0, n - 1, 8 * most, device=device, dtype=torch.float64).long()
+    ends = torch.arange(min(n, 4 * most), device=device)
     return torch.cat([even, ends, n - 1 - ends]).unique()
 
 

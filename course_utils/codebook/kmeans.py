@@ -55,10 +55,11 @@ def fit_codebook(
     minimise sum_i weights_i (values_i - centroids[indices_i])^2; ties go to the lower centroid.
 
     `init`: where the centroids start. "linear": equally spaced from the least to the greatest value; "density": at
-    equally spaced quantiles; "random": at values drawn by `generator`; "exact": at the optimum over some 2,000 places
-    to cut, which is the optimum itself for fewer different values than that. Then Lloyd's steps follow, until nothing
-    changes or for `iterations`; 0 shows the start. A cluster that runs empty takes half of the one with the largest
-    error. `weights`: how much each value counts, not negative. Fewer different values than `size` give fewer centroids.
+    equally spaced quantiles; "random": at values drawn by `generator`; "exact": at the optimum over 512 to 2,048
+    places to cut, which is the optimum itself for fewer different values than that. Then Lloyd's steps follow, until
+    nothing changes or for `iterations`; 0 shows the start. A cluster that runs empty takes half of the one with the
+    largest error. `weights`: how much each value counts, not negative. Fewer different values than `size` give fewer
+    centroids.
 
     Raises: TypeError if values is not a floating tensor; ValueError for NaN or infinity, a size outside 1 to 65,536,
     another init, or weights of another shape.
@@ -80,7 +81,7 @@ def fit_codebook(
         centroids = moved
     # Rounding to the type of the values may make two centroids equal.
     centroids = centroids.to(values.dtype).unique()
-    return Codebook(centroids, _nearest(flat, centroids).reshape(values.shape))
+    return Codebook(centroids, _assign(runs, centroids).reshape(values.shape))
 
 
 def _check(values: Tensor, size: int, init: str, weights: Tensor | None, iterations: int) -> None:
@@ -103,47 +104,56 @@ def _check(values: Tensor, size: int, init: str, weights: Tensor | None, iterati
 class Runs(NamedTuple):
     """Sorted values, and sums over the first n of them for each n; shifted by their mean, which saves digits."""
 
-    values: Tensor  # (n,) float64
-    mass: Tensor  # (n + 1,) sum of weights, or of ones
+    sorted: Tensor  # (n,) in the type that they were compared in
+    order: Tensor  # (n,) where each came from
+    shifted: Tensor  # (n,) float64
+    mass: Tensor | None  # (n + 1,) sum of weights; None where each counts 1
     first: Tensor  # (n + 1,) sum of weight * value
     second: Tensor  # (n + 1,) sum of weight * value^2
     shift: Tensor
 
     @classmethod
     def of(cls, flat: Tensor, weights: Tensor | None) -> "Runs":
+        """Sort, and add up."""
         shift = flat.double().mean()
         ordered, order = _sorted(flat)
-        ordered = ordered.double() - shift
+        shifted = ordered.double().sub_(shift) if ordered.dtype != torch.float64 else ordered - shift
         if weights is None:
-            mass = torch.arange(len(flat) + 1, dtype=torch.float64, device=flat.device)
-            return cls(ordered, mass, _prefix(ordered), _prefix(ordered * ordered), shift)
+            return cls(ordered, order, shifted, None, _prefix(shifted), _prefix(shifted * shifted), shift)
         w = weights.reshape(-1).double()[order]
         if not bool(w.sum() > 0):
             w = torch.ones_like(w)  # where nothing counts, all may count the same
-        return cls(ordered, _prefix(w), _prefix(w * ordered), _prefix(w * ordered * ordered), shift)
+        return cls(ordered, order, shifted, _prefix(w), _prefix(w * shifted), _prefix(w * shifted * shifted), shift)
+
+    def mass_at(self, places: Tensor) -> Tensor:
+        """The mass in front of each place."""
+        return places.double() if self.mass is None else self.mass[places]
 
     def cuts(self, centroids: Tensor) -> Tensor:
         """Where the run of values nearest to each centroid ends, (k + 1,) with 0 in front."""
         centroids = centroids - self.shift
         middle = (centroids[1:] + centroids[:-1]) / 2
-        inner = torch.searchsorted(self.values, middle, right=True)
-        ends = inner.new_tensor([0, len(self.values)])
+        inner = torch.searchsorted(self.shifted, middle, right=True)
+        ends = inner.new_tensor([0, len(self.shifted)])
         return torch.cat([ends[:1], inner, ends[1:]])
 
     def means(self, cuts: Tensor) -> Tensor:
         """The mean of each run; a run without mass is left out."""
-        mass, first = self.mass[cuts].diff(), self.first[cuts].diff()
+        mass, first = self.mass_at(cuts).diff(), self.first[cuts].diff()
         means = first / mass + self.shift
         return means if bool((mass > 0).all()) else means[mass > 0]
 
     def errors(self, cuts: Tensor) -> Tensor:
         """The sum of squared differences to the mean in each run."""
-        mass, first = self.mass[cuts].diff(), self.first[cuts].diff()
+        mass, first = self.mass_at(cuts).diff(), self.first[cuts].diff()
         return (self.second[cuts].diff() - first * first / mass.clamp(min=1e-300)).clamp(min=0)
 
 
 def _prefix(x: Tensor) -> Tensor:
-    return torch.cat([x.new_zeros(1), torch.cumsum(x, 0)])
+    sums = x.new_empty(len(x) + 1)
+    sums[0] = 0
+    torch.cumsum(x, 0, out=sums[1:])
+    return sums
 
 
 def _sorted(flat: Tensor) -> tuple[Tensor, Tensor]:
@@ -156,15 +166,17 @@ def _sorted(flat: Tensor) -> tuple[Tensor, Tensor]:
         return torch.sort(flat)
     if flat.dtype != torch.float64:
         flat = flat.float()
-    kind = torch.int64 if flat.dtype == torch.float64 else torch.int32
-    lower = torch.iinfo(kind).max
-    bits = flat.contiguous().view(kind)
-    keys, order = torch.sort(bits ^ ((bits < 0) * lower).to(kind))
-    return (keys ^ ((keys < 0) * lower).to(kind)).view(flat.dtype), order
+    kind, sign = (torch.int64, 63) if flat.dtype == torch.float64 else (torch.int32, 31)
+
+    def flip(bits: Tensor) -> Tensor:
+        return (bits >> sign).bitwise_and_(torch.iinfo(kind).max).bitwise_xor_(bits)
+
+    keys, order = torch.sort(flip(flat.contiguous().view(kind)))
+    return flip(keys).view(flat.dtype), order
 
 
 def _start(runs: Runs, size: int, init: str, generator: torch.Generator | None) -> Tensor:
-    values, n = runs.values, len(runs.values)
+    values, n = runs.shifted, len(runs.shifted)
     if init == "linear":
         return (
             torch.linspace(float(values[0]), float(values[-1]), size, dtype=values.dtype, device=values.device)
@@ -179,7 +191,7 @@ def _start(runs: Runs, size: int, init: str, generator: torch.Generator | None) 
             values[torch.randperm(n, generator=generator, device=device)[:size].to(values.device)].sort().values
             + runs.shift
         )
-    return runs.means(best_cuts(values, runs.mass, runs.first, runs.second, size))
+    return runs.means(best_cuts(values, runs.mass_at, runs.first, runs.second, size))
 
 
 def _split_empty(runs: Runs, cuts: Tensor, size: int) -> Tensor:
@@ -192,18 +204,24 @@ def _split_empty(runs: Runs, cuts: Tensor, size: int) -> Tensor:
     errors = runs.errors(kept)
     worst = errors.topk(min(missing, len(errors))).indices
     worst = worst[errors[worst] > 1e-12 * errors.sum()]
-    mass, first = runs.mass[kept].diff(), runs.first[kept].diff()
+    mass, first = runs.mass_at(kept).diff(), runs.first[kept].diff()
     middle = (first / mass.clamp(min=1e-300))[worst]
-    return torch.cat([kept, torch.searchsorted(runs.values, middle, right=True)]).unique()
+    return torch.cat([kept, torch.searchsorted(runs.shifted, middle, right=True)]).unique()
 
 
-def _nearest(flat: Tensor, centroids: Tensor) -> Tensor:
+def _assign(runs: Runs, centroids: Tensor) -> Tensor:
+    """The number of the nearest centroid for each value, in the values' own order."""
     middle = (centroids[1:].double() + centroids[:-1].double()) / 2
-    if flat.dtype != torch.float64:
-        flat, middle = flat.float(), _round_down(middle)
-    indices = torch.bucketize(flat, middle, out_int32=True)
+    if runs.sorted.dtype != torch.float64:
+        middle = _round_down(middle)
+    inner = torch.searchsorted(runs.sorted, middle, right=True)
+    ends = inner.new_tensor([0, len(runs.sorted)])
     size = len(centroids)
-    return indices.to(torch.uint8 if size <= 2**8 else torch.int16 if size <= 2**15 else torch.int32)
+    kind = torch.uint8 if size <= 2**8 else torch.int16 if size <= 2**15 else torch.int32
+    numbers = torch.arange(size, device=centroids.device).to(kind)
+    counts = torch.cat([ends[:1], inner, ends[1:]]).diff()
+    indices = torch.empty(len(runs.sorted), dtype=kind, device=centroids.device)
+    return indices.scatter_(0, runs.order, numbers.repeat_interleave(counts))
 
 
 def _round_down(x: Tensor) -> Tensor:

@@ -5,7 +5,9 @@
 Affine codes run from 0 to 2^b - 1 over [min(x, 0), max(x, 0)]: the range is stretched to hold 0, and zero_point is a
 whole number, so that 0 has a code of its own and padding and ReLU stay exact. Symmetric codes run from -(2^(b-1) - 1)
 to 2^(b-1) - 1 over [-max |x|, max |x|] with zero_point 0. Ties are rounded to even, after a multiplication by
-1 / scale, as torch.fake_quantize_* does: given the same scale and zero point the results agree to the bit.
+1 / scale, as torch.fake_quantize_* does: given the same scale and zero point the results agree to the bit. They differ
+in this: NaN stays NaN here, and torch makes a number of it; torch's observers keep the scale above 1.2e-7, and here it
+may be as small as the numbers are; torch's per-tensor symmetric int8 may use -128, here the codes are -127 to 127.
 """
 
 from dataclasses import dataclass
