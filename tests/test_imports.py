@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 LAYERS = [
     {"check", "files", "after_step", "layers"},  # helpers without a subject
     {"penalties", "quantize", "binarize", "prune", "codebook", "lowrank", "distill", "activations"},  # the primitives
+    {"gaps", "huffman", "ans"},  # codecs: bytes, no networks
     {"checkpoint", "sources", "tidy"},
     {"data", "vision", "models"},
     {"train"},
