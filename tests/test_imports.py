@@ -14,6 +14,7 @@ LAYERS = [
     {"check", "files", "after_step", "layers"},  # helpers without a subject
     {"penalties", "quantize", "binarize", "prune", "codebook", "lowrank", "distill", "activations"},  # the primitives
     {"gaps", "huffman", "ans"},  # codecs: bytes, no networks
+    {"positions"},
     {"checkpoint", "sources", "tidy"},
     {"data", "vision", "models"},
     {"train"},
