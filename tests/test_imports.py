@@ -15,6 +15,7 @@ LAYERS = [
     {"penalties", "quantize", "binarize", "prune", "codebook", "lowrank", "distill", "activations"},  # the primitives
     {"gaps", "huffman", "ans"},  # codecs: bytes, no networks
     {"positions"},
+    {"container"},
     {"checkpoint", "sources", "tidy"},
     {"data", "vision", "models"},
     {"train"},
