@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ __all__ = ["problems", "tidied", "tidy_file"]
 MAX_BYTES = 600_000
 KEPT_METADATA = {"tags", "nbgrader", "slideshow", "jupyter", "editable", "deletable"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-MACHINE_PATH = re.compile(r"(?:/home/|/root/|/Users/|/work/|/tmp/|/mnt/|[A-Za-z]:\\\\?Users)[\w.\\/-]*")
+# An absolute path of at least two parts, or a drive letter; not an address of the web, a closing tag or a fraction.
+MACHINE_PATH = re.compile(r"""(?<![^\s"'(=:,])/(?:[A-Za-z_][\w.-]*/)+[\w.-]+|\b[A-Za-z]:\\\w[\w.\\-]*""")
 
 Notebook = dict[str, Any]
 
@@ -70,18 +72,25 @@ def problems(path: Path) -> list[str]:
         found.append("holds widget state, timestamps or other traces of a run; run `course tidy`")
     if any(output["output_type"] == "error" for cell in notebook["cells"] for output in cell.get("outputs", [])):
         found.append("shows an error; mend the cell and run it again")
-    if machine := MACHINE_PATH.search(_without_pictures(notebook)):
+    if machine := next(filter(None, map(MACHINE_PATH.search, _texts(notebook))), None):
         found.append(f"names a path of a machine, {machine.group()}; remove it and run the cell again")
     return found
 
 
-def _without_pictures(notebook: Notebook) -> str:
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items() if not k.startswith("image/")}
-        return [plain(v) for v in value] if isinstance(value, list) else value
-
-    return json.dumps(plain(notebook), ensure_ascii=False)
+def _texts(value: Any) -> Iterator[str]:
+    """Every piece of text below `value`, the lines of a cell or an output in one piece; pictures are no text."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if not key.startswith("image/"):
+                yield from _texts(inner)
+    elif isinstance(value, list):
+        if all(isinstance(inner, str) for inner in value):
+            yield "".join(value)
+        else:
+            for inner in value:
+                yield from _texts(inner)
 
 
 def tidy_file(path: Path) -> bool:

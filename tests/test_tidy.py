@@ -70,7 +70,7 @@ def test_a_cell_that_was_not_run_stays_so() -> None:
             notebook(code({"output_type": "error", "ename": "E", "evalue": "", "traceback": []}, count=1)),
             "shows an error",
         ),
-        (notebook(code(PRINTED | {"text": "/home/ada/data"}, count=1)), "/home/ada/data"),
+        (notebook(code(PRINTED | {"text": "it is in /srv/ada/data"}, count=1)), "/srv/ada/data"),
         (notebook(code(PRINTED | {"text": "C:\\Users\\ada"}, count=1)), "path of a machine"),
         (notebook(code(PRINTED | {"text": "x" * MAX_BYTES}, count=1)), "are allowed"),
     ],
@@ -81,8 +81,22 @@ def test_each_problem_is_named(tmp_path: Path, content: dict[str, Any], word: st
 
 
 def test_a_picture_may_contain_what_looks_like_a_path(tmp_path: Path) -> None:
-    picture = display({"image/png": "aa/root/aa", "text/plain": ""}, **{"image/png": {"alt": ""}})
+    picture = display({"image/png": "aa /srv/ada/aa", "text/plain": ""}, **{"image/png": {"alt": ""}})
     assert problems(write(tmp_path / "a.ipynb", notebook(code(picture, count=1)))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["see https://a.org/b/c", "<b>x</b>/y/z", "1/2/3 or w/x/y", "/ 3", "a/b/c.py", "</details>"],
+)
+def test_what_is_no_path_of_a_machine(tmp_path: Path, text: str) -> None:
+    assert problems(write(tmp_path / "a.ipynb", notebook(code(PRINTED | {"text": text}, count=1)))) == []
+
+
+def test_a_path_is_seen_behind_a_line_break_and_across_pieces(tmp_path: Path) -> None:
+    for text in ("first\n/srv/ada/x.py", ["first\n", "/srv/ada", "/x.py"]):
+        (problem,) = problems(write(tmp_path / "a.ipynb", notebook(code(PRINTED | {"text": text}, count=1))))
+        assert "/srv/ada/x.py" in problem
 
 
 def test_a_tidy_file_is_not_touched(tmp_path: Path) -> None:
