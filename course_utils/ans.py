@@ -8,6 +8,8 @@ machine.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_utils.symbols import checked_counts, only_symbol, smallest_kind
+
 __all__ = ["AnsCode"]
 
 TOTAL = 2**16
@@ -34,7 +36,7 @@ class AnsCode:
             raise ValueError(f"frequencies must not be negative and have the sum {TOTAL}, got {sum(table.tolist())}")
         self.frequencies: NDArray[np.int64] = table.astype(np.int64)
         self._used = np.flatnonzero(self.frequencies)
-        self.kind: type[np.unsignedinteger] = np.uint8 if len(table) <= 2**8 else np.uint16
+        self.kind = smallest_kind(len(table))
 
     @classmethod
     def from_counts(cls, counts: ArrayLike) -> "AnsCode":
@@ -42,9 +44,7 @@ class AnsCode:
 
         Raises: ValueError for negative counts, or more than 65,536 different symbols.
         """
-        table = np.asarray(counts)
-        if table.ndim != 1 or (len(table) and (not np.issubdtype(table.dtype, np.integer) or int(table.min()) < 0)):
-            raise ValueError(f"counts must be whole numbers, not negative, got {table.dtype} of shape {table.shape}")
+        table = checked_counts(counts)
         used = np.flatnonzero(table)
         if len(used) > TOTAL:
             raise ValueError(f"counts must be of at most {TOTAL} different symbols, got {len(used)}")
@@ -81,12 +81,8 @@ class AnsCode:
 
         Raises: ValueError for data that it cannot have written.
         """
-        if count < 0 or (count and not len(self._used)):
-            raise ValueError(f"a code without symbols holds none, asked for {count}")
-        if count == 0 or len(self._used) == 1:
-            if data:
-                raise ValueError(f"no bits are written for these symbols, got {len(data)} bytes")
-            return np.full(count, self._used[0] if len(self._used) else 0, self.kind)
+        if (single := only_symbol(self._used, data, count)) is not None:
+            return np.full(count, single, self.kind)
         import constriction
 
         if len(data) % 4 or not data:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from course_utils.check import in_range
+from course_utils.symbols import checked_counts, only_symbol, smallest_kind
 
 __all__ = ["HuffmanCode"]
 
@@ -49,7 +50,7 @@ class HuffmanCode:
         single = len(self._used) == 1
         if (len(self._used) > 1 and full != 1 << LIMIT) or (single and self.lengths[self._used[0]] != 1):
             raise ValueError(f"lengths make no complete prefix code: their words take {full / 2**LIMIT:g} of the space")
-        self.kind: type[np.unsignedinteger] = np.uint8 if len(table) <= 2**8 else np.uint16
+        self.kind = smallest_kind(len(table))
 
     @classmethod
     def from_counts(cls, counts: ArrayLike, *, limit: int = LIMIT) -> "HuffmanCode":
@@ -57,9 +58,7 @@ class HuffmanCode:
 
         Raises: ValueError for negative counts, or a limit too small for the number of symbols.
         """
-        table = np.asarray(counts)
-        if table.ndim != 1 or (len(table) and (not np.issubdtype(table.dtype, np.integer) or int(table.min()) < 0)):
-            raise ValueError(f"counts must be whole numbers, not negative, got {table.dtype} of shape {table.shape}")
+        table = checked_counts(counts)
         used = np.flatnonzero(table)
         least = max(1, (len(used) - 1).bit_length()) if len(used) else 1
         in_range("limit", limit, least, LIMIT, f"{len(used)} symbols need words of {least} bits at least")
@@ -99,12 +98,8 @@ class HuffmanCode:
 
         Raises: ValueError for data that it cannot have written.
         """
-        if count < 0 or (count and not len(self._used)):
-            raise ValueError(f"a code without words holds no symbols, asked for {count}")
-        if count == 0 or len(self._used) == 1:
-            if data:
-                raise ValueError(f"no bits are written for these symbols, got {len(data)} bytes")
-            return np.full(count, self._used[0] if len(self._used) else 0, self.kind)
+        if (single := only_symbol(self._used, data, count)) is not None:
+            return np.full(count, single, self.kind)
         heads = 2 * ((count - 1) // BLOCK)
         if len(data) < heads:
             raise ValueError(f"the lengths of blocks take {heads} bytes, and there are {len(data)}")

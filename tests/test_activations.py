@@ -9,7 +9,7 @@ from shutil import which
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -34,6 +34,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 sizes = st.sampled_from([2, 3, 5, 20, 21, 26, 40, 100, 300])
 
 
+@example(3776, 300, 1e-4, 1e-6, 0.0)
 @given(
     st.integers(0, 2**31),
     sizes,
@@ -55,12 +56,15 @@ def test_within_the_stated_error_for_inputs_of_any_size(
     assert bool(torch.isfinite(ours).all())
     # A narrow kernel is steep: what rounding s itself to float32 does to g is not the sum's fault.
     steep = 2**-24 * boundary * math.sqrt(2 * gamma / math.e) * float(alpha.abs().max()) * 4
-    assert float((ours - exact).abs().max()) <= 1e-5 * max(float(exact.abs().max()), float(alpha.abs().max())) + steep
+    # Kernels that overlap far are sums of many large terms of both signs.
+    summed = 1e-6 * float(alpha.abs().sum(1).max())
+    largest = max(float(exact.abs().max()), float(alpha.abs().max()))
+    assert float((ours - exact).abs().max()) <= 1e-5 * largest + summed + steep
     fine = kernel_sum(s.double(), alpha.double(), low=-boundary, spacing=spacing, gamma=gamma)
     assert float((fine - exact).abs().max()) <= 1e-8 * max(float(alpha.abs().max()), 1)
 
 
-@pytest.mark.parametrize("size", [5, 20, 26, 60])
+@pytest.mark.parametrize("size", [5, 20, 26, 60, 300, 1000])
 def test_the_lectures_gamma_is_within_1e_5_of_the_greatest_value(size: int) -> None:
     spacing = 6 / (size - 1)
     s = torch.cat([torch.linspace(-4, 4, 2001), torch.randn(2000, generator=seeded()) * 1e3]).unsqueeze(1).repeat(1, 4)

@@ -282,7 +282,7 @@ def test_ans_refuses_what_is_no_table() -> None:
         AnsCode.from_counts([3, 0, 2]).encode([1])
     with pytest.raises(ValueError, match="no bits are written"):
         AnsCode.from_counts([7]).decode(b"abcd", count=2)
-    with pytest.raises(ValueError, match="holds none"):
+    with pytest.raises(ValueError, match="holds no symbols"):
         AnsCode.from_counts([]).decode(b"", count=1)
 
 

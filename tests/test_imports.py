@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 
 # From bottom to top. A module may import from its own layer and from those above it in this list, not from those below.
 LAYERS = [
-    {"check", "files", "after_step", "layers"},  # helpers without a subject
+    {"check", "files", "after_step", "layers", "symbols"},  # helpers without a subject
     {"penalties", "quantize", "binarize", "prune", "codebook", "lowrank", "distill", "activations"},  # the primitives
     {"gaps", "huffman", "ans"},  # codecs: bytes, no networks
     {"positions"},

@@ -177,21 +177,19 @@ def _sorted(flat: Tensor) -> tuple[Tensor, Tensor]:
 
 def _start(runs: Runs, size: int, init: str, generator: torch.Generator | None) -> Tensor:
     values, n = runs.shifted, len(runs.shifted)
+    if init == "exact":
+        return runs.means(best_cuts(values, runs.mass_at, runs.first, runs.second, size))
     if init == "linear":
-        return (
-            torch.linspace(float(values[0]), float(values[-1]), size, dtype=values.dtype, device=values.device)
-            + runs.shift
-        )
-    if init == "density":
+        low, high = float(values[0]), float(values[-1])
+        start = torch.linspace(low, high, size, dtype=values.dtype, device=values.device)
+    elif init == "density":
         places = ((torch.arange(size, device=values.device) + 0.5) / size * n).long()
-        return values[places.clamp(max=n - 1)] + runs.shift
-    if init == "random":
+        start = values[places.clamp(max=n - 1)]
+    else:
         device = values.device if generator is None else generator.device
-        return (
-            values[torch.randperm(n, generator=generator, device=device)[:size].to(values.device)].sort().values
-            + runs.shift
-        )
-    return runs.means(best_cuts(values, runs.mass_at, runs.first, runs.second, size))
+        drawn = torch.randperm(n, generator=generator, device=device)[:size]
+        start = values[drawn.to(values.device)].sort().values
+    return start + runs.shift
 
 
 def _split_empty(runs: Runs, cuts: Tensor, size: int) -> Tensor:

@@ -1,0 +1,41 @@
+"""What every entropy coder asks of its symbols and of its data, before it codes."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["checked_counts", "only_symbol", "smallest_kind"]
+
+
+def checked_counts(counts: ArrayLike) -> NDArray[Any]:
+    """`counts` as an array, if they are whole numbers, none of them negative.
+
+    >>> checked_counts([3, -1])
+    Traceback (most recent call last):
+        ...
+    ValueError: counts must be whole numbers, not negative, got int64 of shape (2,)
+    """
+    table = np.asarray(counts)
+    if table.ndim != 1 or (len(table) and (not np.issubdtype(table.dtype, np.integer) or int(table.min()) < 0)):
+        raise ValueError(f"counts must be whole numbers, not negative, got {table.dtype} of shape {table.shape}")
+    return table
+
+
+def smallest_kind(alphabet: int) -> type[np.unsignedinteger]:
+    """The type of the symbols 0 to `alphabet` - 1."""
+    return np.uint8 if alphabet <= 2**8 else np.uint16
+
+
+def only_symbol(used: NDArray[np.intp], data: bytes, count: int) -> int | None:
+    """The symbol that needs no bits: the only one, or 0 where none is asked for. None if there are bits to read.
+
+    Raises: ValueError where the data, the count and the symbols in use do not fit each other.
+    """
+    if count < 0 or (count and not len(used)):
+        raise ValueError(f"a code without words holds no symbols, asked for {count}")
+    if count and len(used) > 1:
+        return None
+    if data:
+        raise ValueError(f"no bits are written for these symbols, got {len(data)} bytes")
+    return int(used[0]) if len(used) else 0
