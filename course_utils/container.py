@@ -2,7 +2,7 @@
 
     file     = magic  version  length of the header  header  checksum of the header  sections
     header   = metadata (JSON)  number of arrays  entries
-    entry    = name  kind  type  dimensions  length of its section
+    entry    = name  kind and type  dimensions  length of its section
     section  = its bytes  their checksum
 
 FORMAT.md in the repository has every byte. Sections follow each other without a gap, and nothing follows the last.
@@ -15,59 +15,30 @@ import math
 import os
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from course_utils.ans import AnsCode
+from course_utils.coded import Coded, Part, coded_section, joint_section, little, read_coded, read_joint
 from course_utils.files import written_atomically
-from course_utils.huffman import HuffmanCode
-from course_utils.positions import decode_positions, encode_positions
+from course_utils.reader import FormatError, Reader, varint
 
-__all__ = ["Coded", "FormatError", "Header", "load", "read_header", "save"]
+__all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
 
 MAGIC, VERSION = b"\x89CUN", 1
-KINDS = ("dense", "coded")
+KINDS = ("dense", "coded", "joint")
 TYPES = ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool")
-ENTROPY = (None, "huffman", "ans")
 MOST_HEADER, MOST_ARRAYS, MOST_NAME, MOST_DIMENSIONS = 2**20, 10_000, 1000, 8
-
-
-class FormatError(ValueError):
-    """A file that is not what it should be: what is wrong with it, and at which byte."""
-
-
-@dataclass(frozen=True, eq=False)
-class Coded:
-    """An array of few different values: `codebook[indices]` where `mask` is true, row by row, and 0 elsewhere.
-
-    codebook: (k,); indices: (nonzeros,), whole numbers below k; mask: booleans in the shape of the array. `entropy`:
-    how the indices are written, "huffman", "ans", or None for ceil(log2 k) bits each.
-
-    >>> coded = Coded(np.array([0.5, -1.0], "f4"), np.array([1, 0]), np.array([[True, False], [False, True]]))
-    >>> coded.decode()
-    array([[-1. ,  0. ],
-           [ 0. ,  0.5]], dtype=float32)
-    """
-
-    codebook: NDArray[Any]
-    indices: NDArray[Any]
-    mask: NDArray[np.bool_]
-    entropy: str | None = "huffman"
-
-    def decode(self) -> NDArray[Any]:
-        """The array."""
-        array = np.zeros(self.mask.shape, self.codebook.dtype)
-        array[self.mask] = self.codebook[self.indices]
-        return array
+MOST_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
+LIKE_THE_ROWS = MOST_DIMENSIONS + 1  # in the place of a number of dimensions: one, as long as the array before has rows
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the header says of an array, and where its section lies in the file."""
+    """What the header says of an array, and where its section lies in the file; joint arrays share one."""
 
     name: str
     kind: str
@@ -109,24 +80,58 @@ def save(
     ...     load(f"{folder}/a.cun")["w"].tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if metadata else ""
-    header = _varint(len(text.encode())) + text.encode() + _varint(len(tensors))
-    sections = []
-    for name, value in tensors.items():
-        coded = isinstance(value, Coded)
-        array = value.codebook if isinstance(value, Coded) else np.asarray(value)
-        shape = value.mask.shape if isinstance(value, Coded) else array.shape
-        if array.dtype.name not in TYPES:
-            raise ValueError(f"{name} must be of a type among {', '.join(TYPES)}, got {array.dtype}; convert it first")
-        section = _section(name, value) if isinstance(value, Coded) else _little(array)
-        sections.append(section + zlib.crc32(section).to_bytes(4, "little"))
-        header += _varint(len(name.encode())) + name.encode() + bytes([int(coded), TYPES.index(array.dtype.name)])
-        header += _varint(len(shape)) + b"".join(map(_varint, shape)) + _varint(len(section))
-    start = MAGIC + bytes([VERSION]) + _varint(len(header))
-    content = start + header + zlib.crc32(start + header).to_bytes(4, "little") + b"".join(sections)
+    content = b"".join(part.data for part in layout(tensors, metadata=metadata))
     with written_atomically(path) as file:
         file.write(content)
     return len(content)
+
+
+def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, Any] | None = None) -> list[Part]:
+    """The bytes that `save` writes, piece by piece, each with the array that it belongs to and what it is.
+
+    >>> [(part.what, len(part.data)) for part in layout({"w": np.eye(3, dtype="f4")})]
+    [('header', 15), ('checksum', 4), ('dense', 36), ('checksum', 4)]
+    """
+    for name in tensors:
+        if not 0 < len(name.encode()) <= MOST_NAME:
+            raise ValueError(f"a name must have 1 to {MOST_NAME} bytes, got {name!r}")
+    text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if metadata else ""
+    header = varint(len(text.encode())) + text.encode() + varint(len(tensors))
+    joint = {name: value for name, value in tensors.items() if isinstance(value, Coded) and value.entropy == "mixed"}
+    sections: list[Part] = []
+    rows: int | None = None
+    for number, (name, value) in enumerate(tensors.items()):
+        array = value.codebook if isinstance(value, Coded) else np.asarray(value)
+        shape = value.mask.shape if isinstance(value, Coded) else array.shape
+        if array.dtype.name not in TYPES or len(shape) > MOST_DIMENSIONS:
+            raise ValueError(
+                f"{name} must have at most {MOST_DIMENSIONS} dimensions and a type among {', '.join(TYPES)}, "
+                f"got {len(shape)} and {array.dtype}; convert it first"
+            )
+        kind = 2 if name in joint else int(isinstance(value, Coded))
+        header += (b"\0" if name == str(number) else varint(len(name.encode())) + name.encode()) + bytes(
+            [kind << 4 | TYPES.index(array.dtype.name)]
+        )
+        header += bytes([LIKE_THE_ROWS]) if shape == (rows,) else bytes([len(shape)]) + b"".join(map(varint, shape))
+        rows = shape[0] if shape else None
+        if name not in joint:
+            parts = coded_section(name, value) if isinstance(value, Coded) else [Part(name, "dense", little(array))]
+            header += varint(sum(len(part.data) for part in parts))
+            sections += [*parts, _checksum(parts)]
+    if joint:
+        if (places := sum(value.mask.size for value in joint.values())) > MOST_JOINT:
+            raise ValueError(f'entropy="mixed" is for {MOST_JOINT:,} places at most, got {places:,}; use "ans"')
+        parts = joint_section(joint)
+        header += varint(sum(len(part.data) for part in parts))
+        sections += [*parts, _checksum(parts)]
+    if len(tensors) > MOST_ARRAYS or len(header) > MOST_HEADER:
+        raise ValueError(f"a file has at most {MOST_ARRAYS:,} arrays and 2^20 bytes of names and metadata")
+    start = [Part("", "header", MAGIC + bytes([VERSION]) + varint(len(header)) + header)]
+    return [*start, _checksum(start), *sections]
+
+
+def _checksum(parts: list[Part]) -> Part:
+    return Part(parts[0].array, "checksum", zlib.crc32(b"".join(part.data for part in parts)).to_bytes(4, "little"))
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -155,7 +160,9 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, N
     if total > max_bytes:
         raise FormatError(f"the arrays take {total:,} bytes, {max_bytes:,} are allowed; give a larger max_bytes")
     data = Path(path).read_bytes()
-    return {entry.name: _array(data, entry) for entry in header.entries}
+    arrays = {entry.name: _array(data, entry) for entry in header.entries if entry.kind != "joint"}
+    arrays |= _joint(data, [entry for entry in header.entries if entry.kind == "joint"])
+    return {entry.name: arrays[entry.name] for entry in header.entries}
 
 
 def _header(data: bytes, size: int) -> Header:
@@ -175,10 +182,14 @@ def _header(data: bytes, size: int) -> Header:
     metadata = _metadata(body)
     entries: list[Entry] = []
     at = reader.at
-    for _ in range(body.varint(MOST_ARRAYS)):
-        entry = _entry(body, at)
-        at += entry.length + 4
+    for number in range(body.varint(MOST_ARRAYS)):
+        entry = _entry(body, at, number, entries[-1] if entries else None)
+        at += entry.length + 4 if entry.kind != "joint" else 0
         entries.append(entry)
+    if any(entry.kind == "joint" for entry in entries):
+        shared = body.varint(2**62)
+        entries = [replace(e, start=at, length=shared) if e.kind == "joint" else e for e in entries]
+        at += shared + 4
     body.finish()
     if len({entry.name for entry in entries}) < len(entries):
         raise FormatError("the header: two arrays have one name")
@@ -187,7 +198,7 @@ def _header(data: bytes, size: int) -> Header:
     return Header(metadata, tuple(entries), reader.at)
 
 
-def _metadata(body: "Reader") -> dict[str, Any]:
+def _metadata(body: Reader) -> dict[str, Any]:
     at = body.at
     raw = body.take(body.varint(MOST_HEADER))
     try:
@@ -199,162 +210,62 @@ def _metadata(body: "Reader") -> dict[str, Any]:
     return found
 
 
-def _entry(body: "Reader", start: int) -> Entry:
+def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry:
     at = body.at
     try:
-        name = body.take(body.varint(MOST_NAME)).decode()
+        name = body.take(body.varint(MOST_NAME)).decode() or str(number)
     except UnicodeDecodeError as error:
         raise FormatError(f"byte {at}: a name is no UTF-8") from error
-    kind, dtype = body.byte(), body.byte()
+    kind, dtype = divmod(body.byte(), 16)
     if kind >= len(KINDS) or dtype >= len(TYPES):
-        raise FormatError(f"byte {body.at - 2}: no kind {kind}, or no type {dtype}")
-    shape = tuple(body.varint(2**62) for _ in range(body.varint(MOST_DIMENSIONS)))
+        raise FormatError(f"byte {body.at - 1}: no kind {kind}, or no type {dtype}")
+    dimensions = body.varint(LIKE_THE_ROWS)
+    if dimensions < LIKE_THE_ROWS:
+        shape = tuple(body.varint(2**62) for _ in range(dimensions))
+    elif before is not None and before.shape:
+        shape = before.shape[:1]
+    else:
+        raise FormatError(f"byte {at}: {name!r} is as long as the array before has rows, and there is none with rows")
     if math.prod(max(1, n) for n in shape) >= 2**59:  # also where another dimension is 0: NumPy counts in 63 bits
         raise FormatError(f"byte {at}: {name!r} has the shape {shape}, which no array can have")
-    return Entry(name, KINDS[kind], TYPES[dtype], shape, start, body.varint(2**62))
+    return Entry(name, KINDS[kind], TYPES[dtype], shape, start, 0 if KINDS[kind] == "joint" else body.varint(2**62))
 
 
 def _array(data: bytes, entry: Entry) -> NDArray[Any] | Coded:
-    where = f"array {entry.name!r}"
-    end = entry.start + entry.length
-    section = Reader(data, entry.start, end, where)
-    if data[end : end + 4] != zlib.crc32(data[entry.start : end]).to_bytes(4, "little"):
-        raise FormatError(f"byte {end}: the checksum of {where} is wrong; the file is damaged")
-    kind = np.dtype(entry.dtype).newbyteorder("<")
+    section = _section(data, entry.start, entry.length, f"array {entry.name!r}")
     if entry.kind == "coded":
         try:
-            return _coded(section, entry, kind)
+            return read_coded(section, entry.shape, entry.dtype)
         except FormatError:
             raise
         except ValueError as error:  # from a coder
-            raise FormatError(f"byte {section.at}: {where}: {error}") from error
+            raise FormatError(f"byte {section.at}: {section.where}: {error}") from error
     if entry.length != entry.dense_bytes:
         raise FormatError(
-            f"byte {entry.start}: {where} takes {entry.dense_bytes} bytes, its section has {entry.length}"
+            f"byte {entry.start}: {section.where} takes {entry.dense_bytes} bytes, its section has {entry.length}"
         )
-    raw = np.frombuffer(section.take(entry.length), kind)
+    raw = np.frombuffer(section.rest(), np.dtype(entry.dtype).newbyteorder("<"))
     if entry.dtype == "bool" and len(raw) and int(raw.view(np.uint8).max()) > 1:
-        raise FormatError(f"byte {entry.start}: {where} has a truth value that is neither 0 nor 1")
+        raise FormatError(f"byte {entry.start}: {section.where} has a truth value that is neither 0 nor 1")
     return raw.astype(entry.dtype).reshape(entry.shape)
 
 
-def _section(name: str, value: Coded) -> bytes:
-    size, indices = len(value.codebook), np.asarray(value.indices).reshape(-1)
-    mask = np.asarray(value.mask, bool)
-    if value.codebook.ndim != 1 or size > 2**16 or value.entropy not in ENTROPY:
-        raise ValueError(f"{name} must have a codebook of at most 65,536 values, and an entropy among {ENTROPY}")
-    if len(indices) != int(mask.sum()) or (len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < size):
-        raise ValueError(f"{name} must have an index below {size} for each of {int(mask.sum())} nonzeros")
-    positions = b"" if mask.all() else encode_positions(mask)
-    out = _varint(size) + _little(value.codebook) + bytes([int(mask.all()), ENTROPY.index(value.entropy)])
-    out += _varint(len(positions)) + positions
-    counts = np.bincount(indices, minlength=size)
-    if value.entropy == "huffman":
-        huffman = HuffmanCode.from_counts(counts)
-        lengths = np.append(huffman.lengths, np.zeros(size % 2, np.uint8))
-        return out + (lengths[0::2] << 4 | lengths[1::2]).tobytes() + huffman.encode(indices)
-    if value.entropy == "ans":
-        ans = AnsCode.from_counts(counts)
-        return out + b"".join(map(_varint, ans.frequencies.tolist())) + ans.encode(indices)
-    return out + _pack(indices, size)
+def _joint(data: bytes, entries: list[Entry]) -> dict[str, Coded]:
+    if not entries:
+        return {}
+    if (places := sum(math.prod(entry.shape) for entry in entries)) > MOST_JOINT:
+        raise FormatError(f"the header: joint arrays have {places:,} places, {MOST_JOINT:,} are allowed")
+    section = _section(data, entries[0].start, entries[0].length, "the joint arrays")
+    try:
+        return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries})
+    except FormatError:
+        raise
+    except ValueError as error:
+        raise FormatError(f"byte {section.at}: {section.where}: {error}") from error
 
 
-def _coded(section: "Reader", entry: Entry, kind: np.dtype) -> Coded:
-    size = section.varint(2**16)
-    codebook = np.frombuffer(section.take(size * kind.itemsize), kind).astype(entry.dtype)
-    full, coder = section.byte(), section.byte()
-    if full > 1 or coder >= len(ENTROPY):
-        raise FormatError(f"byte {section.at - 2}: no flag {full}, or no coder {coder}")
-    positions = section.take(section.varint(2**62))
-    if full and positions:
-        raise FormatError(f"byte {section.at}: {section.where} has positions, and none of its places is zero")
-    mask = np.ones(entry.shape, bool) if full else decode_positions(positions, shape=entry.shape)
-    count = int(mask.sum())
-    if ENTROPY[coder] == "huffman":
-        table = np.frombuffer(section.take((size + 1) // 2), np.uint8)
-        lengths = np.stack([table >> 4, table & 15], 1).reshape(-1)
-        if lengths[size:].any():
-            raise FormatError(f"byte {section.at}: {section.where} has more lengths than centroids")
-        indices = HuffmanCode(lengths[:size]).decode(section.rest(), count=count)
-    elif ENTROPY[coder] == "ans":
-        frequencies = [section.varint(2**16) for _ in range(size)]
-        indices = AnsCode(np.array(frequencies, np.int64)).decode(section.rest(), count=count)
-    else:
-        indices = _unpack(section.rest(), size, count)
-    return Coded(codebook, indices, mask, ENTROPY[coder])
-
-
-class Reader:
-    """Reads the bytes from `at` to `end` and nothing else."""
-
-    def __init__(self, data: bytes, at: int, end: int, where: str) -> None:
-        self.data, self.at, self.end, self.where = data, at, min(end, len(data)), where
-
-    def take(self, n: int) -> bytes:
-        """The next n bytes."""
-        if n > self.end - self.at:
-            raise FormatError(f"byte {self.at}: {self.where} ends {n - (self.end - self.at)} bytes too early")
-        self.at += n
-        return self.data[self.at - n : self.at]
-
-    def rest(self) -> bytes:
-        """All that is left."""
-        return self.take(self.end - self.at)
-
-    def byte(self) -> int:
-        """The next byte as a number."""
-        return self.take(1)[0]
-
-    def varint(self, most: int) -> int:
-        """A whole number in groups of 7 bits, the lowest first; the top bit says that more follow."""
-        start, value = self.at, 0
-        for place in range(10):
-            byte = self.byte()
-            value |= (byte & 127) << (7 * place)
-            if byte < 128:
-                if (byte == 0 and place) or value > most:
-                    break
-                return value
-        raise FormatError(f"byte {start}: {self.where} has a number that is not written shortest, or above {most}")
-
-    def finish(self) -> None:
-        """Nothing must be left."""
-        if self.at != self.end:
-            raise FormatError(f"byte {self.at}: {self.where} has {self.end - self.at} bytes too many")
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def _little(array: NDArray[Any]) -> bytes:
-    return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
-
-
-def _pack(indices: NDArray[Any], size: int) -> bytes:
-    """ceil(log2 size) bits for each index, the highest first."""
-    bits = max(0, size - 1).bit_length()
-    if not bits:
-        return b""
-    shifts = np.arange(bits - 1, -1, -1)
-    return np.packbits((indices.astype(np.int64)[:, None] >> shifts & 1).astype(np.uint8).reshape(-1)).tobytes()
-
-
-def _unpack(data: bytes, size: int, count: int) -> NDArray[Any]:
-    bits = max(0, size - 1).bit_length()
-    if (count and not size) or len(data) != (count * bits + 7) // 8:
-        raise ValueError(f"{count} indices of {bits} bits do not take {len(data)} bytes")
-    kind = np.uint8 if size <= 2**8 else np.uint16
-    if not bits:
-        return np.zeros(count, kind)
-    found = np.unpackbits(np.frombuffer(data, np.uint8))
-    if found[count * bits :].any():
-        raise ValueError("the bits behind the last index are not 0")
-    indices = found[: count * bits].reshape(count, bits).astype(np.int64) @ (1 << np.arange(bits - 1, -1, -1))
-    if count and int(indices.max()) >= size:
-        raise ValueError(f"an index is {int(indices.max())}, and there are {size} centroids")
-    return indices.astype(kind)
+def _section(data: bytes, start: int, length: int, where: str) -> Reader:
+    end = start + length
+    if data[end : end + 4] != zlib.crc32(data[start:end]).to_bytes(4, "little"):
+        raise FormatError(f"byte {end}: the checksum of {where} is wrong; the file is damaged")
+    return Reader(data, start, end, where)

@@ -148,7 +148,7 @@ def forged(
     tail: bytes = b"",
 ) -> bytes:
     """A file with right checksums and whatever content."""
-    entry = varint(len(name)) + name + bytes([kind, dtype]) + varint(len(shape)) + b"".join(map(varint, shape))
+    entry = varint(len(name)) + name + bytes([kind << 4 | dtype]) + varint(len(shape)) + b"".join(map(varint, shape))
     entry += varint(len(section) if length is None else length)
     header = varint(len(metadata)) + metadata + varint(count) + entry * min(count, 3)
     start = MAGIC + bytes([version]) + varint(len(header)) + header
@@ -159,7 +159,7 @@ def forged(
 def coded(
     *,
     size: int = 1,
-    book: bytes = b"\0\0\x80?",
+    book: bytes = b"\0\0\0\x80?",
     full: int = 1,
     coder: int = 0,
     positions: bytes = b"",
@@ -194,11 +194,11 @@ ATTACKS: dict[str, bytes] = {
     "positions where no place is zero": forged((4,), coded(positions=b"\1"), kind=1),
     "a flag of 2": forged((4,), coded(full=2), kind=1),
     "another coder": forged((4,), coded(coder=3), kind=1),
-    "an over-subscribed code": forged((4,), coded(size=3, book=b"\0" * 12, coder=1, rest=b"\x11\x10" + b"\0"), kind=1),
-    "an incomplete code": forged((4,), coded(size=2, book=b"\0" * 8, coder=1, rest=b"\x12" + b"\0"), kind=1),
-    "frequencies with another sum": forged((4,), coded(size=2, book=b"\0" * 8, coder=2, rest=b"\1\1\0\0"), kind=1),
-    "more indices than bytes": forged((4,), coded(size=2, book=b"\0" * 8), kind=1),
-    "an index above the codebook": forged((4,), coded(size=3, book=b"\0" * 12, rest=b"\xff"), kind=1),
+    "an over-subscribed code": forged((4,), coded(size=3, book=b"\0" * 13, coder=1, rest=b"\x11\x10" + b"\0"), kind=1),
+    "an incomplete code": forged((4,), coded(size=2, book=b"\0" * 9, coder=1, rest=b"\x12" + b"\0"), kind=1),
+    "frequencies with another sum": forged((4,), coded(size=2, book=b"\0" * 9, coder=2, rest=b"\1\1\0\0"), kind=1),
+    "more indices than bytes": forged((4,), coded(size=2, book=b"\0" * 9), kind=1),
+    "an index above the codebook": forged((4,), coded(size=3, book=b"\0" * 13, rest=b"\xff"), kind=1),
     "a gap bomb": forged((4,), coded(full=0, positions=b"\1" + b"\xff" * 4 + b"\x10\0"), kind=1),
     "gaps past the end": forged((4,), coded(full=0, positions=b"\1\4\0\0\0\x01\0"), kind=1),
     "positions of another coding": forged((4,), coded(full=0, positions=b"\x09"), kind=1),
@@ -232,7 +232,7 @@ def test_the_limit_is_on_what_is_decoded(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (np.zeros(2, complex), "must be of a type among"),
+        (np.zeros(2, complex), "a type among"),
         (Coded(np.zeros((2, 2), "f4"), np.zeros(1, int), np.ones(1, bool)), "at most 65,536 values"),
         (Coded(np.zeros(2, "f4"), np.zeros(2, int), np.ones(1, bool)), "for each of 1 nonzeros"),
         (Coded(np.zeros(2, "f4"), np.array([2]), np.ones(1, bool)), "an index below 2"),

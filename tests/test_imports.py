@@ -11,15 +11,16 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 
 # From bottom to top. A module may import from its own layer and from those above it in this list, not from those below.
 LAYERS = [
-    {"check", "files", "after_step", "layers", "symbols"},  # helpers without a subject
+    {"check", "files", "after_step", "layers", "symbols", "reader", "mixing"},  # helpers without a subject
     {"penalties", "quantize", "binarize", "prune", "codebook", "lowrank", "distill", "activations"},  # the primitives
     {"gaps", "huffman", "ans"},  # codecs: bytes, no networks
-    {"positions"},
+    {"positions", "joint"},
+    {"coded"},
     {"container"},
     {"checkpoint", "sources", "tidy"},
-    {"data", "vision", "models"},
+    {"data", "vision", "models", "augment"},
     {"train"},
-    {"ensemble"},
+    {"ensemble", "compress"},
     {"plots"},
     {"panels"},
     {"cli"},

@@ -1,0 +1,76 @@
+"""The training data of a compression: augmented copies of the images, each with the answer of the teacher beside it.
+
+The teacher is asked once for every copy, not once for every step, so a large teacher costs little more than a small
+one. Its logits ride at the end of each input row: any training loop that hands rows to a network can use them.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils.augment import random_affine
+from course_utils.data import Dataset
+from course_utils.distill import distillation_loss
+
+__all__ = ["Learner", "lessons"]
+
+ROWS = 4096  # that the teacher sees at once
+
+
+@torch.no_grad()
+def lessons(
+    data: Dataset, *, teacher: Callable[[Tensor], Tensor] | None, copies: int, seed: int, device: torch.device
+) -> Dataset:
+    """The training part of `data` as flat rows, with the teacher's logits behind each where there is a teacher.
+
+    `copies`: how many augmented copies of the images stand in the place of the images; 0 keeps them as they are. Rows
+    are float16, half the memory; the test part stays as it was.
+
+    >>> from course_utils.data import load_dataset
+    >>> digits = load_dataset("digits")
+    >>> lessons(digits, teacher=lambda x: x[:, 0, 0], copies=2, seed=0, device=torch.device("cpu")).x_train.shape
+    torch.Size([2694, 72])
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if isinstance(teacher, nn.Module):
+        teacher.to(device).eval()
+    parts = []
+    for _ in range(max(1, copies)):
+        for x in data.x_train.split(ROWS):
+            seen = random_affine(x, generator=generator) if copies else x
+            flat = seen.flatten(1)
+            if teacher is not None:
+                flat = torch.cat([flat, teacher(seen.to(device)).to(flat.device)], 1)
+            parts.append(flat.half())
+    return replace(data, x_train=torch.cat(parts), y_train=data.y_train.repeat(max(1, copies)))
+
+
+class Learner(nn.Module):
+    """A network that trains on `lessons` and is tested on images.
+
+    In training mode the input are rows of lessons, and the output the network's logits with the teacher's beside them;
+    `loss` takes them apart again.
+    """
+
+    def __init__(self, model: nn.Module, shape: tuple[int, ...], *, temperature: float, alpha: float) -> None:
+        super().__init__()
+        self.model, self.shape, self.temperature, self.alpha = model, shape, temperature, alpha
+        self.features = int(torch.Size(shape).numel())
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Logits, in training mode those of the network and of the teacher."""
+        if not self.training:
+            return self.model(rows)
+        rows = rows.float()
+        logits = self.model(rows[:, : self.features].reshape(-1, *self.shape))
+        return torch.cat([logits, rows[:, self.features :]], 1)
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """`distillation_loss` where there is a teacher, otherwise the cross-entropy."""
+        ours, theirs = logits.chunk(2, 1) if self.training and self.alpha else (logits, logits)
+        if ours is theirs:
+            return F.cross_entropy(ours, labels)
+        return distillation_loss(ours, theirs, labels, temperature=self.temperature, alpha=self.alpha)

@@ -1,0 +1,160 @@
+"""Binary arithmetic coding with mixed contexts: the slowest coder here and the smallest files.
+
+Each bit is predicted by several contexts at once. A context remembers how likely a 1 was where it applied before; the
+predictions are added in the logistic domain, with weights that learn by gradient descent on the bits themselves:
+
+    p = squash(sum_i w_i stretch(p_i)),    stretch(p) = ln(p / (1 - p)),    w_i += rate * (bit - p) * stretch(p_i)
+
+(Mahoney 2005, *Adaptive weighing of context models for lossless data compression*.) A context that has seen little has
+a weight of its own, and starts from the prediction of the first context. The bit is then written by a range coder at
+a cost of -log2 p(bit). All numbers are integers, so every machine computes the same bytes.
+"""
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from decimal import Decimal, localcontext
+from functools import lru_cache
+from math import log2
+
+__all__ = ["BitDecoder", "BitEncoder", "Mixer"]
+
+ONE = 2**16  # probabilities are whole numbers out of this
+LIMIT = 255  # a context changes by 1 / (n + 1.5) at its n-th bit, and never by less than this allows
+SCALE, FAR = 256, 2815  # stretched probabilities in units of 1 / SCALE, from -11 to 11
+SEEN = [0, 1, 2, 2, 3, 3, 3, 3] + 8 * [4] + 16 * [5] + 224 * [6]  # which weight belongs to a context seen n times
+START = [0, 6_000, 11_000, 16_000, 20_000, 24_000, 28_000]  # these weights before anything is learned, out of 2^16
+LEARN = 14  # the weights' learning rate, as a right shift
+
+
+@lru_cache
+def _tables() -> tuple[list[int], list[int], list[int]]:
+    """squash, at FAR + x; stretch, by p / 16; and how far the n-th bit moves a probability, out of 2^16.
+
+    Computed in decimals, whose exp and ln are rounded the same way everywhere.
+    """
+    with localcontext() as context:
+        context.prec = 20
+        squash = [min(max(round(ONE / (1 + (Decimal(-x) / SCALE).exp())), 16), ONE - 16) for x in range(-FAR, FAR + 1)]
+        odds = [Decimal(2 * i + 1) / (2 * ONE // 16 - 2 * i - 1) for i in range(ONE // 16)]
+        stretch = [round(odd.ln() * SCALE) for odd in odds]
+    return squash, stretch, [2 * ONE // (2 * n + 3) for n in range(LIMIT + 1)]
+
+
+class BitEncoder:
+    """Bits with their probabilities in, bytes out; `spent` counts the bits that they cost, under any name."""
+
+    def __init__(self) -> None:
+        self.low, self.high, self.out = 0, 2**32 - 1, bytearray()
+        self.spent: dict[Hashable, float] = defaultdict(float)
+
+    def code(self, bit: int, p: int, name: Hashable = None) -> int:
+        """Write a bit that is 1 with a probability of p / 2^16."""
+        self.spent[name] -= log2((p if bit else ONE - p) / ONE)
+        middle = self.low + ((self.high - self.low) * p >> 16)
+        if bit:
+            self.high = middle
+        else:
+            self.low = middle + 1
+        while not (self.low ^ self.high) >> 24:
+            self.out.append(self.high >> 24)
+            self.low = self.low << 8 & 0xFFFFFFFF
+            self.high = self.high << 8 & 0xFFFFFFFF | 255
+        return bit
+
+    def finish(self) -> bytes:
+        """All bytes. The reader takes what lies behind them for zeros, so the last is never zero."""
+        for size in range(5):
+            step = 1 << (32 - 8 * size)
+            end = -(-self.low // step) * step
+            if end <= self.high:
+                break
+        return (bytes(self.out) + end.to_bytes(4, "big")[:size]).rstrip(b"\0")
+
+
+class BitDecoder:
+    """What `BitEncoder` wrote, bit by bit, given the same probabilities.
+
+    Raises: ValueError, from `finish`, if there were more bytes than bits.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 4
+        self.low, self.high = 0, 2**32 - 1
+        self.value = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+
+    def code(self, bit: int, p: int, name: Hashable = None) -> int:
+        """Read a bit that is 1 with a probability of p / 2^16; the arguments `bit` and `name` are not used."""
+        middle = self.low + ((self.high - self.low) * p >> 16)
+        bit = int(self.value <= middle)
+        if bit:
+            self.high = middle
+        else:
+            self.low = middle + 1
+        while not (self.low ^ self.high) >> 24:
+            follows = self.data[self.at] if self.at < len(self.data) else 0
+            self.at += 1
+            self.low = self.low << 8 & 0xFFFFFFFF
+            self.high = self.high << 8 & 0xFFFFFFFF | 255
+            self.value = self.value << 8 & 0xFFFFFFFF | follows
+        return bit
+
+    def finish(self) -> None:
+        """All bytes must have been read."""
+        if len(self.data) > self.at or self.data[-1:] == b"\0":
+            raise ValueError(f"{len(self.data)} bytes of bits were expected to end at byte {self.at} at the latest")
+
+
+class Mixer:
+    """Codes bits by a set of contexts; of several mixers on one coder each learns for itself.
+
+    `code(bit, contexts)` writes or reads one bit; a context is anything that can be a key of a dictionary, always as
+    many of them, the first the most general.
+
+    >>> encoder = BitEncoder()
+    >>> mixer = Mixer(encoder)
+    >>> bits = [0, 0, 1] * 200
+    >>> for i, bit in enumerate(bits):
+    ...     _ = mixer.code(bit, [0, i % 3])
+    >>> data = encoder.finish()
+    >>> len(data)
+    5
+    >>> mixer = Mixer(BitDecoder(data))
+    >>> [mixer.code(0, [0, i % 3]) for i in range(600)] == bits
+    True
+    """
+
+    def __init__(self, coder: BitEncoder | BitDecoder, name: Hashable = None) -> None:
+        self.coder, self.name = coder, name
+        self.tables = _tables()
+        self.states: list[dict[Hashable, list[int]]] = []
+        self.weights: list[list[int]] = []
+
+    def code(self, bit: int, contexts: Sequence[Hashable]) -> int:
+        """Write `bit`, or read one; returns it."""
+        squash, stretch, rates = self.tables
+        if not self.states:
+            self.states = [{} for _ in contexts]
+            self.weights = [list(START) for _ in contexts]
+        used: list[tuple[list[int], list[int], int, int]] = []
+        total, general = 0, ONE // 2
+        for states, weights, context in zip(self.states, self.weights, contexts, strict=True):
+            state = states.get(context)
+            if state is None:
+                state = states[context] = [general, 0]
+            p, n = state
+            if not used:
+                general = p
+            x, seen = stretch[p >> 4], SEEN[n]
+            total += weights[seen] * x
+            used.append((state, weights, seen, x))
+        x = min(max(total >> 16, -FAR), FAR)
+        p = squash[x + FAR]
+        bit = self.coder.code(bit, p, self.name)
+        error, target = (bit << 16) - p, (ONE - 1) * bit
+        for state, weights, seen, x in used:
+            weights[seen] += x * error >> LEARN
+            n = state[1]
+            state[0] += (target - state[0]) * rates[n] >> 16
+            if n < LIMIT:
+                state[1] = n + 1
+        return bit
