@@ -19,8 +19,8 @@ from course_utils.reader import FormatError, Reader, varint
 
 __all__ = ["ENTROPY", "Coded", "Part", "coded_section", "joint_section", "little", "read_coded", "read_joint"]
 
-ENTROPY = (None, "huffman", "ans", "mixed")
-MOST_CENTROIDS = 2**16
+ENTROPY = (None, "huffman", "ans", "in order", "mixed")
+MOST_CENTROIDS = 2**16  # but as many as there are places where the codebook is a list of the nonzeros
 AS_THEY_ARE, AS_FLOAT16, AS_MULTIPLES = range(3)  # how a codebook is written
 
 
@@ -29,9 +29,10 @@ class Coded:
     """An array of few different values: `codebook[indices]` where `mask` is true, row by row, and 0 elsewhere.
 
     codebook: (k,); indices: (nonzeros,), whole numbers below k; mask: booleans in the shape of the array. `entropy`:
-    how the indices are written, "huffman", "ans", or None for ceil(log2 k) bits each; "mixed" writes the arrays of a
-    small network in one stream of mixed contexts, the smallest and the slowest (about 100,000 places a second), and
-    needs a codebook that rises and holds no 0.
+    how the indices are written. "huffman", "ans", or None for ceil(log2 k) bits each. "in order": not at all, as they
+    are 0, 1, 2, ..., which makes the codebook a list of the nonzeros. "mixed": the arrays of a small network in one
+    stream of mixed contexts, the smallest and the slowest (about 100,000 places a second); it needs a codebook that
+    rises and holds no 0. `gap_bits`: of the positions, 1 to 8, or 0 for rows and columns; None for what is smallest.
 
     >>> coded = Coded(np.array([0.5, -1.0], "f4"), np.array([1, 0]), np.array([[True, False], [False, True]]))
     >>> coded.decode()
@@ -43,6 +44,7 @@ class Coded:
     indices: NDArray[Any]
     mask: NDArray[np.bool_]
     entropy: str | None = "huffman"
+    gap_bits: int | None = None
 
     def decode(self) -> NDArray[Any]:
         """The array."""
@@ -72,7 +74,7 @@ def coded_section(name: str, value: Coded) -> list[Part]:
     """
     indices, mask = _checked(name, value)
     size = len(value.codebook)
-    positions = b"" if mask.all() else encode_positions(mask)
+    positions = b"" if mask.all() else encode_positions(mask, coding=value.gap_bits)
     table, body = b"", b""
     if value.entropy == "huffman":
         huffman = HuffmanCode.from_counts(np.bincount(indices, minlength=size))
@@ -81,12 +83,12 @@ def coded_section(name: str, value: Coded) -> list[Part]:
     elif value.entropy == "ans":
         ans = AnsCode.from_counts(np.bincount(indices, minlength=size))
         table, body = b"".join(map(varint, ans.frequencies.tolist())), ans.encode(indices)
-    else:
+    elif value.entropy is None:
         body = _pack(indices, size)
     flags = bytes([int(mask.all()), ENTROPY.index(value.entropy)])
     return [
-        Part(name, "codebook", varint(size) + _book(value.codebook)),
-        Part(name, "positions", flags + varint(len(positions)) + positions),
+        Part(name, "codebook", flags + varint(size) + _book(value.codebook)),
+        Part(name, "positions", varint(len(positions)) + positions),
         Part(name, "table", table),
         Part(name, "values", body),
     ]
@@ -97,11 +99,11 @@ def read_coded(section: Reader, shape: tuple[int, ...], kind: str) -> Coded:
 
     Raises: FormatError, or ValueError from a coder, for a section that is none.
     """
-    size = section.varint(MOST_CENTROIDS)
-    codebook = _read_book(section, size, kind)
     full, coder = section.byte(), section.byte()
     if full > 1 or coder >= ENTROPY.index("mixed"):
         raise FormatError(f"byte {section.at - 2}: no flag {full}, or no coder {coder}")
+    size = section.varint(2**62 if ENTROPY[coder] == "in order" else MOST_CENTROIDS)
+    codebook = _read_book(section, size, kind)
     positions = section.take(section.varint(2**62))
     if full and positions:
         raise FormatError(f"byte {section.at}: {section.where} has positions, and none of its places is zero")
@@ -116,9 +118,12 @@ def read_coded(section: Reader, shape: tuple[int, ...], kind: str) -> Coded:
     elif ENTROPY[coder] == "ans":
         frequencies = [section.varint(2**16) for _ in range(size)]
         indices = AnsCode(np.array(frequencies, np.int64)).decode(section.rest(), count=count)
+    elif ENTROPY[coder] == "in order":
+        section.finish()
+        indices = _in_order(count, size)
     else:
         indices = _unpack(section.rest(), size, count)
-    return Coded(codebook, indices, mask, ENTROPY[coder])
+    return Coded(codebook, indices, mask, ENTROPY[coder], positions[0] if positions else None)
 
 
 def joint_section(arrays: Mapping[str, Coded]) -> list[Part]:
@@ -170,11 +175,20 @@ def read_joint(section: Reader, entries: Mapping[str, tuple[tuple[int, ...], str
 def _checked(name: str, value: Coded) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     size, indices = len(value.codebook), np.asarray(value.indices).reshape(-1)
     mask = np.asarray(value.mask, bool)
-    if value.codebook.ndim != 1 or size > MOST_CENTROIDS or value.entropy not in ENTROPY:
+    in_order = value.entropy == "in order"
+    if value.codebook.ndim != 1 or (size > MOST_CENTROIDS and not in_order) or value.entropy not in ENTROPY:
         raise ValueError(f"{name} must have a codebook of at most 65,536 values, and an entropy among {ENTROPY}")
+    if in_order and not np.array_equal(indices, np.arange(size)):
+        raise ValueError(f'{name} must have the indices 0 to {size - 1} in their order for entropy="in order"')
     if len(indices) != int(mask.sum()) or (len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < size):
         raise ValueError(f"{name} must have an index below {size} for each of {int(mask.sum())} nonzeros")
     return indices, mask
+
+
+def _in_order(count: int, size: int) -> NDArray[Any]:
+    if count != size:
+        raise ValueError(f"there are {count} nonzeros and {size} values")
+    return np.arange(count)
 
 
 def _book(codebook: NDArray[Any]) -> bytes:

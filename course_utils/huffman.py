@@ -89,7 +89,7 @@ class HuffmanCode:
         if len(self._used) == 1:
             return b""
         ends = np.cumsum(lengths, dtype=np.int64)
-        each = BLOCK * len(parts) // len(flat) if len(flat) > BLOCK else BLOCK  # parts of a block
+        each = BLOCK if len(parts) == len(flat) else BLOCK // 4  # parts of a block: a symbol, or four
         blocks = np.diff(ends[each - 1 : -1 : each], prepend=0)[: (len(flat) - 1) // BLOCK]
         return blocks.astype("<u2").tobytes() + _join(parts, lengths, ends)
 

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Sequence
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from math import log2
+from typing import Any
 
 __all__ = ["BitDecoder", "BitEncoder", "Mixer"]
 
@@ -45,7 +46,7 @@ class BitEncoder:
 
     def __init__(self) -> None:
         self.low, self.high, self.out = 0, 2**32 - 1, bytearray()
-        self.spent: dict[Hashable, float] = defaultdict(float)
+        self.spent: dict[Any, float] = defaultdict(float)
 
     def code(self, bit: int, p: int, name: Hashable = None) -> int:
         """Write a bit that is 1 with a probability of p / 2^16."""

@@ -9,6 +9,7 @@ import inspect
 import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from torch.nn import functional as F
 
 from course_utils.sources import DataError, checksum, data_root, fetch, place, plain_errors, staging
 
-__all__ = ["ResNet", "count_parameters", "lenet5", "lenet_300_100", "mlp", "resnet20"]
+__all__ = ["ResNet", "architecture", "build", "count_parameters", "lenet5", "lenet_300_100", "mlp", "resnet20"]
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -86,6 +87,40 @@ def lenet5() -> nn.Sequential:
     )
 
 
+def architecture(model: nn.Module) -> Any:
+    """The name of a network of this module, as `build` takes it: a word, or the sizes of an `mlp`. None for others.
+
+    >>> architecture(lenet5()), architecture(mlp([64, 10])), architecture(nn.ReLU())
+    ('lenet5', [64, 10], None)
+    """
+    # What a module prints are its layers with all their settings.
+    for name, make in _NAMED.items():
+        if repr(make()) == repr(model):
+            return name
+    linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    sizes = [linear[0].in_features, *(layer.out_features for layer in linear)] if linear else []
+    return sizes if sizes and repr(mlp(sizes)) == repr(model) else None
+
+
+def build(name: Any, *, most: int = 2**30) -> nn.Module:
+    """The network that `architecture` has named, with new weights.
+
+    `most`: how many bytes its parameters may take.
+
+    Raises: ValueError for a name that is none.
+
+    >>> count_parameters(build("lenet5"))
+    431080
+    """
+    if isinstance(name, str) and name in _NAMED:
+        return _NAMED[name]()
+    if isinstance(name, list) and len(name) > 1 and all(type(n) is int and n > 0 for n in name):
+        if 4 * sum(a * b + b for a, b in pairwise(name)) > most:
+            raise ValueError(f"an mlp of {name} takes more than {most:,} bytes; allow more")
+        return mlp(name)
+    raise ValueError(f"no network is called {name!r}; there are {', '.join(_NAMED)}, and lists of sizes")
+
+
 class _Block(nn.Module):
     """Two 3 x 3 convolutions around a shortcut that has no parameters (option A)."""
 
@@ -135,6 +170,13 @@ class ResNet(nn.Module):
         h = F.relu(self.bn1(self.conv1((x - self.mean) / self.std)))
         h = self.layer3(self.layer2(self.layer1(h)))
         return self.linear(h.mean(dim=(2, 3)))
+
+
+_NAMED: dict[str, Callable[[], nn.Module]] = {
+    "lenet_300_100": lenet_300_100,
+    "lenet5": lenet5,
+    "resnet20": lambda: ResNet(blocks=3),
+}
 
 
 def _stage(planes_in: int, planes: int, blocks: int, *, stride: int) -> nn.Sequential:

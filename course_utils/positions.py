@@ -12,6 +12,7 @@ machine computes the same ones; the range coder is constriction's.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from course_utils.check import in_range
 from course_utils.gaps import decode_gaps, encode_gaps
 from course_utils.huffman import HuffmanCode
 
@@ -22,11 +23,14 @@ UNIT = 2**16
 LEAST, MOST = 16, 60_000  # probabilities out of 2^16: nothing is impossible
 
 
-def encode_positions(mask: ArrayLike) -> bytes:
+def encode_positions(mask: ArrayLike, *, coding: int | None = None) -> bytes:
     """The bytes from which `decode_positions` makes `mask` again; the shape must be kept elsewhere.
 
-    `mask`: booleans of any shape; its first dimension are the rows (the outputs of a layer). The first byte says which
-    coding was smaller. A mask of nothing but zeros takes no bytes.
+    `mask`: booleans of any shape; its first dimension are the rows (the outputs of a layer). `coding`: 1 to 8 for gaps
+    of so many bits, 0 for rows and columns, None for what is smallest; the first byte says which it was. A mask of
+    nothing but zeros takes no bytes.
+
+    Raises: ValueError for another coding.
 
     >>> mask = np.eye(50, dtype=bool)
     >>> data = encode_positions(mask)
@@ -36,8 +40,8 @@ def encode_positions(mask: ArrayLike) -> bytes:
     found = np.asarray(mask, bool)
     if not found.any():
         return b""
-    choices = [_encode_gaps(found, bits) for bits in range(1, 9)]
-    return min([*choices, bytes([ROWS_AND_COLUMNS]) + _encode_rows(_rows(found))], key=len)
+    codings = range(9) if coding is None else [int(in_range("coding", coding, 0, 8))]
+    return min((_encode_gaps(found, c) if c else _encode_rows_and_columns(found) for c in codings), key=len)
 
 
 def decode_positions(data: bytes, *, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -58,6 +62,10 @@ def decode_positions(data: bytes, *, shape: tuple[int, ...]) -> NDArray[np.bool_
 
 def _rows(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask.reshape(mask.shape[0] if mask.ndim > 1 else 1, -1)
+
+
+def _encode_rows_and_columns(mask: NDArray[np.bool_]) -> bytes:
+    return bytes([ROWS_AND_COLUMNS]) + _encode_rows(_rows(mask))
 
 
 def _encode_gaps(mask: NDArray[np.bool_], bits: int) -> bytes:

@@ -274,6 +274,15 @@ def test_ans_reads_or_refuses_any_bytes(data: bytes, count: int) -> None:
     assert code.encode(symbols) == data
 
 
+@pytest.mark.parametrize("alphabet", [2, 3, 16, 17, 64, 256])
+def test_huffman_at_every_length_around_its_blocks(alphabet: int) -> None:
+    # Words are joined in fours where there are many symbols, and what is left over must not move the blocks.
+    for count in (*range(1015, 1035), *range(1190, 1200), *range(2040, 2056), 5001, 70_003):
+        symbols = np.random.default_rng(count).integers(0, alphabet, count)
+        code = HuffmanCode.from_counts(np.bincount(symbols, minlength=alphabet))
+        assert np.array_equal(code.decode(code.encode(symbols), count=count), symbols)
+
+
 def test_ans_refuses_what_is_no_table() -> None:
     for table in ([1, 2], [-1, 65_537], [0.5]):
         with pytest.raises(ValueError, match="frequencies must"):

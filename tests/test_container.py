@@ -166,7 +166,7 @@ def coded(
     rest: bytes = b"",
 ) -> bytes:
     """A section of a coded array."""
-    return varint(size) + book + bytes([full, coder]) + varint(len(positions)) + positions + rest
+    return bytes([full, coder]) + varint(size) + book + varint(len(positions)) + positions + rest
 
 
 ATTACKS: dict[str, bytes] = {
@@ -193,7 +193,7 @@ ATTACKS: dict[str, bytes] = {
     "a codebook that is not there": forged((4,), coded(size=1000), kind=1),
     "positions where no place is zero": forged((4,), coded(positions=b"\1"), kind=1),
     "a flag of 2": forged((4,), coded(full=2), kind=1),
-    "another coder": forged((4,), coded(coder=3), kind=1),
+    "another coder": forged((4,), coded(coder=4), kind=1),
     "an over-subscribed code": forged((4,), coded(size=3, book=b"\0" * 13, coder=1, rest=b"\x11\x10" + b"\0"), kind=1),
     "an incomplete code": forged((4,), coded(size=2, book=b"\0" * 9, coder=1, rest=b"\x12" + b"\0"), kind=1),
     "frequencies with another sum": forged((4,), coded(size=2, book=b"\0" * 9, coder=2, rest=b"\1\1\0\0"), kind=1),

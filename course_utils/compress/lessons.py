@@ -22,7 +22,13 @@ ROWS = 4096  # that the teacher sees at once
 
 @torch.no_grad()
 def lessons(
-    data: Dataset, *, teacher: Callable[[Tensor], Tensor] | None, copies: int, seed: int, device: torch.device
+    data: Dataset,
+    *,
+    teacher: Callable[[Tensor], Tensor] | None,
+    copies: int,
+    seed: int,
+    device: torch.device,
+    progress: bool = False,
 ) -> Dataset:
     """The training part of `data` as flat rows, with the teacher's logits behind each where there is a teacher.
 
@@ -37,8 +43,10 @@ def lessons(
     generator = torch.Generator().manual_seed(seed)
     if isinstance(teacher, nn.Module):
         teacher.to(device).eval()
+    from tqdm.auto import trange
+
     parts = []
-    for _ in range(max(1, copies)):
+    for _ in trange(max(1, copies), desc="lessons", leave=False, disable=not (progress and (teacher or copies))):
         for x in data.x_train.split(ROWS):
             seen = random_affine(x, generator=generator) if copies else x
             flat = seen.flatten(1)

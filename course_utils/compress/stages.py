@@ -108,55 +108,86 @@ class Pruning(Stage):
 
 
 class Freezing(Stage):
-    """Weights take the nearest of a few values and stay there, those that are nearest first, while the rest train on.
+    """Weights join the nearest of a few values for good, those that are nearest first, while the rest train on.
 
     (Zhou, Yao, Guo, Xu, Chen 2017, *Incremental network quantization*, arXiv:1702.03044, with a codebook in the place
-    of powers of two.) The values of a layer are k-means centroids of its weights, weighted by their curvature, and
-    are float16 numbers. Biases become whole multiples of `bias_step` at half time.
+    of powers of two.) The values of a layer start as k-means centroids of its weights, weighted by their curvature.
+    What has joined a value moves with it; in the end it is a float16 number. Biases become whole multiples of `bias_step` in the same way.
     """
 
-    shares = (
-        *((0.08, 0.3), (0.2, 0.5), (0.32, 0.65), (0.42, 0.75), (0.5, 0.83)),
-        *((0.58, 0.89), (0.66, 0.93), (0.74, 0.96), (0.82, 0.98), (0.9, 1.0)),
-    )
+    start, end, last = 0.05, 0.7, 0.001  # of the training; the share that is free until the end
 
     def __init__(self, *args: Any, levels: int, bias_step: float | None, **stage: Any) -> None:
         super().__init__(*args, **stage)
         self.levels, self.bias_step = levels, bias_step
+        self.members: dict[int, tuple[Tensor, Tensor]] = {}  # of each layer the places that have joined, and what
+        self.biases = [layer.bias for layer in self.layers if layer.bias is not None and bias_step]
         for i, layer in enumerate(self.layers):
-            self.register_buffer(f"frozen{i}", torch.zeros_like(layer.weight, dtype=torch.bool))
-            self.register_buffer(f"value{i}", torch.zeros_like(layer.weight))
+            # The number of its value for each weight; -1 as long as it is free.
+            self.register_buffer(f"joined{i}", torch.full(layer.weight.shape, -1, dtype=torch.int16))
             self.register_buffer(f"book{i}", torch.zeros(levels))
+        for i, bias in enumerate(self.biases):
+            self.register_buffer(f"still{i}", torch.full_like(bias, torch.nan))
 
     def act(self, progress: float) -> None:
-        """Freeze up to the share of this moment."""
-        share = max((s for at, s in self.shares if progress >= at), default=0.0)
+        """Freeze up to the share of this moment: what is free shrinks by the same factor each time."""
+        part = (progress - self.start) / (self.end - self.start)
+        if part < 0:
+            return
+        share = 1 - self.last**part if part < 1 else 1.0
         for i, layer in enumerate(self.layers):
-            kept, frozen, value = (getattr(self, f"{name}{i}") for name in ("kept", "frozen", "value"))
-            if not share or not bool(kept.any()):
-                continue
-            if not bool(frozen.any()):
-                book = fit_codebook(layer.weight[kept], size=self.levels, weights=self.curvature(layer.weight)[kept])
-                setattr(self, f"book{i}", book.centroids.half().float())
-            book_ = getattr(self, f"book{i}")
-            middle = (book_[1:] + book_[:-1]) / 2
-            nearest = book_[torch.bucketize(layer.weight.detach(), middle)]
-            far = (layer.weight - nearest).abs()
-            far[~kept | frozen] = torch.inf
-            more = round(share * int(kept.sum())) - int(frozen.sum())
-            if more > 0:
-                chosen = far.reshape(-1).topk(more, largest=False).indices
-                frozen.view(-1)[chosen] = True
-                value.view(-1)[chosen] = nearest.reshape(-1)[chosen]
-        if self.bias_step and progress >= 0.5:
-            for layer in self.layers:
-                if layer.bias is not None:
-                    layer.bias.copy_((layer.bias / self.bias_step).round() * self.bias_step)
-                    layer.bias.grad = None
-                    layer.bias.requires_grad_(False)
+            if bool(getattr(self, f"kept{i}").any()):
+                self.join(i, layer.weight, share)
+        for i, bias in enumerate(self.biases):
+            still = getattr(self, f"still{i}")
+            whole = (bias / self.bias_step).round() * self.bias_step
+            chosen = _nearest_first(bias - whole, still.isnan(), share, len(bias))
+            still.view(-1)[chosen] = whole.view(-1)[chosen]
+        self.members = {}
+
+    def join(self, i: int, weight: Tensor, share: float) -> None:
+        """Let the nearest weights of layer i join their values, up to this share of those that are kept."""
+        kept, joined, book = (getattr(self, f"{name}{i}") for name in ("kept", "joined", "book"))
+        if not bool((joined >= 0).any()):
+            fitted = fit_codebook(weight[kept], size=self.levels, weights=self.curvature(weight)[kept]).centroids
+            book[: len(fitted)] = fitted
+            book[len(fitted) :] = torch.inf  # fewer weights than values
+        which = (weight.unsqueeze(-1) - book).abs().argmin(-1)
+        chosen = _nearest_first(weight - book[which], kept & (joined < 0), share, int(kept.sum()))
+        joined.view(-1)[chosen] = which.view(-1)[chosen].short()
 
     def hold(self) -> None:
-        """Put back the zeros and the frozen values."""
+        """Put back the zeros, and bring together what has joined the same value."""
         super().hold()
         for i, layer in enumerate(self.layers):
-            layer.weight.copy_(torch.where(getattr(self, f"frozen{i}"), getattr(self, f"value{i}"), layer.weight))
+            self.gather(i, layer.weight)
+        for i, bias in enumerate(self.biases):
+            still = getattr(self, f"still{i}")
+            bias.copy_(torch.where(still.isnan(), bias, still))
+
+    def gather(self, i: int, weight: Tensor) -> None:
+        """Each value of layer i becomes the mean of its weights, by their curvature, and they become the value.
+
+        Adam moves a weight by the ratio of its gradient to sqrt(v); this mean moves a value by the ratio of the sum of
+        the gradients to the sum of sqrt(v), so that weights on which nothing depends do not carry it away.
+        """
+        if i not in self.members:
+            joined = getattr(self, f"joined{i}").view(-1)
+            places = (joined >= 0).nonzero().squeeze(1)
+            self.members[i] = places, joined[places].long()
+        places, which = self.members[i]
+        book, flat = getattr(self, f"book{i}"), weight.view(-1)
+        mass = self.curvature(weight).view(-1)[places] + 1e-12
+        total = book.new_zeros(self.levels).index_add_(0, which, mass)
+        moved = book.new_zeros(self.levels).index_add_(0, which, mass * flat[places]) / total
+        book.copy_(torch.where(total > 0, moved, book))
+        if int(self.step) == self.steps:
+            book.copy_(book.half())
+        flat[places] = book[which]
+
+
+def _nearest_first(distance: Tensor, free: Tensor, share: float, total: int) -> Tensor:
+    """The flat numbers of the free places to settle now, the nearest first, so that `share` of `total` are settled."""
+    waiting = int(free.sum())
+    more = max(0, round(share * total) - (total - waiting))
+    return distance.abs().masked_fill(~free, torch.inf).view(-1).topk(more, largest=False).indices
