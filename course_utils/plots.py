@@ -1,14 +1,17 @@
 """The look of every picture: one palette, one style, and the few drawings that many panels share."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-__all__ = ["COLOURS", "LINE_STYLES", "MARKERS", "WEIGHTS", "HeatMap", "style", "weight_map"]
+__all__ = ["COLOURS", "LINE_STYLES", "MARKERS", "WEIGHTS", "HeatMap", "byte_bars", "style", "weight_map"]
 
 # Okabe and Ito's palette: told apart by readers with every common colour blindness. Each colour goes with a line style
 # and a marker of its own, so that nothing is told by colour alone.
@@ -113,3 +116,36 @@ def weight_map(axes: Axes, matrix: np.ndarray, *, limit: float) -> HeatMap:
     axes.set(xlim=image.get_extent()[:2], ylim=image.get_extent()[2:])
     axes.spines[:].set_visible(True)
     return image
+
+
+HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo"]  # so that a bar is told by more than its colour
+
+
+def byte_bars(groups: Mapping[str, Mapping[str, float]], *, kinds: Sequence[str], size: int) -> Figure:
+    """A horizontal bar for each group, cut into the bytes of each kind, with the total behind it."""
+    with matplotlib.rc_context(style()):
+        figure = Figure(figsize=(8, 1.5 + 0.45 * len(groups)), layout="constrained")
+        axes = figure.subplots()
+        colours = list(COLOURS.values())
+        left = np.zeros(len(groups))
+        for number, kind in enumerate(kinds):
+            width = np.array([group.get(kind, 0.0) for group in groups.values()])
+            axes.barh(
+                list(groups),
+                width,
+                left=left,
+                height=0.62,
+                color=colours[number],
+                hatch=HATCHES[number],
+                edgecolor="white",
+                linewidth=0,
+                label=kind,
+            )
+            left += width
+        for row, total in enumerate(left):
+            axes.annotate(f"{total:,.0f}", (total, row), (4, 0), textcoords="offset points", va="center", fontsize=10)
+        axes.invert_yaxis()
+        axes.set(xlabel="bytes in the file", title=f"{size:,} bytes", xlim=(0, 1.1 * max(1.0, left.max(initial=1.0))))
+        axes.tick_params(axis="y", length=0)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=10)
+    return figure

@@ -4,7 +4,7 @@ The teacher is asked once for every copy, not once for every step, so a large te
 one. Its logits ride at the end of each input row: any training loop that hands rows to a network can use them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -26,19 +26,20 @@ def lessons(
     *,
     teacher: Callable[[Tensor], Tensor] | None,
     copies: int,
+    augment: Mapping[str, float] | None = None,
     seed: int,
     device: torch.device,
     progress: bool = False,
 ) -> Dataset:
     """The training part of `data` as flat rows, with the teacher's logits behind each where there is a teacher.
 
-    `copies`: how many augmented copies of the images stand in the place of the images; 0 keeps them as they are. Rows
-    are float16, half the memory; the test part stays as it was.
+    `copies`: how many augmented copies of the images follow the images themselves; `augment`: the settings of
+    `random_affine`. Rows are float16, half the memory; the test part stays as it was.
 
     >>> from course_utils.data import load_dataset
     >>> digits = load_dataset("digits")
     >>> lessons(digits, teacher=lambda x: x[:, 0, 0], copies=2, seed=0, device=torch.device("cpu")).x_train.shape
-    torch.Size([2694, 72])
+    torch.Size([4041, 72])
     """
     generator = torch.Generator().manual_seed(seed)
     if isinstance(teacher, nn.Module):
@@ -46,14 +47,14 @@ def lessons(
     from tqdm.auto import trange
 
     parts = []
-    for _ in trange(max(1, copies), desc="lessons", leave=False, disable=not (progress and (teacher or copies))):
+    for copy in trange(1 + copies, desc="lessons", leave=False, disable=not (progress and (teacher or copies))):
         for x in data.x_train.split(ROWS):
-            seen = random_affine(x, generator=generator) if copies else x
+            seen = random_affine(x, **(augment or {}), generator=generator) if copy else x
             flat = seen.flatten(1)
             if teacher is not None:
                 flat = torch.cat([flat, teacher(seen.to(device)).to(flat.device)], 1)
             parts.append(flat.half())
-    return replace(data, x_train=torch.cat(parts), y_train=data.y_train.repeat(max(1, copies)))
+    return replace(data, x_train=torch.cat(parts), y_train=data.y_train.repeat(1 + copies))
 
 
 class Learner(nn.Module):

@@ -112,10 +112,11 @@ class Freezing(Stage):
 
     (Zhou, Yao, Guo, Xu, Chen 2017, *Incremental network quantization*, arXiv:1702.03044, with a codebook in the place
     of powers of two.) The values of a layer start as k-means centroids of its weights, weighted by their curvature.
-    What has joined a value moves with it; in the end it is a float16 number. Biases become whole multiples of `bias_step` in the same way.
+    What has joined a value moves with it; in the end it is a float16 number. Biases become whole multiples of
+    `bias_step` in the same way.
     """
 
-    start, end, last = 0.05, 0.7, 0.001  # of the training; the share that is free until the end
+    start, end = 0.05, 0.7  # of the training
 
     def __init__(self, *args: Any, levels: int, bias_step: float | None, **stage: Any) -> None:
         super().__init__(*args, **stage)
@@ -130,11 +131,11 @@ class Freezing(Stage):
             self.register_buffer(f"still{i}", torch.full_like(bias, torch.nan))
 
     def act(self, progress: float) -> None:
-        """Freeze up to the share of this moment: what is free shrinks by the same factor each time."""
+        """Freeze up to the share of this moment: many at first, and the last ones, which are far, one by one."""
         part = (progress - self.start) / (self.end - self.start)
         if part < 0:
             return
-        share = 1 - self.last**part if part < 1 else 1.0
+        share = 1 - (1 - min(part, 1.0)) ** 3
         for i, layer in enumerate(self.layers):
             if bool(getattr(self, f"kept{i}").any()):
                 self.join(i, layer.weight, share)

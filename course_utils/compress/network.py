@@ -1,0 +1,192 @@
+"""A compressed network: its coded arrays, the file that holds them, and the networks that come out of it."""
+
+import copy
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from course_utils.compress.codes import run_from_codes_
+from course_utils.compress.recipe import Recipe
+from course_utils.container import Coded, FormatError, Part, layout, load, read_header, save
+from course_utils.layers import weight_layers
+from course_utils.models import architecture, build
+
+if TYPE_CHECKING:
+    from course_utils.compress.report import Report
+
+__all__ = ["CompressedModel", "coded_state"]
+
+Arrays = dict[str, NDArray[Any] | Coded]
+
+
+class CompressedModel:
+    """The arrays of a compressed network by their names in its `state_dict`.
+
+    Made by `compress` or `CompressedModel.load`. `arrays`: numbers as they are, or `Coded`. A network of
+    `course_utils.models` is named in the file, and comes back without help; any other has to be given to `to_model`.
+
+    >>> from course_utils.compress import Recipe, compress
+    >>> from course_utils.models import lenet_300_100
+    >>> small = compress(lenet_300_100(), Recipe(prune=0.95, levels=16), progress=False)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     size = small.save(f"{folder}/lenet.cun")
+    ...     again = CompressedModel.load(f"{folder}/lenet.cun")
+    >>> bool(torch.equal(again.to_model()[1].weight, small.to_model()[1].weight)), size < 20_000
+    (True, True)
+    """
+
+    def __init__(self, arrays: Arrays, *, model: nn.Module | None = None, recipe: Recipe | None = None) -> None:
+        self.arrays, self.recipe = arrays, recipe
+        self.architecture = None if model is None else architecture(model)
+        self._model = None if model is None else copy.deepcopy(model)
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the file, atomically; returns its size in bytes."""
+        return save(path, self._named(), metadata=self._metadata())
+
+    def layout(self) -> list[Part]:
+        """The bytes of the file, piece by piece."""
+        names = dict(zip(self._named(), self.arrays, strict=True))
+        return [
+            part._replace(
+                array=names.get(part.array, ""), bits={(names[name], what): n for (name, what), n in part.bits.items()}
+            )
+            for part in layout(self._named(), metadata=self._metadata())
+        ]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> "CompressedModel":
+        """Read a file that `save` has written; it may come from a stranger.
+
+        `max_bytes`: of the network in memory, see `container.load`.
+
+        Raises: FormatError for a file that is damaged or none of ours, or names a network that it does not hold.
+        """
+        name = read_header(path).metadata.get("model")
+        arrays = load(path, max_bytes=max_bytes)
+        network = cls(arrays)
+        if name is None:
+            return network
+        try:
+            model = build(name, most=max_bytes)
+        except ValueError as error:
+            raise FormatError(f"the header: {error}") from error
+        names = list(model.state_dict())
+        if len(names) != len(arrays) or list(arrays) != [str(i) for i in range(len(arrays))]:
+            raise FormatError(f"the header names the network {name!r} with {len(names)} arrays, and there are others")
+        network = cls(dict(zip(names, arrays.values(), strict=True)), model=model)
+        network._fill(model)
+        return network
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The decoded arrays as tensors."""
+        return {
+            name: torch.from_numpy(value.decode() if isinstance(value, Coded) else value.copy())
+            for name, value in self.arrays.items()
+        }
+
+    def to_model(self, model: nn.Module | None = None, *, run: str = "dense") -> nn.Module:
+        """The network with the compressed weights, in evaluation mode.
+
+        `model`: the architecture; it is filled, and returned. It may be left out for the networks of
+        `course_utils.models`, and where `compress` was called in this process. `run`: "dense" for ordinary layers;
+        "gather" and "sparse" for layers that keep the codes and compute from them (see `codes`).
+
+        Raises: ValueError where the architecture is not known, or another than that of the arrays.
+        """
+        if model is None:
+            if self._model is None:
+                raise ValueError("the file does not name its architecture; give to_model() a network to fill")
+            model = copy.deepcopy(self._model)
+        try:
+            self._fill(model)
+        except FormatError as error:
+            raise ValueError(str(error)) from error
+        if run != "dense":
+            coded = {name: value for name, value in self.arrays.items() if isinstance(value, Coded)}
+            run_from_codes_(model, coded, run=run)
+        return model.eval()
+
+    def report(self) -> "Report":
+        """Where the bytes of the file go, as the lecture's table."""
+        from course_utils.compress.report import Report
+
+        return Report.of(self)
+
+    @property
+    def dense_bytes(self) -> int:
+        """The parameters of the network as float32, in bytes: what all rates refer to."""
+        sizes = {name: np.prod(_shape(value), dtype=np.int64) for name, value in self.arrays.items()}
+        if self._model is not None:
+            parameters = {name for name, _ in self._model.named_parameters()}
+            sizes = {name: size for name, size in sizes.items() if name in parameters}
+        return 4 * int(sum(sizes.values()))
+
+    def _fill(self, model: nn.Module) -> None:
+        state, ours = model.state_dict(), self.state_dict()
+        for name in state.keys() | ours.keys():
+            mine, theirs = (tuple(s[name].shape) if name in s else "none" for s in (ours, state))
+            if mine != theirs:
+                raise FormatError(f"{name} has the shape {mine} in the file and {theirs} in {type(model).__name__}")
+        model.load_state_dict(ours)
+
+    def _named(self) -> Arrays:
+        if self.architecture is None:
+            return self.arrays
+        return {str(i): value for i, value in enumerate(self.arrays.values())}  # a number is shorter than a name
+
+    def _metadata(self) -> dict[str, Any] | None:
+        return None if self.architecture is None else {"model": self.architecture}
+
+
+def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Arrays:
+    """The `state_dict` of a network as arrays, in the order of `names`: weights are coded, the rest is as it is."""
+    weights = {f"{name}.weight" if name else "weight" for name in weight_layers(model)}
+    biases = {f"{name}.bias" if name else "bias" for name in weight_layers(model)}
+    arrays: Arrays = {}
+    state = model.state_dict()
+    for name in names:
+        value = state[name].detach().cpu().numpy()
+        if name in weights and recipe.steps:
+            arrays[name] = _coded(value, recipe)
+        elif name in biases and recipe.bias_step is not None:
+            arrays[name] = _multiples(value, recipe)
+        else:
+            arrays[name] = value.astype(recipe.dense) if value.dtype == np.float32 else value
+    return arrays
+
+
+def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
+    value = value + 0.0  # -0.0 becomes 0.0
+    mask = value != 0
+    if recipe.levels is None or len(np.unique(value[mask])) > max(2**8, mask.sum() // 4):
+        if mask.all():
+            return value.astype(recipe.dense)
+        kept = value[mask].astype(recipe.dense).astype(np.float32)
+        return Coded(kept, np.arange(len(kept)), mask, "in order", recipe.gap_bits)
+    book, indices = np.unique(value[mask], return_inverse=True)
+    kind = np.uint8 if len(book) <= 2**8 else np.uint16
+    return Coded(book, indices.reshape(-1).astype(kind), mask, recipe.entropy, recipe.gap_bits)
+
+
+def _multiples(value: NDArray[Any], recipe: Recipe) -> Coded:
+    """Biases as whole multiples of a step."""
+    assert recipe.bias_step is not None
+    step = np.float64(np.float32(recipe.bias_step))
+    whole = np.rint(value / step).astype(np.int64)
+    negative, positive = max(0, -int(whole.min(initial=0))), max(0, int(whole.max(initial=0)))
+    factors = np.concatenate([np.arange(-negative, 0), np.arange(1, positive + 1)])
+    mask = whole != 0
+    indices = whole[mask] + negative - (whole[mask] > 0)
+    kind = np.uint8 if len(factors) <= 2**8 else np.uint16
+    return Coded((factors * step).astype(np.float32), indices.astype(kind), mask, recipe.entropy)
+
+
+def _shape(value: NDArray[Any] | Coded) -> tuple[int, ...]:
+    return value.mask.shape if isinstance(value, Coded) else value.shape

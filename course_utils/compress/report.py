@@ -1,0 +1,175 @@
+"""Where the bytes of a compressed file go: the lecture's table of Deep Compression, from the real bytes."""
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from course_utils.container import Coded
+from course_utils.gaps import encode_gaps
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from course_utils.compress.network import CompressedModel
+
+__all__ = ["Layer", "Report"]
+
+KINDS = ("positions", "values", "codebook", "table", "dense", "header", "checksum")
+COLUMNS = ("layer", "weights", "kept", "weight bits", "coded", "index bits", "coded", "rate P+Q", "rate P+Q+H")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A row of the table; bits are for each weight that is left, rates are shares of the dense float32 bytes.
+
+    weight_bits and index_bits: without entropy coding, ceil(log2 levels) and the gaps of a fixed number of bits that
+    take the least room, filler zeros included. weight_coded, index_coded: what they take in the file.
+    """
+
+    name: str
+    weights: int
+    kept: int
+    weight_bits: float
+    weight_coded: float
+    index_bits: float
+    index_coded: float
+    bytes_fixed: float
+    bytes_coded: float
+
+    @property
+    def cells(self) -> list[str]:
+        """The row as the lecture prints it."""
+        return [
+            self.name,
+            f"{self.weights:,}",
+            f"{self.kept / max(1, self.weights):.1%}",
+            *(f"{n:.1f}" for n in (self.weight_bits, self.weight_coded, self.index_bits, self.index_coded)),
+            f"{self.bytes_fixed / (4 * max(1, self.weights)):.2%}",
+            f"{self.bytes_coded / (4 * max(1, self.weights)):.2%}",
+        ]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The table of a compressed network, and the bytes of its file by what they are.
+
+    `layers`: one row for each weight matrix. `parts`: (array, what) to bytes; they add up to `size`, the bytes of the
+    file. A stream that arrays share is divided by the bits that each of them took. `dense`: bytes of all parameters in
+    float32.
+    """
+
+    layers: tuple[Layer, ...]
+    parts: dict[tuple[str, str], float]
+    size: int
+    dense: int
+
+    @classmethod
+    def of(cls, network: "CompressedModel") -> "Report":
+        """The report of a compressed network."""
+        parts: dict[tuple[str, str], float] = {}
+        for part in network.layout():
+            total = sum(part.bits.values())
+            shares = {key: bits / total for key, bits in part.bits.items()} if total else {(part.array, part.what): 1.0}
+            for (array, what), share in shares.items():
+                key = (array, what if what != "stream" else "values")
+                parts[key] = parts.get(key, 0.0) + share * len(part.data)
+        layers = [_layer(n, v, parts) for n, v in network.arrays.items() if isinstance(v, Coded) and v.mask.ndim > 1]
+        return cls(tuple(layers), parts, round(sum(parts.values())), network.dense_bytes)
+
+    @property
+    def ratio(self) -> float:
+        """Dense float32 bytes over the bytes of the file."""
+        return self.dense / self.size
+
+    @property
+    def by_kind(self) -> dict[str, float]:
+        """The bytes of the file by what they are: positions, values, codebooks, tables, dense numbers, header."""
+        found = {kind: sum(n for (_, what), n in self.parts.items() if what == kind) for kind in KINDS}
+        return {kind: n for kind, n in found.items() if n}
+
+    def __str__(self) -> str:
+        """The table as text."""
+        rows = [list(COLUMNS), *(layer.cells for layer in self.layers), self._total()]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+        lines = ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
+        kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in self.by_kind.items())
+        return "\n".join(
+            [*lines, f"{self.dense:,} bytes dense, {self.size:,} in the file ({kinds}): {self.ratio:.1f}x"]
+        )
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        def row(cells: Sequence[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        body = "".join(row(layer.cells, "td") for layer in self.layers) + row(self._total(), "td")
+        kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in self.by_kind.items())
+        return (
+            f"<table><thead>{row(COLUMNS, 'th')}</thead><tbody>{body}</tbody></table>"
+            f"<p>{self.dense:,} bytes dense, {self.size:,} in the file ({kinds}): {self.ratio:.1f}x</p>"
+        )
+
+    def plot(self) -> "Figure":
+        """A bar for each layer and one for the rest, in bytes, by what they are."""
+        from course_utils.plots import byte_bars
+
+        groups: dict[str, dict[str, float]] = {}
+        named = {layer.name for layer in self.layers}
+        for (array, what), n in self.parts.items():
+            group = groups.setdefault(array if array in named else "all else", {})
+            group[what] = group.get(what, 0.0) + n
+        return byte_bars(groups, kinds=[kind for kind in KINDS if kind in self.by_kind], size=self.size)
+
+    def _total(self) -> list[str]:
+        weights, kept = (sum(getattr(layer, name) for layer in self.layers) for name in ("weights", "kept"))
+
+        def mean(name: str) -> str:
+            return f"{sum(getattr(layer, name) * layer.kept for layer in self.layers) / max(1, kept):.1f}"
+
+        bits = [mean(name) for name in ("weight_bits", "weight_coded", "index_bits", "index_coded")]
+        fixed = sum(layer.bytes_fixed - layer.bytes_coded for layer in self.layers) + self.size
+        share = f"{kept / max(1, weights):.1%}"
+        return [
+            "whole file",
+            f"{weights:,}",
+            share,
+            *bits,
+            f"{fixed / self.dense:.2%}",
+            f"{self.size / self.dense:.2%}",
+        ]
+
+
+def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Layer:
+    kept, size = int(value.mask.sum()), value.mask.size
+    coded = {what: n for (array, what), n in parts.items() if array == name}
+    levels = len(value.codebook)
+    itemsize = value.codebook.dtype.itemsize
+    level_bits = 8 * itemsize if value.entropy == "in order" else max(0, math.ceil(math.log2(max(1, levels))))
+    entries, gap_bits = _gap_entries(value.mask, level_bits, value.gap_bits or None)
+    listed = value.entropy == "in order"  # the codebook are the values
+    value_bytes = coded.get("values", 0.0) + (coded.get("codebook", 0.0) if listed else 0.0)
+    return Layer(
+        name=name,
+        weights=size,
+        kept=kept,
+        weight_bits=level_bits,
+        weight_coded=8 * value_bytes / max(1, kept),
+        index_bits=gap_bits,
+        index_coded=8 * coded.get("positions", 0.0) / max(1, kept),
+        bytes_fixed=entries * (level_bits + gap_bits) / 8 + (0 if listed else levels * itemsize),
+        bytes_coded=sum(coded.values()),
+    )
+
+
+def _gap_entries(mask: np.ndarray, level_bits: int, bits: int | None) -> tuple[int, int]:
+    """How many gaps there are, fillers included, and their bits: those given, or the ones that take the least room."""
+    if mask.all():
+        return mask.size, 0
+    counts = {b: len(encode_gaps(mask.reshape(-1), bits=b)[0]) for b in ([bits] if bits else range(1, 9))}
+    best = min(counts, key=lambda b: counts[b] * (b + level_bits))
+    return counts[best], best
