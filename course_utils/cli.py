@@ -79,6 +79,34 @@ def bench(names: tuple[str, ...], device: str) -> None:
 
 
 @main.command()
+@click.argument("name", default="")
+@click.option("--quick/--full", default=False, help="Short training and one seed, or the published settings.")
+@click.option("--seeds", default=3, show_default=True, help="How many seeds the full level takes.")
+@click.option("--validate", is_flag=True, help="Hold rows out of the training part and measure on them.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("results"), show_default=True)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, or a GPU where there is one.")
+def table(name: str, quick: bool, seeds: int, validate: bool, out: Path, device: str) -> None:
+    """Measure the lecture's table NAME again and print it beside the published one; without NAME list the tables.
+
+    Results, files and checkpoints are kept in the folder OUT, so a run that was stopped goes on where it was.
+    """
+    from course_utils.tables import table, tables
+    from course_utils.tables.workbench import Workbench
+
+    if not name:
+        click.echo("\n".join(tables()))
+        return
+    try:
+        module = table(name)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    level = "quick" if quick else "full"
+    bench = Workbench(out / name, level=level, seeds=range(1 if quick else seeds), validate=validate, device=device)
+    for line in module.run(bench):
+        click.echo(line)
+
+
+@main.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; say what is wrong, and fail if anything is.")
 def tidy(paths: tuple[Path, ...], check: bool) -> None:

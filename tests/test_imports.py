@@ -24,6 +24,7 @@ LAYERS = [
     {"plots"},
     {"compress"},
     {"panels"},
+    {"tables"},
     {"cli"},
     {"bench"},
 ]

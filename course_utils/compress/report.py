@@ -93,7 +93,7 @@ class Report:
 
     def __str__(self) -> str:
         """The table as text."""
-        rows = [list(COLUMNS), *(layer.cells for layer in self.layers), self._total()]
+        rows = [list(COLUMNS), *(layer.cells for layer in self.layers), self.total]
         widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
         lines = ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
         kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in self.by_kind.items())
@@ -107,7 +107,7 @@ class Report:
         def row(cells: Sequence[str], tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
-        body = "".join(row(layer.cells, "td") for layer in self.layers) + row(self._total(), "td")
+        body = "".join(row(layer.cells, "td") for layer in self.layers) + row(self.total, "td")
         kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in self.by_kind.items())
         return (
             f"<table><thead>{row(COLUMNS, 'th')}</thead><tbody>{body}</tbody></table>"
@@ -125,7 +125,9 @@ class Report:
             group[what] = group.get(what, 0.0) + n
         return byte_bars(groups, kinds=[kind for kind in KINDS if kind in self.by_kind], size=self.size)
 
-    def _total(self) -> list[str]:
+    @property
+    def total(self) -> list[str]:
+        """The last row: the whole file, with everything in it."""
         weights, kept = (sum(getattr(layer, name) for layer in self.layers) for name in ("weights", "kept"))
 
         def mean(name: str) -> str:
