@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from course_utils.mixing import BitDecoder, BitEncoder, Mixer
+from course_utils.mixing import ONE, BitDecoder, BitEncoder, Mixer, tables
 
 __all__ = ["Sparse", "decode_joint", "encode_joint"]
+
+
+FEW = 12  # up to so many values of one sign, a rank is that many bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +61,10 @@ def _walk(coder: Any, arrays: list[NDArray[np.int64]], sides: Sequence[tuple[int
     in_use: list[int] = []  # for each unit of the layer before, whether it is
     lines = Mixer(coder)
     for number, (array, side) in enumerate(zip(arrays, sides, strict=True)):
-        matrix = array.reshape(array.shape[0] if array.ndim else 1, -1)
-        if not matrix.size:
+        if not array.size or not any(side):
+            in_use = []
             continue
+        matrix = array.reshape(array.shape[0] if array.ndim else 1, -1)
         lines.name = (number, "positions")
         rows, columns = matrix.shape
         units = len(in_use)
@@ -91,10 +95,6 @@ def _walk(coder: Any, arrays: list[NDArray[np.int64]], sides: Sequence[tuple[int
             in_use = row_used
 
 
-def _log(n: int) -> int:
-    return n if n < 3 else n.bit_length() + 1
-
-
 def _fill(
     coder: Any,
     number: int,
@@ -105,79 +105,117 @@ def _fill(
     side: tuple[int, int],
     write: bool,
 ) -> None:
+    """Write or fill one array, of which it is known which rows and columns are in use."""
     places, signs, sizes = (Mixer(coder, (number, what)) for what in ("positions", "values", "values"))
-    rows, columns = matrix.shape
-    live = [j for j in range(columns) if column_used[j]]
-    hits, balance = [0] * columns, [0] * columns  # nonzeros of each column so far, and the sum of their signs
-    above: list[int] = [0] * columns
-    above2: list[int] = [0] * columns
-    seen = 0
-    for i in range(rows):
+    guess = _Guess(len(column_used), width, sum(column_used))
+    live = [j for j, used in enumerate(column_used) if used]
+    above = above2 = [0] * len(column_used)
+    balance = [0] * len(column_used)  # the sum of the signs in each column
+    read = _rank if max(side) <= FEW else _long_rank
+    for i in range(len(matrix)):
         if not row_used[i]:
             continue
-        line = [0] * columns
+        line = [0] * len(column_used)
         given = matrix[i].tolist() if write else line
-        row_hits, row_sign, last = 0, 0, 0
-        for at, j in enumerate(live):
-            left = line[j - 1] if j else 0
-            up = line[j - width] if j >= width else 0
-            ul = line[j - width - 1] if j > width else 0
-            ur = line[j - width + 1] if j >= width else 0
-            around = hits[j - 1] if j else 0
-            around += hits[j + 1] if j + 1 < columns else 0
-            if width > 1:
-                around += (hits[j - width] if j >= width else 0) + (hits[j + width] if j + width < columns else 0)
-            hit = hits[j]
-            near = (left != 0) + 2 * (up != 0) + 4 * (ul != 0) + 8 * (ur != 0)
-            bit = places.code(
-                int(given[j] != 0),
-                [
-                    0,
-                    j,
-                    i,
-                    (min(hit, 12), _log(seen)),
-                    (near, min(hit, 3)),
-                    (above[j] != 0, above2[j] != 0, left != 0, min(hit, 4)),
-                    (_log(around), min(hit, 3), _log(seen)),
-                    (_log(hit), _log(row_hits), _log(at)),
-                ],
-            )
-            if not bit:
+        guess.new_row()
+        row_sign, last = 0, 0
+        for j in live:
+            left, up = line[j - 1] if j else 0, line[j - width] if j >= width else 0
+            corner, right = (line[j - width - 1] if j > width else 0, line[j - width + 1] if j >= width else 0)
+            near = (left != 0) + 2 * (up != 0) + 4 * (corner != 0) + 8 * (right != 0)
+            likely, hits = guess.likely(j), min(guess.hits[j + guess.pad], 12)
+            about = [
+                likely,
+                j,
+                i,
+                (likely, near),
+                (near, min(hits, 3)),
+                (above[j] != 0, above2[j] != 0, left != 0, likely // 2),
+                (hits, _coarse(guess.rows)),
+                (likely // 2, _coarse(guess.row_hits), up != 0),
+            ]
+            if not places.code(int(given[j] != 0), about):
                 continue
-            rank = given[j]
-            negative, positive = side
-            if negative and positive:
-                s = [0 if v == 0 else 1 if v > 0 else 2 for v in (left, up, above[j], last)]
-                balanced = max(-2, min(2, balance[j]))
-                sign = signs.code(
-                    int(rank > 0),
-                    [0, (s[0], s[1]), balanced, (s[3], max(-3, min(3, row_sign))), (balanced, s[0], s[1])],
-                )
-            else:
-                sign = int(positive > 0)
-            most = positive if sign else negative
-            size = _rank(sizes, abs(rank), most, sign, abs(left), abs(up), abs(last), min(hit, 3))
+            sign = int(side[1] > 0)
+            if side[0] and side[1]:
+                a, b, c = (_sign(v) for v in (left, up, last))
+                lean = max(-2, min(2, balance[j]))
+                about = [0, (a, b), lean, (c, max(-3, min(3, row_sign))), (lean, a, b)]
+                sign = signs.code(int(given[j] > 0), about)
+            size = read(sizes, abs(given[j]), side[sign], (sign, abs(left), abs(up), abs(last), min(hits, 3)))
             line[j] = last = size if sign else -size
-            row_hits += 1
             row_sign += 1 if sign else -1
-            hits[j] += 1
             balance[j] += 1 if sign else -1
-        seen += 1
+            guess.hit(j)
         above2, above = above, line
         if not write:
             matrix[i] = line
 
 
-def _rank(mixer: Mixer, rank: int, most: int, *context: int) -> int:
-    """A number from 1 to `most`: as many ones as it is above 1, up to 8; what is left above that bit by bit."""
+class _Guess:
+    """How likely a place holds a nonzero: as often as its column and those around it did, times the row's own share."""
+
+    def __init__(self, columns: int, width: int, live: int) -> None:
+        self.width, self.pad, self.live = width, width + 1, live
+        self.hits = [0] * (columns + 2 * self.pad)  # of each column, with a margin on both sides
+        self.rows = self.total = self.row_hits = self.expected = self.usual = 0
+        self.stretch = tables()[1]
+
+    def new_row(self) -> None:
+        """All that was hit so far counts from now on."""
+        self.usual = (self.total + 1) * ONE // (self.rows * self.live + 32)
+        self.rows += 1
+        self.row_hits = self.expected = 0
+
+    def likely(self, j: int) -> int:
+        """The logarithm of the odds of column j, in halves."""
+        hits, k, w = self.hits, j + self.pad, self.width
+        popular = 16 * hits[k]
+        if w > 1:
+            popular = 4 * hits[k] + 2 * (hits[k - 1] + hits[k + 1] + hits[k - w] + hits[k + w])
+            popular += hits[k - w - 1] + hits[k - w + 1] + hits[k + w - 1] + hits[k + w + 1]
+        rate = (popular * ONE + 16 * self.usual) // (16 * self.rows)
+        p = rate * (self.row_hits + 2) // ((self.expected >> 16) + 2)
+        self.expected += rate
+        return self.stretch[min(max(p, 16), ONE - 16) >> 4] // 128
+
+    def hit(self, j: int) -> None:
+        """Column j holds a nonzero."""
+        self.hits[j + self.pad] += 1
+        self.total += 1
+        self.row_hits += 1
+
+
+def _coarse(n: int) -> int:
+    return n if n < 3 else n.bit_length() + 1
+
+
+def _sign(value: int) -> int:
+    return (value > 0) + 2 * (value < 0)
+
+
+def _rank(mixer: Mixer, rank: int, most: int, context: tuple[int, ...]) -> int:
+    """A number from 1 to `most`, which is small: as many ones as it is above 1."""
     sign, left, up, last, hit = context
     value = 1
     while value < most:
-        more = mixer.code(
-            int(rank > value),
-            [value, (value, sign), (value, left, sign), (value, last, up), (value, hit, sign)],
-        )
-        if not more:
-            return value
+        about = [value, (value, sign), (value, left, sign), (value, last, up), (value, hit, sign)]
+        if not mixer.code(int(rank > value), about):
+            break
         value += 1
+    return value
+
+
+def _long_rank(mixer: Mixer, rank: int, most: int, context: tuple[int, ...]) -> int:
+    """A number from 1 to `most`: how many bits it has, then the bits."""
+    sign, *_ = context
+    length, longest = 1, most.bit_length()
+    while length < longest and mixer.code(int(rank.bit_length() > length), [length, (length, sign)]):
+        length += 1
+    value = 1
+    for place in range(length - 2, -1, -1):
+        prefix = value if value < 4 else 0  # the bits behind the second are as good as random
+        value = 2 * value + mixer.code(rank >> place & 1, [(length, place), (length, place, prefix)])
+    if value > most:
+        raise ValueError(f"a rank is {value}, and there are {most} values")
     return value

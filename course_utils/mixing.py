@@ -17,18 +17,18 @@ from functools import lru_cache
 from math import log2
 from typing import Any
 
-__all__ = ["BitDecoder", "BitEncoder", "Mixer"]
+__all__ = ["ONE", "BitDecoder", "BitEncoder", "Mixer", "tables"]
 
 ONE = 2**16  # probabilities are whole numbers out of this
 LIMIT = 255  # a context changes by 1 / (n + 1.5) at its n-th bit, and never by less than this allows
 SCALE, FAR = 256, 2815  # stretched probabilities in units of 1 / SCALE, from -11 to 11
 SEEN = [0, 1, 2, 2, 3, 3, 3, 3] + 8 * [4] + 16 * [5] + 224 * [6]  # which weight belongs to a context seen n times
-START = [0, 6_000, 11_000, 16_000, 20_000, 24_000, 28_000]  # these weights before anything is learned, out of 2^16
-LEARN = 14  # the weights' learning rate, as a right shift
+START = [0, 3_000, 5_000, 7_000, 9_000, 11_000, 12_000]  # these weights before anything is learned, out of 2^16
+LEARN = 16  # the weights' learning rate, as a right shift
 
 
 @lru_cache
-def _tables() -> tuple[list[int], list[int], list[int]]:
+def tables() -> tuple[list[int], list[int], list[int]]:
     """squash, at FAR + x; stretch, by p / 16; and how far the n-th bit moves a probability, out of 2^16.
 
     Computed in decimals, whose exp and ln are rounded the same way everywhere.
@@ -118,7 +118,7 @@ class Mixer:
     ...     _ = mixer.code(bit, [0, i % 3])
     >>> data = encoder.finish()
     >>> len(data)
-    5
+    11
     >>> mixer = Mixer(BitDecoder(data))
     >>> [mixer.code(0, [0, i % 3]) for i in range(600)] == bits
     True
@@ -126,7 +126,7 @@ class Mixer:
 
     def __init__(self, coder: BitEncoder | BitDecoder, name: Hashable = None) -> None:
         self.coder, self.name = coder, name
-        self.tables = _tables()
+        self.tables = tables()
         self.states: list[dict[Hashable, list[int]]] = []
         self.weights: list[list[int]] = []
 

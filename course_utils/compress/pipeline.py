@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from course_utils.compress.lessons import Learner, lessons
 from course_utils.compress.network import CompressedModel, coded_state
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning, Stage
-from course_utils.compress.units import embed_, narrow, strongest_units
+from course_utils.compress.units import embed_, narrow, sort_units_, strongest_units
 from course_utils.data import Dataset
 from course_utils.layers import weight_layers
 from course_utils.prune import Pruner
@@ -169,7 +170,7 @@ class _Work:
         )
 
     def finished(self) -> nn.Module:
-        """The network in its full shape, with its biases rounded."""
+        """The network in its full shape, with its biases rounded, and its units sorted where that saves bytes."""
         if self.network is not self.whole:
             assert isinstance(self.whole, nn.Sequential)
             assert isinstance(self.network, nn.Sequential)
@@ -179,6 +180,9 @@ class _Work:
                 for layer in weight_layers(self.whole).values():
                     if layer.bias is not None:
                         layer.bias.copy_((layer.bias / step).round() * step)
+        if self.recipe.entropy == "mixed":
+            with suppress(ValueError):  # no chain: its units stay as they are
+                sort_units_(self.whole)
         return self.whole
 
     @property

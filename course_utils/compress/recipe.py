@@ -22,7 +22,7 @@ class Recipe:
     **Pruning.** `prune`: the share of the weights that becomes zero, of the whole network or by layer name. Either in
     `rounds` of magnitude pruning with `prune_epochs` of retraining after each, the sparsity rising evenly in the
     logarithm of what is left; or, with `gradual`, within one training of `prune_epochs`, by saliency for each bit (see
-    `Pruning`), over the whole network; `lonely` says how much the bits count, from 0 to 2.
+    `Pruning`), over the whole network; `lonely` says how much the bits count, from 0 to 4.
 
     **Sharing.** `levels`: different values in each layer, or by layer name; a layer that is not named keeps its own.
     Either k-means (started by `init`, see `fit_codebook`), then `share_epochs` of training the centroids; or, with
@@ -34,7 +34,8 @@ class Recipe:
     `temperature` of `distillation_loss`.
 
     **Writing.** `bias_step`: biases become whole multiples of it. `dense`: type of everything that is not coded, such
-    as biases and batch normalisation, "float32" or "float16". `entropy` and `gap_bits`: as in `Coded`.
+    as biases and batch normalisation, "float32" or "float16". `entropy` and `gap_bits`: as in `Coded`; for "mixed" the
+    hidden units of a chain are sorted, too.
 
     Raises: ValueError for a value that is not allowed.
 
@@ -70,7 +71,7 @@ class Recipe:
         for name, amount in _each("levels", self.levels):
             in_range(name, amount, 1, 2**16)
         in_range("rounds", self.rounds, 1, 1000)
-        in_range("lonely", self.lonely, 0, 2)
+        in_range("lonely", self.lonely, 0, 4)
         in_range("prune_epochs", self.prune_epochs, 0, float("inf"))
         in_range("share_epochs", self.share_epochs, 0, float("inf"))
         in_range("copies", self.copies, 0, 1000)
