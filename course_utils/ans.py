@@ -13,6 +13,7 @@ from course_utils.symbols import checked_counts, only_symbol, smallest_kind
 __all__ = ["AnsCode"]
 
 TOTAL = 2**16
+CHUNK = 2**20  # symbols at once, which keeps the memory small
 
 
 class AnsCode:
@@ -76,7 +77,7 @@ class AnsCode:
         coder.encode_reverse(np.searchsorted(self._used, flat).astype(np.int32), self._model())
         return coder.get_compressed().astype("<u4").tobytes()
 
-    def decode(self, data: bytes, *, count: int) -> NDArray[np.unsignedinteger]:
+    def decode(self, data: bytes | memoryview, *, count: int) -> NDArray[np.unsignedinteger]:
         """The `count` symbols that `encode` wrote, uint8 or uint16.
 
         Raises: ValueError for data that it cannot have written.
@@ -88,10 +89,13 @@ class AnsCode:
         if len(data) % 4 or not data:
             raise ValueError(f"the data must be whole 32-bit words, got {len(data)} bytes")
         coder = constriction.stream.stack.AnsCoder(np.frombuffer(data, "<u4").astype(np.uint32))
-        symbols = coder.decode(self._model(), count)
+        model, used, symbols = self._model(), self._used.astype(self.kind), np.empty(count, self.kind)
+        for start in range(0, count, CHUNK):
+            part = symbols[start : start + CHUNK]
+            part[:] = used[coder.decode(model, len(part))]
         if not coder.is_empty():
             raise ValueError("the data hold more than these symbols")
-        return self._used[symbols].astype(self.kind)
+        return symbols
 
     def _model(self) -> object:
         import constriction

@@ -21,6 +21,7 @@ __all__ = ["ENTROPY", "Coded", "Part", "coded_section", "joint_section", "little
 
 ENTROPY = (None, "huffman", "ans", "in order", "mixed")
 MOST_CENTROIDS = 2**16  # but as many as there are places where the codebook is a list of the nonzeros
+CHUNK = 2**17  # indices at once, which keeps the memory small
 AS_THEY_ARE, AS_FLOAT16, AS_MULTIPLES = range(3)  # how a codebook is written
 
 
@@ -30,9 +31,10 @@ class Coded:
 
     codebook: (k,); indices: (nonzeros,), whole numbers below k; mask: booleans in the shape of the array. `entropy`:
     how the indices are written. "huffman", "ans", or None for ceil(log2 k) bits each. "in order": not at all, as they
-    are 0, 1, 2, ..., which makes the codebook a list of the nonzeros. "mixed": the arrays of a small network in one
-    stream of mixed contexts, the smallest and the slowest (about 100,000 places a second); it needs a codebook that
-    rises and holds no 0. `gap_bits`: of the positions, 1 to 8, or 0 for rows and columns; None for what is smallest.
+    are 0, 1, 2, ..., which makes the codebook a list of the nonzeros (`indices` may be left empty). "mixed": the arrays
+    of a small network in one stream of mixed contexts, the smallest and the slowest (about 100,000 places a second); it
+    needs a codebook that rises and holds no 0. `gap_bits`: of the positions, 1 to 8, or 0 for rows and columns; None
+    for what is smallest.
 
     >>> coded = Coded(np.array([0.5, -1.0], "f4"), np.array([1, 0]), np.array([[True, False], [False, True]]))
     >>> coded.decode()
@@ -49,7 +51,7 @@ class Coded:
     def decode(self) -> NDArray[Any]:
         """The array."""
         array = np.zeros(self.mask.shape, self.codebook.dtype)
-        array[self.mask] = self.codebook[self.indices]
+        array[self.mask] = self.codebook if self.entropy == "in order" else self.codebook[self.indices]
         return array
 
 
@@ -101,26 +103,28 @@ def read_coded(section: Reader, shape: tuple[int, ...], kind: str) -> Coded:
     """
     full, coder = section.byte(), section.byte()
     if full > 1 or coder >= ENTROPY.index("mixed"):
-        raise FormatError(f"byte {section.at - 2}: no flag {full}, or no coder {coder}")
+        raise FormatError(f"{section.place}: no flag {full}, or no coder {coder}")
     size = section.varint(2**62 if ENTROPY[coder] == "in order" else MOST_CENTROIDS)
     codebook = _read_book(section, size, kind)
     positions = section.take(section.varint(2**62))
     if full and positions:
-        raise FormatError(f"byte {section.at}: {section.where} has positions, and none of its places is zero")
+        raise FormatError(f"{section.place}: {section.where} has positions, and none of its places is zero")
     mask = np.ones(shape, bool) if full else decode_positions(positions, shape=shape)
     count = int(mask.sum())
     if ENTROPY[coder] == "huffman":
         table = np.frombuffer(section.take((size + 1) // 2), np.uint8)
         lengths = np.stack([table >> 4, table & 15], 1).reshape(-1)
         if lengths[size:].any():
-            raise FormatError(f"byte {section.at}: {section.where} has more lengths than centroids")
+            raise FormatError(f"{section.place}: {section.where} has more lengths than centroids")
         indices = HuffmanCode(lengths[:size]).decode(section.rest(), count=count)
     elif ENTROPY[coder] == "ans":
         frequencies = [section.varint(2**16) for _ in range(size)]
         indices = AnsCode(np.array(frequencies, np.int64)).decode(section.rest(), count=count)
     elif ENTROPY[coder] == "in order":
         section.finish()
-        indices = _in_order(count, size)
+        if count != size:
+            raise ValueError(f"there are {count} nonzeros and {size} values")
+        indices = np.zeros(0, np.uint8)
     else:
         indices = _unpack(section.rest(), size, count)
     return Coded(codebook, indices, mask, ENTROPY[coder], positions[0] if positions else None)
@@ -161,8 +165,8 @@ def read_joint(section: Reader, entries: Mapping[str, tuple[tuple[int, ...], str
         sides.append((negative, positive))
         rising = bool(np.all(np.diff(books[-1].astype(np.float64)) > 0))
         if not rising or int((books[-1] < 0).sum()) != negative or int((books[-1] > 0).sum()) != positive:
-            raise FormatError(f"byte {section.at}: a codebook of {section.where} does not rise, or holds 0")
-    found = decode_joint(section.rest(), [shape for shape, _ in entries.values()], sides)
+            raise FormatError(f"{section.place}: a codebook of {section.where} does not rise, or holds 0")
+    found = decode_joint(bytes(section.rest()), [shape for shape, _ in entries.values()], sides)
     arrays = {}
     for name, book, array in zip(entries, books, found, strict=True):
         mask = array.ranks != 0
@@ -178,17 +182,13 @@ def _checked(name: str, value: Coded) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     in_order = value.entropy == "in order"
     if value.codebook.ndim != 1 or (size > MOST_CENTROIDS and not in_order) or value.entropy not in ENTROPY:
         raise ValueError(f"{name} must have a codebook of at most 65,536 values, and an entropy among {ENTROPY}")
-    if in_order and not np.array_equal(indices, np.arange(size)):
-        raise ValueError(f'{name} must have the indices 0 to {size - 1} in their order for entropy="in order"')
+    if in_order:
+        if size != int(mask.sum()) or (len(indices) and not np.array_equal(indices, np.arange(size))):
+            raise ValueError(f'{name} must have a value for each of {int(mask.sum())} nonzeros for entropy="in order"')
+        return indices, mask
     if len(indices) != int(mask.sum()) or (len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < size):
         raise ValueError(f"{name} must have an index below {size} for each of {int(mask.sum())} nonzeros")
     return indices, mask
-
-
-def _in_order(count: int, size: int) -> NDArray[Any]:
-    if count != size:
-        raise ValueError(f"there are {count} nonzeros and {size} values")
-    return np.arange(count)
 
 
 def _book(codebook: NDArray[Any]) -> bytes:
@@ -215,7 +215,7 @@ def _read_book(section: Reader, size: int, kind: str) -> NDArray[Any]:
     if form == AS_MULTIPLES and dtype.kind == "f":
         negative = section.varint(size)
         return _multiples(np.frombuffer(section.take(dtype.itemsize), little_endian)[0], negative, size, dtype)
-    raise FormatError(f"byte {section.at}: no form {form} of a codebook of {kind}")
+    raise FormatError(f"{section.place}: no form {form} of a codebook of {kind}")
 
 
 def _step(codebook: NDArray[Any], negative: int) -> Any:
@@ -242,17 +242,20 @@ def _pack(indices: NDArray[Any], size: int) -> bytes:
     return np.packbits((indices.astype(np.int64)[:, None] >> shifts & 1).astype(np.uint8).reshape(-1)).tobytes()
 
 
-def _unpack(data: bytes, size: int, count: int) -> NDArray[Any]:
+def _unpack(data: bytes | memoryview, size: int, count: int) -> NDArray[Any]:
     bits = max(0, size - 1).bit_length()
     if (count and not size) or len(data) != (count * bits + 7) // 8:
         raise ValueError(f"{count} indices of {bits} bits do not take {len(data)} bytes")
-    kind = np.uint8 if size <= 2**8 else np.uint16
+    indices = np.zeros(count, np.uint8 if size <= 2**8 else np.uint16)
     if not bits:
-        return np.zeros(count, kind)
-    found = np.unpackbits(np.frombuffer(data, np.uint8))
-    if found[count * bits :].any():
-        raise ValueError("the bits behind the last index are not 0")
-    indices = found[: count * bits].reshape(count, bits).astype(np.int64) @ (1 << np.arange(bits - 1, -1, -1))
+        return indices
+    place = 1 << np.arange(bits - 1, -1, -1)
+    for start in range(0, count, CHUNK):  # a chunk starts at a whole byte
+        part = indices[start : start + CHUNK]
+        found = np.unpackbits(np.frombuffer(data[start * bits // 8 : (start + CHUNK) * bits // 8], np.uint8))
+        if found[len(part) * bits :].any():
+            raise ValueError("the bits behind the last index are not 0")
+        part[:] = found[: len(part) * bits].reshape(-1, bits) @ place
     if count and int(indices.max()) >= size:
         raise ValueError(f"an index is {int(indices.max())}, and there are {size} centroids")
-    return indices.astype(kind)
+    return indices

@@ -14,10 +14,11 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ KINDS = ("dense", "coded", "joint")
 TYPES = ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool")
 MOST_HEADER, MOST_ARRAYS, MOST_NAME, MOST_DIMENSIONS = 2**20, 10_000, 1000, 8
 MOST_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
+MOST_LINES = 2**16  # rows and columns of a joint array: each is a context to be remembered
 LIKE_THE_ROWS = MOST_DIMENSIONS + 1  # in the place of a number of dimensions: one, as long as the array before has rows
 
 
@@ -49,8 +51,13 @@ class Entry:
 
     @property
     def dense_bytes(self) -> int:
-        """The bytes of the array in memory."""
+        """The bytes of the array in memory, decoded."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def memory(self) -> int:
+        """The most bytes that it takes in memory: decoded, or as mask, indices of two bytes and section."""
+        return max(self.dense_bytes, 0 if self.kind == "dense" else 3 * math.prod(self.shape) + self.length)
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,8 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
             header += varint(sum(len(part.data) for part in parts))
             sections += [*parts, _checksum(parts)]
     if joint:
-        if (places := sum(value.mask.size for value in joint.values())) > MOST_JOINT:
-            raise ValueError(f'entropy="mixed" is for {MOST_JOINT:,} places at most, got {places:,}; use "ans"')
+        if excess := _too_many(value.mask.shape for value in joint.values()):
+            raise ValueError(f'entropy="mixed" is for small networks: {excess}; use "ans"')
         parts = joint_section(joint)
         header += varint(sum(len(part.data) for part in parts))
         sections += [*parts, _checksum(parts)]
@@ -148,20 +155,18 @@ def read_header(path: str | os.PathLike[str]) -> Header:
 def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, NDArray[Any] | Coded]:
     """The arrays of a file by their names, as they were given to `save`.
 
-    `max_bytes`: how many bytes all arrays together may take in memory once they are decoded; a file may come from a
-    stranger, and a few bytes can stand for very many zeros.
+    `max_bytes`: how many bytes all arrays together may take in memory, decoded; a file may come from a stranger, and a
+    few bytes can stand for very many zeros. Reading takes at most 64 MiB more.
 
     Raises: FormatError for a file that is damaged, or not ours, or larger than that; OSError where it cannot be read.
     """
-    if (size := os.stat(path).st_size) > max_bytes + 2**26:
-        raise FormatError(f"the file has {size:,} bytes, more than max_bytes={max_bytes:,} could need")
     header = read_header(path)
-    total = sum(entry.dense_bytes for entry in header.entries)
+    total = sum(entry.memory for entry in header.entries)
     if total > max_bytes:
         raise FormatError(f"the arrays take {total:,} bytes, {max_bytes:,} are allowed; give a larger max_bytes")
-    data = Path(path).read_bytes()
-    arrays = {entry.name: _array(data, entry) for entry in header.entries if entry.kind != "joint"}
-    arrays |= _joint(data, [entry for entry in header.entries if entry.kind == "joint"])
+    with Path(path).open("rb") as file:
+        arrays = {entry.name: _array(file, entry) for entry in header.entries if entry.kind != "joint"}
+        arrays |= _joint(file, [entry for entry in header.entries if entry.kind == "joint"])
     return {entry.name: arrays[entry.name] for entry in header.entries}
 
 
@@ -202,7 +207,7 @@ def _metadata(body: Reader) -> dict[str, Any]:
     at = body.at
     raw = body.take(body.varint(MOST_HEADER))
     try:
-        found = json.loads(raw) if raw else {}
+        found = json.loads(bytes(raw)) if raw else {}
     except (ValueError, RecursionError) as error:
         raise FormatError(f"byte {at}: the metadata are no JSON") from error
     if not isinstance(found, dict):
@@ -213,12 +218,12 @@ def _metadata(body: Reader) -> dict[str, Any]:
 def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry:
     at = body.at
     try:
-        name = body.take(body.varint(MOST_NAME)).decode() or str(number)
+        name = bytes(body.take(body.varint(MOST_NAME))).decode() or str(number)
     except UnicodeDecodeError as error:
         raise FormatError(f"byte {at}: a name is no UTF-8") from error
     kind, dtype = divmod(body.byte(), 16)
     if kind >= len(KINDS) or dtype >= len(TYPES):
-        raise FormatError(f"byte {body.at - 1}: no kind {kind}, or no type {dtype}")
+        raise FormatError(f"{body.place}: no kind {kind}, or no type {dtype}")
     dimensions = body.varint(LIKE_THE_ROWS)
     if dimensions < LIKE_THE_ROWS:
         shape = tuple(body.varint(2**62) for _ in range(dimensions))
@@ -231,41 +236,64 @@ def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry
     return Entry(name, KINDS[kind], TYPES[dtype], shape, start, 0 if KINDS[kind] == "joint" else body.varint(2**62))
 
 
-def _array(data: bytes, entry: Entry) -> NDArray[Any] | Coded:
-    section = _section(data, entry.start, entry.length, f"array {entry.name!r}")
+def _array(file: BinaryIO, entry: Entry) -> NDArray[Any] | Coded:
+    where = f"array {entry.name!r}"
     if entry.kind == "coded":
-        try:
+        with _said_where(section := _section(file, entry, where)):
             return read_coded(section, entry.shape, entry.dtype)
-        except FormatError:
-            raise
-        except ValueError as error:  # from a coder
-            raise FormatError(f"byte {section.at}: {section.where}: {error}") from error
     if entry.length != entry.dense_bytes:
         raise FormatError(
-            f"byte {entry.start}: {section.where} takes {entry.dense_bytes} bytes, its section has {entry.length}"
+            f"byte {entry.start}: {where} takes {entry.dense_bytes} bytes, its section has {entry.length}"
         )
-    raw = np.frombuffer(section.rest(), np.dtype(entry.dtype).newbyteorder("<"))
-    if entry.dtype == "bool" and len(raw) and int(raw.view(np.uint8).max()) > 1:
-        raise FormatError(f"byte {entry.start}: {section.where} has a truth value that is neither 0 nor 1")
-    return raw.astype(entry.dtype).reshape(entry.shape)
+    array = np.empty(entry.shape, np.dtype(entry.dtype).newbyteorder("<"))
+    raw = array.reshape(-1).view(np.uint8)
+    file.seek(entry.start)
+    file.readinto(raw)  # type: ignore[attr-defined]
+    _check(file, zlib.crc32(raw.data), entry.start + entry.length, where)
+    if entry.dtype == "bool" and len(raw) and int(raw.max()) > 1:
+        raise FormatError(f"byte {entry.start}: {where} has a truth value that is neither 0 nor 1")
+    return array.astype(entry.dtype, copy=False)
 
 
-def _joint(data: bytes, entries: list[Entry]) -> dict[str, Coded]:
+def _joint(file: BinaryIO, entries: list[Entry]) -> dict[str, Coded]:
     if not entries:
         return {}
-    if (places := sum(math.prod(entry.shape) for entry in entries)) > MOST_JOINT:
-        raise FormatError(f"the header: joint arrays have {places:,} places, {MOST_JOINT:,} are allowed")
-    section = _section(data, entries[0].start, entries[0].length, "the joint arrays")
-    try:
+    if excess := _too_many(entry.shape for entry in entries):
+        raise FormatError(f"the header: joint arrays have {excess}")
+    with _said_where(section := _section(file, entries[0], "the joint arrays")):
         return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries})
+
+
+def _too_many(shapes: Iterable[tuple[int, ...]]) -> str:
+    """What joint arrays have too much of, or nothing."""
+    places = lines = 0
+    for shape in shapes:
+        size, rows = math.prod(shape), shape[0] if shape else 1
+        places += size
+        lines = max(lines, rows + size // max(1, rows))
+    if places > MOST_JOINT:
+        return f"{places:,} places, {MOST_JOINT:,} are allowed"
+    return f"{lines:,} rows and columns, {MOST_LINES:,} are allowed" if lines > MOST_LINES else ""
+
+
+def _section(file: BinaryIO, entry: Entry, where: str) -> Reader:
+    file.seek(entry.start)
+    data = file.read(entry.length)
+    _check(file, zlib.crc32(data), entry.start + entry.length, where)
+    return Reader(data, 0, entry.length, where, offset=entry.start)
+
+
+def _check(file: BinaryIO, found: int, at: int, where: str) -> None:
+    if file.read(4) != found.to_bytes(4, "little"):
+        raise FormatError(f"byte {at}: the checksum of {where} is wrong; the file is damaged")
+
+
+@contextmanager
+def _said_where(section: Reader) -> Iterator[None]:
+    """An error of a coder becomes one of the format, with the place where it was met."""
+    try:
+        yield
     except FormatError:
         raise
     except ValueError as error:
-        raise FormatError(f"byte {section.at}: {section.where}: {error}") from error
-
-
-def _section(data: bytes, start: int, length: int, where: str) -> Reader:
-    end = start + length
-    if data[end : end + 4] != zlib.crc32(data[start:end]).to_bytes(4, "little"):
-        raise FormatError(f"byte {end}: the checksum of {where} is wrong; the file is damaged")
-    return Reader(data, start, end, where)
+        raise FormatError(f"{section.place}: {section.where}: {error}") from error

@@ -8,6 +8,8 @@ step by a table from the next bits to a symbol and its length.
 Huffman 1952; lengths by package-merge (Larmore, Hirschberg 1990), which is optimal under a limit.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -17,6 +19,7 @@ from course_utils.symbols import checked_counts, only_symbol, smallest_kind
 __all__ = ["HuffmanCode"]
 
 BLOCK = 1024  # symbols that are read one after the other
+GROUP = 2048  # blocks that are read side by side; more would only take more memory
 NO_WORD = 255  # as the length of a symbol that has none
 THREE, SEVEN, SIXTEEN = np.uint32(3), np.uint32(7), np.uint32(16)
 LIMIT = 15  # bits of the longest word: 1,024 words fit 16 bits of length, and the table 32,768 places
@@ -93,7 +96,7 @@ class HuffmanCode:
         blocks = np.diff(ends[each - 1 : -1 : each], prepend=0)[: (len(flat) - 1) // BLOCK]
         return blocks.astype("<u2").tobytes() + _join(parts, lengths, ends)
 
-    def decode(self, data: bytes, *, count: int) -> NDArray[np.unsignedinteger]:
+    def decode(self, data: bytes | memoryview, *, count: int) -> NDArray[np.unsignedinteger]:
         """The `count` symbols that `encode` wrote, uint8 or uint16.
 
         Raises: ValueError for data that it cannot have written.
@@ -104,16 +107,30 @@ class HuffmanCode:
         if len(data) < heads:
             raise ValueError(f"the lengths of blocks take {heads} bytes, and there are {len(data)}")
         starts = np.concatenate([[0], np.cumsum(np.frombuffer(data[:heads], "<u2"), dtype=np.int64)])
-        return self._read(np.frombuffer(data, np.uint8, offset=heads), starts, count)
+        body = np.frombuffer(data, np.uint8, offset=heads)
+        if int(starts[-1]) >= 8 * len(body):
+            raise ValueError(f"a block starts at bit {starts[-1]}, and there are {8 * len(body)}")
+        found = np.empty(count, self.kind)
+        for first in range(0, len(starts), GROUP):
+            blocks = slice(first, first + GROUP)
+            follows = starts[first + 1 : first + GROUP + 1]
+            byte, part = int(starts[first]) >> 3, found[first * BLOCK : (first + GROUP) * BLOCK]
+            stop = (int(follows[-1]) >> 3) + 1 if first + GROUP < len(starts) else len(body)
+            ends = 8 * byte + self._read(body[byte:stop], starts[blocks] - 8 * byte, part)
+            if not np.array_equal(ends[: len(follows)], follows):
+                raise ValueError("the blocks do not end where the next ones start")
+        rest = 8 * len(body) - int(ends[-1])
+        if not 0 <= rest < 8 or body[-1] & ((1 << rest) - 1):
+            raise ValueError("the data do not end behind the last symbol")
+        return found
 
-    def _read(self, body: NDArray[np.uint8], starts: NDArray[np.int64], count: int) -> NDArray[np.unsignedinteger]:
-        if int(starts[-1]) > 8 * len(body) or len(body) >= 2**28:
-            raise ValueError(f"a block starts at bit {starts[-1]}, and there are {8 * len(body)}; 2^31 at most")
+    def _read(self, body: NDArray[np.uint8], starts: NDArray[np.int64], out: NDArray[Any]) -> NDArray[np.int64]:
+        """Fill `out` from blocks that start at these bits, all of them at once; returns the bits where they end."""
         windows = _windows(body)
         longest = int(self.lengths.max())
         table, drop = self._table(longest), np.uint32(32 - longest)
-        lanes, last = len(starts), count - (len(starts) - 1) * BLOCK  # `last`: symbols of the last block
-        found = np.empty((min(count, BLOCK), lanes), np.uint32)
+        lanes, last = len(starts), len(out) - (len(starts) - 1) * BLOCK  # `last`: symbols of the last block
+        found = np.empty((min(len(out), BLOCK), lanes), np.uint32)
         place, finished = starts.astype(np.uint32), np.empty(0, np.uint32)
         for step, entry in enumerate(found):
             if step == last and lanes > 1:
@@ -124,11 +141,9 @@ class HuffmanCode:
             now = entry[: len(place)]
             table.take(part, out=now, mode="clip")
             place += now >> SIXTEEN
-        ends = np.concatenate([place, finished]).astype(np.int64)
-        rest = 8 * len(body) - int(ends[-1])
-        if not np.array_equal(ends[:-1], starts[1:]) or not 0 <= rest < 8 or body[-1] & ((1 << rest) - 1):
-            raise ValueError("the blocks do not end where the next ones start, or the data not behind the last one")
-        return np.ascontiguousarray(found.astype(self.kind).T).reshape(-1)[:count]  # the lower bits are the symbol
+        # The lower bits are the symbol; what lies behind the last block was never filled.
+        out[:] = np.ascontiguousarray(found.astype(out.dtype).T).reshape(-1)[: len(out)]
+        return np.concatenate([place, finished]).astype(np.int64)
 
     def _order(self) -> NDArray[np.intp]:
         """Symbols with a word, in the order of their words."""

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from course_utils.check import in_range
-from course_utils.gaps import decode_gaps, encode_gaps
+from course_utils.gaps import encode_gaps
 from course_utils.huffman import HuffmanCode
 
 __all__ = ["decode_positions", "encode_positions"]
 
 ROWS_AND_COLUMNS = 0  # the first byte; 1 to 8 are the bits of gaps
 UNIT = 2**16
+MOST_COLUMNS = 2**18  # for rows and columns: each is remembered
+CHUNK = 2**18  # gaps at once, which keeps the memory small
 LEAST, MOST = 16, 60_000  # probabilities out of 2^16: nothing is impossible
 
 
@@ -41,10 +43,12 @@ def encode_positions(mask: ArrayLike, *, coding: int | None = None) -> bytes:
     if not found.any():
         return b""
     codings = range(9) if coding is None else [int(in_range("coding", coding, 0, 8))]
+    if _rows(found).shape[1] > MOST_COLUMNS:
+        codings = [c for c in codings if c] or [5]
     return min((_encode_gaps(found, c) if c else _encode_rows_and_columns(found) for c in codings), key=len)
 
 
-def decode_positions(data: bytes, *, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def decode_positions(data: bytes | memoryview, *, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The mask that `encode_positions` was given.
 
     Raises: ValueError for data that it cannot have written for this shape.
@@ -55,6 +59,8 @@ def decode_positions(data: bytes, *, shape: tuple[int, ...]) -> NDArray[np.bool_
     if not size or data[0] > 8:
         raise ValueError(f"positions in {size} places cannot start with a byte of {data[0]}")
     if data[0] == ROWS_AND_COLUMNS:
+        if size // (shape[0] if len(shape) > 1 else 1) > MOST_COLUMNS:
+            raise ValueError(f"rows and columns are for {MOST_COLUMNS:,} columns at most")
         rows = _decode_rows(data[1:], shape[0] if len(shape) > 1 else 1, size)
         return rows.reshape(shape)
     return _decode_gaps(data, size).reshape(shape)
@@ -79,7 +85,7 @@ def _encode_gaps(mask: NDArray[np.bool_], bits: int) -> bytes:
     return bytes([bits]) + len(symbols).to_bytes(4, "little") + table.tobytes() + code.encode(symbols)
 
 
-def _decode_gaps(data: bytes, size: int) -> NDArray[np.bool_]:
+def _decode_gaps(data: bytes | memoryview, size: int) -> NDArray[np.bool_]:
     bits, alphabet = data[0], (1 << data[0]) + 1
     head = 5 + (alphabet + 1) // 2
     count = int.from_bytes(data[1:5], "little")
@@ -89,11 +95,18 @@ def _decode_gaps(data: bytes, size: int) -> NDArray[np.bool_]:
     lengths = np.stack([table >> 4, table & 15], 1).reshape(-1)
     if lengths[alphabet:].any():
         raise ValueError("the table of gaps has more lengths than there are gaps")
-    symbols = HuffmanCode(lengths[:alphabet]).decode(data[head:], count=count).astype(np.int64)
-    fillers = symbols == 1 << bits
-    if fillers[-1]:
+    symbols = HuffmanCode(lengths[:alphabet]).decode(data[head:], count=count)
+    if symbols[-1] == 1 << bits:
         raise ValueError("the last gap leads to no nonzero")
-    return decode_gaps(np.where(fillers, 1 << bits, symbols + 1), fillers, size=size + 1, bits=bits)[1:]
+    mask, at = np.zeros(size, bool), -1
+    for part in np.split(symbols, range(CHUNK, count, CHUNK)):
+        long = part == 1 << bits
+        places = at + np.cumsum(np.where(long, 1 << bits, part.astype(np.int64) + 1))
+        at = int(places[-1])
+        if at >= size:
+            raise ValueError(f"the gaps lead to position {at}, and there are {size}")
+        mask[places[~long]] = True
+    return mask
 
 
 class _Rates:
@@ -125,7 +138,7 @@ def _encode_rows(rows: NDArray[np.bool_]) -> bytes:
     return coder.get_compressed().astype("<u4").tobytes()
 
 
-def _decode_rows(data: bytes, count: int, size: int) -> NDArray[np.bool_]:
+def _decode_rows(data: bytes | memoryview, count: int, size: int) -> NDArray[np.bool_]:
     import constriction
 
     if len(data) % 4:

@@ -16,17 +16,23 @@ class Reader:
     course_utils.reader.FormatError: byte 0: the name ends 1 bytes too early
     """
 
-    def __init__(self, data: bytes, at: int, end: int, where: str) -> None:
-        self.data, self.at, self.end, self.where = data, at, min(end, len(data)), where
+    def __init__(self, data: bytes | memoryview, at: int, end: int, where: str, *, offset: int = 0) -> None:
+        self.data, self.at, self.end, self.where = memoryview(data), at, min(end, len(data)), where
+        self.offset = offset  # of the data in the file, for the errors
 
-    def take(self, n: int) -> bytes:
-        """The next n bytes."""
+    @property
+    def place(self) -> str:
+        """Where in the file the next byte lies."""
+        return f"byte {self.offset + self.at}"
+
+    def take(self, n: int) -> memoryview:
+        """The next n bytes; a view, not a copy."""
         if n > self.end - self.at:
-            raise FormatError(f"byte {self.at}: {self.where} ends {n - (self.end - self.at)} bytes too early")
+            raise FormatError(f"{self.place}: {self.where} ends {n - (self.end - self.at)} bytes too early")
         self.at += n
         return self.data[self.at - n : self.at]
 
-    def rest(self) -> bytes:
+    def rest(self) -> memoryview:
         """All that is left."""
         return self.take(self.end - self.at)
 
@@ -36,7 +42,7 @@ class Reader:
 
     def varint(self, most: int) -> int:
         """A whole number in groups of 7 bits, the lowest first; the top bit says that more follow."""
-        start, value = self.at, 0
+        start, value = self.place, 0
         for place in range(10):
             byte = self.byte()
             value |= (byte & 127) << (7 * place)
@@ -44,12 +50,12 @@ class Reader:
                 if (byte == 0 and place) or value > most:
                     break
                 return value
-        raise FormatError(f"byte {start}: {self.where} has a number that is not written shortest, or above {most}")
+        raise FormatError(f"{start}: {self.where} has a number that is not written shortest, or above {most}")
 
     def finish(self) -> None:
         """Nothing must be left."""
         if self.at != self.end:
-            raise FormatError(f"byte {self.at}: {self.where} has {self.end - self.at} bytes too many")
+            raise FormatError(f"{self.place}: {self.where} has {self.end - self.at} bytes too many")
 
 
 def varint(value: int) -> bytes:

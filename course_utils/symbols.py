@@ -27,7 +27,7 @@ def smallest_kind(alphabet: int) -> type[np.unsignedinteger]:
     return np.uint8 if alphabet <= 2**8 else np.uint16
 
 
-def only_symbol(used: NDArray[np.intp], data: bytes, count: int) -> int | None:
+def only_symbol(used: NDArray[np.intp], data: bytes | memoryview, count: int) -> int | None:
     """The symbol that needs no bits: the only one, or 0 where none is asked for. None if there are bits to read.
 
     Raises: ValueError where the data, the count and the symbols in use do not fit each other.

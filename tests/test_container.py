@@ -1,7 +1,9 @@
 """container: every bit comes back, and whatever a stranger made is loaded or refused."""
 
 import json
+import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.container import MAGIC, TYPES, Coded, FormatError, load, read_header, save
+from course_utils.container import MAGIC, TYPES, Coded, FormatError, Header, layout, load, read_header, save
 
 Arrays = dict[str, np.ndarray | Coded]
 LIMIT = 2**22
@@ -34,8 +36,20 @@ def random_arrays(seed: int) -> Arrays:
             special = np.array([np.nan, -0.0, np.inf, -np.inf])
             book = np.concatenate([special, rng.normal(size=k)])[:k].astype("f4")
             indices = rng.geometric(0.5, int(mask.sum())) % k
-            arrays[f"kodé {i}"] = Coded(book, indices, mask, (None, "huffman", "ans")[int(rng.integers(3))])
+            entropy = (None, "huffman", "ans", "mixed", "in order")[int(rng.integers(5))]
+            if entropy == "in order":
+                book, indices = np.frombuffer(rng.bytes(4 * int(mask.sum())), "f4"), np.zeros(0, int)
+            if entropy == "mixed":
+                book = np.unique(rng.normal(size=k).astype("f4")) if i else np.float32(0.06) * rising(k)
+                indices %= len(book)
+            name = str(i) if rng.random() < 0.3 else f"kodé {i}"
+            arrays[name] = Coded(book, indices, mask, entropy, None if rng.random() < 0.5 else int(rng.integers(9)))
     return arrays
+
+
+def rising(k: int) -> np.ndarray:
+    """Multiples of a step, but for 0."""
+    return np.array([n for n in range(-(k // 2), k + 1) if n][:k], "f4")
 
 
 def same(a: Arrays, b: Arrays) -> bool:
@@ -65,7 +79,10 @@ def test_every_bit_comes_back(folder: Path, seed: int) -> None:
     header = read_header(path)
     assert header.metadata == metadata
     assert [entry.name for entry in header.entries] == list(arrays)
-    assert header.length + sum(entry.length + 4 for entry in header.entries) == size
+    own = [entry.length + 4 for entry in header.entries if entry.kind != "joint"]
+    shared = {entry.length + 4 for entry in header.entries if entry.kind == "joint"}
+    assert header.length + sum(own) + sum(shared) == size
+    assert b"".join(part.data for part in layout(arrays, metadata=metadata)) == path.read_bytes()
     first = path.read_bytes()
     save(path, back, metadata=metadata)
     assert path.read_bytes() == first
@@ -80,6 +97,9 @@ def a_file(folder: Path) -> tuple[Path, bytes]:
         "bias": np.arange(5, dtype="f4"),
         **{f"w{e}": Coded(book, indices, mask, e) for e in (None, "huffman", "ans")},
         "full": Coded(book, rng.integers(0, 8, 40), np.ones((5, 8), bool)),
+        "listed": Coded(rng.normal(size=int(mask.sum())).astype("f2"), np.zeros(0, int), mask, "in order", 3),
+        "7": Coded(np.unique(rng.normal(size=6)), rng.integers(0, 6, int(mask.sum())), mask, "mixed"),
+        "8": Coded(rising(6) * np.float32(0.5), rng.integers(0, 6, 20), np.ones(20, bool), "mixed"),
     }
     path = folder / "victim.cun"
     save(path, arrays, metadata={"a": [1, 2]})
@@ -110,9 +130,14 @@ def test_every_prefix_and_every_flipped_byte_is_refused(folder: Path) -> None:
 def test_mutated_files_with_right_checksums_are_loaded_or_refused(folder: Path) -> None:
     path, content = a_file(folder)
     header = read_header(path)
+    outcomes = [outcome(path, wrong) for wrong in mutated(content, header, 2000)]
+    assert 0 < outcomes.count("loaded") < 2000
+
+
+def mutated(content: bytes, header: Header, count: int) -> Iterator[bytes]:
+    """So many files in which a few bytes of the header or of a section are others, and the checksum is right again."""
     rng = np.random.default_rng(1)
-    outcomes = []
-    for _ in range(2000):
+    for _ in range(count):
         wrong = bytearray(content)
         part = int(rng.integers(-1, len(header.entries)))
         start, end = (6, header.length - 4)
@@ -122,8 +147,7 @@ def test_mutated_files_with_right_checksums_are_loaded_or_refused(folder: Path) 
             wrong[at] = int(rng.integers(256))
         begin = 0 if part < 0 else start
         wrong[end : end + 4] = zlib.crc32(wrong[begin:end]).to_bytes(4, "little")
-        outcomes.append(outcome(path, bytes(wrong)))
-    assert 0 < outcomes.count("loaded") < 2000
+        yield bytes(wrong)
 
 
 def varint(value: int) -> bytes:
@@ -146,9 +170,15 @@ def forged(
     length: int | None = None,
     version: int = 1,
     tail: bytes = b"",
+    like_the_rows: bool = False,
 ) -> bytes:
     """A file with right checksums and whatever content."""
-    entry = varint(len(name)) + name + bytes([kind << 4 | dtype]) + varint(len(shape)) + b"".join(map(varint, shape))
+    entry = (
+        varint(len(name))
+        + name
+        + bytes([kind << 4 | dtype])
+        + (b"\x09" if like_the_rows else varint(len(shape)) + b"".join(map(varint, shape)))
+    )
     entry += varint(len(section) if length is None else length)
     header = varint(len(metadata)) + metadata + varint(count) + entry * min(count, 3)
     start = MAGIC + bytes([version]) + varint(len(header)) + header
@@ -167,6 +197,11 @@ def coded(
 ) -> bytes:
     """A section of a coded array."""
     return bytes([full, coder]) + varint(size) + book + varint(len(positions)) + positions + rest
+
+
+def joint(stream: bytes = b"", *, book: bytes = b"\0\0\0\x80?", negative: int = 0, positive: int = 1) -> bytes:
+    """A section of one joint array."""
+    return varint(negative) + varint(positive) + book + stream
 
 
 ATTACKS: dict[str, bytes] = {
@@ -203,6 +238,22 @@ ATTACKS: dict[str, bytes] = {
     "gaps past the end": forged((4,), coded(full=0, positions=b"\1\4\0\0\0\x01\0"), kind=1),
     "positions of another coding": forged((4,), coded(full=0, positions=b"\x09"), kind=1),
     "rows that no encoder wrote": forged((4, 4), coded(full=0, positions=b"\0" + b"\xff" * 4), kind=1),
+    "joint arrays of 2^20 + 1 places": forged((2**20 + 1,), joint(), kind=2),
+    "joint arrays of 2^17 columns": forged((1, 2**17), joint(), kind=2),
+    "a joint codebook that falls": forged((4,), joint(book=b"\0" + b"\0\0\0@" + b"\0\0\x80?", positive=2), kind=2),
+    "a joint codebook with a 0": forged((4,), joint(book=b"\0\0\0\0\0"), kind=2),
+    "a joint codebook with NaN": forged((4,), joint(book=b"\0\0\0\xc0\x7f"), kind=2),
+    "a joint codebook of multiples of NaN": forged((4,), joint(book=b"\2\0\0\0\xc0\x7f"), kind=2),
+    "a joint codebook of 2^16 + 1": forged((4,), joint(positive=2**16 + 1), kind=2),
+    "a joint codebook of multiples, all negative but one": forged((4,), joint(book=b"\2\x05\0\0\x80?"), kind=2),
+    "joint bits that go on": forged((4,), joint(b"\1" * 50), kind=2),
+    "joint bits that end in zeros": forged((4,), joint(b"\0"), kind=2),
+    "a codebook in another form": forged((4,), coded(book=b"\3\0\0\x80?"), kind=1),
+    "a codebook of float16 for whole numbers": forged((4,), coded(book=b"\1\0\0"), kind=1, dtype=7),
+    "a list that is too short": forged((4,), coded(coder=3), kind=1),
+    "a list of 2^60": forged((4,), coded(coder=3, size=2**60), kind=1),
+    "a row of 2^19 columns": forged((1, 2**19), coded(full=0, positions=b"\0" + b"\1" * 4), kind=1),
+    "as long as the rows of nothing": forged((), b"", like_the_rows=True),
     "a number in more bytes than it needs": MAGIC + b"\1\x80\x00",
     "a header of 2^40 bytes": MAGIC + b"\1" + varint(2**40),
     "nothing": b"",
@@ -210,9 +261,22 @@ ATTACKS: dict[str, bytes] = {
 }  # fmt: skip
 
 
+KEPT = Path(__file__).parent / "attacks"
+
+
+def file_of(name: str) -> Path:
+    return KEPT / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".cun")
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attacks_are_refused(folder: Path, name: str) -> None:
-    assert outcome(folder / "attack.cun", ATTACKS[name]) == "refused"
+    assert outcome(folder / "attack.cun", file_of(name).read_bytes()) == "refused"
+
+
+def test_the_kept_attacks_are_those_that_are_forged_here() -> None:
+    # To keep a new one: file_of(name).write_bytes(ATTACKS[name])
+    assert {path.name for path in KEPT.glob("*.cun")} == {file_of(name).name for name in ATTACKS}
+    assert all(file_of(name).read_bytes() == content for name, content in ATTACKS.items())
 
 
 def test_the_forger_can_make_right_files(folder: Path) -> None:

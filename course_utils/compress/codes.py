@@ -61,15 +61,16 @@ class CodedWeight(nn.Module):
             self.window = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation}
         self.register_buffer("bias", None if layer.bias is None else layer.bias.detach().clone())
         self.register_buffer("codebook", torch.from_numpy(np.append(coded.codebook, 0).astype(np.float32)))
+        indices = np.arange(len(coded.codebook)) if coded.entropy == "in order" else coded.indices
         zero = len(coded.codebook)  # the index of a place without a weight
         kind = np.uint8 if zero < 2**8 else np.uint16 if zero < 2**16 else np.int32
         if run == "gather":
             dense = np.full(self.shape, zero, kind)
-            dense[coded.mask] = coded.indices
+            dense[coded.mask] = indices
             self.register_buffer("indices", torch.from_numpy(dense))
         else:
             matrix = coded.mask.reshape(self.shape[0], -1)
-            self.register_buffer("indices", torch.from_numpy(coded.indices.astype(kind)))
+            self.register_buffer("indices", torch.from_numpy(indices.astype(kind)))
             self.register_buffer("rows", torch.from_numpy(np.append(0, matrix.sum(1).cumsum()).astype(np.int32)))
             self.register_buffer("columns", torch.from_numpy(matrix.nonzero()[1].astype(np.int32)))
 

@@ -169,7 +169,7 @@ def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
         if mask.all():
             return value.astype(recipe.dense)
         kept = value[mask].astype(recipe.dense).astype(np.float32)
-        return Coded(kept, np.arange(len(kept)), mask, "in order", recipe.gap_bits)
+        return Coded(kept, np.zeros(0, np.uint8), mask, "in order", recipe.gap_bits)
     book, indices = np.unique(value[mask], return_inverse=True)
     kind = np.uint8 if len(book) <= 2**8 else np.uint16
     return Coded(book, indices.reshape(-1).astype(kind), mask, recipe.entropy, recipe.gap_bits)
