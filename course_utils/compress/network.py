@@ -163,13 +163,12 @@ def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Ar
 
 
 def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
-    value = value + 0.0  # -0.0 becomes 0.0
+    value = value.astype(recipe.dense).astype(np.float32) + 0.0  # -0.0 becomes 0.0
     mask = value != 0
     if recipe.levels is None or len(np.unique(value[mask])) > max(2**8, mask.sum() // 4):
         if mask.all():
             return value.astype(recipe.dense)
-        kept = value[mask].astype(recipe.dense).astype(np.float32)
-        return Coded(kept, np.zeros(0, np.uint8), mask, "in order", recipe.gap_bits)
+        return Coded(value[mask], np.zeros(0, np.uint8), mask, "in order", recipe.gap_bits)
     book, indices = np.unique(value[mask], return_inverse=True)
     kind = np.uint8 if len(book) <= 2**8 else np.uint16
     return Coded(book, indices.reshape(-1).astype(kind), mask, recipe.entropy, recipe.gap_bits)

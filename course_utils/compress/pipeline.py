@@ -25,6 +25,8 @@ from course_utils.train import batches, fit, pick_device
 
 __all__ = ["compress"]
 
+WRITING = ("entropy", "gap_bits", "dense")  # of a recipe: what does not change any training
+
 
 def compress(
     model: nn.Module,
@@ -218,8 +220,9 @@ class _Work:
 
     @property
     def digest(self) -> str:
-        """A short name for the recipe and the seed, so that no other compression takes their checkpoints."""
-        spelled = json.dumps([self.recipe.spelled(), self.seed], sort_keys=True)
+        """A short name for what is trained and the seed, so that no other training takes their checkpoints."""
+        trained = {name: value for name, value in self.recipe.spelled().items() if name not in WRITING}
+        spelled = json.dumps([trained, self.seed, self.teacher is not None], sort_keys=True)
         return hashlib.sha256(spelled.encode()).hexdigest()[:12]
 
 

@@ -34,8 +34,8 @@ class Recipe:
     `temperature` of `distillation_loss`.
 
     **Writing.** `bias_step`: biases become whole multiples of it. `dense`: type of everything that is not coded, such
-    as biases and batch normalisation, "float32" or "float16". `entropy` and `gap_bits`: as in `Coded`; for "mixed" the
-    hidden units of a chain are sorted, too.
+    as biases and batch normalisation, and of the codebooks, "float32" or "float16". `entropy` and `gap_bits`: as in
+    `Coded`; for "mixed" the hidden units of a chain are sorted, too.
 
     Raises: ValueError for a value that is not allowed.
 
