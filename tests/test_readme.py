@@ -42,9 +42,16 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_the_example_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
+def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    whole, example = re.findall(r"```python\n(.*?)```", README, re.S)
     found: dict = {}
+    exec(whole, found)
+    size = (tmp_path / "digits.cun").stat().st_size
+    assert "some 1,200 bytes for 30,000" in whole
+    assert 1100 < size < 1300
+    assert found["evaluate"](found["small"].to_model(), found["data"]).accuracy > 0.92
+    found = {}
     exec(example, found)
     pruned = [p for p in found["model"].parameters() if p.ndim > 1]
     assert sum(int((p == 0).sum()) for p in pruned) >= 0.9 * sum(p.numel() for p in pruned) - 3

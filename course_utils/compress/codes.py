@@ -83,7 +83,7 @@ class CodedWeight(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """What the dense layer gives."""
         if self.run == "gather":
-            weight = self.codebook[self.indices.int()]
+            weight = self._values()
             if self.window is None:
                 return F.linear(x, weight, self.bias)
             return F.conv2d(x, weight, self.bias, **self.window)
@@ -99,9 +99,13 @@ class CodedWeight(nn.Module):
         out = out.reshape(n, self.shape[0], height, -1)
         return out if self.bias is None else out + self.bias[:, None, None]
 
+    def _values(self) -> Tensor:
+        """The codebook at the indices; this way is the fastest on a CPU."""
+        return self.codebook.index_select(0, self.indices.reshape(-1).int()).reshape(self.indices.shape)
+
     def _times(self, columns: Tensor) -> Tensor:
         """The sparse matrix times a dense one, (in, n) to (out, n)."""
-        values = self.codebook[self.indices.int()]
+        values = self._values()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
             size = (self.shape[0], len(columns))
