@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -341,6 +342,23 @@ def test_a_killed_compression_goes_on_and_ends_with_the_same_file(tmp_path: Path
     assert (tmp_path / "killed.cun").read_bytes() == (tmp_path / "whole.cun").read_bytes()
 
 
+def test_a_checkpoint_is_not_taken_by_another_network_or_recipe(tmp_path: Path, digits: Dataset) -> None:
+    first, second = mlp([64, 12, 10]), mlp([64, 12, 10])
+    recipe = Recipe(prune=0.5, prune_epochs=1, levels=4, share_epochs=1)
+
+    def bytes_of(model: nn.Module, folder: Path | None, values: Recipe = recipe) -> bytes:
+        run(model, values, digits, checkpoint=folder).save(tmp_path / "a.cun")
+        return (tmp_path / "a.cun").read_bytes()
+
+    alone = bytes_of(second, None)
+    bytes_of(first, tmp_path / "state")
+    assert bytes_of(second, tmp_path / "state") == alone
+    # how it is written is no matter of training: the finished checkpoints serve again
+    seen = {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()}
+    bytes_of(second, tmp_path / "state", replace(recipe, entropy="mixed"))
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()} == seen
+
+
 def test_gradual_pruning_removes_what_matters_least(digits: Dataset, trained: nn.Module) -> None:
     one_shot = run(trained, Recipe(prune=0.93))
     recipe = Recipe(prune=0.93, gradual=True, prune_epochs=25, lr=3e-3, batch_size=64)
@@ -348,3 +366,13 @@ def test_gradual_pruning_removes_what_matters_least(digits: Dataset, trained: nn
     accuracy = [evaluate(network.to_model(), digits).accuracy for network in (one_shot, gradual)]
     assert accuracy[1] > accuracy[0] + 0.1
     assert math.isclose(*(sum(layer.kept for layer in n.report().layers) for n in (one_shot, gradual)), abs_tol=2)
+
+
+@pytest.mark.gpu
+def test_a_compression_on_a_gpu(digits: Dataset, trained: nn.Module) -> None:
+    small = run(trained, BEST, digits, teacher=trained, device="cuda")
+    assert evaluate(small.to_model(), digits).accuracy > evaluate(trained, digits).accuracy - 0.03
+    x = digits.x_test.cuda()
+    dense = small.to_model().cuda()(x)
+    for way in ("gather", "sparse"):
+        torch.testing.assert_close(small.to_model(run=way).cuda()(x), dense, rtol=1e-4, atol=1e-4)

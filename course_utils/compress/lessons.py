@@ -38,23 +38,25 @@ def lessons(
 
     >>> from course_utils.data import load_dataset
     >>> digits = load_dataset("digits")
-    >>> lessons(digits, teacher=lambda x: x[:, 0, 0], copies=2, seed=0, device=torch.device("cpu")).x_train.shape
-    torch.Size([4041, 72])
+    >>> teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    >>> lessons(digits, teacher=teacher, copies=2, seed=0, device=torch.device("cpu")).x_train.shape
+    torch.Size([4041, 74])
     """
     generator = torch.Generator().manual_seed(seed)
     if isinstance(teacher, nn.Module):
         teacher.to(device).eval()
     from tqdm.auto import trange
 
-    parts = []
+    n, width = len(data.y_train), data.features + (data.classes if teacher is not None else 0)
+    rows = torch.empty((1 + copies) * n, width, dtype=torch.float16)
     for copy in trange(1 + copies, desc="lessons", leave=False, disable=not (progress and (teacher or copies))):
-        for x in data.x_train.split(ROWS):
+        place = rows[copy * n : (copy + 1) * n]
+        for x, out in zip(data.x_train.split(ROWS), place.split(ROWS), strict=True):
             seen = random_affine(x, **(augment or {}), generator=generator) if copy else x
-            flat = seen.flatten(1)
+            out[:, : data.features] = seen.flatten(1)
             if teacher is not None:
-                flat = torch.cat([flat, teacher(seen.to(device)).to(flat.device)], 1)
-            parts.append(flat.half())
-    return replace(data, x_train=torch.cat(parts), y_train=data.y_train.repeat(1 + copies))
+                out[:, data.features :] = teacher(seen.to(device))
+    return replace(data, x_train=rows, y_train=data.y_train.repeat(1 + copies))
 
 
 class Learner(nn.Module):

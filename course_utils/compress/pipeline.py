@@ -4,6 +4,7 @@ import copy
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +90,7 @@ class _Work:
     ) -> None:
         self.whole = self.network = network
         self.recipe, self.data, self.seed, self.progress = recipe, data, seed, progress
+        self.origin = _checksum(network)
         self.device = pick_device(device)
         self.teacher = teacher if recipe.alpha else None
         self.kept_units: Mapping[str, Tensor] = {}
@@ -220,10 +222,18 @@ class _Work:
 
     @property
     def digest(self) -> str:
-        """A short name for what is trained and the seed, so that no other training takes their checkpoints."""
+        """A short name for what is trained, from where and how: no other training takes its checkpoints."""
         trained = {name: value for name, value in self.recipe.spelled().items() if name not in WRITING}
-        spelled = json.dumps([trained, self.seed, self.teacher is not None], sort_keys=True)
+        spelled = json.dumps([trained, self.seed, self.teacher is not None, self.origin], sort_keys=True)
         return hashlib.sha256(spelled.encode()).hexdigest()[:12]
+
+
+def _checksum(network: nn.Module) -> int:
+    """One number for all parameters and buffers."""
+    found = 0
+    for tensor in network.state_dict().values():
+        found = zlib.crc32(tensor.detach().cpu().contiguous().numpy().tobytes(), found)
+    return found
 
 
 def _weights(network: nn.Module) -> int:
