@@ -18,7 +18,6 @@ from course_utils.mixing import ONE, BitDecoder, BitEncoder, Mixer, tables
 
 __all__ = ["Sparse", "decode_joint", "encode_joint"]
 
-
 FEW = 12  # up to so many values of one sign, a rank is that many bits
 
 

@@ -58,8 +58,8 @@ def compress(
     >>> from course_utils.models import mlp
     >>> model = mlp([64, 100, 10])
     >>> small = compress(model, Recipe(prune=0.9, levels=8), progress=False)
-    >>> sorted(set(small.to_model()[1].weight.unique().tolist())).__len__() <= 9
-    True
+    >>> small.to_model()[1].weight.unique().numel()  # eight values and zero
+    9
     """
     if recipe.trains and data is None:
         raise ValueError("the recipe trains, so compress needs data=...; without it leave the epochs at 0")

@@ -157,9 +157,9 @@ def compressed(
             "by kind": report.by_kind,
         }
 
-    return bench.measure(
-        f"{name}-{re.sub('[^a-z0-9]+', '-', title)}-{seed}", {**recipe.spelled(), "seed": seed, "teacher": taught}, make
-    )
+    # A result belongs to the networks that it came from, too: with another training it is measured again.
+    origin = {"seed": seed, "network": DENSE[name], "teacher": TEACHER if taught else None}
+    return bench.measure(f"{name}-{re.sub('[^a-z0-9]+', '-', title)}-{seed}", [recipe.spelled(), origin], make)
 
 
 def dense_network(bench: Workbench, name: str, seed: int) -> nn.Module:
@@ -301,7 +301,7 @@ def factored(bench: Workbench, rank: int) -> dict[str, Any]:
         whole = 4 * sum(p.numel() for p in dense.parameters())
         return {"bytes": size, "ratio": whole / size, "error": percent(model, data)}
 
-    return bench.measure(f"svd-{rank}", [rank, bench.seeds[0]], make)
+    return bench.measure(f"svd-{rank}", [rank, bench.seeds[0], DENSE["lenet_300_100"]], make)
 
 
 def after_training(bench: Workbench) -> Iterator[str]:
