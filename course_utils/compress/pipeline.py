@@ -223,7 +223,9 @@ class _Work:
     @property
     def digest(self) -> str:
         """A short name for what is trained, from where and how: no other training takes its checkpoints."""
-        trained = {name: value for name, value in self.recipe.spelled().items() if name not in WRITING}
+        # Biases are rounded while others train only where they freeze, otherwise in the end.
+        writing = WRITING if self.recipe.freezing else (*WRITING, "bias_step")
+        trained = {name: value for name, value in self.recipe.spelled().items() if name not in writing}
         spelled = json.dumps([trained, self.seed, self.teacher is not None, self.origin], sort_keys=True)
         return hashlib.sha256(spelled.encode()).hexdigest()[:12]
 

@@ -1,0 +1,104 @@
+"""The two ways to make a sign of a weight, and the mean of many random ones: the lecture's rule and the paper's."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.binarize import hard_sigmoid
+from course_utils.panels.controls import Button, Choice, Slider
+from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.plots import COLOURS
+
+__all__ = ["rounding_rules"]
+
+W = torch.arange(-200, 201) / 100
+GRID = torch.arange(-20, 21) / 10  # the weights for which signs are drawn
+
+Probability = Callable[[Tensor], Tensor]
+
+
+class Drawn(NamedTuple):
+    """For W the probability of +1 and the expectation; the mean of the signs drawn for GRID; the weight in view."""
+
+    probability: np.ndarray
+    expectation: np.ndarray
+    means: np.ndarray
+    w: float
+    draws: np.ndarray
+
+
+def rounding_rules(*, probability: Probability | None = None) -> Panel:
+    """Probability, single draws and expectation of a binarized weight (lecture, (10) to (12)).
+
+    `probability`: your own function from weights (a tensor of any shape) to the probability of +1, in the place of the
+    hard sigmoid.
+    """
+    rules = {"paper: +1 with probability σ(w)": "paper", "slide: −1 with probability σ(w)": "slide"}
+    controls: list = [
+        Slider(name="w", label="Weight w", values=[round(-2 + 0.1 * i, 1) for i in range(41)], value=0.4),
+        Slider(name="draws", label="Signs drawn for each weight", values=[1, 3, 10, 30, 100, 1000], value=10),
+        Button(name="again", label="Draw again"),
+    ]
+    if probability is None:
+        rules |= {"deterministic: the sign (10)": "sign"}
+        controls.insert(0, Choice(name="rule", label="Rule", options=rules))
+
+    def compute(w: float, draws: float, again: int, rule: str = "paper") -> Drawn:
+        p = chance(W, rule, probability)
+        generator = torch.Generator().manual_seed(again)
+        at = torch.cat([GRID, torch.tensor([w])])
+        signs = torch.where(torch.rand(int(draws), len(at), generator=generator) < chance(at, rule, probability), 1.0, -1.0)
+        return Drawn(p.numpy(), (2 * p - 1).numpy(), signs[:, :-1].mean(0).numpy(), w, signs[:, -1].numpy())
+
+    title = "A sign for a weight" if probability is None else "A sign for a weight, by your probability"
+    return Panel(title, controls, compute, drawing("σ(w)" if probability is None else "yours"), size=(920, 370))
+
+
+def chance(w: Tensor, rule: str, probability: Probability | None) -> Tensor:
+    """The probability of +1 for each weight."""
+    if probability is None:
+        return {"paper": hard_sigmoid(w), "slide": 1 - hard_sigmoid(w), "sign": (w >= 0).float()}[rule]
+    p = probability(w.clone())
+    if not isinstance(p, Tensor) or p.shape != w.shape or not bool(((p >= 0) & (p <= 1)).all()):
+        got = f"a tensor of shape {tuple(p.shape)}" if isinstance(p, Tensor) else type(p).__name__
+        raise ValueError(f"probability must return numbers from 0 to 1 in the shape {tuple(w.shape)} of w, got {got}")
+    return p.detach()
+
+
+def drawing(name: str) -> Draw:
+    """The drawing; `name` is that of the probability."""
+
+    def draw(figure: Figure) -> Show:
+        left, right = figure.subplots(1, 2)
+        (curve,) = left.plot([], [], color=COLOURS["blue"], label="probability of +1")
+        (here,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
+        left.set(xlim=(-2, 2), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
+        left.legend(loc="upper left", fontsize=10)
+        right.plot(W, W, color="#B9C0C7", lw=1.4, label="w itself")
+        (mean,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
+        (expected,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")
+        right.set(xlim=(-2, 2), ylim=(-1.5, 1.5), xlabel="weight w", title="What the signs are on average")
+        right.legend(loc="upper left", fontsize=9.5)
+
+        def show(drawn: Drawn) -> str:
+            curve.set_data(W, drawn.probability)
+            at = int(np.argmin(abs(W.numpy() - drawn.w)))
+            here.set_data([drawn.w], [drawn.probability[at]])
+            mean.set_data(GRID, drawn.means)
+            expected.set_data(W, drawn.expectation)
+            inner = abs(W.numpy()) <= 1
+            gap = abs(drawn.expectation - W.numpy())[inner].max()
+            signs = " ".join("+1" if s > 0 else "−1" for s in drawn.draws[:10])
+            faithful = "the expectation is w itself" if gap < 1e-6 else f"the expectation is up to {gap:.2f} away from w"
+            return (
+                f"w = {drawn.w:g} becomes +1 with probability {drawn.probability[at]:.2f}. Drawn: {signs}"
+                f"{' …' if len(drawn.draws) > 10 else ''}, mean {drawn.draws.mean():+.2f}. For w from −1 to 1 {faithful}."
+            )
+
+        return show
+
+    return draw

@@ -1,0 +1,105 @@
+"""Ternary weights: which become zero, what the others share, and how the network does with them."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from course_utils.binarize import ternarize
+from course_utils.data import Dataset
+from course_utils.layers import weight_layers
+from course_utils.panels.classroom import classroom, trained
+from course_utils.panels.controls import Choice, Slider
+from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.precision.levels import accuracy_with
+from course_utils.plots import COLOURS
+
+__all__ = ["ternary"]
+
+FACTORS = [round(0.1 * i, 1) for i in range(21)]
+BINS = 81
+
+
+class Ternary(NamedTuple):
+    """A layer's weights, threshold and scale; over FACTORS the error of the layer and the accuracy of the network."""
+
+    weights: np.ndarray
+    threshold: float
+    scale: float
+    zeros: float
+    errors: np.ndarray
+    accuracies: np.ndarray
+    factor: float
+
+
+def ternary(data: str | Dataset = "digits") -> Panel:
+    """The ternary threshold on a trained network, without any retraining (Li, Zhang, Liu 2016; lecture, section 06)."""
+    room, model = classroom(data), trained(data)
+    layers = [layer.weight.detach() for layer in weight_layers(model).values()]
+    controls = [
+        Slider(name="factor", label="Threshold as a multiple of the mean |w|", values=FACTORS, value=0.7),
+        Choice(name="layer", label="Layer", options={f"W{i + 1}": i for i in range(len(layers))}),
+    ]
+
+    def rounded(factor: float) -> list:
+        return [codes * scale for codes, scale in (ternarize(w, factor=factor) for w in layers)]
+
+    @lru_cache(maxsize=1)
+    def accuracies() -> np.ndarray:
+        return np.array([accuracy_with(model, rounded(factor), room) for factor in FACTORS])
+
+    @lru_cache(maxsize=8)
+    def errors(layer: int) -> np.ndarray:
+        w = layers[layer]
+        return np.array([float((w - rounded(factor)[layer]).square().sum() / w.square().sum()) for factor in FACTORS])
+
+    def compute(factor: float, layer: int) -> Ternary:
+        w = layers[layer]
+        codes, scale = ternarize(w, factor=factor)
+        threshold = factor * float(w.abs().mean())
+        zeros = float((codes == 0).float().mean())
+        return Ternary(w.numpy(), threshold, float(scale), zeros, errors(layer), accuracies(), factor)
+
+    return Panel("Ternary weights", controls, compute, drawing(len(room.y_test)), size=(940, 350))
+
+
+def drawing(rows: int) -> Draw:
+    """The drawing, for a test set of so many rows."""
+
+    def draw(figure: Figure) -> Show:
+        left, right = figure.subplots(1, 2)
+        bars = left.bar(np.zeros(BINS), np.ones(BINS), width=0.01)
+        values = left.vlines([0, 0, 0], 0, 1.04, color=COLOURS["orange"], lw=2.2, label="the three values")
+        left.set(yticks=[], ylim=(0, 1.3), xlabel="value of a weight", title="Grey becomes 0, blue −t or +t")
+        left.legend(loc="upper right", fontsize=10)
+        (error,) = right.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="error of the layer, ‖w − t·codes‖²/‖w‖²")
+        (accuracy,) = right.plot([], [], "o-", ms=4, color=COLOURS["blue"], label=f"right, all layers ternary ({rows:,} rows)")
+        here = right.axvline(0.7, color=COLOURS["ink"], lw=1)
+        right.set(xlim=(-0.05, 2.05), ylim=(0, 1.35), xlabel="threshold / mean |w|", title="Every threshold")
+        right.set_yticks([0, 0.25, 0.5, 0.75, 1])
+        right.legend(loc="upper left", fontsize=9.5)
+
+        def show(found: Ternary) -> str:
+            edge = float(np.abs(found.weights).max()) * 1.05
+            counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
+            for bar, count, x in zip(bars, counts / counts.max(), edges, strict=False):
+                middle = x + (edges[1] - edges[0]) / 2
+                bar.set(x=x, width=edges[1] - edges[0], height=count)
+                bar.set_facecolor("#C3CBD2" if abs(middle) <= found.threshold else COLOURS["sky"])
+            values.set_segments([[(v, 0), (v, 1.04)] for v in (-found.scale, 0, found.scale)])
+            left.set_xlim(-edge, edge)
+            error.set_data(FACTORS, found.errors)
+            accuracy.set_data(FACTORS, found.accuracies)
+            here.set_xdata([found.factor] * 2)
+            at = FACTORS.index(found.factor)
+            best = FACTORS[int(np.argmin(found.errors))]
+            return (
+                f"Threshold {found.factor:g} × mean |w| = {found.threshold:.3f}: {found.zeros:.0%} of the weights become 0, "
+                f"the others ±{found.scale:.3f}; the layer's error is {found.errors[at]:.2f} (least at {best:g}), and "
+                f"{found.accuracies[at]:.1%} are right with all layers ternary."
+            )
+
+        return show
+
+    return draw

@@ -1,0 +1,79 @@
+"""A product of two vectors of signs from one XNOR and one count of bits."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from course_utils.binarize import pack_bits, xnor_linear
+from course_utils.panels.controls import Button, Slider
+from course_utils.panels.engine import Panel, Show
+from course_utils.plots import COLOURS
+
+__all__ = ["xnor"]
+
+MOST = 32
+
+
+class Product(NamedTuple):
+    """Inputs and weights as signs, and their product by floats and by packed bits."""
+
+    x: np.ndarray
+    w: np.ndarray
+    by_floats: int
+    by_bits: int
+
+
+def xnor() -> Panel:
+    """Two rows of signs, multiplied as bits: n minus twice the bits that differ (lecture, section 06)."""
+    controls = [
+        Slider(name="n", label="Length n", values=[4, 8, 12, 16, 20, 24, 28, 32], value=16),
+        Slider(name="alike", label="Share of places where they agree", values=[round(i / 8, 3) for i in range(9)], value=0.5),
+        Button(name="again", label="Other signs"),
+    ]
+
+    def compute(n: float, alike: float, again: int) -> Product:
+        rng = np.random.default_rng(again)
+        x = np.where(rng.random(int(n)) < 0.5, -1, 1)
+        agree = np.zeros(int(n), bool)
+        agree[rng.permutation(int(n))[: round(alike * int(n))]] = True
+        w = np.where(agree, x, -x)
+        tx, tw = (torch.from_numpy(v).float().reshape(1, -1) for v in (x, w))
+        by_bits = int(xnor_linear(pack_bits(tx), pack_bits(tw), n=int(n)))
+        return Product(x, w, int(tx @ tw.T), by_bits)
+
+    return Panel("A product of signs", controls, compute, draw, size=(900, 250))
+
+
+def draw(figure: Figure) -> Show:
+    """Three rows of squares: x, w, and where they agree."""
+    axes = figure.subplots()
+    axes.set(xlim=(-4.2, MOST + 0.2), ylim=(-0.3, 3.6), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    rows = {"x": 2.5, "w": 1.35, "x XNOR w": 0.2}
+    boxes, texts = {}, {}
+    for name, y in rows.items():
+        axes.text(-0.4, y + 0.43, name, ha="right", va="center", fontsize=12, fontweight="bold")
+        boxes[name] = [axes.add_patch(Rectangle((i + 0.05, y), 0.9, 0.86)) for i in range(MOST)]
+        texts[name] = [axes.text(i + 0.5, y + 0.42, "", ha="center", va="center", fontsize=11) for i in range(MOST)]
+
+    def show(product: Product) -> str:
+        n = len(product.x)
+        bits = {"x": product.x > 0, "w": product.w > 0, "x XNOR w": product.x == product.w}
+        for name, row in bits.items():
+            for i in range(MOST):
+                boxes[name][i].set_visible(i < n)
+                texts[name][i].set_text(str(int(row[i])) if i < n else "")
+                if i < n:
+                    on = COLOURS["green"] if name == "x XNOR w" else COLOURS["blue"]
+                    boxes[name][i].set_facecolor(on if row[i] else "#E5E9EC")
+                    texts[name][i].set_color("white" if row[i] else COLOURS["ink"])
+        agree = int(bits["x XNOR w"].sum())
+        return (
+            f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the product is {agree} − {n - agree} = "
+            f"2 · {agree} − {n} = {product.by_bits}; multiplied as floats it is {product.by_floats}."
+        )
+
+    return show

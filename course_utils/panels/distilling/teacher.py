@@ -1,0 +1,54 @@
+"""The teacher of notebook 08: a large network with dropout, trained on images that are moved a little each time."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.augment import random_affine
+from course_utils.data import Dataset
+from course_utils.models import mlp
+from course_utils.panels.classroom import classroom
+from course_utils.train import fit
+
+__all__ = ["teacher"]
+
+
+class Jitter(nn.Module):
+    """Moves its images a little in training mode, as Hinton's teacher saw them."""
+
+    def __init__(self, shape: tuple[int, ...], shift: float) -> None:
+        super().__init__()
+        self.shape, self.shift = shape, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The images, or others like them; anything that is no image stays as it is."""
+        if not self.training or len(self.shape) != 3:
+            return x
+        images = x.reshape(len(x), *self.shape)
+        return random_affine(images, degrees=6, shift=self.shift, stretch=0.05).reshape(x.shape)
+
+
+def teacher(data: str | Dataset = "digits") -> nn.Module:
+    """A trained teacher for a data set, made once for each name."""
+    return _of_name(data) if isinstance(data, str) else _train(classroom(data))
+
+
+@lru_cache(maxsize=2)
+def _of_name(name: str) -> nn.Module:
+    return _train(classroom(name))
+
+
+def _train(data: Dataset) -> nn.Module:
+    width = 300 if data.features <= 100 else 800
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        flatten, *layers = mlp([data.features, width, width, data.classes])
+        first, relu, second, relu2, last = layers
+        model = nn.Sequential(
+            Jitter(data.input_shape, 0.5 if data.features <= 100 else 2.0),
+            flatten, first, relu, nn.Dropout(0.5), second, relu2, nn.Dropout(0.5), last,
+        )  # fmt: skip
+    epochs = 40 if data.features <= 100 else 12
+    fit(model, data, epochs=epochs, lr=3e-3, batch_size=128, schedule="cosine", evaluate_every=0, device="cpu", progress=False)
+    return model.eval()

@@ -1,0 +1,133 @@
+"""A kernel activation function and its basis: gamma, D, the coefficients, and the start by kernel ridge regression."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.activations import KAF, krr_coefficients
+from course_utils.panels.controls import Button, Choice, Slider, Text
+from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.typed import typed_function
+from course_utils.plots import COLOURS
+
+__all__ = ["kaf"]
+
+S = torch.linspace(-5, 5, 401)
+BOUNDARY = 3.0
+MOST = 30
+FACTORS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+RIDGES = (1e-8, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
+
+Function = Callable[[Tensor], Tensor]
+
+
+class Basis(NamedTuple):
+    """On S each scaled kernel, their sum, and the target if there is one; the dictionary, alpha and gamma."""
+
+    parts: np.ndarray  # (D, points)
+    value: np.ndarray
+    target: np.ndarray | None
+    dictionary: np.ndarray
+    alpha: np.ndarray
+    gamma: float
+
+
+def kaf(*, function: Function | None = None) -> Panel:
+    """A KAF with its basis (lecture, (17) to (20), figures 15 and 16).
+
+    `function`: your own function of s (a tensor) to start from by kernel ridge regression, in the place of the one that
+    is typed.
+    """
+    texts = [f"{f:g} × 1/(6Δ²)" for f in FACTORS]
+    controls: list = [
+        Slider(name="size", label="D, size of the dictionary", values=list(range(4, MOST + 1)), value=20),
+        Slider(name="factor", label="γ, times the rule of thumb (19)", values=FACTORS, value=1.0, texts=texts),
+        Slider(name="ridge", label="ε of the ridge (20)", values=RIDGES, value=1e-6, texts=[f"{r:g}" for r in RIDGES]),
+    ]
+    if function is None:
+        starts = {"a function, by (20)": "krr", "random, normal": "normal"}
+        controls.insert(0, Choice(name="start", label="α from", options=starts))
+        controls.append(Text(name="target", label="Function of s", value="tanh(s)", max_length=60))
+        controls.append(Button(name="again", label="Draw α again"))
+
+    def compute(
+        size: float, factor: float, ridge: float, start: str = "krr", target: str = "", again: int = 0
+    ) -> Basis:
+        d = int(size)
+        spacing = 2 * BOUNDARY / (d - 1)
+        gamma = factor / (6 * spacing**2)
+        goal = None if start == "normal" else (function or typed_function(target))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(again)
+            unit = KAF(1, size=d, boundary=BOUNDARY, gamma=gamma)
+        with torch.no_grad():
+            if goal is not None:
+                unit.alpha.copy_(krr_coefficients(goal, unit.dictionary, gamma=gamma, ridge=ridge))
+            value = unit(S.unsqueeze(1)).squeeze(1)
+            alpha = unit.alpha.detach()[0]
+            parts = alpha.unsqueeze(1) * torch.exp(-gamma * (S - unit.dictionary.unsqueeze(1)) ** 2)
+        followed = None if goal is None else goal(S.clone()).detach().numpy()
+        return Basis(parts.numpy(), value.numpy(), followed, unit.dictionary.numpy(), alpha.numpy(), gamma)
+
+    title = "A kernel activation function" if function is None else "A KAF that starts from your function"
+    return Panel(title, controls, compute, drawing("the function" if function is None else "yours"), size=(920, 400))
+
+
+def drawing(name: str) -> Draw:
+    """The drawing; `name` is that of the function to follow."""
+
+    def draw(figure: Figure) -> Show:
+        curve, coefficients = figure.subplots(1, 2, width_ratios=[2.2, 1])
+        parts = [curve.plot([], [], color="#B4BCC4", lw=1.0, label="α times each kernel" if not i else None)[0] for i in range(MOST)]
+        curve.axvspan(-BOUNDARY, BOUNDARY, color="#EEF3F7", lw=0, zorder=0)
+        (target,) = curve.plot([], [], "--", color=COLOURS["orange"], lw=2, label=name)
+        (value,) = curve.plot([], [], color=COLOURS["blue"], lw=2.6, label="the KAF, their sum")
+        curve.set(xlim=(-5, 5), ylim=(-2.2, 2.8), xlabel="s", title="The KAF and its basis")
+        curve.legend(loc="upper left", fontsize=10)
+        stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
+        (dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
+        coefficients.axhline(0, color="#C9CFD5", lw=1)
+        coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α", ylim=(-1, 1))
+
+        def show(basis: Basis) -> str:
+            for i, line in enumerate(parts):
+                line.set_data(*((S, basis.parts[i]) if i < len(basis.parts) else ([], [])))
+            value.set_data(S, basis.value)
+            target.set_data(*(([], []) if basis.target is None else (S, basis.target)))
+            stems.set_segments([[(d, 0), (d, a)] for d, a in zip(basis.dictionary, basis.alpha, strict=True)])
+            dots.set_data(basis.dictionary, basis.alpha)
+            edge = tidy_edge(float(np.abs(basis.alpha).max()))
+            if coefficients.get_ylim() != (-edge, edge):
+                coefficients.set_ylim(-edge, edge)
+            return words(basis)
+
+        return show
+
+    return draw
+
+
+def tidy_edge(most: float) -> float:
+    """A round number above `most`, so that the axis moves seldom.
+
+    >>> tidy_edge(0.7), tidy_edge(130.0)
+    (1.0, 200.0)
+    """
+    scale = 10.0 ** np.floor(np.log10(max(most, 1e-3)))
+    return float(next(m for m in (1, 2, 5, 10) if m * scale >= most) * scale)
+
+
+def words(basis: Basis) -> str:
+    """The KAF in two sentences."""
+    said = (
+        f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is {np.abs(basis.alpha).max():.3g}; "
+        f"at s = 5, outside of the dictionary, g is {basis.value[-1]:.2f}."
+    )
+    if basis.target is None:
+        return said
+    inside = np.abs(S.numpy()) <= BOUNDARY
+    error = np.abs(basis.value - basis.target)[inside].max()
+    return f"{said} From −3 to 3 it is at most {error:.2g} away from the function."

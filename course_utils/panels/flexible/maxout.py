@@ -1,0 +1,101 @@
+"""Maxout: the greatest of K linear functions, of one input and of two (lecture, (16))."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from course_utils.activations import Maxout
+from course_utils.panels.controls import Button, Slider, Text
+from course_utils.panels.engine import Panel, Show
+from course_utils.panels.typed import typed_function
+from course_utils.plots import COLOURS
+
+__all__ = ["maxout"]
+
+MOST = 8
+X = np.linspace(-2, 2, 161)
+GRID = np.stack(np.meshgrid(np.linspace(-2, 2, 121), np.linspace(-2, 2, 121)), -1)
+PIECES = ["#CFE3F2", "#F6D9C6", "#CFEBE0", "#EAD5E6", "#F8E7C4", "#DDF0FB", "#DADDE1", "#F3C9B5"]
+
+
+class Pieces(NamedTuple):
+    """Slopes and offsets of K lines, their maximum on X, the target; the plane's height on GRID and which piece it is."""
+
+    slopes: np.ndarray
+    offsets: np.ndarray
+    target: np.ndarray
+    height: np.ndarray
+    which: np.ndarray
+
+
+def maxout() -> Panel:
+    """K tangents of a function that the reader types, and K random planes: the greatest counts (lecture, (16))."""
+    controls = [
+        Slider(name="pieces", label="K, pieces", values=list(range(1, MOST + 1)), value=3),
+        Text(name="target", label="Function of s to follow (left)", value="s**2 - 1", max_length=60),
+        Button(name="again", label="Other planes (right)"),
+    ]
+
+    def compute(pieces: float, target: str, again: int) -> Pieces:
+        k = int(pieces)
+        function = typed_function(target)
+        places = torch.linspace(-2, 2, 2 * k + 1)[1::2].double().requires_grad_()
+        values = function(places)
+        slopes = torch.autograd.grad(values.sum(), places)[0]
+        offsets = (values - slopes * places).detach()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(again)
+            unit = Maxout(2, 1, k)
+        points = torch.from_numpy(GRID.reshape(-1, 2)).float()
+        with torch.no_grad():
+            lines = plane_values(unit, points)
+        height, which = lines.max(1)
+        shape = GRID.shape[:2]
+        goal = function(torch.from_numpy(X)).detach().numpy()
+        return Pieces(
+            slopes.numpy(), offsets.numpy(), goal, height.reshape(shape).numpy(), which.reshape(shape).numpy()
+        )
+
+    return Panel("Maxout", controls, compute, draw, size=(900, 390))
+
+
+def plane_values(unit: Maxout, points: torch.Tensor) -> torch.Tensor:
+    """The value of each of the K planes at each point, (points, K), of which `unit` returns the greatest."""
+    return unit.linear(points).reshape(len(points), 1, -1)[:, 0]
+
+
+def draw(figure: Figure) -> Show:
+    """Lines and their maximum on the left; regions and heights on the right."""
+    left, right = figure.subplots(1, 2)
+    (target,) = left.plot([], [], "--", color=COLOURS["orange"], label="the function to follow")
+    lines = [left.plot([], [], ":", color=COLOURS["grey"], lw=1.3, label="the K lines" if not i else None)[0] for i in range(MOST)]
+    (top,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
+    left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="h", title="One input: tangents of a function")
+    left.legend(loc="upper center", fontsize=10)
+    regions = right.imshow(np.zeros((2, 2)), origin="lower", extent=(-2, 2, -2, 2), cmap=ListedColormap(PIECES), vmin=-0.5,
+                           vmax=MOST - 0.5, interpolation="nearest")  # fmt: skip
+    right.set(xlabel="$h_1$", ylabel="$h_2$", title="Two inputs: which plane is greatest", aspect="equal")
+    shade = right.imshow(np.zeros((2, 2)), origin="lower", extent=(-2, 2, -2, 2), cmap="gray_r", alpha=0.45, interpolation="nearest")
+
+    def show(pieces: Pieces) -> str:
+        values = pieces.slopes[:, None] * X + pieces.offsets[:, None]
+        for i, line in enumerate(lines):
+            line.set_data(*((X, values[i]) if i < len(values) else ([], [])))
+        top.set_data(X, values.max(0))
+        target.set_data(X, pieces.target)
+        regions.set_data(pieces.which)
+        # Bands of equal height, every second one darker, show the slopes of the planes.
+        shade.set_data(np.floor(pieces.height * 4) % 2 * 0.5)
+        shade.set_clim(0, 1)
+        k = len(values)
+        error = np.abs(values.max(0) - pieces.target).max()
+        return (
+            f"K = {k}: {k} lines for each neuron, {2 * k} numbers for one input and {3 * k} for two. The largest distance "
+            f"to the function is {error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are the greatest "
+            f"somewhere in the square."
+        )
+
+    return show

@@ -1,0 +1,94 @@
+"""Activations with one or two numbers to train: the scaled tanh and PReLU, with their derivatives."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.panels.controls import Choice, Slider
+from course_utils.panels.engine import Panel, Show
+from course_utils.plots import COLOURS
+
+__all__ = ["parametric"]
+
+S = torch.linspace(-4, 4, 401)
+
+Activation = Callable[..., Tensor]
+
+
+class Curve(NamedTuple):
+    """A function and its derivative on S, and what it is called."""
+
+    value: np.ndarray
+    slope: np.ndarray
+    name: str
+
+
+def scaled_tanh(s: Tensor, a: float, b: float) -> Tensor:
+    """a (1 - e^(-b s)) / (1 + e^(-b s)), (13)."""
+    return a * torch.tanh(b * s / 2)
+
+
+def parametric(*, activation: Activation | None = None) -> Panel:
+    """The scaled tanh (13) and PReLU (14) under their parameters.
+
+    `activation`: your own ``activation(s, a, b)`` of a tensor and two numbers, in the place of these.
+    """
+    controls: list = [
+        Slider(name="a", label="a", values=[round(-2 + 0.1 * i, 1) for i in range(41)], value=1.0),
+        Slider(name="b", label="b, of the tanh", values=[round(0.1 * i, 1) for i in range(1, 61)], value=2.0),
+    ]
+    if activation is None:
+        kinds = {"scaled tanh (13)": "tanh", "PReLU (14), slope a below 0": "prelu"}
+        controls.insert(0, Choice(name="kind", label="Activation", options=kinds))
+
+    def compute(a: float, b: float, kind: str = "own") -> Curve:
+        s = S.clone().requires_grad_()
+        if activation is not None:
+            g, name = checked(activation, s, a, b), f"your g with a = {a:g}, b = {b:g}"
+        elif kind == "tanh":
+            g, name = scaled_tanh(s, a, b), f"g(s) = {a:g} (1 − e^(−{b:g} s)) / (1 + e^(−{b:g} s))"
+        else:
+            g, name = s.clamp(min=0) + a * s.clamp(max=0), f"g(s) = max(0, s) + {a:g} min(0, s)"
+        slope = torch.autograd.grad(g.sum(), s, allow_unused=True)[0] if g.requires_grad else None
+        slope = torch.zeros_like(s) if slope is None else slope
+        return Curve(g.detach().numpy(), slope.numpy(), name)
+
+    title = "Activations with parameters" if activation is None else "Your activation"
+    return Panel(title, controls, compute, draw, size=(900, 340))
+
+
+def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:
+    """What a reader's function returns, if it is a tensor like `s`."""
+    g = activation(s, a, b)
+    if not isinstance(g, Tensor) or g.shape != s.shape:
+        got = f"a tensor of shape {tuple(g.shape)}" if isinstance(g, Tensor) else type(g).__name__
+        raise ValueError(f"activation must return a tensor of shape {tuple(s.shape)} like s, got {got}")
+    return g
+
+
+def draw(figure: Figure) -> Show:
+    """The function beside its derivative."""
+    left, right = figure.subplots(1, 2)
+    for axes in (left, right):
+        axes.axhline(0, color="#C9CFD5", lw=1)
+        axes.axvline(0, color="#C9CFD5", lw=1)
+        axes.set(xlim=(-4, 4), xlabel="s")
+    left.plot(S, S.clamp(min=0), ":", color=COLOURS["grey"], lw=1.5, label="ReLU")
+    (value,) = left.plot([], [], color=COLOURS["blue"], label="g(s)")
+    (slope,) = right.plot([], [], color=COLOURS["orange"], label="dg/ds")
+    left.set(ylim=(-3, 3), title="The activation")
+    right.set(ylim=(-2.5, 6.5), title="Its derivative")
+    left.legend(loc="upper left")
+
+    def show(curve: Curve) -> str:
+        value.set_data(S, curve.value)
+        slope.set_data(S, curve.slope)
+        low, high = float(curve.value.min()), float(curve.value.max())
+        middle = float(curve.slope[len(S) // 2])
+        return f"{curve.name}: from {low:.2f} to {high:.2f} for s from −4 to 4, slope {middle:.2f} at 0."
+
+    return show

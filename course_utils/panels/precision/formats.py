@@ -1,0 +1,147 @@
+"""One number, bit by bit: what floating and fixed point keep of it, and how far apart their numbers lie."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from course_utils.panels.controls import Choice, Slider, Text
+from course_utils.panels.engine import Panel, Show
+from course_utils.plots import COLOURS, LINE_STYLES
+from course_utils.quantize import FixedPoint
+
+__all__ = ["Stored", "one_number", "store"]
+
+# Of each floating format: bits of the exponent, bits of the mantissa, and how torch calls it.
+FLOATS = {"float32": (8, 23, torch.float32), "float16": (5, 10, torch.float16), "bfloat16": (8, 7, torch.bfloat16)}
+FIELDS = {"sign": "#D55E00", "exponent": "#009E73", "mantissa": "#0072B2", "whole part": "#009E73"}
+FIELDS |= {"fraction": "#0072B2"}
+MOST_BITS = 32
+SIZES = np.geomspace(1e-9, 1e9, 400)
+
+
+class Stored(NamedTuple):
+    """A number in a format: its `bits` as text, the field of each bit, the `value` that they stand for, what was asked
+    for, and for each of SIZES the distance to the next number of the format (NaN beyond its range)."""
+
+    asked: float
+    value: float
+    bits: str
+    fields: list[str]
+    spacing: np.ndarray
+    name: str
+
+
+def one_number() -> Panel:
+    """A number of the reader's in float32, float16, bfloat16 or fixed point, bit by bit (lecture, section 05)."""
+    formats = {"float32": "float32", "float16": "float16", "bfloat16": "bfloat16", "fixed point": "fixed"}
+    controls = [
+        Text(name="number", label="A number", value="0.1", max_length=24),
+        Choice(name="format", label="Format", options=formats, value="float16"),
+        Slider(name="bits", label="Fixed point: bits in all", values=list(range(2, 17)), value=8),
+        Slider(name="frac_bits", label="Fixed point: bits of the fraction", values=list(range(-2, 15)), value=6),
+    ]
+
+    def compute(number: str, format: str, bits: float, frac_bits: float) -> Stored:
+        return store(number, format, bits=int(bits), frac_bits=int(frac_bits))
+
+    return Panel("One number, bit by bit", controls, compute, draw, size=(900, 430))
+
+
+def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Stored:
+    """The number as the format keeps it."""
+    try:
+        asked = float(number.replace(",", "."))
+    except ValueError:
+        raise ValueError(f"type a number such as 0.1, -3 or 1e-5, got {number!r}") from None
+    x = torch.tensor(asked, dtype=torch.float64)
+    if format == "fixed":
+        fixed = FixedPoint(bits=bits, frac_bits=frac_bits)
+        value = float(fixed.round(x))
+        code = 0 if math.isnan(value) else round(value / fixed.step)
+        spelled = format_bits(code, bits)
+        whole = max(0, bits - 1 - max(0, frac_bits))
+        fields = ["sign"] + ["whole part"] * whole + ["fraction"] * (bits - 1 - whole)
+        spacing = np.where(SIZES <= max(fixed.range[1], fixed.step), fixed.step, np.nan)
+        return Stored(asked, value, spelled, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
+    exponent, mantissa, dtype = FLOATS[format]
+    kept = x.to(dtype)
+    raw = kept.view(torch.int32 if dtype == torch.float32 else torch.int16)
+    spelled = format_bits(int(raw), 1 + exponent + mantissa)
+    fields = ["sign"] + ["exponent"] * exponent + ["mantissa"] * mantissa
+    least = 2.0 ** (2 - 2 ** (exponent - 1))  # the least number with a full mantissa
+    spacing = 2.0 ** (np.floor(np.log2(np.maximum(SIZES, least))) - mantissa)
+    spacing = np.where(SIZES <= torch.finfo(dtype).max, spacing, np.nan)
+    return Stored(asked, float(kept), spelled, fields, spacing, format)
+
+
+def format_bits(code: int, bits: int) -> str:
+    """A whole number in two's complement.
+
+    >>> format_bits(-2, 4)
+    '1110'
+    """
+    return f"{code % 2**bits:0{bits}b}"
+
+
+def draw(figure: Figure) -> Show:
+    """Boxes for the bits above, distances of neighbouring numbers below."""
+    above, below = figure.subplots(2, 1, height_ratios=[1, 2.1])
+    above.set(xlim=(-0.2, MOST_BITS + 0.2), ylim=(-0.9, 1.1), xticks=[], yticks=[])
+    above.spines[:].set_visible(False)
+    boxes = [Rectangle((i + 0.04, 0), 0.92, 0.9, lw=0) for i in range(MOST_BITS)]
+    digits = [above.text(i + 0.5, 0.44, "", ha="center", va="center", color="white", fontsize=12, fontweight="bold")
+              for i in range(MOST_BITS)]  # fmt: skip
+    for box in boxes:
+        above.add_patch(box)
+    names = [above.text(0, -0.35, "", ha="center", va="center", fontsize=10, fontweight="bold") for _ in range(3)]
+    for number, name in enumerate(FLOATS):
+        below.plot(SIZES, store("1", name).spacing, linestyle=LINE_STYLES[number + 1], color="#A9B1B9", lw=1.4, label=name)
+    (line,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
+    (here,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
+    below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))
+    below.set(xlabel="size of a number", ylabel="distance to the next one", title="How far apart the numbers lie")
+    below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=10)
+
+    def show(stored: Stored) -> str:
+        offset = (MOST_BITS - len(stored.bits)) / 2
+        for i, (box, digit) in enumerate(zip(boxes, digits, strict=True)):
+            used = i < len(stored.bits)
+            box.set_visible(used)
+            digit.set_text(stored.bits[i] if used else "")
+            if used:
+                box.set_x(offset + i + 0.04)
+                box.set_facecolor(FIELDS[stored.fields[i]])
+                digit.set_x(offset + i + 0.5)
+        present = list(dict.fromkeys(stored.fields))
+        for text, name in zip(names, [*present, "", ""][:3], strict=True):
+            text.set_text(name)
+            if name:
+                places = [i for i, field in enumerate(stored.fields) if field == name]
+                text.set_x(offset + (places[0] + places[-1] + 1) / 2)
+                text.set_color(FIELDS[name])
+        line.set_data(SIZES, stored.spacing)
+        size = abs(stored.value)
+        inside = SIZES[0] <= size <= SIZES[-1]
+        at = float(np.interp(math.log(size), np.log(SIZES), stored.spacing)) if inside else math.nan
+        here.set_data([size] if inside else [], [at] if inside else [])
+        return words(stored)
+
+    return show
+
+
+def words(stored: Stored) -> str:
+    """What is kept of the number."""
+    error = abs(stored.value - stored.asked)
+    if math.isinf(stored.value) and not math.isinf(stored.asked):
+        lost = f"{stored.asked:g} is too large for it"
+    elif stored.value == stored.asked:
+        lost = "exactly the number that was asked for"
+    elif stored.value == 0:
+        lost = "the number is too small for it and is lost"
+    else:
+        lost = f"off by {error:.3g}, which is {error / abs(stored.asked):.2%} of it"
+    return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {stored.asked:.9g} is kept as {stored.value:.9g}: {lost}."

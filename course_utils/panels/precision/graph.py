@@ -1,0 +1,90 @@
+"""The quantized ReLU as a graph that computes: floats to codes, a maximum of codes, codes to floats (figure 12)."""
+
+from typing import NamedTuple
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from torch import Tensor
+
+from course_utils.panels.controls import Slider
+from course_utils.panels.engine import Panel, Show
+from course_utils.quantize import QParams, choose_qparams, dequantize, quantize, quantized_relu
+
+__all__ = ["Flow", "relu_graph"]
+
+PLACES = torch.tensor([0.0, 0.13, 0.37, 0.55, 0.81, 1.0])  # of the six inputs, between the least and the greatest
+
+
+class Flow(NamedTuple):
+    """What flows along the graph: floats, codes, codes after the ReLU, floats again, and how codes stand for numbers."""
+
+    x: Tensor
+    q: Tensor
+    relu: Tensor
+    y: Tensor
+    qparams: QParams
+
+
+def relu_graph() -> Panel:
+    """Six numbers through quantize, an integer ReLU and dequantize, with the min and max that go along (figure 12)."""
+    controls = [
+        Slider(name="bits", label="Bits b", values=list(range(2, 9)), value=8),
+        Slider(name="low", label="Least input, min", values=[round(-4 + 0.1 * i, 1) for i in range(41)], value=-1.0),
+        Slider(name="high", label="Greatest input, max", values=[round(0.1 * i, 1) for i in range(61)], value=3.0),
+    ]
+
+    def compute(bits: float, low: float, high: float) -> Flow:
+        x = low + (high - low) * PLACES
+        qparams = choose_qparams(x, bits=int(bits))
+        q = quantize(x, qparams)
+        relu = quantized_relu(q, qparams)
+        return Flow(x, q, relu, dequantize(relu, qparams), qparams)
+
+    return Panel("The quantized ReLU, computing", controls, compute, draw, size=(940, 360))
+
+
+BOXES = {"quantize": (2.15, "#E8F1F8"), "quantized\nReLU": (5.0, "#FBE9DD"), "dequantize": (7.85, "#E8F1F8")}
+
+
+def draw(figure: Figure) -> Show:
+    """Three boxes, and between them the numbers that flow."""
+    axes = figure.subplots()
+    axes.set(xlim=(0, 10), ylim=(0.2, 4.7), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    for name, (x, colour) in BOXES.items():
+        axes.add_patch(
+            FancyBboxPatch((x - 0.62, 1.6), 1.24, 1.9, boxstyle="round,pad=0.02,rounding_size=0.14", fc=colour, ec="#8A939C")
+        )
+        axes.text(x, 2.55, name, ha="center", va="center", fontsize=12, fontweight="bold")
+    for start, end in ((1.1, 1.5), (2.8, 3.05), (4.1, 4.35), (5.65, 5.9), (6.95, 7.2), (8.5, 8.85)):
+        axes.annotate("", (end, 2.55), (start, 2.55), arrowprops={"arrowstyle": "-|>", "color": "#4A5560", "lw": 1.6})
+    heads = ["x, float32", "codes q", "max(q, zero)", "y, float32"]
+    columns = [column(axes, x, head) for x, head in zip((0.55, 3.57, 6.42, 9.4), heads, strict=True)]
+    axes.plot([2.15, 2.15, 7.85], [1.55, 1.0, 1.0], "--", color="#009E73", lw=1.6)
+    axes.annotate("", (7.85, 1.58), (7.85, 0.98), arrowprops={"arrowstyle": "-|>", "color": "#009E73", "lw": 1.6})
+    ranges = axes.text(5.0, 0.55, "", ha="center", va="center", fontsize=11, color="#00694C")
+
+    def show(flow: Flow) -> str:
+        columns[0].set_text("\n".join(f"{v:6.3f}" for v in flow.x.tolist()))
+        columns[1].set_text("\n".join(f"{v:4d}" for v in flow.q.tolist()))
+        columns[2].set_text("\n".join(f"{v:4d}" for v in flow.relu.tolist()))
+        columns[3].set_text("\n".join(f"{v:6.3f}" for v in flow.y.tolist()))
+        zero, scale = int(flow.qparams.zero_point), float(flow.qparams.scale)
+        ranges.set_text(
+            f"min and max go along:  scale {scale:.5f}   ·   zero = code {zero}   ·   codes 0 to {flow.qparams.qmax}"
+        )
+        worst = float((flow.y - flow.x.clamp(min=0)).abs().max())
+        return (
+            f"Codes from 0 to {flow.qparams.qmax}, a step of {scale:.5f}, 0 is code {zero}. The ReLU is one comparison "
+            f"of whole numbers with {zero}. The result is off by {worst:.4f} at most, half a step is {scale / 2:.4f}."
+        )
+
+    return show
+
+
+def column(axes: Axes, x: float, head: str):
+    """A column of numbers with a head; returns the text to be set."""
+    axes.text(x, 4.35, head, ha="center", va="center", fontsize=10, color="#4A5560")
+    return axes.text(x, 2.55, "", ha="center", va="center", fontsize=11, family="monospace", linespacing=1.55)

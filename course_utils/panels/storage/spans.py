@@ -1,0 +1,142 @@
+"""Sparse storage by relative indices: the gaps between nonzeros in few bits, and the zeros that fill long spans."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from course_utils.gaps import decode_gaps, encode_gaps
+from course_utils.panels.controls import Button, Choice, Slider
+from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.plots import COLOURS
+
+__all__ = ["EXAMPLE", "gaps"]
+
+EXAMPLE = (1, 4, 15)  # the positions of the lecture's example
+PLACES = 48
+BITS = tuple(range(1, 9))
+VALUE_BITS = 4  # a weight's code, which a filler needs too
+DENSITIES = (0.02, 0.04, 0.08, 0.12, 0.2, 0.3, 0.5)
+LONG = 200_000  # places over which the bits are counted
+
+Encoder = Callable[..., Any]
+
+
+class Spans(NamedTuple):
+    """A row of places: which hold a weight, the gaps written, which are fillers, and bits per weight for each of BITS."""
+
+    mask: np.ndarray
+    gaps: np.ndarray
+    fillers: np.ndarray
+    bits: int
+    rates: np.ndarray
+
+
+def gaps(*, encode: Encoder | None = None) -> Panel:
+    """Positions as gaps of b bits with filler zeros marked (lecture, section 07: 1, 3, 8, 3 for positions 1, 4, 15).
+
+    `encode`: your own ``encode(mask, *, bits)`` in the place of `encode_gaps`; it returns the gaps, and a boolean array
+    that is true where a gap leads to a filler.
+    """
+    texts = [f"{d:.0%}" for d in DENSITIES]
+    controls = [
+        Choice(name="row", label="Positions", options={"the lecture's example": "lecture", "drawn at random": "random"}),
+        Slider(name="bits", label="Bits b of a gap", values=BITS, value=3),
+        Slider(name="density", label="Share of weights left (random)", values=DENSITIES, value=0.08, texts=texts),
+        Button(name="again", label="Draw again"),
+    ]
+    rates: dict[float, np.ndarray] = {}
+
+    def compute(row: str, bits: float, density: float, again: int) -> Spans:
+        if row == "lecture":
+            mask = np.isin(np.arange(PLACES), EXAMPLE) & (np.arange(PLACES) < 16)
+            share = 0.08
+        else:
+            mask, share = np.random.default_rng(again).random(PLACES) < density, density
+        found = checked(encode or encode_gaps, mask, int(bits))
+        if share not in rates:
+            long = np.random.default_rng(0).random(LONG) < share
+            rates[share] = np.array([bits_each(long, b) for b in BITS])
+        return Spans(mask, *found, int(bits), rates[share])
+
+    title = "Positions as gaps" if encode is None else "Positions as your gaps"
+    return Panel(title, controls, compute, drawing(encode is not None), size=(960, 400))
+
+
+def checked(encode: Encoder, mask: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """What a reader's function returns, if it leads back to the mask."""
+    found = encode(mask.copy(), bits=bits)
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise ValueError(f"encode must return a pair (gaps, fillers), got {type(found).__name__}")
+    steps, fillers = np.asarray(found[0], int), np.asarray(found[1], bool)
+    if steps.shape != fillers.shape or steps.ndim != 1:
+        raise ValueError(f"gaps and fillers must be rows of one length, got shapes {steps.shape} and {fillers.shape}")
+    if len(steps) and steps.max(initial=0) > 2**bits:
+        raise ValueError(f"a gap of {bits} bits is at most {2**bits}, got {steps.max()}; put a filler zero in between")
+    if not np.array_equal(decode_gaps(steps, fillers, size=len(mask), bits=bits), mask):
+        places = np.cumsum(steps)[~fillers].tolist()
+        raise ValueError(f"the gaps lead to the positions {places}, the weights are at {np.flatnonzero(mask).tolist()}")
+    return steps, fillers
+
+
+def bits_each(mask: np.ndarray, bits: int) -> float:
+    """Bits for each weight, its value and the fillers included, with gaps of so many bits."""
+    steps, _ = encode_gaps(mask, bits=bits)
+    return len(steps) * (bits + VALUE_BITS) / max(1, int(mask.sum()))
+
+
+def drawing(own: bool) -> Draw:
+    """The drawing of our gaps, or the reader's."""
+
+    def draw(figure: Figure) -> Show:
+        above, below = figure.subplots(2, 1, height_ratios=[1, 1.25])
+        above.set(xlim=(-0.3, PLACES + 0.3), ylim=(-1.5, 1.35), xticks=[], yticks=[])
+        above.spines[:].set_visible(False)
+        boxes = [above.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9)) for i in range(PLACES)]
+        for i in range(0, PLACES, 4):
+            above.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=8.5, color="#4A5560")
+        marks = [above.text(i + 0.5, 0.44, "", ha="center", va="center", fontsize=11, fontweight="bold") for i in range(PLACES)]
+        steps = [above.text(0, -0.55, "", ha="center", va="center", fontsize=11, fontweight="bold") for _ in range(PLACES)]
+        above.text(-0.2, -1.25, "■ a weight", color=COLOURS["blue"], fontsize=10, va="center")
+        above.text(5.4, -1.25, "0 a filler zero", color=COLOURS["orange"], fontsize=10, va="center")
+        above.text(12.4, -1.25, "below: the gaps that are stored", color=COLOURS["ink"], fontsize=10, va="center")
+        (curve,) = below.plot([], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights")
+        (here,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
+        below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", ylim=(0, 30))
+        below.set_ylabel(f"bits for each weight\n(gap + {VALUE_BITS} bits of value)")
+        below.legend(loc="upper right", fontsize=10)
+
+        def show(spans: Spans) -> str:
+            for i, (box, mark) in enumerate(zip(boxes, marks, strict=True)):
+                box.set_facecolor(COLOURS["blue"] if spans.mask[i] else "#E8EBEE")
+                mark.set_text("")
+            places = np.cumsum(spans.gaps) if len(spans.gaps) else np.zeros(0, int)
+            for i, step in enumerate(steps):
+                used = i < len(places)
+                step.set_text(str(spans.gaps[i]) if used else "")
+                if used:
+                    step.set_x(places[i] + 0.5)
+                    step.set_color(COLOURS["orange"] if spans.fillers[i] else COLOURS["ink"])
+                    if spans.fillers[i]:
+                        marks[places[i]].set_text("0")
+                        marks[places[i]].set_color(COLOURS["orange"])
+            curve.set_data(BITS, spans.rates)
+            here.set_data([spans.bits], [spans.rates[BITS.index(spans.bits)]])
+            return words(spans, own)
+
+        return show
+
+    return draw
+
+
+def words(spans: Spans, own: bool) -> str:
+    """The gaps, and which of them lead to a filler."""
+    told = ", ".join(f"{g}{' (filler)' if f else ''}" for g, f in zip(spans.gaps, spans.fillers, strict=True))
+    best = BITS[int(np.argmin(spans.rates))]
+    return (
+        f"{'Your gaps' if own else 'Gaps'} of {spans.bits} bits, from 1 to {2**spans.bits}: {told or 'none'}. "
+        f"{int(spans.mask.sum())} weights and {int(spans.fillers.sum())} filler zeros. In a long row with this share of "
+        f"weights a weight takes {spans.rates[BITS.index(spans.bits)]:.1f} bits; {best} bits are best."
+    )
