@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 import webbrowser
 from pathlib import Path
 
@@ -114,13 +115,18 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
     from course_utils.tidy import problems, tidy_file
 
     bad = 0
-    for path in paths or sorted((course_folder() / "notebooks").rglob("*.ipynb")):
+    for path in notebooks_in(paths or (course_folder() / "notebooks",)):
         if not check and tidy_file(path):
             click.echo(f"tidied {path}")
         for problem in problems(path):
             bad += 1
             click.echo(f"{path} {problem}", err=True)
     sys.exit(1 if bad else 0)
+
+
+def notebooks_in(paths: Iterable[Path]) -> list[Path]:
+    """The notebooks that are named, and those in folders that are named."""
+    return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]
 
 
 def course_folder() -> Path:

@@ -30,7 +30,7 @@ from course_utils.sources import (
 )
 from course_utils.vision import cifar10, mnist
 
-__all__ = ["DataError", "Dataset", "available", "data_root", "load_dataset"]
+__all__ = ["DataError", "Dataset", "at_hand", "available", "data_root", "load_dataset"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -172,6 +172,22 @@ def available() -> dict[str, str]:
     cifar10
     """
     return {name: source.about for name, source in _SETS.items()}
+
+
+def at_hand(name: str, *, root: str | os.PathLike[str] | None = None) -> bool:
+    """Whether a data set, or a sample of it, lies in the data folder, so that `load_dataset` need not download it.
+
+    `name`: one of `available`, or "resnet20" for the pretrained weights. The files are not verified here.
+
+    Raises: ValueError for another name.
+
+    >>> at_hand("digits")
+    True
+    """
+    one_of("name", name, [*_SETS, "resnet20"])
+    folder = "resnet_cifar10" if name == "resnet20" else _SETS[name].folder
+    place = data_root(root) / folder
+    return not folder or (place.is_dir() and any(place.iterdir()))
 
 
 def _stratified(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,6 @@ import torch
 from matplotlib.colors import to_rgba
 
 from course_utils.data import load_dataset
-from course_utils.panels.engine import Panel
 from course_utils.panels.sparsity import (
     LambdaPath,
     gallery,
@@ -22,6 +21,7 @@ from course_utils.panels.sparsity.geometry import LAMBDAS, LEAST_LOSS, minimise,
 from course_utils.panels.sparsity.path import KINDS, MIXED, Plan, plan_for
 from course_utils.penalties import prox_group, prox_l1
 from course_utils.plots import COLOURS, HeatMap
+from panels import line, visit
 
 PLAN = Plan((12, 8), 300, 200, 6, 0.1, 64, (0.0, 1e-3, 4e-3, 0.03), (0.3, 0.7))
 
@@ -29,25 +29,6 @@ PLAN = Plan((12, 8), 300, 200, 6, 0.1, 64, (0.0, 1e-3, 4e-3, 0.03), (0.3, 0.7))
 @pytest.fixture(scope="module")
 def path() -> LambdaPath:
     return lambda_path("digits", plan=PLAN)
-
-
-def visit(panel: Panel) -> list[str]:
-    """Move every control to its ends and its middle, one at a time, and return the words of each state."""
-    said = []
-    for control in panel.controls.values():
-        for value in control.probe():
-            before = panel.png()
-            words = panel.set(**{control.name: value}).words
-            assert words
-            assert panel.error is None
-            said.append(words)
-            assert before[:4] == b"\x89PNG"
-        panel.reset()
-    return said
-
-
-def line(panel: Panel, axes: int, label: str) -> np.ndarray:
-    return next(np.array(x.get_xydata()) for x in panel.figure.axes[axes].lines if x.get_label() == label)
 
 
 # The geometry of figure 9

@@ -19,7 +19,7 @@ from course_utils.train import fit
 
 __all__ = ["ACTIVATIONS", "Comparison", "comparison", "make_network", "size_against_accuracy"]
 
-WIDTHS = (4, 8, 16, 32)
+WIDTHS = (6, 12, 24, 48)
 ACTIVATIONS: dict[str, Callable[..., nn.Module] | None] = {
     "ReLU": nn.ReLU,
     "ELU": nn.ELU,
@@ -109,7 +109,7 @@ def size_against_accuracy(data: str | Dataset | Comparison = "digits") -> Panel:
     controls = [
         Choice(name="name", label="Activation in front", options={name: name for name in ACTIVATIONS}, value="KAF, D = 20 (17)"),
         Slider(name="depth", label="Hidden layers", values=(1, 2), value=1),
-        Slider(name="width", label="Neurons in a layer", values=WIDTHS, value=8),
+        Slider(name="width", label="Neurons in a layer", values=WIDTHS, value=12),
         Toggle(name="others", label="Show the others", value=True),
     ]
 

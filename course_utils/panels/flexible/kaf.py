@@ -74,7 +74,7 @@ def kaf(*, function: Function | None = None) -> Panel:
         return Basis(parts.numpy(), value.numpy(), followed, unit.dictionary.numpy(), alpha.numpy(), gamma)
 
     title = "A kernel activation function" if function is None else "A KAF that starts from your function"
-    return Panel(title, controls, compute, drawing("the function" if function is None else "yours"), size=(920, 400))
+    return Panel(title, controls, compute, drawing("the function" if function is None else "yours"), size=(920, 420))
 
 
 def drawing(name: str) -> Draw:
@@ -83,11 +83,12 @@ def drawing(name: str) -> Draw:
     def draw(figure: Figure) -> Show:
         curve, coefficients = figure.subplots(1, 2, width_ratios=[2.2, 1])
         parts = [curve.plot([], [], color="#B4BCC4", lw=1.0, label="α times each kernel" if not i else None)[0] for i in range(MOST)]
-        curve.axvspan(-BOUNDARY, BOUNDARY, color="#EEF3F7", lw=0, zorder=0)
+        for edge in (-BOUNDARY, BOUNDARY):
+            curve.axvline(edge, color="#8A939C", ls=":", lw=1.2)
         (target,) = curve.plot([], [], "--", color=COLOURS["orange"], lw=2, label=name)
         (value,) = curve.plot([], [], color=COLOURS["blue"], lw=2.6, label="the KAF, their sum")
-        curve.set(xlim=(-5, 5), ylim=(-2.2, 2.8), xlabel="s", title="The KAF and its basis")
-        curve.legend(loc="upper left", fontsize=10)
+        curve.set(xlim=(-5, 5), ylim=(-2.2, 3.0), xlabel="s", title="The KAF and its basis")
+        figure.legend(loc="outside lower left", fontsize=10, ncols=3)
         stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
         (dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
         coefficients.axhline(0, color="#C9CFD5", lw=1)

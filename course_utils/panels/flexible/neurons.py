@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 from course_utils.activations import KAF
-from course_utils.data import DataError, Dataset, load_dataset
+from course_utils.data import Dataset
 from course_utils.models import mlp
 from course_utils.panels.classroom import classroom, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
@@ -16,10 +16,10 @@ from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS
 from course_utils.train import fit_epochs
 
-__all__ = ["neurons", "sensorless_or"]
+__all__ = ["neurons"]
 
 S = torch.linspace(-4, 4, 161)
-EPOCHS = 12
+EPOCHS = 8
 SHOWN = 6
 STARTS = {"random, normal": "normal", "tanh, by (20)": "tanh", "ELU, by (20)": "elu"}
 
@@ -30,15 +30,6 @@ class Curves(NamedTuple):
     start: np.ndarray
     now: np.ndarray
     accuracy: list[float]
-
-
-def sensorless_or(other: str) -> str:
-    """ "sensorless" where it is at hand, otherwise the other name; figure 17 of the lecture is on Sensorless."""
-    try:
-        load_dataset("sensorless", progress=False)
-    except (DataError, OSError):
-        return other
-    return "sensorless"
 
 
 def neurons(data: str | Dataset = "digits") -> Panel:
@@ -91,7 +82,7 @@ def drawing(name: str) -> Draw:
             axes.axhline(0, color="#D4D9DE", lw=1)
             (start,) = axes.plot([], [], "--", color=COLOURS["orange"], lw=1.6)
             (now,) = axes.plot([], [], color=COLOURS["blue"], lw=2.2)
-            axes.set(xlim=(-4, 4), ylim=(-1.6, 1.6))
+            axes.set(xlim=(-4, 4), ylim=(-3, 3))
             lines.append((start, now))
         maps.suptitle("dashed: before training · line: now", fontsize=11)
         course = side.subplots()

@@ -31,7 +31,7 @@ class Fitted(NamedTuple):
 def piecewise() -> Panel:
     """A function that the reader types, by max(0, s) and S hinges a_i max(0, -s + b_i) (lecture, (15)).
 
-    All b but the last lie at equal distances within the range, the a are the best for them (least squares).
+    All b but the last two lie at equal distances within the range, the a are the best for them (least squares).
     """
     controls = [
         Slider(name="segments", label="S, number of hinges", values=list(range(1, MOST + 1)), value=3),
@@ -55,8 +55,9 @@ def fitted_apl(target: str, segments: int) -> tuple[APL, torch.Tensor]:
     goal = typed_function(target)(S)
     unit = APL(1, segments=segments)
     with torch.no_grad():
-        # The last hinge has its kink far to the right: within the range it is a straight line.
-        b = torch.cat([torch.linspace(-RANGE, RANGE, segments + 1)[1:-1], torch.tensor([2 * RANGE])])
+        # Hinges with kinks far to the right are straight lines within the range: two of them give height and slope.
+        far = torch.tensor([2 * RANGE, 4 * RANGE])[:segments]
+        b = torch.cat([torch.linspace(-RANGE, RANGE, segments - len(far) + 2)[1:-1], far])
         hinges = (b - S.unsqueeze(1)).clamp(min=0).double()
         a = torch.linalg.lstsq(hinges, (goal - S.clamp(min=0)).double().unsqueeze(1)).solution
         unit.a.copy_(a.float())
@@ -84,8 +85,8 @@ def draw(figure: Figure) -> Show:
         inside = [k for k in fitted.kinks if abs(k) < RANGE]
         error = float(np.abs(fitted.value - fitted.target).max())
         return (
-            f"S = {len(fitted.kinks) - 1} hinges, {2 * (len(fitted.kinks) - 1)} numbers for each neuron, kinks at "
-            f"{', '.join(f'{k:.2f}' for k in inside)} and {2 * RANGE:g}; the largest distance to the function is {error:.2f}."
+            f"Hinges S = {len(fitted.kinks) - 1}, {2 * (len(fitted.kinks) - 1)} numbers for each neuron, kinks in the picture at "
+            f"{', '.join(f'{k:.2f}' for k in inside)}; the largest distance to the function is {error:.2f}."
         )
 
     return show

@@ -114,7 +114,7 @@ def draw(figure: Figure) -> Show:
         k = moving.paths.shape[1]
         empty = int((moving.counts == 0).sum())
         return (
-            f"After {STEPS[moving.at]} steps {k} centroids, {k.bit_length() - 1} bits for each weight: squared error "
+            f"After {STEPS[moving.at]} steps {k} centroids, bits for each weight: {k.bit_length() - 1}; squared error "
             f"{moving.error:.2e}, {moving.error / max(moving.best_error, 1e-30):.2f} times the least possible; "
             f"{empty} centroids without a weight. With every layer shared so, {moving.accuracy:.1%} are right "
             f"(pruned alone {moving.whole:.1%})."

@@ -137,6 +137,6 @@ def words(spans: Spans, own: bool) -> str:
     best = BITS[int(np.argmin(spans.rates))]
     return (
         f"{'Your gaps' if own else 'Gaps'} of {spans.bits} bits, from 1 to {2**spans.bits}: {told or 'none'}. "
-        f"{int(spans.mask.sum())} weights and {int(spans.fillers.sum())} filler zeros. In a long row with this share of "
+        f"Weights: {int(spans.mask.sum())}, filler zeros: {int(spans.fillers.sum())}. In a long row with this share of "
         f"weights a weight takes {spans.rates[BITS.index(spans.bits)]:.1f} bits; {best} bits are best."
     )
