@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
 import webbrowser
+from collections.abc import Iterable
 from pathlib import Path
 
 import click

@@ -1,8 +1,8 @@
 """Files of version 1 that were written once, and stay readable for ever: `tests/golden/NAME.cun` holds NAME.npz.
 
-dense: every type, NaN payloads, -0.0, an empty array and a scalar. coded: every coder, gaps, rows and columns; all, none,
-one value; several Huffman blocks. joint: arrays in one stream, a convolution, float16, biases as multiples of a step.
-network: a small trained network, with its architecture. They are never written again.
+dense: every type, NaN payloads, -0.0, an empty array and a scalar. coded: every coder, gaps, rows and columns; all,
+none, one value; several Huffman blocks. joint: arrays in one stream, a convolution, float16, biases as
+multiples of a step. network: a small trained network, with its architecture. They are never written again.
 """
 
 from pathlib import Path

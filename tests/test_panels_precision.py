@@ -7,13 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from panels import visit
 
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.precision import levels, low_precision_training, one_number, relu_graph, sensitivity
 from course_utils.panels.precision.formats import SIZES, store
 from course_utils.panels.precision.levels import BITS
 from course_utils.quantize import fake_quantize, quantize_model
-from panels import visit
 
 
 @given(st.floats(allow_nan=False))
@@ -22,7 +22,10 @@ def test_bits_are_those_of_the_machine(x: float) -> None:
         single, half = np.float32(x), np.float16(x)
     assert store(repr(x), "float32").bits == f"{int.from_bytes(struct.pack('>f', single), 'big'):032b}"
     assert store(repr(x), "float16").bits == f"{int(half.view(np.uint16)):016b}"
-    assert store(repr(x), "bfloat16").bits == f"{int(torch.tensor(x, dtype=torch.float64).bfloat16().view(torch.int16)) % 2**16:016b}"
+    assert (
+        store(repr(x), "bfloat16").bits
+        == f"{int(torch.tensor(x, dtype=torch.float64).bfloat16().view(torch.int16)) % 2**16:016b}"
+    )
 
 
 @given(st.integers(2, 16), st.integers(-2, 14), st.floats(-1e6, 1e6))
@@ -36,9 +39,9 @@ def test_bits_of_fixed_point_spell_its_value(bits: int, frac_bits: int, x: float
 def test_distances_are_those_of_numpy() -> None:
     for name, dtype in (("float32", np.float32), ("float16", np.float16)):
         found = store("1", name).spacing
-        inside = SIZES < np.finfo(dtype).max
+        inside = np.finfo(dtype).max > SIZES
         np.testing.assert_array_equal(found[inside], np.spacing(SIZES[inside].astype(dtype)))
-        assert np.isnan(found[SIZES > float(np.finfo(dtype).max)]).all()
+        assert np.isnan(found[float(np.finfo(dtype).max) < SIZES]).all()
 
 
 def test_one_number_says_what_is_lost() -> None:
@@ -49,7 +52,7 @@ def test_one_number_says_what_is_lost() -> None:
     assert "exactly" in panel.set(number="0,5").words
     with pytest.raises(ValueError, match="type a number"):
         panel.set(number="one")
-    assert len(set(visit(one_number()))) >= 8
+    assert len(set(visit(one_number(), format="fixed"))) >= 7
 
 
 def test_levels_are_the_accuracies_of_quantized_networks() -> None:
@@ -94,12 +97,12 @@ def test_the_graph_computes_a_relu() -> None:
 
 
 def test_low_precision_training_needs_more_bits_for_updates() -> None:
-    panel = low_precision_training(classroom("digits").subset(600))
+    panel = low_precision_training("digits")
     assert "Ready" in panel.words
     assert len(set(visit(panel))) >= 6
     learned = panel.set(train=True, compute_bits=8, update_bits=12).result
     assert len(learned.few[1]) == len(learned.whole[1])
     stuck = panel.set(update_bits=8).result
     at_random = panel.set(stochastic=True).result
-    assert stuck.few[1][-1] < 0.6 < at_random.few[1][-1]
-    assert learned.few[1][-1] > 0.7
+    assert stuck.few[1][-1] < 0.6 < 0.9 < at_random.few[1][-1]
+    assert learned.few[1][-1] > 0.9

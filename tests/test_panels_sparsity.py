@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgba
+from panels import line, visit
 
 from course_utils.data import load_dataset
 from course_utils.panels.sparsity import (
@@ -21,7 +22,6 @@ from course_utils.panels.sparsity.geometry import LAMBDAS, LEAST_LOSS, minimise,
 from course_utils.panels.sparsity.path import KINDS, MIXED, Plan, plan_for
 from course_utils.penalties import prox_group, prox_l1
 from course_utils.plots import COLOURS, HeatMap
-from panels import line, visit
 
 PLAN = Plan((12, 8), 300, 200, 6, 0.1, 64, (0.0, 1e-3, 4e-3, 0.03), (0.3, 0.7))
 

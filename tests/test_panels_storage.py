@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from panels import visit
 
 from course_utils.compress import Recipe, compress
 from course_utils.gaps import encode_gaps
@@ -11,7 +12,6 @@ from course_utils.huffman import HuffmanCode
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.storage import codebook, figure6, frontier, gaps, huffman_tree, pruning, pruning_path, stack
 from course_utils.panels.storage.pruning import ROUNDS, SPARSITIES
-from panels import visit
 
 
 def test_pruning_removes_what_it_says() -> None:

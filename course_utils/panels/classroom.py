@@ -1,4 +1,4 @@
-"""What the panels of several notebooks share: a data set of a size for a lesson, and networks trained on it, once each."""
+"""What the panels of several notebooks share: data of a size for a lesson, and networks trained on them, once each."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +33,7 @@ def _shortened(data: Dataset) -> Dataset:
 
 
 def hidden_sizes(data: Dataset) -> tuple[int, int]:
-    """The hidden layers of the perceptron of a lesson: those of LeNet-300-100 for large inputs, a third for small ones."""
+    """Hidden layers of a lesson's perceptron: those of LeNet-300-100 for large inputs, 100 and 50 for small ones."""
     return (300, 100) if data.features > 100 else (100, 50)
 
 
@@ -55,8 +55,18 @@ def make_trained(data: Dataset, make: Callable[[], nn.Sequential], *, seed: int 
         torch.manual_seed(seed)
         model = make()
     epochs = epochs if data.features <= 100 else max(1, epochs // 3)
-    fit(model, data, epochs=epochs, lr=3e-3, batch_size=64, schedule="cosine", seed=seed, evaluate_every=0,
-        device="cpu", progress=False)
+    fit(
+        model,
+        data,
+        epochs=epochs,
+        lr=3e-3,
+        batch_size=64,
+        schedule="cosine",
+        seed=seed,
+        evaluate_every=0,
+        device="cpu",
+        progress=False,
+    )
     return model.eval()
 
 

@@ -47,8 +47,8 @@ def annealing() -> Panel:
 def walk(lr: float, *, seed: int = 0, keep_real: bool, steps: int = STEPS) -> np.ndarray:
     """The points of the grid on which the gradient is taken, (steps, 2), after as many steps that are not counted.
 
-    The loss is |w - BEST|^2 / 2, its gradient is seen with noise. `keep_real`: BinaryConnect, which rounds a real weight
-    to the nearest point; otherwise the weight itself is rounded at random to one of its neighbours.
+    The loss is |w - BEST|^2 / 2, its gradient is seen with noise. `keep_real`: BinaryConnect, which rounds a real
+    weight to the nearest point; otherwise the weight itself is rounded at random to one of its neighbours.
     """
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, NOISE, (2 * steps, 2))

@@ -16,7 +16,7 @@ from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.train import evaluate, fit
 
-__all__ = ["KINDS", "Noises", "features", "make_network", "noises"]
+__all__ = ["KINDS", "Noises", "features", "first_layer", "make_network", "noises"]
 
 KINDS = {"no regularizer": "none", "BinaryConnect, deterministic": "det", "BinaryConnect, stochastic": "stoch"}
 KINDS |= {"50 % dropout": "dropout"}
@@ -51,6 +51,13 @@ def make_network(kind: str, data: Dataset, *, hidden: int, seed: int = 0) -> nn.
             if isinstance(layer, BinaryLinear):  # spread over the whole range, so that the signs say something
                 nn.init.uniform_(layer.weight, -1, 1)
     return nn.Sequential(*layers)
+
+
+def first_layer(model: nn.Sequential) -> nn.Linear:
+    """The layer whose rows are the features."""
+    layer = model[1]
+    assert isinstance(layer, nn.Linear)
+    return layer
 
 
 def settings_for(kind: str) -> dict[str, Any]:
@@ -91,7 +98,7 @@ class Wall(NamedTuple):
 def features(data: str | Dataset | Noises = "digits") -> Panel:
     """Features of the first layer under four regularizers, side by side (lecture, section 06)."""
     trained = data if isinstance(data, Noises) else noises(data)
-    hidden = trained.models["none"][1].weight.shape[0]
+    hidden = first_layer(trained.models["none"]).weight.shape[0]
     starts = list(range(0, hidden - ACROSS * DOWN + 1, 8))
     controls = [
         Slider(name="first", label="First feature shown", values=starts, value=0),
@@ -101,8 +108,8 @@ def features(data: str | Dataset | Noises = "digits") -> Panel:
     def compute(first: float, what: str) -> Wall:
         found = {}
         for kind, model in trained.models.items():
-            w = model[1].weight.detach()[int(first) : int(first) + ACROSS * DOWN]
-            signs = what == "signs" and isinstance(model[1], BinaryLinear)
+            w = first_layer(model).weight.detach()[int(first) : int(first) + ACROSS * DOWN]
+            signs = what == "signs" and isinstance(first_layer(model), BinaryLinear)
             found[kind] = (torch.where(w >= 0, 1.0, -1.0) if signs else w).numpy()
         return Wall(found, int(first), what)
 
@@ -128,12 +135,12 @@ def drawing(trained: Noises) -> Draw:
                 image.set_data(mosaic(wall.images[kind], side))
                 spread = float(np.quantile(abs(wall.images[kind]), 0.99))
                 image.set_clim(-spread, spread)
-            clipped = np.mean(abs(trained.models["stoch"][1].weight.detach().numpy()) > 0.99)
+            clipped = np.mean(abs(first_layer(trained.models["stoch"]).weight.detach().numpy()) > 0.99)
             errors = ", ".join(f"{name} {trained.errors[kind]:.1f} %" for name, kind in KINDS.items())
             last = wall.first + ACROSS * DOWN - 1
             return (
-                f"Features {wall.first} to {last} of the first layer. Test errors: {errors}. Of the stochastic network's "
-                f"real weights {clipped:.0%} lie at −1 or +1."
+                f"Features {wall.first} to {last} of the first layer. Test errors: {errors}. Of the stochastic "
+                f"network's real weights {clipped:.0%} lie at −1 or +1."
             )
 
         return show

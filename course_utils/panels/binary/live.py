@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.panels.binary.features import make_network, settings_for
+from course_utils.panels.binary.features import first_layer, make_network, settings_for
 from course_utils.panels.classroom import classroom, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Panel, Show
 from course_utils.plots import COLOURS
 from course_utils.train import fit_epochs
 
@@ -43,7 +42,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
 
     def compute(train: bool, kind: str, lr: float, seed: int) -> Iterator[Growing]:
         model = make_network(kind, room, hidden=96, seed=seed)
-        first = model[1].weight
+        first = first_layer(model).weight
         start = first.detach().clone().numpy()
         accuracy, flipped = [right_share(model.eval(), room)], [0.0]
         yield Growing(start, list(accuracy), list(flipped))
@@ -85,8 +84,8 @@ def draw(figure: Figure) -> Show:
         flipped.set_data(x, growing.flipped)
         ends = np.mean(abs(growing.weights) > 0.99)
         return (
-            f"Epoch {len(x) - 1}: {growing.accuracy[-1]:.1%} right; {growing.flipped[-1]:.1%} of the signs flipped in the "
-            f"last epoch; {ends:.0%} of the real weights lie at −1 or +1."
+            f"Epoch {len(x) - 1}: {growing.accuracy[-1]:.1%} right; {growing.flipped[-1]:.1%} of the signs flipped in "
+            f"the last epoch; {ends:.0%} of the real weights lie at −1 or +1."
         )
 
     return show

@@ -51,7 +51,9 @@ def rounding_rules(*, probability: Probability | None = None) -> Panel:
         p = chance(W, rule, probability)
         generator = torch.Generator().manual_seed(again)
         at = torch.cat([GRID, torch.tensor([w])])
-        signs = torch.where(torch.rand(int(draws), len(at), generator=generator) < chance(at, rule, probability), 1.0, -1.0)
+        signs = torch.where(
+            torch.rand(int(draws), len(at), generator=generator) < chance(at, rule, probability), 1.0, -1.0
+        )
         return Drawn(p.numpy(), (2 * p - 1).numpy(), signs[:, :-1].mean(0).numpy(), w, signs[:, -1].numpy())
 
     title = "A sign for a weight" if probability is None else "A sign for a weight, by your probability"
@@ -93,10 +95,13 @@ def drawing(name: str) -> Draw:
             inner = abs(W.numpy()) <= 1
             gap = abs(drawn.expectation - W.numpy())[inner].max()
             signs = " ".join("+1" if s > 0 else "−1" for s in drawn.draws[:10])
-            faithful = "the expectation is w itself" if gap < 1e-6 else f"the expectation is up to {gap:.2f} away from w"
+            faithful = (
+                "the expectation is w itself" if gap < 1e-6 else f"the expectation is up to {gap:.2f} away from w"
+            )
             return (
                 f"w = {drawn.w:g} becomes +1 with probability {drawn.probability[at]:.2f}. Drawn: {signs}"
-                f"{' …' if len(drawn.draws) > 10 else ''}, mean {drawn.draws.mean():+.2f}. For w from −1 to 1 {faithful}."
+                f"{' …' if len(drawn.draws) > 10 else ''}, mean {drawn.draws.mean():+.2f}. "
+                f"For w from −1 to 1 {faithful}."
             )
 
         return show

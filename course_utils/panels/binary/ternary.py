@@ -73,8 +73,12 @@ def drawing(rows: int) -> Draw:
         values = left.vlines([0, 0, 0], 0, 1.04, color=COLOURS["orange"], lw=2.2, label="the three values")
         left.set(yticks=[], ylim=(0, 1.3), xlabel="value of a weight", title="Grey becomes 0, blue −t or +t")
         left.legend(loc="upper right", fontsize=10)
-        (error,) = right.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="error of the layer, ‖w − t·codes‖²/‖w‖²")
-        (accuracy,) = right.plot([], [], "o-", ms=4, color=COLOURS["blue"], label=f"right, all layers ternary ({rows:,} rows)")
+        (error,) = right.plot(
+            [], [], "s--", ms=4, color=COLOURS["orange"], label="error of the layer, ‖w − t·codes‖²/‖w‖²"
+        )
+        (accuracy,) = right.plot(
+            [], [], "o-", ms=4, color=COLOURS["blue"], label=f"right, all layers ternary ({rows:,} rows)"
+        )
         here = right.axvline(0.7, color=COLOURS["ink"], lw=1)
         right.set(xlim=(-0.05, 2.05), ylim=(0, 1.35), xlabel="threshold / mean |w|", title="Every threshold")
         right.set_yticks([0, 0.25, 0.5, 0.75, 1])
@@ -95,9 +99,9 @@ def drawing(rows: int) -> Draw:
             at = FACTORS.index(found.factor)
             best = FACTORS[int(np.argmin(found.errors))]
             return (
-                f"Threshold {found.factor:g} × mean |w| = {found.threshold:.3f}: {found.zeros:.0%} of the weights become 0, "
-                f"the others ±{found.scale:.3f}; the layer's error is {found.errors[at]:.2f} (least at {best:g}), and "
-                f"{found.accuracies[at]:.1%} are right with all layers ternary."
+                f"Threshold {found.factor:g} × mean |w| = {found.threshold:.3f}: {found.zeros:.0%} of the weights "
+                f"become 0, the others ±{found.scale:.3f}; the layer's error is {found.errors[at]:.2f} (least at {best:g}), "
+                f"and {found.accuracies[at]:.1%} are right with all layers ternary."
             )
 
         return show

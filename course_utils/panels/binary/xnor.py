@@ -30,7 +30,12 @@ def xnor() -> Panel:
     """Two rows of signs, multiplied as bits: n minus twice the bits that differ (lecture, section 06)."""
     controls = [
         Slider(name="n", label="Length n", values=[4, 8, 12, 16, 20, 24, 28, 32], value=16),
-        Slider(name="alike", label="Share of places where they agree", values=[round(i / 8, 3) for i in range(9)], value=0.5),
+        Slider(
+            name="alike",
+            label="Share of places where they agree",
+            values=[round(i / 8, 3) for i in range(9)],
+            value=0.5,
+        ),
         Button(name="again", label="Other signs"),
     ]
 

@@ -90,7 +90,10 @@ def steps(data: str | Dataset, methods: Methods) -> Iterator[Made]:
     if methods.low_rank:
         rank = 12 if room.features <= 100 else 40
         model = nn.Sequential(
-            *(low_rank_layer(m, rank=rank) if isinstance(m, nn.Linear) and min(m.weight.shape) > rank else m for m in model)
+            *(
+                low_rank_layer(m, rank=rank) if isinstance(m, nn.Linear) and min(m.weight.shape) > rank else m
+                for m in model
+            )
         )
         polish(model, room)
         yield written(model, room, methods)
@@ -164,8 +167,8 @@ def epochs_for(data: Dataset, epochs: int) -> int:
 
 def polish(model: nn.Module, data: Dataset, *, lr: float = 2e-3, **settings: Any) -> None:
     """A short training of what is left."""
-    fit(model, data, epochs=epochs_for(data, 5), lr=lr, batch_size=64, schedule="cosine", evaluate_every=0, device="cpu",
-        progress=False, **settings)  # fmt: skip
+    settings |= {"epochs": epochs_for(data, 5), "lr": lr, "batch_size": 64, "schedule": "cosine"}
+    fit(model, data, evaluate_every=0, device="cpu", progress=False, **settings)
     model.eval()
 
 

@@ -76,11 +76,15 @@ def drawing(rows: int) -> Draw:
     def draw(figure: Figure) -> Show:
         axes, table = figure.subplots(1, 2, width_ratios=[1.25, 1])
         (all_,) = axes.plot([], [], "o", ms=7, color=COLOURS["sky"], mec=COLOURS["blue"], label="networks so far")
-        (best,) = axes.plot([], [], "-", color=COLOURS["blue"], lw=1.4, drawstyle="steps-post", label="best for these bytes")
+        (best,) = axes.plot(
+            [], [], "-", color=COLOURS["blue"], lw=1.4, drawstyle="steps-post", label="best for these bytes"
+        )
         (here,) = axes.plot([], [], "*", ms=17, color=COLOURS["orange"], label="this one")
         axes.set(xscale="log", xlim=(400, 100_000), ylim=(0, 1.03), xlabel="bytes of the file on the disk")
         axes.set_ylabel(f"right, of {rows:,} test rows")
-        axes.set_xticks([500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000], ["500", "1k", "2k", "5k", "10k", "20k", "50k"])
+        axes.set_xticks(
+            [500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000], ["500", "1k", "2k", "5k", "10k", "20k", "50k"]
+        )
         axes.minorticks_off()
         axes.legend(loc="lower right", fontsize=10)
         table.set(xlim=(0, 1), ylim=(LINES + 0.5, -1.2), xticks=[], yticks=[])
@@ -88,7 +92,10 @@ def drawing(rows: int) -> Draw:
         places = {"methods": (0.0, "left"), "bytes": (0.74, "right"), "ratio": (0.87, "right"), "right": (1.0, "right")}
         for name, (x, side) in places.items():
             table.text(x, -0.7, name, ha=side, va="center", fontsize=10.5, fontweight="bold")
-        cells = [[table.text(x, i, "", ha=side, va="center", fontsize=10) for x, side in places.values()] for i in range(LINES)]
+        cells = [
+            [table.text(x, i, "", ha=side, va="center", fontsize=10) for x, side in places.values()]
+            for i in range(LINES)
+        ]
 
         def show(seen: Seen) -> str:
             made = seen.made if seen.finished else [*seen.made, seen.now]
@@ -138,7 +145,9 @@ def words(seen: Seen) -> str:
     now = seen.now
     state = "" if seen.finished else "On the way to: "
     beaten = sum(m.size < now.size and m.accuracy > now.accuracy for m in seen.made)
-    rank = "no network so far is smaller and better" if not beaten else f"{beaten} networks so far are smaller and better"
+    rank = (
+        "no network so far is smaller and better" if not beaten else f"{beaten} networks so far are smaller and better"
+    )
     return (
         f"{state}{now.methods}: a file of {now.size:,} bytes, {now.ratio:.1f} times smaller than the dense weights, "
         f"{now.accuracy:.1%} right; {rank}."

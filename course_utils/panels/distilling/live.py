@@ -13,7 +13,7 @@ from course_utils.models import count_parameters, mlp
 from course_utils.panels.classroom import classroom, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.distilling.teacher import teacher
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Panel, Show
 from course_utils.plots import COLOURS
 from course_utils.train import fit_epochs
 

@@ -50,5 +50,15 @@ def _train(data: Dataset) -> nn.Module:
             flatten, first, relu, nn.Dropout(0.5), second, relu2, nn.Dropout(0.5), last,
         )  # fmt: skip
     epochs = 40 if data.features <= 100 else 12
-    fit(model, data, epochs=epochs, lr=3e-3, batch_size=128, schedule="cosine", evaluate_every=0, device="cpu", progress=False)
+    fit(
+        model,
+        data,
+        epochs=epochs,
+        lr=3e-3,
+        batch_size=128,
+        schedule="cosine",
+        evaluate_every=0,
+        device="cpu",
+        progress=False,
+    )
     return model.eval()

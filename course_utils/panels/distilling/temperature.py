@@ -85,7 +85,9 @@ def drawing(classes: int) -> Draw:
         picture.spines[:].set_visible(False)
         caption = picture.set_title("Label 0")
         places = np.arange(classes)
-        hard = axes.bar(places - 0.2, np.ones(classes), 0.38, color="#B9C2CA", label="T = 1", hatch="///", edgecolor="white")
+        hard = axes.bar(
+            places - 0.2, np.ones(classes), 0.38, color="#B9C2CA", label="T = 1", hatch="///", edgecolor="white"
+        )
         soft = axes.bar(places + 0.2, np.ones(classes), 0.38, color=COLOURS["blue"], label="at T")
         axes.set(xticks=places, xlabel="class", ylabel="probability", ylim=(0, 1.05))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, fontsize=10)
@@ -115,6 +117,6 @@ def words(answer: Answer) -> str:
     likely = ", ".join(f"{i} with {answer.soft[i]:.2g}" for i in order)
     entropy = float(-(answer.soft * np.log2(np.maximum(answer.soft, 1e-12))).sum())
     return (
-        f"An input with label {answer.label}. At T = {answer.temperature:g} the teacher says {likely}; its answer holds "
-        f"{entropy:.2f} bits of doubt, from 0 (sure) to {np.log2(len(answer.soft)):.2f} (no idea)."
+        f"An input with label {answer.label}. At T = {answer.temperature:g} the teacher says {likely}; its answer "
+        f"holds {entropy:.2f} bits of doubt, from 0 (sure) to {np.log2(len(answer.soft)):.2f} (no idea)."
     )

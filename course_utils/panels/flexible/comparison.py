@@ -63,10 +63,8 @@ def make_network(activation: str, data: Dataset, *, width: int, depth: int) -> n
                 [data.features, *[width] * depth, data.classes],
                 activation=(lambda n: nn.PReLU(n)) if one_each else make,
             )
-        layers: list[nn.Module] = [nn.Flatten()]
-        for i in range(depth):
-            layers.append(Maxout(data.features if i == 0 else width, width, 3))
-        return nn.Sequential(*layers, nn.Linear(width, data.classes))
+        layers = [Maxout(data.features if i == 0 else width, width, 3) for i in range(depth)]
+        return nn.Sequential(nn.Flatten(), *layers, nn.Linear(width, data.classes))
 
 
 def comparison(data: str | Dataset = "digits") -> Comparison:
@@ -107,7 +105,12 @@ def size_against_accuracy(data: str | Dataset | Comparison = "digits") -> Panel:
     """Accuracy against trainable parameters for each activation (the lecture's comparison, in small)."""
     found = data if isinstance(data, Comparison) else comparison(data)
     controls = [
-        Choice(name="name", label="Activation in front", options={name: name for name in ACTIVATIONS}, value="KAF, D = 20 (17)"),
+        Choice(
+            name="name",
+            label="Activation in front",
+            options={name: name for name in ACTIVATIONS},
+            value="KAF, D = 20 (17)",
+        ),
         Slider(name="depth", label="Hidden layers", values=(1, 2), value=1),
         Slider(name="width", label="Neurons in a layer", values=WIDTHS, value=12),
         Toggle(name="others", label="Show the others", value=True),

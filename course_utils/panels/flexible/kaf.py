@@ -82,7 +82,10 @@ def drawing(name: str) -> Draw:
 
     def draw(figure: Figure) -> Show:
         curve, coefficients = figure.subplots(1, 2, width_ratios=[2.2, 1])
-        parts = [curve.plot([], [], color="#B4BCC4", lw=1.0, label="α times each kernel" if not i else None)[0] for i in range(MOST)]
+        parts = [
+            curve.plot([], [], color="#B4BCC4", lw=1.0, label="α times each kernel" if not i else None)[0]
+            for i in range(MOST)
+        ]
         for edge in (-BOUNDARY, BOUNDARY):
             curve.axvline(edge, color="#8A939C", ls=":", lw=1.2)
         (target,) = curve.plot([], [], "--", color=COLOURS["orange"], lw=2, label=name)

@@ -1,6 +1,6 @@
 """Maxout: the greatest of K linear functions, of one input and of two (lecture, (16))."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ PIECES = ["#CFE3F2", "#F6D9C6", "#CFEBE0", "#EAD5E6", "#F8E7C4", "#DDF0FB", "#DA
 
 
 class Pieces(NamedTuple):
-    """Slopes and offsets of K lines, their maximum on X, the target; the plane's height on GRID and which piece it is."""
+    """Slopes and offsets of K lines, the target on X; the height of the highest plane on GRID, and which it is."""
 
     slopes: np.ndarray
     offsets: np.ndarray
@@ -71,14 +71,17 @@ def draw(figure: Figure) -> Show:
     """Lines and their maximum on the left; regions and heights on the right."""
     left, right = figure.subplots(1, 2)
     (target,) = left.plot([], [], "--", color=COLOURS["orange"], label="the function to follow")
-    lines = [left.plot([], [], ":", color=COLOURS["grey"], lw=1.3, label="the K lines" if not i else None)[0] for i in range(MOST)]
+    lines = [
+        left.plot([], [], ":", color=COLOURS["grey"], lw=1.3, label="the K lines" if not i else None)[0]
+        for i in range(MOST)
+    ]
     (top,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
     left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="h", title="One input: tangents of a function")
     left.legend(loc="upper center", fontsize=10)
-    regions = right.imshow(np.zeros((2, 2)), origin="lower", extent=(-2, 2, -2, 2), cmap=ListedColormap(PIECES), vmin=-0.5,
-                           vmax=MOST - 0.5, interpolation="nearest")  # fmt: skip
+    square: dict[str, Any] = {"origin": "lower", "extent": (-2, 2, -2, 2), "interpolation": "nearest"}
+    regions = right.imshow(np.zeros((2, 2)), cmap=ListedColormap(PIECES), vmin=-0.5, vmax=MOST - 0.5, **square)
     right.set(xlabel="$h_1$", ylabel="$h_2$", title="Two inputs: which plane is greatest", aspect="equal")
-    shade = right.imshow(np.zeros((2, 2)), origin="lower", extent=(-2, 2, -2, 2), cmap="gray_r", alpha=0.45, interpolation="nearest")
+    shade = right.imshow(np.zeros((2, 2)), cmap="gray_r", alpha=0.45, **square)
 
     def show(pieces: Pieces) -> str:
         values = pieces.slopes[:, None] * X + pieces.offsets[:, None]
@@ -93,9 +96,9 @@ def draw(figure: Figure) -> Show:
         k = len(values)
         error = np.abs(values.max(0) - pieces.target).max()
         return (
-            f"K = {k}: {k} lines for each neuron, {2 * k} numbers for one input and {3 * k} for two. The largest distance "
-            f"to the function is {error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are the greatest "
-            f"somewhere in the square."
+            f"K = {k}: {k} lines for each neuron, {2 * k} numbers for one input and {3 * k} for two. The largest "
+            f"distance to the function is {error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are "
+            f"the greatest somewhere in the square."
         )
 
     return show

@@ -1,7 +1,7 @@
 """Figure 17: the activation functions of six neurons, before training (dashed) and while they train."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ def neurons(data: str | Dataset = "digits") -> Panel:
     ]
 
     def compute(train: bool, start: str, layer: float, first: float, lr: float) -> Iterator[Curves]:
-        init = {"normal": "normal", "tanh": torch.tanh, "elu": torch.nn.functional.elu}[start]
+        init: Any = {"normal": "normal", "tanh": torch.tanh, "elu": torch.nn.functional.elu}[start]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = mlp([room.features, 30, 30, room.classes], activation=lambda width: KAF(width, init=init))
@@ -75,7 +75,7 @@ def drawing(name: str) -> Draw:
     """The drawing, for a data set of this name."""
 
     def draw(figure: Figure) -> Show:
-        maps, side = figure.subfigures(1, 2, width_ratios=[2.3, 1])
+        maps, side = figure.subfigures(1, 2, width_ratios=[2.3, 1], squeeze=False)[0]
         panels = maps.subplots(2, 3, sharex=True, sharey=True).flat
         lines = []
         for axes in panels:

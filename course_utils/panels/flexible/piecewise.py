@@ -70,7 +70,10 @@ def draw(figure: Figure) -> Show:
     axes = figure.subplots()
     axes.axhline(0, color="#C9CFD5", lw=1)
     (target,) = axes.plot([], [], "--", color=COLOURS["orange"], label="the function to follow")
-    parts = [axes.plot([], [], ":", color=COLOURS["green"], lw=1.3, label="hinges" if not i else None)[0] for i in range(MOST)]
+    parts = [
+        axes.plot([], [], ":", color=COLOURS["green"], lw=1.3, label="hinges" if not i else None)[0]
+        for i in range(MOST)
+    ]
     (value,) = axes.plot([], [], color=COLOURS["blue"], lw=2.4, label="max(0, s) + the hinges")
     (kinks,) = axes.plot([], [], "|", ms=14, mew=2, color=COLOURS["ink"], label="kinks")
     axes.set(xlim=(-RANGE, RANGE), ylim=(-3.2, 3.2), xlabel="s")
@@ -81,12 +84,13 @@ def draw(figure: Figure) -> Show:
         value.set_data(S, fitted.value)
         kinks.set_data(fitted.kinks, [-3.0] * len(fitted.kinks))
         for i, line in enumerate(parts):
-            line.set_data(*((S, fitted.hinges[i]) if i < len(fitted.hinges) else ([], [])))
+            known = i < len(fitted.hinges)
+            line.set_data(S if known else [], fitted.hinges[i] if known else [])
         inside = [k for k in fitted.kinks if abs(k) < RANGE]
         error = float(np.abs(fitted.value - fitted.target).max())
         return (
-            f"Hinges S = {len(fitted.kinks) - 1}, {2 * (len(fitted.kinks) - 1)} numbers for each neuron, kinks in the picture at "
-            f"{', '.join(f'{k:.2f}' for k in inside)}; the largest distance to the function is {error:.2f}."
+            f"Hinges S = {len(fitted.kinks) - 1}, {2 * (len(fitted.kinks) - 1)} numbers for each neuron, kinks in the "
+            f"picture at {', '.join(f'{k:.2f}' for k in inside)}; the largest distance to the function is {error:.2f}."
         )
 
     return show

@@ -65,7 +65,7 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
         spelled = format_bits(code, bits)
         whole = max(0, bits - 1 - max(0, frac_bits))
         fields = ["sign"] + ["whole part"] * whole + ["fraction"] * (bits - 1 - whole)
-        spacing = np.where(SIZES <= max(fixed.range[1], fixed.step), fixed.step, np.nan)
+        spacing = np.where(max(fixed.range[1], fixed.step) >= SIZES, fixed.step, np.nan)
         return Stored(asked, value, spelled, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
     exponent, mantissa, dtype = FLOATS[format]
     kept = x.to(dtype)
@@ -74,7 +74,7 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
     fields = ["sign"] + ["exponent"] * exponent + ["mantissa"] * mantissa
     least = 2.0 ** (2 - 2 ** (exponent - 1))  # the least number with a full mantissa
     spacing = 2.0 ** (np.floor(np.log2(np.maximum(SIZES, least))) - mantissa)
-    spacing = np.where(SIZES <= torch.finfo(dtype).max, spacing, np.nan)
+    spacing = np.where(torch.finfo(dtype).max >= SIZES, spacing, np.nan)
     return Stored(asked, float(kept), spelled, fields, spacing, format)
 
 
@@ -99,7 +99,9 @@ def draw(figure: Figure) -> Show:
         above.add_patch(box)
     names = [above.text(0, -0.35, "", ha="center", va="center", fontsize=10, fontweight="bold") for _ in range(3)]
     for number, name in enumerate(FLOATS):
-        below.plot(SIZES, store("1", name).spacing, linestyle=LINE_STYLES[number + 1], color="#A9B1B9", lw=1.4, label=name)
+        below.plot(
+            SIZES, store("1", name).spacing, linestyle=LINE_STYLES[number + 1], color="#A9B1B9", lw=1.4, label=name
+        )
     (line,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
     (here,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
     below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))
@@ -144,4 +146,5 @@ def words(stored: Stored) -> str:
         lost = "the number is too small for it and is lost"
     else:
         lost = f"off by {error:.3g}, which is {error / abs(stored.asked):.2%} of it"
-    return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {stored.asked:.9g} is kept as {stored.value:.9g}: {lost}."
+    kept = f"{stored.asked:.9g} is kept as {stored.value:.9g}: {lost}"
+    return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {kept}."

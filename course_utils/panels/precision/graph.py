@@ -6,6 +6,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.text import Text
 from torch import Tensor
 
 from course_utils.panels.controls import Slider
@@ -18,7 +19,7 @@ PLACES = torch.tensor([0.0, 0.13, 0.37, 0.55, 0.81, 1.0])  # of the six inputs, 
 
 
 class Flow(NamedTuple):
-    """What flows along the graph: floats, codes, codes after the ReLU, floats again, and how codes stand for numbers."""
+    """What flows along: floats, codes, codes after the ReLU, floats again; and how codes stand for numbers."""
 
     x: Tensor
     q: Tensor
@@ -55,7 +56,9 @@ def draw(figure: Figure) -> Show:
     axes.spines[:].set_visible(False)
     for name, (x, colour) in BOXES.items():
         axes.add_patch(
-            FancyBboxPatch((x - 0.62, 1.6), 1.24, 1.9, boxstyle="round,pad=0.02,rounding_size=0.14", fc=colour, ec="#8A939C")
+            FancyBboxPatch(
+                (x - 0.62, 1.6), 1.24, 1.9, boxstyle="round,pad=0.02,rounding_size=0.14", fc=colour, ec="#8A939C"
+            )
         )
         axes.text(x, 2.55, name, ha="center", va="center", fontsize=12, fontweight="bold")
     for start, end in ((1.1, 1.5), (2.8, 3.05), (4.1, 4.35), (5.65, 5.9), (6.95, 7.2), (8.5, 8.85)):
@@ -84,7 +87,7 @@ def draw(figure: Figure) -> Show:
     return show
 
 
-def column(axes: Axes, x: float, head: str):
+def column(axes: Axes, x: float, head: str) -> Text:
     """A column of numbers with a head; returns the text to be set."""
     axes.text(x, 4.35, head, ha="center", va="center", fontsize=10, color="#4A5560")
     return axes.text(x, 2.55, "", ha="center", va="center", fontsize=11, family="monospace", linespacing=1.55)

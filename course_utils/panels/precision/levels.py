@@ -1,4 +1,4 @@
-"""Min-max quantization of a trained layer: its weights, the values that are left, and what the network still gets right."""
+"""Min-max quantization of a trained layer: its weights, the values that are left, what the network still gets right."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -44,7 +44,9 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
     """
     room, model = classroom(data), trained(data)
     layers = weight_layers(model)
-    names = {f"W{i + 1}, {layer.weight.shape[0]} × {layer.weight.shape[1]}": i for i, layer in enumerate(layers.values())}
+    names = {
+        f"W{i + 1}, {layer.weight.shape[0]} × {layer.weight.shape[1]}": i for i, layer in enumerate(layers.values())
+    }
     controls: list = [
         Slider(name="bits", label="Bits b", values=BITS, value=4),
         Choice(name="layer", label="Layer in the picture", options=names),
@@ -120,7 +122,9 @@ def drawing(rows: int) -> Draw:
         (curve,) = right.plot([], [], "o-", color=COLOURS["blue"], label="quantized")
         whole = right.axhline(1, color=COLOURS["grey"], ls="--", lw=1.4, label="float32")
         (here,) = right.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
-        right.set(xlabel="bits b", ylabel=f"right, of {rows:,} test rows", ylim=(0, 1.03), xlim=(1.5, 10.5), xticks=BITS)
+        right.set(
+            xlabel="bits b", ylabel=f"right, of {rows:,} test rows", ylim=(0, 1.03), xlim=(1.5, 10.5), xticks=BITS
+        )
         right.set_title("All layers at b bits")
         right.legend(loc="lower right")
 

@@ -1,7 +1,7 @@
 """Which layer suffers most: one layer at a time at b bits, then all of them, then their inputs too."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ class Bars(NamedTuple):
 
 
 def sensitivity(data: str | Dataset = "digits") -> Panel:
-    """The accuracy with one layer at b bits, with all, and with their inputs at b bits too (lecture, figures 12, 13)."""
+    """Accuracy with one layer at b bits, with all, and with their inputs at b bits too (lecture, figures 12, 13)."""
     room, model = classroom(data), trained(data)
     layers = weight_layers(model)
     titles = {f"only W{i + 1}": [name] for i, name in enumerate(layers)} | {"all weights": list(layers)}
@@ -44,7 +44,7 @@ def sensitivity(data: str | Dataset = "digits") -> Panel:
 
     @lru_cache(maxsize=256)
     def bars(bits: int, ranges: str, codes: str) -> Bars:
-        settings = {"symmetric": codes == "symmetric", "per_channel": ranges == "row"}
+        settings: dict[str, Any] = {"symmetric": codes == "symmetric", "per_channel": ranges == "row"}
         found = {
             title: right_share(quantize_model(model, bits=dict.fromkeys(names, bits), **settings), room)
             for title, names in titles.items()
@@ -67,7 +67,10 @@ def drawing(titles: list[str]) -> Draw:
         bars = axes.barh(titles, np.ones(len(titles)), color=COLOURS["blue"], height=0.62)
         for bar, hatch in zip(bars, ["", "", "", "///", "..."], strict=False):
             bar.set(hatch=hatch, edgecolor="white")
-        texts = [axes.text(0.02, i, "", va="center", fontsize=10.5, fontweight="bold", bbox=BADGE) for i in range(len(titles))]
+        texts = [
+            axes.text(0.02, i, "", va="center", fontsize=10.5, fontweight="bold", bbox=BADGE)
+            for i in range(len(titles))
+        ]
         line = axes.axvline(1, color=COLOURS["orange"], ls="--", lw=1.8, label="float32")
         axes.invert_yaxis()
         axes.set(xlim=(0, 1.02), xlabel="right on the test rows")

@@ -111,4 +111,5 @@ def words(found: Courses) -> str:
     whole = f"in float32 it ended at {found.whole[1][-1]:.1%}"
     if not found.few[1]:
         return f"Ready to train with {setting}; {whole}."
-    return f"{setting[0].upper()}{setting[1:]}: {found.few[1][-1]:.1%} right after {len(found.few[0])} epochs; {whole}."
+    loss = f", training loss {found.few[0][-1]:.3g}" if found.few[0] else ""
+    return f"After {len(found.few[0])} epochs with {setting}: {found.few[1][-1]:.1%} right{loss}; {whole}."

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from course_utils.codebook import fit_codebook
+from course_utils.codebook import Codebook, fit_codebook
 from course_utils.data import Dataset
 from course_utils.layers import weight_layers
 from course_utils.panels.classroom import classroom, trained
@@ -53,7 +53,7 @@ def codebook(data: str | Dataset = "digits") -> Panel:
     ]
 
     @lru_cache(maxsize=512)
-    def fitted(layer: int, size: int, init: str, steps: int):
+    def fitted(layer: int, size: int, init: str, steps: int) -> Codebook:
         generator = torch.Generator().manual_seed(1)
         values = layers[layer][masks[layer]]
         return fit_codebook(values, size=size, init=init, iterations=steps, generator=generator)

@@ -2,7 +2,7 @@
 
 import copy
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 from torch import nn
@@ -60,15 +60,19 @@ def _make(data: str | Dataset) -> Frontier:
     room, model = classroom(data), trained(data)
     dense, whole = 4 * sum(p.numel() for p in model.parameters()), right_share(model, room)
     epochs = 4 if room.features <= 100 else 1
-    base = {"lr": 2e-3, "share_lr": 5e-4, "init": "exact", "batch_size": 64}
-    trains = {"prune_epochs": epochs, "share_epochs": max(1, epochs // 2)}
+    base: dict[str, Any] = {"lr": 2e-3, "share_lr": 5e-4, "init": "exact", "batch_size": 64}
+    trains: dict[str, Any] = {"prune_epochs": epochs, "share_epochs": max(1, epochs // 2)}
     recipes = {
         "pruning": {f"{k:.0%} kept": Recipe(prune=1 - k, prune_epochs=epochs, **base) for k in KEPT},
         "sharing": {f"{n} values": Recipe(levels=n, share_epochs=max(1, epochs // 2), **base) for n in LEVELS},
-        "pruning and sharing": {f"{k:.0%} kept, 8 values": Recipe(prune=1 - k, levels=8, **trains, **base) for k in KEPT},
+        "pruning and sharing": {
+            f"{k:.0%} kept, 8 values": Recipe(prune=1 - k, levels=8, **trains, **base) for k in KEPT
+        },
     }
     series = {
-        name: [Point(*written(model, recipe, room, dense, whole)[0:3:2], setting) for setting, recipe in settings.items()]
+        name: [
+            Point(*written(model, recipe, room, dense, whole)[0:3:2], setting) for setting, recipe in settings.items()
+        ]
         for name, settings in recipes.items()
     }
     series["low rank (SVD)"] = [low_rank_point(model, room, rank, epochs) for rank in RANKS]
@@ -84,7 +88,17 @@ def low_rank_point(model: nn.Sequential, data: Dataset, rank: int, epochs: int) 
         for layer in model
     ]
     thin = nn.Sequential(*layers)
-    fit(thin, data, epochs=epochs, lr=2e-3, schedule="cosine", batch_size=64, evaluate_every=0, device="cpu", progress=False)
+    fit(
+        thin,
+        data,
+        epochs=epochs,
+        lr=2e-3,
+        schedule="cosine",
+        batch_size=64,
+        evaluate_every=0,
+        device="cpu",
+        progress=False,
+    )
     arrays = {name: tensor.numpy() for name, tensor in thin.state_dict().items()}
     size = sum(len(part.data) for part in layout(arrays))
     return Point(size, right_share(thin.eval(), data), f"rank {rank}")
@@ -123,7 +137,9 @@ def drawing(found: Frontier) -> Draw:
             axes.plot(shares, heights, linestyle=LINE_STYLES[i], marker=MARKERS[i], ms=6, color=colours[i], label=name)
         axes.axhline(100 * found.whole, color=COLOURS["grey"], ls="--", lw=1.3, label="dense network")
         (here,) = axes.plot([], [], "o", ms=15, mfc="none", mew=2.4, color=COLOURS["ink"])
-        axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="right on test rows (%)")
+        axes.set(
+            xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="right on test rows (%)"
+        )
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()
         axes.legend(loc="lower right", fontsize=10)
@@ -139,4 +155,3 @@ def drawing(found: Frontier) -> Draw:
         return show
 
     return draw
-

@@ -140,7 +140,8 @@ def drawing(path: PruningPath) -> Draw:
             kept = np.mean(now != 0)
             return (
                 f"{state.sparsity:.0%} of all weights removed, {kept:.0%} of W{state.layer + 1} kept; "
-                f"rounds of retraining: {state.rounds}; {accuracy:.1%} right, before pruning {path.accuracy[0.0, 0]:.1%}."
+                f"rounds of retraining: {state.rounds}; {accuracy:.1%} right, before pruning "
+                f"{path.accuracy[0.0, 0]:.1%}."
             )
 
         return show

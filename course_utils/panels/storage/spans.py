@@ -25,7 +25,7 @@ Encoder = Callable[..., Any]
 
 
 class Spans(NamedTuple):
-    """A row of places: which hold a weight, the gaps written, which are fillers, and bits per weight for each of BITS."""
+    """A row of places: which hold a weight, the gaps written, which are fillers; bits per weight for each of BITS."""
 
     mask: np.ndarray
     gaps: np.ndarray
@@ -42,7 +42,9 @@ def gaps(*, encode: Encoder | None = None) -> Panel:
     """
     texts = [f"{d:.0%}" for d in DENSITIES]
     controls = [
-        Choice(name="row", label="Positions", options={"the lecture's example": "lecture", "drawn at random": "random"}),
+        Choice(
+            name="row", label="Positions", options={"the lecture's example": "lecture", "drawn at random": "random"}
+        ),
         Slider(name="bits", label="Bits b of a gap", values=BITS, value=3),
         Slider(name="density", label="Share of weights left (random)", values=DENSITIES, value=0.08, texts=texts),
         Button(name="again", label="Draw again"),
@@ -97,12 +99,19 @@ def drawing(own: bool) -> Draw:
         boxes = [above.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9)) for i in range(PLACES)]
         for i in range(0, PLACES, 4):
             above.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=8.5, color="#4A5560")
-        marks = [above.text(i + 0.5, 0.44, "", ha="center", va="center", fontsize=11, fontweight="bold") for i in range(PLACES)]
-        steps = [above.text(0, -0.55, "", ha="center", va="center", fontsize=11, fontweight="bold") for _ in range(PLACES)]
+        marks = [
+            above.text(i + 0.5, 0.44, "", ha="center", va="center", fontsize=11, fontweight="bold")
+            for i in range(PLACES)
+        ]
+        steps = [
+            above.text(0, -0.55, "", ha="center", va="center", fontsize=11, fontweight="bold") for _ in range(PLACES)
+        ]
         above.text(-0.2, -1.25, "■ a weight", color=COLOURS["blue"], fontsize=10, va="center")
         above.text(5.4, -1.25, "0 a filler zero", color=COLOURS["orange"], fontsize=10, va="center")
         above.text(12.4, -1.25, "below: the gaps that are stored", color=COLOURS["ink"], fontsize=10, va="center")
-        (curve,) = below.plot([], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights")
+        (curve,) = below.plot(
+            [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights"
+        )
         (here,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
         below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", ylim=(0, 30))
         below.set_ylabel(f"bits for each weight\n(gap + {VALUE_BITS} bits of value)")

@@ -50,7 +50,7 @@ def stack(data: str | Dataset = "digits") -> Panel:
     seen: dict[tuple[Any, ...], Written] = {}
 
     def compute(prune: bool, kept: float, share: bool, levels: float, coder: str) -> Iterator[Written]:
-        recipe = {"prune": 1 - kept if prune else None, "levels": int(levels) if share else None}
+        recipe: dict[str, Any] = {"prune": 1 - kept if prune else None, "levels": int(levels) if share else None}
         recipe["entropy"] = None if coder == "none" else coder
         if coder == "mixed" and not share:
             raise ValueError("mixed contexts need shared values: switch Share values on, or take Huffman")
@@ -59,7 +59,7 @@ def stack(data: str | Dataset = "digits") -> Panel:
             # At once, without retraining; then after retraining.
             yield written(model, Recipe(**recipe, init="exact"), room, dense, whole)
             # Weights that are shared keep being few; what was pruned stays pruned.
-            epochs = {"prune_epochs": 4 if prune else 0, "share_epochs": 2 if share else 0}
+            epochs: dict[str, Any] = {"prune_epochs": 4 if prune else 0, "share_epochs": 2 if share else 0}
             again = Recipe(**recipe, **epochs, init="exact", rounds=1, lr=2e-3, share_lr=5e-4, batch_size=64)
             seen[key] = written(model, again, room, dense, whole)
         yield seen[key]
@@ -85,13 +85,17 @@ def drawing(dense: int) -> Draw:
         bytes_, accuracy = figure.subplots(1, 2, width_ratios=[2.6, 1])
         colours = list(COLOURS.values())
         bars = [
-            bytes_.barh([0], [1], height=0.55, color=colours[i], hatch=HATCHES[i], edgecolor="white", lw=0, label=kind)[0]
+            bytes_.barh([0], [1], height=0.55, color=colours[i], hatch=HATCHES[i], edgecolor="white", lw=0, label=kind)[
+                0
+            ]
             for i, kind in enumerate(KINDS)
         ]
         bytes_.set(yticks=[], ylim=(-0.5, 0.5), xlabel="bytes of the file on the disk")
         bytes_.spines["left"].set_visible(False)
         note = bytes_.text(0, 0.36, "", fontsize=12, fontweight="bold", va="center")
-        bytes_.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=7, fontsize=9.5, columnspacing=1, handlelength=1.4)
+        bytes_.legend(
+            loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=7, fontsize=9.5, columnspacing=1, handlelength=1.4
+        )
         (right,) = accuracy.bar([0], [1], width=0.5, color=COLOURS["blue"])
         line = accuracy.axhline(1, color=COLOURS["orange"], ls="--")
         accuracy.set_xlabel("dashed: the dense network", fontsize=10)
@@ -111,8 +115,9 @@ def drawing(dense: int) -> Draw:
             line.set_ydata([found.whole] * 2)
             kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in found.by_kind.items())
             return (
-                f"A file of {found.size:,} bytes, {found.dense / found.size:.1f} times smaller than {found.dense:,} dense "
-                f"bytes ({kinds}); read back it gets {found.accuracy:.1%} right, the dense network {found.whole:.1%}."
+                f"A file of {found.size:,} bytes, {found.dense / found.size:.1f} times smaller than {found.dense:,} "
+                f"dense bytes ({kinds}); read back it gets {found.accuracy:.1%} right, the dense network "
+                f"{found.whole:.1%}."
             )
 
         return show

@@ -50,7 +50,9 @@ def huffman_tree(*, lengths: Lengths | None = None) -> Panel:
     """
     controls = [
         Choice(name="source", label="Symbols from", options={"indices of a codebook": "indices", "a text": "text"}),
-        Slider(name="bias", label="How biased the indices are", values=[round(0.1 * i, 1) for i in range(11)], value=0.3),
+        Slider(
+            name="bias", label="How biased the indices are", values=[round(0.1 * i, 1) for i in range(11)], value=0.3
+        ),
         Text(name="text", label="A text", value="deep compression", max_length=60),
     ]
 
@@ -80,7 +82,9 @@ def checked(lengths: Lengths, counts: list[int]) -> list[int]:
         raise ValueError(f"lengths must return {len(counts)} numbers, one for each count, got {len(found)}")
     kraft = sum(2.0**-n for n in found)
     if kraft > 1 or min(found) < 0:
-        raise ValueError(f"no prefix code has the lengths {found}: the sum of 2^-length is {kraft:g} and must be at most 1")
+        raise ValueError(
+            f"no prefix code has the lengths {found}: the sum of 2^-length is {kraft:g} and must be at most 1"
+        )
     return found
 
 
@@ -116,8 +120,9 @@ def draw(figure: Figure) -> Show:
     tree.set(xticks=[], yticks=[], title="The tree: 0 upwards, 1 downwards")
     tree.spines[:].set_visible(False)
     edges = [tree.plot([], [], "-", color="#8A939C", lw=1.6)[0] for _ in range(4 * MOST)]
-    tags = [tree.text(0, 0, "", fontsize=10, color=COLOURS["orange"], ha="center", va="center",
-                      bbox={"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none"}) for _ in range(4 * MOST)]  # fmt: skip
+    look: dict[str, Any] = {"fontsize": 10, "color": COLOURS["orange"], "ha": "center", "va": "center"}
+    look["bbox"] = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none"}
+    tags = [tree.text(0, 0, "", **look) for _ in range(4 * MOST)]
     leaves = [tree.text(0, 0, "", fontsize=12, fontweight="bold", va="center") for _ in range(MOST)]
     bars = table.barh(range(MOST), np.ones(MOST), height=0.62, color=COLOURS["blue"])
     notes = [table.text(0, i, "", va="center", fontsize=10, family="monospace") for i in range(MOST)]
