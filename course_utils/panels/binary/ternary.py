@@ -79,7 +79,7 @@ def drawing(rows: int) -> Draw:
         (accuracy,) = right.plot(
             [], [], "o-", ms=4, color=COLOURS["blue"], label=f"right, all layers ternary ({rows:,} rows)"
         )
-        here = right.axvline(0.7, color=COLOURS["ink"], lw=1)
+        here = right.axvline(0.7, ymax=0.74, color=COLOURS["ink"], lw=1)
         right.set(xlim=(-0.05, 2.05), ylim=(0, 1.35), xlabel="threshold / mean |w|", title="Every threshold")
         right.set_yticks([0, 0.25, 0.5, 0.75, 1])
         right.legend(loc="upper left", fontsize=9.5)
@@ -100,8 +100,8 @@ def drawing(rows: int) -> Draw:
             best = FACTORS[int(np.argmin(found.errors))]
             return (
                 f"Threshold {found.factor:g} × mean |w| = {found.threshold:.3f}: {found.zeros:.0%} of the weights "
-                f"become 0, the others ±{found.scale:.3f}; the layer's error is {found.errors[at]:.2f} (least at {best:g}), "
-                f"and {found.accuracies[at]:.1%} are right with all layers ternary."
+                f"become 0, the others ±{found.scale:.3f}; the layer's error is {found.errors[at]:.2f} (least at "
+                f"{best:g}), and {found.accuracies[at]:.1%} are right with all layers ternary."
             )
 
         return show

@@ -42,7 +42,7 @@ def left_out(data: str | Dataset = "digits") -> Panel:
     controls = [
         Choice(name="label", label="Class left out", options={str(i): i for i in range(room.classes)}, value=3),
         Slider(name="shift", label="Shift of the bias of that class", values=SHIFTS, value=0.0),
-        Slider(name="temperature", label="Temperature T", values=(1, 2, 4, 8, 20), value=8),
+        Slider(name="temperature", label="Temperature T", values=(1, 2, 4, 8, 20), value=2),
     ]
     done: dict[tuple[int, float], Tensor] = {}
 
@@ -88,7 +88,7 @@ def drawing(classes: int) -> Draw:
         curves.set(xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylabel="errors", ylim=(0, 100))
         curves.legend(loc="upper center", fontsize=10)
         bars = bars_side.bar(range(classes), np.ones(classes), color=COLOURS["blue"])
-        bars_side.set(xticks=range(classes), xlabel="class", title="Errors by class, at this shift", ylim=(0, 60))
+        bars_side.set(xticks=range(classes), xlabel="class", title="Errors by class, at this shift", ylim=(0, 30))
 
         def show(found: Missing) -> str:
             pairs = np.array([errors_at(found, shift) for shift in SHIFTS])
@@ -96,7 +96,7 @@ def drawing(classes: int) -> Draw:
             own.set_data(SHIFTS, pairs[:, 1])
             here.set_xdata([found.shift] * 2)
             mark.set_data([found.best], [3])
-            most = 1.6 * max(20, int(pairs[SHIFTS.index(0.0), 0]))
+            most = 2.2 * max(10, int(pairs[SHIFTS.index(0.0), 0]))
             if abs(curves.get_ylim()[1] - most) > 1:
                 curves.set_ylim(0, most)
             logits = found.logits.clone()

@@ -47,7 +47,7 @@ def softened(data: str | Dataset = "digits", *, softmax: Softmax | None = None) 
     # Beginning with those of which the teacher is least sure.
     rows = clear.argsort()[torch.linspace(0, len(clear) - 1, SHOWN).round().long()]
     controls = [
-        Slider(name="temperature", label="Temperature T", values=TEMPERATURES, value=1.0),
+        Slider(name="temperature", label="Temperature T", values=TEMPERATURES, value=4.0),
         Slider(name="row", label="Input, from doubtful to clear", values=list(range(1, SHOWN + 1)), value=2),
         Toggle(name="logarithmic", label="Logarithmic axis"),
     ]
