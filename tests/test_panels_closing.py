@@ -18,7 +18,7 @@ def made() -> list[Made]:
 
 def test_every_method_makes_a_smaller_file_that_works(made: list[Made]) -> None:
     dense = made[0]
-    assert str(dense.methods).startswith("nothing")
+    assert str(dense.methods).startswith("no method")
     assert dense.ratio == pytest.approx(1, abs=0.01)
     assert len({m.methods for m in made}) == len(made) >= len(LABELS)
     for one in made[1:]:

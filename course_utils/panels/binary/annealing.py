@@ -4,6 +4,7 @@
 rounding rounds the weight itself after each step; BinaryConnect rounds for the gradient and keeps a real weight.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ BEST = np.array([0.37, -0.18])  # where the loss is least
 NOISE = 1.0  # standard deviation of the gradients
 STEPS = 2_000
 EDGE = 1.5
+START = (-1.0, 1.0)
 
 
 class Walks(NamedTuple):
@@ -51,16 +53,16 @@ def walk(lr: float, *, seed: int = 0, keep_real: bool, steps: int = STEPS) -> np
     weight to the nearest point; otherwise the weight itself is rounded at random to one of its neighbours.
     """
     rng = np.random.default_rng(seed)
-    noise = rng.normal(0, NOISE, (2 * steps, 2))
-    draws = rng.random((2 * steps, 2))
-    real = np.array([-1.0, 1.0])
+    noise, draws = rng.normal(0, NOISE, (2, 2 * steps)), rng.random((2, 2 * steps))
     seen = np.empty((2 * steps, 2))
-    for t in range(2 * steps):
-        point = np.round(real / GRID) * GRID if keep_real else real
-        seen[t] = point
-        moved = real - lr * (point - BEST + noise[t])
-        real = moved if keep_real else np.floor(moved / GRID + draws[t]) * GRID
-        real = np.clip(real, -EDGE, EDGE)
+    for i, (best, real) in enumerate(zip(BEST.tolist(), START, strict=True)):  # each weight has a loss of its own
+        for t, (shock, draw) in enumerate(zip(noise[i].tolist(), draws[i].tolist(), strict=True)):
+            point = round(real / GRID) * GRID if keep_real else real
+            seen[t, i] = point
+            real -= lr * (point - best + shock)
+            if not keep_real:
+                real = math.floor(real / GRID + draw) * GRID
+            real = min(max(real, -EDGE), EDGE)
     return seen[steps:]
 
 

@@ -132,8 +132,9 @@ def drawing(trained: Noises) -> Draw:
 
         def show(wall: Wall) -> str:
             for kind, image in maps.items():
-                image.set_data(mosaic(wall.images[kind], side))
                 spread = float(np.quantile(abs(wall.images[kind]), 0.99))
+                # A hundred shades are enough for the eye, and travel to the browser as a palette.
+                image.set_data(np.round(mosaic(wall.images[kind], side) / spread * 50) * spread / 50)
                 image.set_clim(-spread, spread)
             clipped = np.mean(abs(first_layer(trained.models["stoch"]).weight.detach().numpy()) > 0.99)
             errors = ", ".join(f"{name} {trained.errors[kind]:.1f} %" for name, kind in KINDS.items())

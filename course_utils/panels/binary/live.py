@@ -11,7 +11,7 @@ from course_utils.panels.binary.features import first_layer, make_network, setti
 from course_utils.panels.classroom import classroom, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, Histogram
 from course_utils.train import fit_epochs
 
 __all__ = ["live_training"]
@@ -66,7 +66,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
 def draw(figure: Figure) -> Show:
     """The histogram of the real weights, and two curves."""
     left, right = figure.subplots(1, 2)
-    bars = left.bar(BINS[:-1], np.ones(len(BINS) - 1), width=BINS[1] - BINS[0], align="edge", color=COLOURS["blue"])
+    bars = Histogram(left, color=COLOURS["blue"])
     left.axvline(0, color=COLOURS["ink"], lw=1)
     left.set(xlim=(-1.05, 1.05), ylim=(0, 1.05), yticks=[], xlabel="real weight of the first layer")
     left.set_title("Where the real weights are")
@@ -77,8 +77,7 @@ def draw(figure: Figure) -> Show:
 
     def show(growing: Growing) -> str:
         counts, _ = np.histogram(np.clip(growing.weights, -1, 1), BINS)
-        for bar, height in zip(bars, counts / counts.max(), strict=True):
-            bar.set_height(height)
+        bars.show(counts / counts.max(), BINS)
         x = range(len(growing.accuracy))
         accuracy.set_data(x, growing.accuracy)
         flipped.set_data(x, growing.flipped)

@@ -13,7 +13,7 @@ from course_utils.panels.classroom import classroom, trained
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.precision.levels import accuracy_with
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, Histogram, move_limits
 
 __all__ = ["ternary"]
 
@@ -69,7 +69,8 @@ def drawing(rows: int) -> Draw:
 
     def draw(figure: Figure) -> Show:
         left, right = figure.subplots(1, 2)
-        bars = left.bar(np.zeros(BINS), np.ones(BINS), width=0.01)
+        others = Histogram(left, color=COLOURS["sky"])
+        zeros = Histogram(left, color="#C3CBD2")
         values = left.vlines([0, 0, 0], 0, 1.04, color=COLOURS["orange"], lw=2.2, label="the three values")
         left.set(yticks=[], ylim=(0, 1.3), xlabel="value of a weight", title="Grey becomes 0, blue −t or +t")
         left.legend(loc="upper right", fontsize=10)
@@ -87,12 +88,11 @@ def drawing(rows: int) -> Draw:
         def show(found: Ternary) -> str:
             edge = float(np.abs(found.weights).max()) * 1.05
             counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
-            for bar, count, x in zip(bars, counts / counts.max(), edges, strict=False):
-                middle = x + (edges[1] - edges[0]) / 2
-                bar.set(x=x, width=edges[1] - edges[0], height=count)
-                bar.set_facecolor("#C3CBD2" if abs(middle) <= found.threshold else COLOURS["sky"])
+            small = np.abs(edges[:-1] + edges[1:]) / 2 <= found.threshold
+            others.show(counts / counts.max() * ~small, edges)
+            zeros.show(counts / counts.max() * small, edges)
             values.set_segments([[(v, 0), (v, 1.04)] for v in (-found.scale, 0, found.scale)])
-            left.set_xlim(-edge, edge)
+            move_limits(left, x=(-edge, edge))
             error.set_data(FACTORS, found.errors)
             accuracy.set_data(FACTORS, found.accuracies)
             here.set_xdata([found.factor] * 2)

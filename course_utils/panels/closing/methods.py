@@ -50,7 +50,7 @@ class Methods:
         return [LABELS[field.name] for field in fields(self) if getattr(self, field.name)]
 
     def __str__(self) -> str:
-        return ", ".join(self.names) or "nothing: the dense network"
+        return ", ".join(self.names) or "no method, the dense network"
 
 
 LABELS = {

@@ -15,7 +15,7 @@ from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.distilling.live import Taught, student_for
 from course_utils.panels.distilling.teacher import teacher
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, move_limits
 from course_utils.train import fit_epochs
 
 __all__ = ["left_out"]
@@ -97,8 +97,7 @@ def drawing(classes: int) -> Draw:
             here.set_xdata([found.shift] * 2)
             mark.set_data([found.best], [3])
             most = 2.2 * max(10, int(pairs[SHIFTS.index(0.0), 0]))
-            if abs(curves.get_ylim()[1] - most) > 1:
-                curves.set_ylim(0, most)
+            move_limits(curves, y=(0.0, most))
             logits = found.logits.clone()
             logits[:, found.label] += found.shift
             wrong = logits.argmax(1) != found.labels

@@ -61,7 +61,7 @@ def softened(data: str | Dataset = "digits", *, softmax: Softmax | None = None) 
         return Answer(image.numpy(), int(room.y_test[i]), soft[0].numpy(), hard, temperature, logarithmic)
 
     title = "What the teacher thinks" if softmax is None else "What the teacher thinks, by your softmax"
-    return Panel(title, controls, compute, drawing(room.classes), size=(900, 350))
+    return Panel(title, controls, compute, drawing(room), size=(900, 350))
 
 
 def checked(softmax: Softmax, z: Tensor, temperature: float) -> Tensor:
@@ -75,12 +75,14 @@ def checked(softmax: Softmax, z: Tensor, temperature: float) -> Tensor:
     return found.detach()
 
 
-def drawing(classes: int) -> Draw:
-    """The drawing for so many classes."""
+def drawing(data: Dataset) -> Draw:
+    """The drawing for inputs and classes like those of a data set."""
+    classes = data.classes
+    shape = data.input_shape[-2:] if len(data.input_shape) > 1 else (1, data.features)
 
     def draw(figure: Figure) -> Show:
         picture, axes = figure.subplots(1, 2, width_ratios=[1, 2.6])
-        image = picture.imshow(np.zeros((2, 2)), cmap="gray_r", vmin=0, vmax=1)
+        image = picture.imshow(np.zeros(shape), cmap="gray_r", vmin=0, vmax=1)
         picture.set(xticks=[], yticks=[])
         picture.spines[:].set_visible(False)
         caption = picture.set_title("Label 0")
@@ -94,7 +96,6 @@ def drawing(classes: int) -> Draw:
 
         def show(answer: Answer) -> str:
             image.set_data(answer.image)
-            image.set_extent((-0.5, answer.image.shape[1] - 0.5, answer.image.shape[0] - 0.5, -0.5))
             image.set_clim(0, float(answer.image.max()))
             caption.set_text(f"Label {answer.label}")
             scale = "log" if answer.logarithmic else "linear"

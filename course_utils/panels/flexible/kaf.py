@@ -16,7 +16,7 @@ from course_utils.plots import COLOURS
 
 __all__ = ["kaf"]
 
-S = torch.linspace(-5, 5, 401)
+S = torch.linspace(-5, 5, 251)
 BOUNDARY = 3.0
 MOST = 30
 FACTORS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -95,33 +95,25 @@ def drawing(name: str) -> Draw:
         stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
         (dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
         coefficients.axhline(0, color="#C9CFD5", lw=1)
-        coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α", ylim=(-1, 1))
+        coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α")
+        coefficients.set_yscale("symlog", linthresh=1)  # they go from hundredths to thousands
+        coefficients.set(ylim=(-2e4, 2e4), yticks=[-1e4, -100, -1, 0, 1, 100, 1e4])
+        coefficients.set_yticklabels(["−10⁴", "−100", "−1", "0", "1", "100", "10⁴"])
 
         def show(basis: Basis) -> str:
             for i, line in enumerate(parts):
-                line.set_data(*((S, basis.parts[i]) if i < len(basis.parts) else ([], [])))
+                line.set_visible(i < len(basis.parts))
+                if i < len(basis.parts):
+                    line.set_data(S, basis.parts[i])
             value.set_data(S, basis.value)
             target.set_data(*(([], []) if basis.target is None else (S, basis.target)))
             stems.set_segments([[(d, 0), (d, a)] for d, a in zip(basis.dictionary, basis.alpha, strict=True)])
             dots.set_data(basis.dictionary, basis.alpha)
-            edge = tidy_edge(float(np.abs(basis.alpha).max()))
-            if coefficients.get_ylim() != (-edge, edge):
-                coefficients.set_ylim(-edge, edge)
             return words(basis)
 
         return show
 
     return draw
-
-
-def tidy_edge(most: float) -> float:
-    """A round number above `most`, so that the axis moves seldom.
-
-    >>> tidy_edge(0.7), tidy_edge(130.0)
-    (1.0, 200.0)
-    """
-    scale = 10.0 ** np.floor(np.log10(max(most, 1e-3)))
-    return float(next(m for m in (1, 2, 5, 10) if m * scale >= most) * scale)
 
 
 def words(basis: Basis) -> str:

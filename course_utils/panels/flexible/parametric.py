@@ -37,9 +37,10 @@ def parametric(*, activation: Activation | None = None) -> Panel:
 
     `activation`: your own ``activation(s, a, b)`` of a tensor and two numbers, in the place of these.
     """
+    steepness = "b, of the tanh" if activation is None else "b"
     controls: list = [
         Slider(name="a", label="a", values=[round(-2 + 0.1 * i, 1) for i in range(41)], value=1.0),
-        Slider(name="b", label="b, of the tanh", values=[round(0.1 * i, 1) for i in range(1, 61)], value=2.0),
+        Slider(name="b", label=steepness, values=[round(0.1 * i, 1) for i in range(1, 61)], value=2.0),
     ]
     if activation is None:
         kinds = {"scaled tanh (13)": "tanh", "PReLU (14), slope a below 0": "prelu"}

@@ -34,7 +34,7 @@ def piecewise() -> Panel:
     All b but the last two lie at equal distances within the range, the a are the best for them (least squares).
     """
     controls = [
-        Slider(name="segments", label="S, number of hinges", values=list(range(1, MOST + 1)), value=3),
+        Slider(name="segments", label="S, number of hinges", values=list(range(1, MOST + 1)), value=5),
         Text(name="target", label="Function of s to follow", value="sin(2*s)", max_length=60),
         Toggle(name="parts", label="Show the hinges", value=True),
     ]
@@ -57,7 +57,10 @@ def fitted_apl(target: str, segments: int) -> tuple[APL, torch.Tensor]:
     with torch.no_grad():
         # Hinges with kinks far to the right are straight lines within the range: two of them give height and slope.
         far = torch.tensor([2 * RANGE, 4 * RANGE])[:segments]
-        b = torch.cat([torch.linspace(-RANGE, RANGE, segments - len(far) + 2)[1:-1], far])
+        # Not at 0, where the ReLU has its kink already.
+        n = segments - len(far)
+        inside = -RANGE + 2 * RANGE * (torch.arange(n) + 1 / 3) / max(1, n)
+        b = torch.cat([inside, far])
         hinges = (b - S.unsqueeze(1)).clamp(min=0).double()
         a = torch.linalg.lstsq(hinges, (goal - S.clamp(min=0)).double().unsqueeze(1)).solution
         unit.a.copy_(a.float())

@@ -14,7 +14,7 @@ from course_utils.layers import weight_layers
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, Histogram, move_limits
 from course_utils.quantize import fake_quantize
 
 __all__ = ["Levelled", "levels"]
@@ -115,7 +115,7 @@ def drawing(rows: int) -> Draw:
 
     def draw(figure: Figure) -> Show:
         left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
-        bars = left.bar(np.zeros(BINS), np.ones(BINS), color="#CBD3DA", width=0.01)
+        bars = Histogram(left, color="#CBD3DA")
         values = left.vlines([0], 0, 1, color=COLOURS["orange"], lw=1.1)
         left.set(xlabel="value of a weight", yticks=[], ylim=(0, 1.08))
         left.set_title("Weights (grey) and the values that are left (orange)")
@@ -131,13 +131,12 @@ def drawing(rows: int) -> Draw:
         def show(found: Levelled) -> str:
             edge = float(np.abs(found.weights).max()) * 1.05
             counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
-            for bar, count, x in zip(bars, counts / counts.max(), edges, strict=False):
-                bar.set(x=x, width=edges[1] - edges[0], height=count)
+            bars.show(counts / counts.max(), edges)
             different = np.unique(found.quantized)
             shown = different[np.linspace(0, len(different) - 1, min(len(different), 400)).astype(int)]
             height = 1.0 if len(different) <= 40 else 0.18
             values.set_segments([[(v, 0), (v, height)] for v in shown])
-            left.set_xlim(-edge, edge)
+            move_limits(left, x=(-edge, edge))
             curve.set_data(BITS, found.accuracies)
             whole.set_ydata([found.float_accuracy] * 2)
             here.set_data([found.bits], [found.accuracies[BITS.index(found.bits)]])

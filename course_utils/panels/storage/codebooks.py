@@ -14,7 +14,7 @@ from course_utils.panels.classroom import classroom, trained
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Panel, Show
 from course_utils.panels.precision.levels import accuracy_with
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, Histogram, move_limits
 from course_utils.prune import magnitude_mask
 
 __all__ = ["codebook"]
@@ -91,7 +91,7 @@ def padded(centroids: torch.Tensor, size: int) -> np.ndarray:
 def draw(figure: Figure) -> Show:
     """Above the histogram with the centroids, below their paths over the steps."""
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.1])
-    bars = above.bar(np.zeros(BINS), np.ones(BINS), color="#CBD3DA", width=0.01)
+    bars = Histogram(above, color="#CBD3DA")
     lines = above.vlines([0], 0, 1, color=COLOURS["orange"], lw=1.6)
     above.set(yticks=[], ylim=(0, 1.06), title="The weights that pruning left (30 %), and the centroids")
     paths = [below.plot([], [], color=COLOURS["orange"], lw=1.1)[0] for _ in range(max(SIZES))]
@@ -102,15 +102,14 @@ def draw(figure: Figure) -> Show:
     def show(moving: Moving) -> str:
         edge = float(np.abs(moving.weights).max()) * 1.05
         counts, edges = np.histogram(moving.weights, BINS, (-edge, edge))
-        for bar, count, x in zip(bars, counts / counts.max(), edges, strict=False):
-            bar.set(x=x, width=edges[1] - edges[0], height=count)
+        bars.show(counts / counts.max(), edges)
         now = moving.paths[moving.at]
         lines.set_segments([[(v, 0), (v, 1.0)] for v in now[~np.isnan(now)]])
         for i, path in enumerate(paths):
             known = i < moving.paths.shape[1]
             path.set_data(moving.paths[:, i] if known else [], range(len(STEPS)) if known else [])
         here.set_data(now, np.full(len(now), moving.at))
-        above.set_xlim(-edge, edge)
+        move_limits(above, x=(-edge, edge))
         k = moving.paths.shape[1]
         empty = int((moving.counts == 0).sum())
         return (

@@ -12,7 +12,7 @@ from course_utils.layers import weight_layers
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, Histogram, move_limits
 from course_utils.prune import Pruner
 from course_utils.train import fit
 
@@ -105,8 +105,8 @@ def drawing(path: PruningPath) -> Draw:
 
     def draw(figure: Figure) -> Show:
         left, right = figure.subplots(1, 2)
-        before = left.bar(np.zeros(BINS), np.ones(BINS), width=0.01, color="#D9DEE2", label="before")
-        after = left.bar(np.zeros(BINS), np.ones(BINS), width=0.01, color=COLOURS["blue"], label="left, and retrained")
+        before = Histogram(left, color="#D9DEE2", label="before")
+        after = Histogram(left, color=COLOURS["blue"], label="left, and retrained")
         left.set(yticks=[], ylim=(0, 1.25), xlabel="value of a weight", title="Weights of the layer, zeros left out")
         left.legend(loc="upper right", fontsize=10)
         x = [1 / (1 - s) for s in SPARSITIES]
@@ -132,9 +132,8 @@ def drawing(path: PruningPath) -> Draw:
             most, edges = np.histogram(dense, BINS, (-edge, edge))
             for bars, values in ((before, dense), (after, now[now != 0])):
                 counts, _ = np.histogram(values, BINS, (-edge, edge))
-                for bar, count, start in zip(bars, counts / most.max(), edges, strict=False):
-                    bar.set(x=start, width=edges[1] - edges[0], height=count)
-            left.set_xlim(-edge, edge)
+                bars.show(counts / most.max(), edges)
+            move_limits(left, x=(-edge, edge))
             accuracy = path.accuracy[state.sparsity, state.rounds]
             here.set_data([1 / (1 - state.sparsity)], [accuracy])
             kept = np.mean(now != 0)

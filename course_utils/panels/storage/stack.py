@@ -13,7 +13,7 @@ from course_utils.data import Dataset
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, HATCHES
+from course_utils.plots import COLOURS, HATCHES, move_limits
 
 __all__ = ["stack", "written"]
 
@@ -108,7 +108,7 @@ def drawing(dense: int) -> Draw:
                 width = found.by_kind.get(kind, 0.0)
                 bar.set(x=left, width=width)
                 left += width
-            bytes_.set_xlim(0, nice(found.size))
+            move_limits(bytes_, x=(0.0, nice(found.size)))
             note.set_text(f"{found.size:,} bytes, {found.dense / found.size:.1f} times smaller")
             right.set_height(found.accuracy)
             value.set_text(f"{found.accuracy:.1%}")

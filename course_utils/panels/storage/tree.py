@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from course_utils.huffman import HuffmanCode
 from course_utils.panels.controls import Choice, Slider, Text
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, move_limits
 
 __all__ = ["Tree", "huffman_tree"]
 
@@ -151,8 +151,7 @@ def draw(figure: Figure) -> Show:
                 note.set_position((0.72, row))
                 note.set_text(f"{share:4.0%}  {found.words[i]}")
                 bar.set_width(share * 0.7 / max(found.counts) * total)
-        tree.set_xlim(-0.2, deepest + 0.9)
-        tree.set_ylim(len(order) - 0.4, -0.6)
+        move_limits(tree, x=(-0.2, deepest + 0.9), y=(len(order) - 0.4, -0.6))
         return (
             f"{len(order)} symbols in {merges(found.counts)} joinings: {found.mean:.3f} bits each on average, from "
             f"{min(found.lengths)} to {max(found.lengths)}; with words of one length {found.fixed}; the entropy is "
@@ -171,12 +170,11 @@ def draw_tree(edges: list[Any], tags: list[Any], leaves: dict[str, float]) -> No
             rows[start] = sum(children) / len(children)
     lines = [(word[:-1], word) for word in sorted(rows) if word]
     for i, (edge, tag) in enumerate(zip(edges, tags, strict=True)):
+        edge.set_visible(i < len(lines))
+        tag.set_visible(i < len(lines))
         if i < len(lines):
             parent, child = lines[i]
             x, y = (len(parent), len(child)), (rows[parent], rows[child])
             edge.set_data([x[0], x[0], x[1]], [y[0], y[1], y[1]])
             tag.set_position((x[0] + 0.5, y[1]))
             tag.set_text(child[-1])
-        else:
-            edge.set_data([], [])
-            tag.set_text("")
