@@ -48,6 +48,47 @@ def test_is_kept_with_its_outputs(path: Path) -> None:
 
 
 @each_notebook
+def test_shows_no_warnings(path: Path) -> None:
+    for cell in read(path):
+        for output in cell.get("outputs", []):
+            assert output.get("name") != "stderr", output.get("text")
+
+
+@pytest.mark.slow
+@each_section
+def test_shows_the_same_when_it_runs_again(path: Path, tmp_path: Path) -> None:
+    first, second = (outputs_of(path, tmp_path / str(i)) for i in range(2))
+    assert first == second
+
+
+@pytest.mark.slow
+@each_section
+def test_runs_on_mnist_by_changing_one_name(
+    path: Path, tmp_path: Path, data_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_DATA", str(data_root))
+    assert 'DATA = "digits"' in path.read_text(encoding="utf-8").replace('\\"', '"')
+    outputs_of(path, tmp_path, old='DATA = "digits"', new='DATA = "mnist"')
+
+
+def outputs_of(path: Path, folder: Path, *, old: str = "", new: str = "") -> list[Any]:
+    """What a fresh kernel shows for each code cell, once `old` is replaced in all cells."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    folder.mkdir(exist_ok=True)
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace(old, new) if old else cell.source
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    return [
+        [(o.get("text"), o.get("data", {}).get("text/plain"), o.get("data", {}).get("image/png")) for o in cell.outputs]
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+    ]
+
+
+@each_notebook
 def test_each_picture_says_in_words_what_it_shows(path: Path) -> None:
     for cell in read(path):
         for output in cell.get("outputs", []):
