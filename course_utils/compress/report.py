@@ -71,11 +71,13 @@ class Report:
     def of(cls, network: "CompressedModel") -> "Report":
         """The report of a compressed network."""
         parts: dict[tuple[str, str], float] = {}
+        unshared = {n for n, v in network.arrays.items() if isinstance(v, Coded) and v.entropy == "in order"}
         for part in network.layout():
             total = sum(part.bits.values())
             shares = {key: bits / total for key, bits in part.bits.items()} if total else {(part.array, part.what): 1.0}
             for (array, what), share in shares.items():
-                key = (array, what if what != "stream" else "values")
+                # Weights that do not share values are written in order, in the place of a codebook.
+                key = (array, "values" if what == "stream" or (array in unshared and what == "codebook") else what)
                 parts[key] = parts.get(key, 0.0) + share * len(part.data)
         layers = [_layer(n, v, parts) for n, v in network.arrays.items() if isinstance(v, Coded) and v.mask.ndim > 1]
         return cls(tuple(layers), parts, round(sum(parts.values())), network.dense_bytes)
@@ -154,13 +156,12 @@ def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Laye
     level_bits = 8 * itemsize if value.entropy == "in order" else max(0, math.ceil(math.log2(max(1, levels))))
     entries, gap_bits = _gap_entries(value.mask, level_bits, value.gap_bits or None)
     listed = value.entropy == "in order"  # the codebook are the values
-    value_bytes = coded.get("values", 0.0) + (coded.get("codebook", 0.0) if listed else 0.0)
     return Layer(
         name=name,
         weights=size,
         kept=kept,
         weight_bits=level_bits,
-        weight_coded=8 * value_bytes / max(1, kept),
+        weight_coded=8 * coded.get("values", 0.0) / max(1, kept),
         index_bits=gap_bits,
         index_coded=8 * coded.get("positions", 0.0) / max(1, kept),
         bytes_fixed=entries * (level_bits + gap_bits) / 8 + (0 if listed else levels * itemsize),

@@ -69,6 +69,7 @@ def draw(figure: Figure) -> Show:
     bars = Histogram(left, color=COLOURS["blue"])
     left.axvline(0, color=COLOURS["ink"], lw=1)
     left.set(xlim=(-1.05, 1.05), ylim=(0, 1.05), yticks=[], xlabel="real weight of the first layer")
+    left.set_xticks([-1, -0.5, 0, 0.5, 1])
     left.set_title("Where the real weights are")
     (accuracy,) = right.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="right on test rows")
     (flipped,) = right.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="signs flipped in the epoch")

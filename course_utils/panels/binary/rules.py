@@ -78,12 +78,12 @@ def drawing(name: str) -> Draw:
         left, right = figure.subplots(1, 2)
         (curve,) = left.plot([], [], color=COLOURS["blue"], label="probability of +1")
         (here,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
-        left.set(xlim=(-2, 2), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
+        left.set(xlim=(-2.1, 2.1), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=10)
         right.plot(W, W, color="#B9C0C7", lw=1.4, label="w itself")
         (mean,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
         (expected,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")
-        right.set(xlim=(-2, 2), ylim=(-1.5, 1.5), xlabel="weight w", title="What the signs are on average")
+        right.set(xlim=(-2.1, 2.1), ylim=(-1.5, 1.5), xlabel="weight w", title="What the signs are on average")
         right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, fontsize=9.5, columnspacing=1)
 
         def show(drawn: Drawn) -> str:

@@ -15,6 +15,7 @@ from course_utils.plots import COLOURS
 __all__ = ["everything"]
 
 LINES = 12  # of the table
+SPELLED = 4  # methods of a line; where there are more, the others are counted
 ORDERS = {"bytes, the smallest first": "size", "accuracy, the best first": "accuracy", "as they were made": "made"}
 
 
@@ -67,14 +68,17 @@ def short(methods: Methods) -> str:
         "penalty": "penalty", "low_rank": "low rank", "distill": "student", "kaf": "KAF", "prune": "prune",
         "binary": "1 bit", "quantize": "4 bit", "share": "share", "coder": "coder",
     }  # fmt: skip
-    return " + ".join(words[name] for name in LABELS if getattr(methods, name)) or "dense network"
+    chosen = [words[name] for name in LABELS if getattr(methods, name)]
+    if len(chosen) > SPELLED:
+        chosen = [*chosen[:2], f"{len(chosen) - 2} more"]
+    return " + ".join(chosen) or "dense network"
 
 
 def drawing(rows: int) -> Draw:
     """The drawing, for a test set of so many rows."""
 
     def draw(figure: Figure) -> Show:
-        axes, table = figure.subplots(1, 2, width_ratios=[1.25, 1])
+        axes, table = figure.subplots(1, 2, width_ratios=[1, 1])
         (all_,) = axes.plot([], [], "o", ms=7, color=COLOURS["sky"], mec=COLOURS["blue"], label="networks so far")
         (best,) = axes.plot(
             [], [], "-", color=COLOURS["blue"], lw=1.4, drawstyle="steps-post", label="best for these bytes"
@@ -87,11 +91,11 @@ def drawing(rows: int) -> Draw:
         )
         axes.minorticks_off()
         axes.legend(loc="lower right", fontsize=10)
-        table.set(xlim=(0, 1), ylim=(LINES + 0.5, -1.2), xticks=[], yticks=[])
+        table.set(xlim=(0, 1), ylim=(LINES + 0.5, -1.3), xticks=[], yticks=[])
         table.spines[:].set_visible(False)
-        places = {"methods": (0.0, "left"), "bytes": (0.74, "right"), "ratio": (0.87, "right"), "right": (1.0, "right")}
+        places = {"methods": (0.0, "left"), "bytes": (0.7, "right"), "ratio": (0.85, "right"), "right": (1.0, "right")}
         for name, (x, side) in places.items():
-            table.text(x, -0.7, name, ha=side, va="center", fontsize=10.5, fontweight="bold")
+            table.text(x, -0.85, name, ha=side, va="center", fontsize=10.5, fontweight="bold")
         cells = [
             [table.text(x, i, "", ha=side, va="center", fontsize=10) for x, side in places.values()]
             for i in range(LINES)
@@ -145,10 +149,8 @@ def words(seen: Seen) -> str:
     now = seen.now
     state = "" if seen.finished else "On the way to: "
     beaten = sum(m.size < now.size and m.accuracy > now.accuracy for m in seen.made)
-    rank = (
-        "no network so far is smaller and better" if not beaten else f"{beaten} networks so far are smaller and better"
-    )
+    count = {0: "no network so far is", 1: "one network so far is"}.get(beaten, f"{beaten} networks so far are")
     return (
         f"{state}{now.methods}: a file of {now.size:,} bytes, {now.ratio:.1f} times smaller than the dense weights, "
-        f"{now.accuracy:.1%} right; {rank}."
+        f"{now.accuracy:.1%} right; {count} smaller and better."
     )

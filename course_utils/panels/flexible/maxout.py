@@ -17,7 +17,7 @@ __all__ = ["maxout"]
 
 MOST = 8
 X = np.linspace(-2, 2, 161)
-GRID = np.stack(np.meshgrid(np.linspace(-2, 2, 121), np.linspace(-2, 2, 121)), -1)
+GRID = np.stack(np.meshgrid(np.linspace(-2, 2, 241), np.linspace(-2, 2, 241)), -1)
 PIECES = ["#CFE3F2", "#F6D9C6", "#CFEBE0", "#EAD5E6", "#F8E7C4", "#DDF0FB", "#DADDE1", "#F3C9B5"]
 
 

@@ -59,7 +59,7 @@ def parametric(*, activation: Activation | None = None) -> Panel:
         return Curve(g.detach().numpy(), slope.numpy(), name)
 
     title = "Activations with parameters" if activation is None else "Your activation"
-    return Panel(title, controls, compute, draw, size=(900, 340))
+    return Panel(title, controls, compute, draw, size=(900, 370))
 
 
 def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:
@@ -83,7 +83,8 @@ def draw(figure: Figure) -> Show:
     (slope,) = right.plot([], [], color=COLOURS["orange"], label="dg/ds")
     left.set(ylim=(-3, 3), title="The activation")
     right.set(ylim=(-2.5, 6.5), title="Its derivative")
-    left.legend(loc="upper left")
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
     def show(curve: Curve) -> str:
         value.set_data(S, curve.value)

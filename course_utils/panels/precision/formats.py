@@ -19,6 +19,7 @@ __all__ = ["Stored", "one_number", "store"]
 FLOATS = {"float32": (8, 23, torch.float32), "float16": (5, 10, torch.float16), "bfloat16": (8, 7, torch.bfloat16)}
 FIELDS = {"sign": "#D55E00", "exponent": "#009E73", "mantissa": "#0072B2", "whole part": "#009E73"}
 FIELDS |= {"fraction": "#0072B2"}
+WIDTHS = {"sign": 2.4, "exponent": 4.6, "mantissa": 4.6, "whole part": 5.0, "fraction": 4.0}  # of the words, in bits
 MOST_BITS = 32
 SIZES = np.geomspace(1e-9, 1e9, 400)
 
@@ -118,12 +119,11 @@ def draw(figure: Figure) -> Show:
                 box.set_x(offset + i + 0.04)
                 box.set_facecolor(FIELDS[stored.fields[i]])
                 digit.set_x(offset + i + 0.5)
-        present = list(dict.fromkeys(stored.fields))
-        for text, name in zip(names, [*present, "", ""][:3], strict=True):
+        places = captions(stored.fields)
+        for text, name in zip(names, [*places, "", ""][:3], strict=True):
             text.set_text(name)
             if name:
-                places = [i for i, field in enumerate(stored.fields) if field == name]
-                text.set_x(offset + (places[0] + places[-1] + 1) / 2)
+                text.set_x(offset + places[name])
                 text.set_color(FIELDS[name])
         line.set_data(SIZES, stored.spacing)
         size = abs(stored.value)
@@ -133,6 +133,19 @@ def draw(figure: Figure) -> Show:
         return words(stored)
 
     return show
+
+
+def captions(fields: list[str]) -> dict[str, float]:
+    """Where the middle of each field's name stands: under its bits, but no name over another one."""
+    middle = {name: (fields.index(name) + len(fields) - fields[::-1].index(name)) / 2 for name in dict.fromkeys(fields)}
+    names = list(middle)
+    anchor = min(1, len(names) - 1)  # the second name stays; the first gives way to the left, the third to the right
+    for i, side in ((anchor - 1, -1), (anchor + 1, 1)):
+        if 0 <= i < len(names) and i != anchor:
+            apart = (WIDTHS[names[i]] + WIDTHS[names[anchor]]) / 2
+            free = middle[names[anchor]] + side * apart
+            middle[names[i]] = min(middle[names[i]], free) if side < 0 else max(middle[names[i]], free)
+    return middle
 
 
 def words(stored: Stored) -> str:
@@ -145,6 +158,7 @@ def words(stored: Stored) -> str:
     elif stored.value == 0:
         lost = "the number is too small for it and is lost"
     else:
-        lost = f"off by {error:.3g}, which is {error / abs(stored.asked):.2%} of it"
+        share = error / abs(stored.asked)
+        lost = f"off by {error:.3g}, " + (f"{share:.2%} of it" if share >= 1e-4 else f"one part in {1 / share:,.0f}")
     kept = f"{stored.asked:.9g} is kept as {stored.value:.9g}: {lost}"
     return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {kept}."

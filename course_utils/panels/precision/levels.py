@@ -129,10 +129,12 @@ def drawing(rows: int) -> Draw:
         right.legend(loc="lower right")
 
         def show(found: Levelled) -> str:
-            edge = float(np.abs(found.weights).max()) * 1.05
+            different = np.unique(found.quantized)
+            outermost = float(np.abs(found.weights).max())
+            # The outermost code may lie beyond the outermost weight; a reader's code anywhere.
+            edge = 1.05 * max(outermost, min(float(np.abs(different).max()), 2 * outermost))
             counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
             bars.show(counts / counts.max(), edges)
-            different = np.unique(found.quantized)
             shown = different[np.linspace(0, len(different) - 1, min(len(different), 400)).astype(int)]
             height = 1.0 if len(different) <= 40 else 0.18
             values.set_segments([[(v, 0), (v, height)] for v in shown])

@@ -108,7 +108,7 @@ def drawing(path: PruningPath) -> Draw:
         before = Histogram(left, color="#D9DEE2", label="before")
         after = Histogram(left, color=COLOURS["blue"], label="left, and retrained")
         left.set(yticks=[], ylim=(0, 1.25), xlabel="value of a weight", title="Weights of the layer, zeros left out")
-        left.legend(loc="upper right", fontsize=10)
+        legend = left.legend(loc="upper right", fontsize=10)
         x = [1 / (1 - s) for s in SPARSITIES]
         for i, rounds in enumerate(ROUNDS):
             right.plot(
@@ -133,6 +133,7 @@ def drawing(path: PruningPath) -> Draw:
             for bars, values in ((before, dense), (after, now[now != 0])):
                 counts, _ = np.histogram(values, BINS, (-edge, edge))
                 bars.show(counts / most.max(), edges)
+            legend.get_texts()[1].set_text("left, and retrained" if state.rounds else "left")
             move_limits(left, x=(-edge, edge))
             accuracy = path.accuracy[state.sparsity, state.rounds]
             here.set_data([1 / (1 - state.sparsity)], [accuracy])

@@ -25,13 +25,17 @@ Encoder = Callable[..., Any]
 
 
 class Spans(NamedTuple):
-    """A row of places: which hold a weight, the gaps written, which are fillers; bits per weight for each of BITS."""
+    """A row of places: which hold a weight, the gaps written, which are fillers.
+
+    `rates`: bits per weight for each of BITS, in a long row of this density.
+    """
 
     mask: np.ndarray
     gaps: np.ndarray
     fillers: np.ndarray
     bits: int
     rates: np.ndarray
+    density: float
 
 
 def gaps(*, encode: Encoder | None = None) -> Panel:
@@ -46,22 +50,21 @@ def gaps(*, encode: Encoder | None = None) -> Panel:
             name="row", label="Positions", options={"the lecture's example": "lecture", "drawn at random": "random"}
         ),
         Slider(name="bits", label="Bits b of a gap", values=BITS, value=3),
-        Slider(name="density", label="Share of weights left (random)", values=DENSITIES, value=0.08, texts=texts),
+        Slider(name="density", label="Share of weights left", values=DENSITIES, value=0.08, texts=texts),
         Button(name="again", label="Draw again"),
     ]
     rates: dict[float, np.ndarray] = {}
 
     def compute(row: str, bits: float, density: float, again: int) -> Spans:
         if row == "lecture":
-            mask = np.isin(np.arange(PLACES), EXAMPLE) & (np.arange(PLACES) < 16)
-            share = 0.08
+            mask = np.isin(np.arange(PLACES), EXAMPLE)
         else:
-            mask, share = np.random.default_rng(again).random(PLACES) < density, density
+            mask = np.random.default_rng(again).random(PLACES) < density
         found = checked(encode or encode_gaps, mask, int(bits))
-        if share not in rates:
-            long = np.random.default_rng(0).random(LONG) < share
-            rates[share] = np.array([bits_each(long, b) for b in BITS])
-        return Spans(mask, *found, int(bits), rates[share])
+        if density not in rates:
+            long = np.random.default_rng(0).random(LONG) < density
+            rates[density] = np.array([bits_each(long, b) for b in BITS])
+        return Spans(mask, *found, int(bits), rates[density], density)
 
     title = "Positions as gaps" if encode is None else "Positions as your gaps"
     return Panel(title, controls, compute, drawing(encode is not None), size=(960, 400))
@@ -110,10 +113,12 @@ def drawing(own: bool) -> Draw:
         above.text(5.4, -1.25, "0 a filler zero", color=COLOURS["orange"], fontsize=10, va="center")
         above.text(12.4, -1.25, "below: the gaps that are stored", color=COLOURS["ink"], fontsize=10, va="center")
         (curve,) = below.plot(
-            [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights"
+            [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights left"
         )
         (here,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
-        below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", ylim=(0, 30))
+        below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", yscale="log", ylim=(5, 180))
+        below.set_yticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
+        below.minorticks_off()
         below.set_ylabel(f"bits for each weight\n(gap + {VALUE_BITS} bits of value)")
         below.legend(loc="upper right", fontsize=10)
 
@@ -144,8 +149,10 @@ def words(spans: Spans, own: bool) -> str:
     """The gaps, and which of them lead to a filler."""
     told = ", ".join(f"{g}{' (filler)' if f else ''}" for g, f in zip(spans.gaps, spans.fillers, strict=True))
     best = BITS[int(np.argmin(spans.rates))]
+    plural = "s" if spans.bits > 1 else ""
     return (
-        f"{'Your gaps' if own else 'Gaps'} of {spans.bits} bits, from 1 to {2**spans.bits}: {told or 'none'}. "
-        f"Weights: {int(spans.mask.sum())}, filler zeros: {int(spans.fillers.sum())}. In a long row with this share of "
-        f"weights a weight takes {spans.rates[BITS.index(spans.bits)]:.1f} bits; {best} bits are best."
+        f"{'Your gaps' if own else 'Gaps'} of {spans.bits} bit{plural}, from 1 to {2**spans.bits}: {told or 'none'}. "
+        f"Weights: {int(spans.mask.sum())}, filler zeros: {int(spans.fillers.sum())}. In a long row with "
+        f"{spans.density:.0%} of the weights left, each takes {spans.rates[BITS.index(spans.bits)]:.1f} bits with its "
+        f"value; gaps of {best} bit{'s are' if best > 1 else ' is'} best."
     )

@@ -149,7 +149,7 @@ def draw(figure: Figure) -> Show:
                 i = order[row]
                 share = found.counts[i] / total
                 note.set_position((0.72, row))
-                note.set_text(f"{share:4.0%}  {found.words[i]}")
+                note.set_text(f"{share:5.1%}  {found.words[i]}")
                 bar.set_width(share * 0.7 / max(found.counts) * total)
         move_limits(tree, x=(-0.2, deepest + 0.9), y=(len(order) - 0.4, -0.6))
         return (
