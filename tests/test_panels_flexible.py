@@ -72,6 +72,16 @@ def test_a_kaf_starts_from_the_function() -> None:
     assert len(set(visit(kaf()))) >= 8
 
 
+def test_one_coefficient_of_a_kaf_moves_one_bump() -> None:
+    panel = kaf()
+    before = panel.result
+    after = panel.set(kernel=8, change=2.0).result
+    bump = 2 * np.exp(-before.gamma * (KAF_S.numpy() - before.dictionary[7]) ** 2)
+    np.testing.assert_allclose(after.value - before.value, bump, atol=1e-4)
+    assert "kernel 8 has been moved by +2" in panel.words
+    assert panel.set(size=4, kernel=30).result.changed == (3, 2.0)  # there is no kernel 30: the last one
+
+
 def test_a_kaf_takes_a_function_of_the_reader() -> None:
     own = kaf(function=torch.tanh)
     np.testing.assert_allclose(own.result.value, kaf().set(target="tanh(s)").result.value, atol=1e-6)

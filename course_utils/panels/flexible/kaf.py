@@ -20,13 +20,17 @@ S = torch.linspace(-5, 5, 251)
 BOUNDARY = 3.0
 MOST = 30
 FACTORS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+CHANGES = [round(0.1 * i, 1) for i in range(-30, 31)]
 RIDGES = (1e-8, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
 
 Function = Callable[[Tensor], Tensor]
 
 
 class Basis(NamedTuple):
-    """On S each scaled kernel, their sum, and the target if there is one; the dictionary, alpha and gamma."""
+    """On S each scaled kernel, their sum, and the target if there is one; the dictionary, alpha and gamma.
+
+    `changed`: the number of the kernel whose alpha the reader has moved, from 0, and by how much.
+    """
 
     parts: np.ndarray  # (D, points)
     value: np.ndarray
@@ -34,6 +38,7 @@ class Basis(NamedTuple):
     dictionary: np.ndarray
     alpha: np.ndarray
     gamma: float
+    changed: tuple[int, float]
 
 
 def kaf(*, function: Function | None = None) -> Panel:
@@ -47,6 +52,8 @@ def kaf(*, function: Function | None = None) -> Panel:
         Slider(name="size", label="D, size of the dictionary", values=list(range(4, MOST + 1)), value=20),
         Slider(name="factor", label="γ, times the rule of thumb (19)", values=FACTORS, value=1.0, texts=texts),
         Slider(name="ridge", label="ε of the ridge (20)", values=RIDGES, value=1e-6, texts=[f"{r:g}" for r in RIDGES]),
+        Slider(name="kernel", label="A kernel i to change", values=list(range(1, MOST + 1)), value=8),
+        Slider(name="change", label="Add to its α", values=CHANGES, value=0.0, texts=[f"{c:+g}" for c in CHANGES]),
     ]
     if function is None:
         starts = {"a function, by (20)": "krr", "random, normal": "normal"}
@@ -55,9 +62,17 @@ def kaf(*, function: Function | None = None) -> Panel:
         controls.append(Button(name="again", label="Draw α again"))
 
     def compute(
-        size: float, factor: float, ridge: float, start: str = "krr", target: str = "", again: int = 0
+        size: float,
+        factor: float,
+        ridge: float,
+        kernel: float,
+        change: float,
+        start: str = "krr",
+        target: str = "",
+        again: int = 0,
     ) -> Basis:
         d = int(size)
+        i = min(int(kernel), d) - 1
         spacing = 2 * BOUNDARY / (d - 1)
         gamma = factor / (6 * spacing**2)
         goal = None if start == "normal" else (function or typed_function(target))
@@ -67,11 +82,12 @@ def kaf(*, function: Function | None = None) -> Panel:
         with torch.no_grad():
             if goal is not None:
                 unit.alpha.copy_(krr_coefficients(goal, unit.dictionary, gamma=gamma, ridge=ridge))
+            unit.alpha[0, i] += change
             value = unit(S.unsqueeze(1)).squeeze(1)
             alpha = unit.alpha.detach()[0]
             parts = alpha.unsqueeze(1) * torch.exp(-gamma * (S - unit.dictionary.unsqueeze(1)) ** 2)
         followed = None if goal is None else goal(S.clone()).detach().numpy()
-        return Basis(parts.numpy(), value.numpy(), followed, unit.dictionary.numpy(), alpha.numpy(), gamma)
+        return Basis(parts.numpy(), value.numpy(), followed, unit.dictionary.numpy(), alpha.numpy(), gamma, (i, change))
 
     title = "A kernel activation function" if function is None else "A KAF that starts from your function"
     return Panel(title, controls, compute, drawing("the function" if function is None else "yours"), size=(920, 420))
@@ -88,12 +104,14 @@ def drawing(name: str) -> Draw:
         ]
         for edge in (-BOUNDARY, BOUNDARY):
             curve.axvline(edge, color="#8A939C", ls=":", lw=1.2)
+        (mine,) = curve.plot([], [], "-.", color=COLOURS["green"], lw=2, label="kernel i")
         (target,) = curve.plot([], [], "--", color=COLOURS["orange"], lw=2, label=name)
         (value,) = curve.plot([], [], color=COLOURS["blue"], lw=2.6, label="the KAF, their sum")
         curve.set(xlim=(-5, 5), ylim=(-2.2, 3.0), xlabel="s", title="The KAF and its basis")
-        figure.legend(loc="outside lower left", fontsize=10, ncols=3)
+        figure.legend(loc="outside lower left", fontsize=10, ncols=4)
         stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
         (dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
+        (moved,) = coefficients.plot([], [], "D", ms=8, color=COLOURS["green"])
         coefficients.axhline(0, color="#C9CFD5", lw=1)
         coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α")
         coefficients.set_yscale("symlog", linthresh=1)  # they go from hundredths to thousands
@@ -105,6 +123,9 @@ def drawing(name: str) -> Draw:
                 line.set_visible(i < len(basis.parts))
                 if i < len(basis.parts):
                     line.set_data(S, basis.parts[i])
+            i = basis.changed[0]
+            mine.set_data(S, basis.parts[i])
+            moved.set_data([basis.dictionary[i]], [basis.alpha[i]])
             value.set_data(S, basis.value)
             target.set_data(*(([], []) if basis.target is None else (S, basis.target)))
             stems.set_segments([[(d, 0), (d, a)] for d, a in zip(basis.dictionary, basis.alpha, strict=True)])
@@ -122,6 +143,9 @@ def words(basis: Basis) -> str:
         f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is {np.abs(basis.alpha).max():.3g}; "
         f"at s = 5, outside of the dictionary, g is {basis.value[-1]:.2f}."
     )
+    i, change = basis.changed
+    if change:
+        said += f" α of kernel {i + 1} has been moved by {change:+g} to {basis.alpha[i]:.2f}."
     if basis.target is None:
         return said
     inside = np.abs(S.numpy()) <= BOUNDARY
