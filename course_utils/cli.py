@@ -124,6 +124,19 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
     sys.exit(1 if bad else 0)
 
 
+@main.command("map")
+@click.option("--check", is_flag=True, help="Change nothing; name what is out of date, and fail if anything is.")
+def course_map(check: bool) -> None:
+    """Write the course map, the glossary, and the lines that lead from notebook to notebook."""
+    from course_utils.course_map import stale, write
+
+    root = course_folder()
+    paths = [path for path, _ in stale(root)] if check else write(root)
+    for path in paths:
+        click.echo(f"{'out of date, run `course map`:' if check else 'written:'} {path.relative_to(root)}")
+    sys.exit(1 if check and paths else 0)
+
+
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
     """The notebooks that are named, and those in folders that are named."""
     return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]

@@ -12,15 +12,29 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 # From bottom to top. A module may import from its own layer and from those above it in this list, not from those below.
 LAYERS = [
     {"check", "files", "after_step", "layers", "symbols", "reader", "mixing"},  # helpers without a subject
-    {"penalties", "quantize", "binarize", "prune", "codebook", "lowrank", "distill", "activations"},  # the primitives
+    # the primitives
+    {
+        "penalties",
+        "quantize",
+        "binarize",
+        "prune",
+        "codebook",
+        "lowrank",
+        "distill",
+        "activations",
+        "predict_parameters",
+    },
     {"gaps", "huffman", "ans"},  # codecs: bytes, no networks
     {"positions", "joint"},
     {"coded"},
     {"container"},
-    {"checkpoint", "sources", "tidy"},
+    {"checkpoint", "sources", "tidy", "syllabus", "glossary"},
+    {"glossary_page", "progress"},
+    {"course_map"},
     {"data", "vision", "models", "augment"},
     {"train"},
     {"ensemble"},
+    {"corruption", "memorize", "federated"},
     {"plots"},
     {"compress"},
     {"panels"},

@@ -12,7 +12,7 @@ from notebooks import Run, execute, write
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SECTIONS = [path for path in NOTEBOOKS if not path.name.startswith("00")]
+SECTIONS = [path for path in NOTEBOOKS if path.name[:2].isdigit() and not path.name.startswith("00")]
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_section = pytest.mark.parametrize("path", SECTIONS, ids=lambda path: path.stem)

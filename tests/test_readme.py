@@ -59,7 +59,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_each_command_is_described() -> None:
-    assert set(re.findall(r"^\| `course (\w+)` \|", README, re.M)) == set(main.commands)
+    assert set(re.findall(r"^\| `course ([\w-]+)` \|", README, re.M)) == set(main.commands)
     for name in main.commands:
         assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
 

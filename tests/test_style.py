@@ -17,7 +17,13 @@ def test_style(tool: str) -> None:
 
 def test_pre_commit_runs_the_same() -> None:
     hooks = (ROOT / ".pre-commit-config.yaml").read_text()
-    for tool in ("ruff check", "ruff format --check", "mypy", "course_utils.cli tidy --check"):
+    for tool in (
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "course_utils.cli tidy --check",
+        "course_utils.cli map --check",
+    ):
         assert f"entry: python -m {tool}" in hooks
     assert "repo: local" in hooks
     assert "http" not in hooks

@@ -23,6 +23,7 @@ import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from course_utils import progress
 from course_utils.panels.canvas import Canvas
 from course_utils.panels.controls import Control
 from course_utils.plots import style
@@ -31,6 +32,8 @@ __all__ = ["Draw", "Panel", "Show"]
 
 Show = Callable[[Any], str]
 Draw = Callable[[Figure], Show]
+
+progress.watch()  # whoever imports a panel in a notebook of the course gets a record of what has been run
 
 STATIC = Path(__file__).parent / "static"
 CAPTION = "<p>{words}</p><p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
@@ -145,6 +148,7 @@ class Panel(anywidget.AnyWidget):
                 self._fail(problem)
             else:
                 self._move(values)
+                progress.panel_moved(self._title)
 
     def _move(self, values: dict[str, Any], *, controls: bool = False) -> None:
         self.values = values

@@ -1,0 +1,216 @@
+"""The words and the symbols of the course, as plain data: the one source of `notebooks/glossary.ipynb`.
+
+A word stands with the notebook that introduces it; tests check that it is really used there, and that each symbol of
+the equations (1) to (20) is listed with the equation that it stands in.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["NOTATION", "TERMS", "Found", "Symbol", "Term", "find"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A word, what it means, and the number of the notebook that introduces it.
+
+    `spelled`: how the word stands in that notebook where it is not spelled as here.
+    """
+
+    name: str
+    meaning: str
+    notebook: str
+    spelled: str = ""
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A symbol in LaTeX, what it stands for, its shape or its range, and the equations and notebooks that use it so."""
+
+    latex: str
+    meaning: str
+    shape: str
+    notebooks: tuple[str, ...]
+    equations: tuple[int, ...] = ()
+
+
+TERMS = (
+    # 01 Building and optimizing a neural network
+    Term("activation function", "the function g that is applied to each weighted sum; without it stacked layers would be one layer", "01", "activation"),
+    Term("back-propagation", "the chain rule, applied from the loss backwards through the layers: it gives all derivatives in one pass", "01"),
+    Term("bias", "the constant that a neuron adds to its weighted sum", "01"),
+    Term("convolution", "a layer that slides one small set of weights, the filter, over its input", "01"),
+    Term("cross-entropy", "the loss of a classifier: minus the logarithm of the probability that it gives to the right class", "01"),
+    Term("decision boundary", "where a classifier changes its mind: the line between the regions of two classes", "01"),
+    Term("epoch", "one pass over all training rows", "01"),
+    Term("gradient", "the derivatives of the cost by all weights, as one vector: it points uphill", "01"),
+    Term("hidden layer", "a layer between the input and the output", "01", "hidden"),
+    Term("learning rate", "the length η of a step against the gradient", "01"),
+    Term("loss", "a number that says how wrong a prediction is; the cost J is its mean over the data", "01"),
+    Term("mini-batch", "the few rows from which a step estimates the gradient", "01", "batch"),
+    Term("parameter", "a number that training sets: a weight or a bias; a network has Q of them", "01"),
+    Term("ReLU", "the activation max(0, s)", "01"),
+    Term("stochastic gradient descent", "steps against gradients that are estimated from mini-batches; SGD for short", "01"),
+    Term("weight", "a number by which an input of a neuron is multiplied", "01"),
+    # 02 Some applications
+    # 03 Do we need all these parameters?
+    # 04 Sparse and group-sparse penalties
+    Term("elastic net", "a mixture of the l1 penalty and l2", "04"),
+    Term("group lasso", "a penalty on the length of whole groups of weights, so that a group becomes zero as a whole", "04"),
+    Term("hyper-parameter", "a number that the user chooses before the training, such as λ or η", "04"),
+    Term("l1 penalty", "the sum of the magnitudes of the weights; makes weights exactly zero", "04", "l1"),
+    Term("LASSO", "a linear model trained with an l1 penalty", "04"),
+    Term("level curve", "all points at which a function has the same value", "04"),
+    Term("penalty", "a term that is added to the cost and asks for something more, such as few or small weights", "04"),
+    Term("proximal step", "the exact solution of a small problem: stay near the weight, and keep the penalty small", "04"),
+    Term("soft thresholding", "the proximal step of l1: what is near zero becomes zero, the rest moves towards zero", "04"),
+    Term("sparse group lasso", "a mixture of l1 and the group lasso: few neurons, and few weights in those that stay", "04"),
+    Term("sparsity", "the share of zeros", "04"),
+    Term("subgradient", "a slope where there is no derivative: any line through the kink that stays below the function", "04"),
+    Term("weight decay", "the l2 penalty, the sum of the squares of the weights; makes weights small, never zero", "04"),
+    # 05 Limited-precision arithmetic
+    Term("affine codes", "min-max codes over the range from the least to the greatest weight; some code stands for 0 exactly", "05", "affine"),
+    Term("bfloat16", "a floating format of 16 bits with the range of float32 and 7 bits of mantissa", "05"),
+    Term("dequantize", "turn codes back into numbers", "05"),
+    Term("dynamic fixed point", "fixed point in which a group of numbers shares a step that is adapted slowly", "05"),
+    Term("exponent", "the part of a floating-point number that says how large it is", "05"),
+    Term("fixed point", "whole numbers times one fixed step", "05"),
+    Term("float16", "a floating format of 16 bits: 5 of exponent, 10 of mantissa", "05"),
+    Term("float32", "the usual format of a weight: 32 bits, 8 of exponent, 23 of mantissa", "05"),
+    Term("mantissa", "the part of a floating-point number that says where it lies between two powers of two", "05"),
+    Term("min-max codes", "whole numbers spread evenly between the least and the greatest value", "05", "min-max"),
+    Term("overflow", "a number too large for its format", "05"),
+    Term("quantize", "turn numbers into codes of few bits", "05"),
+    Term("rounding at random", "to the upper or the lower neighbour, with probabilities that make it right on average; also called stochastic rounding", "05"),
+    Term("symmetric codes", "min-max codes over the same range on both sides of 0", "05", "symmetric"),
+    # 06 Binary neural networks
+    Term("BinaryConnect", "training in which the network computes with signs, while real weights collect the updates", "06"),
+    Term("binarization", "a weight becomes −1 or +1", "06"),
+    Term("deterministic binarization", "the sign of the weight", "06", "deterministic"),
+    Term("dropout", "random neurons are set to zero in each step of the training", "06"),
+    Term("expectation", "the mean over many random draws", "06"),
+    Term("hard sigmoid", "a straight line from 0 to 1, cut off at both ends", "06"),
+    Term("popcount", "the number of ones among some bits", "06"),
+    Term("regularizer", "whatever keeps a network from learning its training rows by heart, such as a penalty or noise", "06"),
+    Term("stochastic binarization", "a toss of a coin for each weight, with a probability that makes it right on average", "06", "stochastic"),
+    Term("stochastic rounding", "rounding at random, here of the weight itself after each step", "06"),
+    Term("straight through", "the gradient passes a rounding as if it were not there", "06"),
+    Term("ternary weights", "weights of three values: −t, 0 and +t", "06"),
+    Term("XNOR", "the operation on two bits that is 1 where they agree", "06"),
+    # 07 Deep Compression
+    Term("arithmetic coder", "a coder that spends parts of bits on a symbol, and so comes nearer to the entropy than Huffman's code; ANS is a quick relative", "07"),
+    Term("centroid", "the value that the weights of a cluster share: their mean", "07"),
+    Term("codebook", "the few values that the weights of a layer share; each weight is stored as the number of its value", "07"),
+    Term("entropy", "the least number of bits per symbol that any code can have on average", "07"),
+    Term("filler zero", "a stored weight of value 0 that only serves as a stepping stone in a long gap", "07"),
+    Term("gap", "how far a weight lies behind the one before it", "07"),
+    Term("Huffman code", "the best code that gives each symbol a word of whole bits; frequent symbols get short words", "07", "Huffman"),
+    Term("k-means", "the method that groups numbers: each joins the nearest centroid, each centroid moves to the mean of its numbers", "07"),
+    Term("Kraft's inequality", "the sum of 2 to the minus length over all words is at most 1: then a code with these lengths exists", "07"),
+    Term("low rank", "a matrix as a product of two thin ones", "07"),
+    Term("mixed contexts", "a coder that predicts each symbol from several neighbours at once", "07"),
+    Term("pruning", "removing the weights of small magnitude", "07", "prun"),
+    Term("retraining", "further training of what pruning has left; the zeros stay zero", "07", "retrain"),
+    Term("share values", "let many weights of a layer have the same value, which is kept once, in a codebook", "07"),
+    Term("singular value decomposition", "the way to the best low-rank matrix; SVD for short", "07"),
+    # 08 Distilling the knowledge
+    Term("adversarial example", "an input that is changed a little, in just the direction that hurts", "08"),
+    Term("dark knowledge", "what a good network's small probabilities tell about the wrong classes", "08"),
+    Term("decision tree", "a list of yes-or-no questions that leads to an answer", "08"),
+    Term("defensive distillation", "distilling at a high temperature as a defence against adversarial examples; broken since", "08"),
+    Term("distillation", "training a small network with the help of a large one", "08"),
+    Term("fast gradient sign method", "an attack: every pixel moves by ε along the sign of the gradient", "08"),
+    Term("Kullback-Leibler divergence", "how far one set of probabilities is from another; 0 where they agree. KL for short", "08"),
+    Term("logit", "an output of a classifier before the softmax", "08"),
+    Term("softmax", "turns logits into probabilities: the exponential of each, divided by their sum", "08"),
+    Term("student", "the small network that is trained with the help of a teacher", "08"),
+    Term("teacher", "the large, well trained network whose probabilities a student imitates", "08"),
+    Term("temperature", "the number T that divides the logits before the softmax; a large one makes small probabilities visible", "08"),
+    Term("transfer set", "the rows on which a student imitates its teacher", "08"),
+    # 09 Flexible activation functions
+    Term("adaptive piecewise linear unit", "a ReLU with S more hinges; APL for short", "09", "adaptive piecewise linear"),
+    Term("AUC", "the probability that an example of one class is ranked above one of the other", "09"),
+    Term("convex", "bent upwards only", "09"),
+    Term("dictionary", "the places of a KAF's bumps, the same for all neurons", "09"),
+    Term("KAF", "kernel activation function: an activation that is a sum of bumps at fixed places", "09"),
+    Term("kernel ridge regression", "the linear equations that make a sum of kernels follow a given function, with an ε against large coefficients", "09"),
+    Term("maxout", "a neuron that passes on the greatest of K linear functions of its inputs", "09"),
+    Term("mixing coefficient", "the height α of a KAF's bump; the only part of a KAF that is trained", "09"),
+    Term("non-parametric", "said of a model whose number of parameters the user chooses", "09"),
+    Term("PReLU", "a ReLU whose slope below zero is trained", "09"),
+    Term("scaled tanh", "an S-shaped activation whose height and steepness are trained", "09"),
+    Term("trainable", "said of a number that the training sets, as it sets weights", "09"),
+    # 10 Conclusions
+    Term("lottery ticket hypothesis", "that a large network holds a small one which would train as well alone", "10"),
+)  # fmt: skip
+
+NOTATION = (
+    Symbol(r"\mathbf{h}_l", "what layer l gives to the next one; h_1 is the input x", "one number for each neuron", ("01", "09"), (1, 16)),
+    Symbol("l", "the number of a layer", "1, 2, …", ("01",), (1,)),
+    Symbol(r"\mathbf{W}", "the weights of a layer", "outputs × inputs", ("01",), (1,)),
+    Symbol(r"\mathbf{b}", "the biases of a layer", "one number for each output", ("01",), (1,)),
+    Symbol("g", "an activation function", "applied to each number", ("01", "09"), (1, 2, 13, 14, 15, 16, 17)),
+    Symbol("s", "the weighted sum that enters an activation function", "a number", ("01", "09"), (2, 13, 14, 15, 17, 18)),
+    Symbol("w", "all weights and biases together, or one of them, w_i", "Q numbers, or one", ("01", "04", "05", "06"), (3, 4, 5, 6, 7, 8, 9, 10, 11, 12)),
+    Symbol("Q", "the number of parameters", "a whole number", ("01",)),
+    Symbol("J", "the cost: the mean loss over the training rows", "a number from 0", ("01", "04"), (3, 4, 5, 7, 9)),
+    Symbol("L", "the loss of one row", "a number from 0", ("01",), (3,)),
+    Symbol("n", "the number of training rows", "a whole number", ("01",), (3,)),
+    Symbol("i", "counts whatever is summed: rows, weights, hinges, kernels", "1, 2, …", ("01", "04", "09"), (3, 5, 6, 7, 8, 15, 16, 17, 18)),
+    Symbol("y", "the right answer for a row, y_i", "a class, or a number", ("01",), (3,)),
+    Symbol(r"\hat y", "the network's answer for a row", "as y", ("01",), (3,)),
+    Symbol(r"\eta", "the learning rate", "a number above 0", ("01", "04", "06"), (4,)),
+    Symbol(r"\lambda", "the strength of a penalty", "a number from 0", ("04",), (5, 6, 7, 8, 9)),
+    Symbol("G", "all groups of weights: of inputs, of hidden neurons, of biases", "a set of groups", ("04",), (9,)),
+    Symbol("g", "one group of weights; |g| is their number", "a vector", ("04",), (9,)),
+    Symbol("r", "the share of l1 in a mixture of penalties (`l1_ratio`)", "from 0 to 1", ("04",)),
+    Symbol(r"w_b", "a binary weight", "−1 or +1", ("06",), (10, 11)),
+    Symbol(r"\sigma", "the hard sigmoid: the probability of +1", "from 0 to 1", ("06",), (11, 12)),
+    Symbol("b", "the bits of a code; b′ those of the updates", "a whole number", ("05", "07")),
+    Symbol("q", "the code of a number", "a whole number of b bits", ("05",)),
+    Symbol("z", "the code that stands for 0", "a whole number of b bits", ("05",)),
+    Symbol(r"\Delta", "the step between two codes", "a number above 0", ("05",)),
+    Symbol("k", "the number of values in a codebook", "a whole number", ("07",)),
+    Symbol("T", "the temperature", "a number above 0", ("08",)),
+    Symbol("z", "the logits", "one number for each class", ("08",)),
+    Symbol("p", "the softened probabilities", "from 0 to 1, with sum 1", ("08",)),
+    Symbol(r"\alpha", "the weight of the teacher's term in the loss", "from 0 to 1", ("08",)),
+    Symbol("a", "the height of a scaled tanh; the slope of PReLU below zero; the height a_i of a hinge", "a number", ("09",), (13, 14, 15)),
+    Symbol("b", "the steepness of a scaled tanh; the place b_i of a hinge; the bias b_i of a maxout piece", "a number", ("09",), (13, 15, 16)),
+    Symbol("e", "the base of the exponential function", "2.718…", ("09",), (13,)),
+    Symbol("S", "the number of hinges of a piecewise linear unit", "a whole number", ("09",), (15,)),
+    Symbol("K", "the number of pieces of a maxout neuron", "a whole number", ("09",), (16,)),
+    Symbol(r"\mathbf{w}_i", "the weights of a maxout piece; T makes its product with h a sum", "one number for each input", ("09",), (16,)),
+    Symbol("D", "the number of kernels of a KAF", "a whole number", ("09",), (17,)),
+    Symbol(r"\alpha", "the mixing coefficients of a KAF", "D numbers for each neuron", ("09",), (17, 20)),
+    Symbol("k", "the kernel: a bump around a place of the dictionary", "from 0 to 1", ("09",), (17, 18)),
+    Symbol("d", "the dictionary's places d_1 to d_D", "D numbers at equal distances", ("09",), (17, 18)),
+    Symbol(r"\gamma", "how narrow a bump is", "a number above 0", ("09",), (18, 19)),
+    Symbol(r"\Delta", "the distance of two places of the dictionary", "a number above 0", ("09",), (19,)),
+    Symbol(r"\mathbf{K}", "the kernels of all pairs of places", "D × D", ("09",), (20,)),
+    Symbol(r"\mathbf{I}", "the identity matrix", "D × D", ("09",), (20,)),
+    Symbol(r"\varepsilon", "keeps the coefficients small", "10⁻⁶", ("09",), (20,)),
+    Symbol(r"\mathbf{t}", "a function's values at the places of the dictionary", "D numbers", ("09",), (20,)),
+)  # fmt: skip
+
+
+class Found(list[Term]):
+    """Words that were looked up, as a notebook or a terminal shows them."""
+
+    def __repr__(self) -> str:
+        lines = [f"{term.name}: {term.meaning} (notebook {term.notebook})" for term in self]
+        return "\n".join(lines) or "No such word; try a part of it."
+
+
+def find(part: str) -> Found:
+    """The words that contain `part`, or whose meanings do.
+
+    >>> find("l1 pen")
+    l1 penalty: the sum of the magnitudes of the weights; makes weights exactly zero (notebook 04)
+    elastic net: a mixture of the l1 penalty and l2 (notebook 04)
+    """
+    return Found(sorted(_matches(part.lower()), key=lambda term: part.lower() not in term.name.lower()))
+
+
+def _matches(part: str) -> Iterator[Term]:
+    return (term for term in TERMS if part in term.name.lower() or part in term.meaning.lower())
