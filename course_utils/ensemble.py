@@ -20,7 +20,7 @@ from course_utils.data import Dataset
 from course_utils.penalties import Regularizer, parameter_groups
 from course_utils.train import ROWS_AT_ONCE, Epoch, History, Settings, batches, pick_device
 
-__all__ = ["fit_many"]
+__all__ = ["fit_many", "seeded", "stacked_forward"]
 
 OWN = ("seed", "lr", "weight_decay", "regularizer")  # what may differ from network to network
 ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Identity)
@@ -95,7 +95,7 @@ class _Stack:
         self.places = sorted(range(len(plans)), key=lambda i: _kind(plans[i].regularizer))
         self.plans = [plans[i] for i in self.places]
         self.data, self.common = data, plans[0]
-        self.models = [_seeded(make_model, plan.seed) for plan in self.plans]
+        self.models = [seeded(make_model, plan.seed) for plan in self.plans]
         self.histories = [History() for _ in self.plans]
         device = data.x_train.device
         named = [dict(model.named_parameters()) for model in self.models]
@@ -104,7 +104,7 @@ class _Stack:
             for name, first in named[0].items()
         }
         self.moving = {name: p for name, p in self.params.items() if p.requires_grad}
-        self.forward = _forward(self.models[0].to(device))
+        self.forward = stacked_forward(self.models[0].to(device))
         own_loss = self.common.loss is not F.cross_entropy
         self.loss = torch.vmap(self.common.loss) if own_loss else _cross_entropy
         self._prepare_steps(device)
@@ -217,7 +217,11 @@ class _Stack:
         return trained
 
 
-def _seeded(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
+def seeded(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """The network that `make_model` gives after `torch.manual_seed(seed)`; refused if it cannot be stacked.
+
+    Raises: ValueError for a network with running statistics.
+    """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         model = make_model()
@@ -247,8 +251,14 @@ def _column(numbers: Tensor, p: Tensor) -> Tensor:
     return numbers.to(p.dtype).view(-1, *[1] * (p.ndim - 1))
 
 
-def _forward(model: nn.Module) -> Forward:
-    """A network as a function of stacked parameters, inputs, and whether each network has its own (S, n, ...)."""
+def stacked_forward(model: nn.Module) -> Forward:
+    """A network as a function of stacked parameters, inputs, and whether each network has its own (S, n, ...).
+
+    >>> layer = nn.Sequential(nn.Flatten(), nn.Linear(3, 2))
+    >>> params = {name: torch.stack([p, 2 * p]) for name, p in layer.named_parameters()}
+    >>> stacked_forward(layer)(params, torch.ones(5, 3), False).shape
+    torch.Size([2, 5, 2])
+    """
     layers = _perceptron_layers(model)
     if layers is not None:
         return lambda params, x, own: _perceptron(layers, params, x, own)
