@@ -137,6 +137,28 @@ def course_map(check: bool) -> None:
     sys.exit(1 if check and paths else 0)
 
 
+@main.command("binder-link")
+@click.option("--repo", default=None, help="Address of a public repository; by default this one's origin.")
+@click.option("--branch", default=None, help="Branch, tag or commit; by default the branch that is checked out.")
+@click.option("--path", default=FIRST_PAGE, show_default=True, help="What opens first.")
+def binder_link(repo: str | None, branch: str | None, path: str) -> None:
+    """Print the link that runs the course on Binder, and a badge with it for a README."""
+    from course_utils.binder_link import BinderLinkError, badge, binder_link, current_branch, is_pushed, origin
+
+    root = course_folder()
+    try:
+        address = repo or origin(root)
+        ref = branch or (current_branch(root) if repo is None else "HEAD")
+        link = binder_link(address, branch=ref, path=path)
+    except BinderLinkError as error:
+        raise click.ClickException(str(error)) from error
+    if repo is None and not (root / path).is_file():
+        raise click.ClickException(f"there is no {path} in {root}; name a file by its path from there")
+    if repo is None and not is_pushed(root, ref):
+        click.echo(f"{ref} has not been pushed, as far as this copy knows; Binder opens only what is.", err=True)
+    click.echo(f"{link}\n\n{badge(link)}")
+
+
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
     """The notebooks that are named, and those in folders that are named."""
     return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]

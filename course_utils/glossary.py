@@ -208,6 +208,7 @@ def find(part: str) -> Found:
     >>> find("l1 pen")
     l1 penalty: the sum of the magnitudes of the weights; makes weights exactly zero (notebook 04)
     elastic net: a mixture of the l1 penalty and l2 (notebook 04)
+    LASSO: a linear model trained with an l1 penalty (notebook 04)
     """
     return Found(sorted(_matches(part.lower()), key=lambda term: part.lower() not in term.name.lower()))
 

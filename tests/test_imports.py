@@ -28,7 +28,7 @@ LAYERS = [
     {"positions", "joint"},
     {"coded"},
     {"container"},
-    {"checkpoint", "sources", "tidy", "syllabus", "glossary"},
+    {"checkpoint", "sources", "tidy", "syllabus", "glossary", "binder_link"},
     {"glossary_page", "progress"},
     {"course_map"},
     {"data", "vision", "models", "augment"},
