@@ -29,7 +29,7 @@ LAYERS = [
     {"coded"},
     {"container"},
     {"checkpoint", "sources", "tidy", "syllabus", "glossary", "binder_link"},
-    {"glossary_page", "progress"},
+    {"glossary_page", "progress", "work"},
     {"course_map"},
     {"data", "vision", "models", "augment"},
     {"train"},

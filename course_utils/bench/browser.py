@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from course_utils.cli import lab_environment
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 __all__ = ["chromium", "open_notebook", "run_all", "serve"]
 
@@ -34,9 +34,9 @@ RESTED = """() => {
 
 
 @contextmanager
-def serve(folder: Path, command: Sequence[str] | None = None) -> Iterator[str]:
+def serve(folder: Path, command: Sequence[str] | None = None, *, port: int | None = None) -> Iterator[str]:
     """Run JupyterLab on `folder` while the context lasts, and give its address up to the path."""
-    port, token = free_port(), secrets.token_hex(12)
+    port, token = port or free_port(), secrets.token_hex(12)
     command = command or [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command = [part.format(port=port) for part in command]
     log = folder / ".jupyterlab.log"
@@ -82,10 +82,20 @@ def chromium() -> Iterator["Browser"]:
         browser.close()
 
 
-def open_notebook(browser: "Browser", address: str, notebook: str, *, width: int = 1300, height: int = 1000) -> "Page":
-    """Open `notebook` in a workspace of its own, without the tabs of other pages, and wait for its kernel."""
+def open_notebook(
+    browser: "Browser | BrowserContext", address: str, notebook: str, *, width: int = 1300, height: int = 1000
+) -> "Page":
+    """Open `notebook` in a workspace of its own, without the tabs of other pages, and wait for its kernel.
+
+    Pages of one browser share nothing, those of one of its contexts share what the browser stores.
+    """
     path = f"lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
-    page = browser.new_page(viewport={"width": width, "height": height})
+    size: ViewportSize = {"width": width, "height": height}
+    if hasattr(browser, "new_context"):
+        page = browser.new_page(viewport=size)
+    else:
+        page = browser.new_page()
+        page.set_viewport_size(size)
     # JupyterLab drops what it is told to run before its kernel answers, though it shows the kernel as idle.
     with page.expect_event("websocket", lambda socket: "/api/kernels/" in socket.url, timeout=60_000) as opened:
         page.goto(address.format(path=path))

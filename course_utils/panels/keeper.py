@@ -1,0 +1,87 @@
+"""Keep a reader's work when the machine below the notebook goes away, as Binder's does after ten idle minutes.
+
+While the notebook is open, each notebook that the reader has changed is copied into the browser's own storage, as soon
+as it is saved. In a new session the same cell offers to take it up again. A file can be downloaded, and taken up, too:
+storage belongs to one address in one browser, a file goes everywhere.
+"""
+
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from course_utils.panels.engine import STATIC
+from course_utils.work import changed_notebooks, pack, unpack
+
+__all__ = ["Keeper", "keep_work"]
+
+EVERY = 5.0  # seconds between two looks at the folder
+
+
+def keep_work(folder: str | Path | None = None) -> "Keeper":
+    """Buttons to download your work and to take it up again; meanwhile your browser keeps a copy of it.
+
+    `folder`: that of the notebooks; by default the working folder.
+    """
+    return Keeper(Path(folder) if folder is not None else Path.cwd())
+
+
+class Keeper(anywidget.AnyWidget):
+    """The widget of `keep_work`. Messages: {"kind": "keep" | "packed" | "taken" | "failed"} to the browser, and
+    {"kind": "hello" | "pack" | "take"} from it, with the bytes of a zip file in a buffer."""
+
+    _esm = STATIC / "keeper.js"
+    _css = STATIC / "panel.css"
+    _session = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self._sent: dict[str, float] = {}
+        self._watcher: threading.Thread | None = None
+        super().__init__(_session=uuid.uuid4().hex)
+        self.on_msg(self._on_message)
+
+    def _on_message(self, _: Any, message: dict[str, Any], buffers: list[Any]) -> None:
+        kind = message.get("kind")
+        try:
+            if kind == "hello":
+                self._sent.clear()  # a browser that has just come knows nothing yet
+                self.look()
+                self._start()
+            elif kind == "pack":
+                changed = changed_notebooks(self.folder)
+                names = [path.relative_to(self.folder).as_posix() for path in changed]
+                self.send({"kind": "packed", "names": names}, buffers=[pack(changed, self.folder)])
+            elif kind == "take":
+                taken = [
+                    step for data in buffers for step in unpack(bytes(data), self.folder, name=str(message.get("name")))
+                ]
+                pairs = [[t.name, t.path.relative_to(self.folder).as_posix()] for t in taken]
+                self.send({"kind": "taken", "files": pairs})
+                self.look()
+        except (ValueError, OSError) as problem:
+            self.send({"kind": "failed", "message": str(problem)})
+
+    def look(self) -> None:
+        """Send each notebook that has changed since it was sent last."""
+        for path in changed_notebooks(self.folder):
+            name, written = path.relative_to(self.folder).as_posix(), path.stat().st_mtime
+            if self._sent.get(name) != written:
+                self.send({"kind": "keep", "name": name, "time": written}, buffers=[pack([path], self.folder)])
+                self._sent[name] = written
+
+    def _start(self) -> None:
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, daemon=True, name="keeper")
+            self._watcher.start()
+
+    def _watch(self) -> None:
+        rest = threading.Event()
+        while not rest.wait(EVERY):
+            try:
+                self.look()
+            except OSError:  # a notebook that is just being written, or has gone: the next look will tell
+                continue

@@ -1,0 +1,178 @@
+"""A reader's work, packed and taken up again; what comes from a stranger writes nowhere else."""
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.sync_api import expect
+
+from course_utils.bench import browser as lab
+from course_utils.panels.keeper import keep_work
+from course_utils.work import MOST_FILES, changed_notebooks, pack, unpack
+from notebooks import write
+
+EMPTY = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}).encode()
+OTHER = EMPTY.replace(b"[]", b'[{"cell_type": "markdown", "id": "a", "metadata": {}, "source": "mine"}]')
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two notebooks that have come with the course, and one that was worked on later."""
+    for name in ("a.ipynb", "exercises/b.ipynb", "worked.ipynb", ".ipynb_checkpoints/a.ipynb"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(EMPTY)
+        os.utime(tmp_path / name, (1_000_000, 1_000_000))
+    touch(tmp_path / "worked.ipynb", OTHER)
+    return tmp_path
+
+
+def touch(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    os.utime(path, (1_005_000, 1_005_000))
+
+
+def zipped(**files: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_only_what_was_worked_on_is_work(folder: Path) -> None:
+    assert changed_notebooks(folder) == [folder / "worked.ipynb"]
+    touch(folder / "exercises" / "b.ipynb", OTHER)
+    assert changed_notebooks(folder) == [folder / "exercises" / "b.ipynb", folder / "worked.ipynb"]
+    assert changed_notebooks(folder / "exercises" / "nowhere") == []
+
+
+def test_work_comes_back_into_a_fresh_copy(folder: Path, tmp_path: Path) -> None:
+    data = pack(changed_notebooks(folder), folder)
+    touch(folder / "worked.ipynb", EMPTY)
+    os.utime(folder / "worked.ipynb", (1_000_000, 1_000_000))  # a new session: as it came
+    (taken,) = unpack(data, folder)
+    assert taken == ("worked.ipynb", folder / "worked.ipynb")
+    assert taken.path.read_bytes() == OTHER
+
+
+def test_newer_work_is_not_overwritten(folder: Path) -> None:
+    newer = OTHER.replace(b"mine", b"newer")
+    data = zipped(**{"worked.ipynb": newer})
+    assert unpack(data, folder)[0].path.name == "worked (taken up 1).ipynb"
+    assert unpack(data, folder)[0].path.name == "worked (taken up 2).ipynb"
+    assert (folder / "worked.ipynb").read_bytes() == OTHER
+    assert unpack(zipped(**{"worked.ipynb": OTHER}), folder)[0].path.name == "worked.ipynb"  # the same: no copy
+
+
+def test_a_single_notebook_is_taken_up_too(folder: Path) -> None:
+    assert unpack(OTHER, folder, name="C:\\Users\\me\\new.ipynb")[0].path == folder / "new.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (zipped(**{"../evil.ipynb": EMPTY}), "no name of a notebook"),
+        (zipped(**{"/evil.ipynb": EMPTY}), "no name of a notebook"),
+        (zipped(**{"a/../../evil.ipynb": EMPTY}), "no name of a notebook"),
+        (zipped(**{"..\\evil.ipynb": EMPTY}), "no name of a notebook"),
+        (zipped(**{".ipynb_checkpoints/evil.ipynb": EMPTY}), "no name of a notebook"),
+        (zipped(**{"torch.py": b"print('mine')"}), "no name of a notebook"),
+        (zipped(**{"link/evil.ipynb": EMPTY}), "leads out of the folder"),
+        (zipped(**{"a.ipynb": b"no json"}), "no Jupyter notebook"),
+        (zipped(**{"a.ipynb": b"[" * 100_000}), "no Jupyter notebook"),
+        (zipped(**{"a.ipynb": OTHER, "b.ipynb": b"{}"}), "no Jupyter notebook"),
+        (zipped(), "holds no notebook"),
+        (zipped(**{f"{i}.ipynb": EMPTY for i in range(MOST_FILES + 1)}), "at most 200"),
+        (zipped(**{"a.ipynb": EMPTY})[:-30], "no name of a notebook"),
+        (b"", "no name of a notebook"),
+    ],
+)
+def test_what_is_not_work_is_refused_whole(folder: Path, tmp_path_factory, data: bytes, message: str) -> None:
+    (folder / "link").symlink_to(tmp_path_factory.mktemp("elsewhere"))
+    before = everything(folder)
+    with pytest.raises(ValueError, match=message):
+        unpack(data, folder)
+    assert everything(folder) == before
+
+
+def test_a_zip_bomb_is_refused_before_it_fills_the_memory(folder: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.ipynb", b" " * 60_000_000)
+    assert len(buffer.getvalue()) < 100_000
+    with pytest.raises(ValueError, match="unpacks to more than"):
+        unpack(buffer.getvalue(), folder)
+
+
+@given(st.binary(max_size=200) | st.integers(0, 400).flatmap(lambda i: st.just(zipped(**{"n.ipynb": OTHER})[:i])))
+def test_any_bytes_are_refused_or_taken_up(tmp_path_factory, data: bytes) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    try:
+        unpack(data, folder)
+    except ValueError:
+        assert everything(folder) == {}
+
+
+def test_the_widget_sends_what_has_changed_once(folder: Path) -> None:
+    keeper = keep_work(folder)
+    sent: list[dict] = []
+    keeper.send = lambda message, buffers=None: sent.append(message)  # type: ignore[method-assign, assignment]
+    keeper.look()
+    keeper.look()
+    assert [m["name"] for m in sent] == ["worked.ipynb"]
+    touch(folder / "a.ipynb", OTHER)
+    keeper.look()
+    assert [m["name"] for m in sent] == ["worked.ipynb", "a.ipynb"]
+    keeper._on_message(None, {"kind": "take", "name": "x.txt"}, [b"text"])
+    assert sent[-1]["kind"] == "failed"
+
+
+@pytest.mark.browser
+def test_work_survives_the_end_of_its_session(tmp_path: Path) -> None:
+    port = lab.free_port()
+    with lab.chromium() as chromium:
+        browser = chromium.new_context()
+        first = copy_of_the_course(tmp_path / "first")
+        with lab.serve(first, port=port) as address:
+            page = lab.open_notebook(browser, address, "work.ipynb")
+            lab.run_all(page)
+            keeper = page.locator(".course-keeper")
+            (first / "other.ipynb").write_bytes(OTHER)
+            expect(keeper).to_have_attribute("data-kept", "other.ipynb", timeout=20_000)
+            with page.expect_download() as loaded:
+                keeper.get_by_role("button", name="Download my work").click()
+            with zipfile.ZipFile(loaded.value.path()) as archive:
+                assert archive.read("other.ipynb") == OTHER
+            page.close(run_before_unload=False)
+        second = copy_of_the_course(tmp_path / "second")
+        with lab.serve(second, port=port) as address:  # the same address, a fresh disk: as Binder starts again
+            page = lab.open_notebook(browser, address, "work.ipynb")
+            lab.run_all(page)
+            keeper = page.locator(".course-keeper")
+            keeper.get_by_role("button", name="Take up what this browser kept").click()
+            expect(keeper.locator(".course-words")).to_contain_text("Taken up")
+            assert (second / "other.ipynb").read_bytes() == OTHER
+            if shots := os.environ.get("COURSE_TEST_SHOTS"):
+                page.screenshot(path=Path(shots) / "keeper.png")
+            file = keeper.locator("input[type=file]")
+            file.set_input_files({"name": "evil.zip", "mimeType": "", "buffer": zipped(**{"../evil.ipynb": EMPTY})})
+            expect(keeper.get_by_role("alert")).to_contain_text("no name of a notebook")
+            page.close(run_before_unload=False)
+
+
+def copy_of_the_course(folder: Path) -> Path:
+    folder.mkdir()
+    write(folder / "work.ipynb", "from course_utils.panels.keeper import keep_work\nkeep_work()")
+    (folder / "other.ipynb").write_bytes(EMPTY)
+    for path in folder.glob("*.ipynb"):
+        os.utime(path, (1_000_000, 1_000_000))
+    return folder
