@@ -1,0 +1,67 @@
+"""What the miniatures of notebook 02 share: pictures of a size for a lesson, and how large a network is, in words."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from course_utils.data import Dataset
+from course_utils.models import count_parameters
+from course_utils.panels.classroom import classroom
+
+__all__ = ["by_doubt", "bytes_in_words", "new_network", "picture_room", "size_in_words"]
+
+ROWS = 3000  # enough for a miniature; MNIST then takes little longer than the digits
+UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def picture_room(data: str | Dataset) -> Dataset:
+    """The lesson's data, by name or as they are, with at most 3,000 training rows.
+
+    Raises: ValueError for data that are no square pictures of one channel, or are not of the ten digits.
+    """
+    room = classroom(data)
+    shape = room.input_shape
+    if len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2] or room.classes != 10:
+        raise ValueError(
+            f"this notebook needs pictures of the ten digits, got {room.name} of shape {shape} with {room.classes} "
+            'classes; use "digits" or "mnist"'
+        )
+    return room.subset(min(ROWS, len(room.y_train)))
+
+
+def new_network(make: Callable[[], Network], *, seed: int) -> Network:
+    """A network whose first weights depend on the seed alone; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
+def bytes_in_words(count: float) -> str:
+    """A number of bytes as people write it, in powers of 1,000.
+
+    >>> bytes_in_words(832), bytes_in_words(244_403_360), bytes_in_words(7e11)
+    ('832 bytes', '244 MB', '700 GB')
+    """
+    power = 0
+    while count >= 999.5 and power < len(UNITS) - 1:
+        count, power = count / 1000, power + 1
+    return f"{count:.3g} {UNITS[power]}"
+
+
+def size_in_words(model: nn.Module) -> str:
+    """Q and the bytes that it takes at 32 bits each.
+
+    >>> size_in_words(nn.Linear(99, 10))
+    'Q = 1,000, 4 KB'
+    """
+    count = count_parameters(model)
+    return f"Q = {count:,}, {bytes_in_words(4 * count)}"
+
+
+def by_doubt(probabilities: torch.Tensor) -> torch.Tensor:
+    """Rows of a table of probabilities, the most doubtful first: those whose largest entry is smallest."""
+    return probabilities.max(1).values.argsort(stable=True)
