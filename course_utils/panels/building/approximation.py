@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["FUNCTIONS", "Layer", "X", "bends", "build_layer", "sum_of_relus"]
 
@@ -141,12 +141,12 @@ def drawing(low: float, high: float) -> Draw:
 
     def draw(figure: Figure) -> Show:
         whole, single, course = figure.subplots(1, 3, width_ratios=[1.25, 1, 1])
-        (target,) = whole.plot([], [], color="#C3CBD2", lw=7, solid_capstyle="round", label="function")
+        (target,) = whole.plot([], [], color=FAINT, lw=7, solid_capstyle="round", label="function")
         (output,) = whole.plot([], [], color=COLOURS["blue"], lw=2.2, label="network")
         (dots,) = whole.plot([], [], "o", ms=6, color=COLOURS["blue"], mec="white", mew=0.8, label="bend")
         whole.set(xlim=(-1.05, 1.05), ylim=(low - 0.14 * room, high + 0.3 * room), xlabel="x", title="The sum")
         whole.legend(loc="upper center", ncols=3, fontsize=9.5, columnspacing=0.9, handlelength=1.4)
-        lines = LineCollection([], colors="#8FB8D6", linewidths=1.2)
+        lines = LineCollection([], colors=COLOURS["sky"], linewidths=1.2)
         single.add_collection(lines, autolim=False)
         (newest,) = single.plot([], [], "--", color=COLOURS["orange"], lw=2.6, label="the newest unit")
         # Steep units leave the picture: an axis that moved with them would hide how steep they are.

@@ -214,7 +214,9 @@ def draw(figure: Figure) -> Show:
             frame.set_linewidth(3.0 if active else 1.0)
             frame.set_edgecolor(COLOURS["orange" if name in backward else "blue"] if active else "#8A939C")
         if not latest:
-            said = "x and y come from the data; w, b and v are the parameters."
+            n = {name: number(value) for name, value in trace.values.items()}
+            said = f"x = {n['x']} and y = {n['y']} come from the data; "
+            said += f"w = {n['w']}, b = {n['b']} and v = {n['v']} are parameters."
         elif latest[0].startswith("d"):
             said = chain(trace, latest[0][1:])
         else:

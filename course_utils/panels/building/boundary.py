@@ -84,7 +84,9 @@ def boundary() -> Panel:
         Choice(name="shape", label="Points", options=SHAPES),
         Slider(name="width", label="Width of a hidden layer", values=[1, 2, 4, 8, 16, 32, 64], value=16),
         Slider(name="depth", label="Hidden layers", values=[0, 1, 2, 3, 4], value=2),
-        Slider(name="eta", label="Learning rate η", values=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0], value=0.1),
+        Slider(
+            name="eta", label="Learning rate η", values=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], value=0.03
+        ),
         Slider(name="size", label="Batch size", values=[8, 32, 128, 400], value=32),
     ]
 
@@ -136,7 +138,7 @@ def draw(figure: Figure) -> Show:
 
     def show(found: Boundary) -> str:
         # Fifty shades are enough for the eye, and travel to the browser as a palette.
-        sides.set_data(np.round(found.chance * 50) / 50)
+        sides.set_data(np.round(np.nan_to_num(found.chance, nan=0.5) * 50) / 50)
         for label, dot in enumerate(dots):
             dot.set_data(*found.data.x_train[found.data.y_train == label].T)
         seen = len(found.costs)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["STEPS", "Walk", "cost", "descent", "look", "patients", "steepest_rate", "walk"]
 
@@ -185,7 +185,7 @@ def draw(figure: Figure) -> Show:
 
     a, y = patients()
     x = a[:, 0]
-    data.plot(x, y, ".", ms=4, color="#A9B1B9")
+    data.plot(x, y, ".", ms=4, color=FAINT)
     ends = np.array([-1.0, 4.2])
     (line,) = data.plot([], [], color=COLOURS["orange"], lw=2.4)
     data.set(

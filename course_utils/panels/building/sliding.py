@@ -14,13 +14,13 @@ from course_utils.data import Dataset
 from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, HeatMap, weight_map
+from course_utils.plots import COLOURS, FAINT, HeatMap, weight_map
 
 __all__ = ["KERNELS", "Place", "feature_map", "one_of_each", "sliding_kernel"]
 
 KERNELS = {
-    "edge, dark to bright from the left": [[-1.0, 0.0, 1.0]] * 3,
-    "edge, dark to bright from the top": [[-1.0] * 3, [0.0] * 3, [1.0] * 3],
+    "edges, from left to right": [[-1.0, 0.0, 1.0]] * 3,
+    "edges, from top to bottom": [[-1.0] * 3, [0.0] * 3, [1.0] * 3],
     "outline": [[-1.0] * 3, [-1.0, 8.0, -1.0], [-1.0] * 3],
     "blur": [[1 / 9] * 3] * 3,
     "sharpen": [[0.0, -1.0, 0.0], [-1.0, 5.0, -1.0], [0.0, -1.0, 0.0]],
@@ -105,7 +105,7 @@ def drawing(images: Tensor, kernels: dict[str, Tensor]) -> Draw:
 
     def draw(figure: Figure) -> Show:
         left, middle, right = figure.subplots(1, 3)
-        image = left.imshow(images[0], cmap="Greys", vmin=0, vmax=1)
+        image = left.imshow(images[0].numpy(), cmap="Greys", vmin=0, vmax=1)
         frame = Rectangle((0, 0), SIZE, SIZE, fill=False, ec=COLOURS["orange"], lw=3)
         left.add_patch(frame)
         left.spines[:].set_visible(True)
@@ -121,7 +121,7 @@ def drawing(images: Tensor, kernels: dict[str, Tensor]) -> Draw:
         cells = [middle.text(i % SIZE, i // SIZE, "", ha="center", va="center", fontsize=10, linespacing=1.5)
                  for i in range(SIZE * SIZE)]  # fmt: skip
         sheet = weight_map(right, np.zeros((rows - SIZE + 1, columns - SIZE + 1)), limit=1.0)
-        (later,) = right.plot([], [], ".", ms=4, color="#B4BCC4")
+        (later,) = right.plot([], [], ".", ms=4, color=FAINT)
         here = Rectangle((0, 0), 1, 1, fill=False, ec=COLOURS["orange"], lw=3)
         right.add_patch(here)
         right.set(xticks=[], yticks=[], aspect="equal", title=f"Map so far, {rows - SIZE + 1} × {columns - SIZE + 1}")
