@@ -6,9 +6,9 @@ their own rows, and send back their updates d_k = w_k - w; the server moves to
     w + sum_k (n_k / n) d_k,        n_k rows of client k, n of all clients of the round.
 
 Each round moves the whole network up and down, so bytes per round matter. An update may be sent at few bits, rounded at
-random, so that the average over many clients is right (Konecny et al. 2016, arXiv:1610.05492). On the way down there is
-nothing to average: the change of the server's weights is rounded to the nearest, and what the rounding left over is part
-of the next change. Every byte of a message is counted.
+random, so that the average over many clients is right (Konecny et al. 2016, arXiv:1610.05492). On the way down there
+is nothing to average: the change of the server's weights is rounded to the nearest, and what the rounding left over is
+part of the next change. Every byte of a message is counted.
 """
 
 import math
@@ -270,7 +270,6 @@ def _batches(clients: Sequence[Tensor], size: int, rng: np.random.Generator) -> 
     for k, rows in enumerate(clients):
         table[k, : len(rows)] = rng.permutation(rows.numpy())
         real[k, : len(rows)] = 1
-    real = real.reshape(len(clients), steps, size)
-    real /= np.maximum(real.sum(2, keepdims=True), 1)
-    table = table.reshape(len(clients), steps, size)
-    return torch.from_numpy(table.swapaxes(0, 1).copy()), torch.from_numpy(real.swapaxes(0, 1).copy())
+    by_step, shares = (t.reshape(len(clients), steps, size).swapaxes(0, 1) for t in (table, real))
+    shares = shares / np.maximum(shares.sum(2, keepdims=True), 1)
+    return torch.from_numpy(by_step.copy()), torch.from_numpy(shares)

@@ -69,7 +69,8 @@ def memorize(
     x_train, y_train, x_test, y_test = (t.to(target) for t in _stacked(datasets, own))
     model = seeded(make_model, plan.seed).to(target)
     params = {
-        name: p.detach().expand(len(datasets), *p.shape).clone().requires_grad_() for name, p in model.named_parameters()
+        name: p.detach().expand(len(datasets), *p.shape).clone().requires_grad_()
+        for name, p in model.named_parameters()
     }
     forward, optimizer = stacked_forward(model), plan.make_optimizer(list(params.values()))
     order = torch.Generator().manual_seed(plan.seed)
@@ -104,7 +105,13 @@ def _stacked(datasets: Sequence[Dataset], own: bool) -> tuple[Tensor, ...]:
 
 @torch.no_grad()
 def _measure(
-    forward: Forward, params: dict[str, Tensor], own: bool, x_train: Tensor, y_train: Tensor, x_test: Tensor, y_test: Tensor
+    forward: Forward,
+    params: dict[str, Tensor],
+    own: bool,
+    x_train: Tensor,
+    y_train: Tensor,
+    x_test: Tensor,
+    y_test: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     loss, wrong = _look(forward, params, own, x_train, y_train)
     return loss, wrong, _look(forward, params, own, x_test, y_test)[1]

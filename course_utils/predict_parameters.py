@@ -1,8 +1,8 @@
 """Predicting the parameters: a few weights of each feature, the others from these (Denil et al. 2013, arXiv:1306.0543).
 
-A neuron of a first layer looks at all pixels; its weights, one for each pixel, are a *feature*, and features are smooth.
-So the weights w_alpha at a few observed pixels alpha are enough, and kernel ridge regression, which fits a smooth
-function through known points, predicts the others:
+A neuron of a first layer looks at all pixels; its weights, one for each pixel, are a *feature*, and features are often
+smooth. Then the weights w_alpha at a few observed pixels alpha are enough, and kernel ridge regression, which fits a
+smooth function through known points, predicts the others:
 
     w = U w_alpha,    U = K_{. alpha} (K_{alpha alpha} + ridge I)^-1,    K_ij = k(pixel i, pixel j)
 
