@@ -176,7 +176,7 @@ def test_the_boundary_is_the_networks_and_q_counts_its_parameters() -> None:
     torch.manual_seed(0)
     model = mlp([2, 8, 2])
     fit(model, data, epochs=EPOCHS, batch_size=32, lr=0.03, optimizer="sgd", evaluate_every=0, progress=False)
-    assert panel.result.costs[-1] == pytest.approx(float(F.cross_entropy(model(data.x_train), data.y_train)), abs=1e-6)
+    assert panel.result.costs[-1] == pytest.approx(F.cross_entropy(model(data.x_train), data.y_train).item(), abs=1e-6)
     assert len(panel.result.costs) == 1 + EPOCHS // EVERY
     with torch.no_grad():
         lower_right = model(torch.tensor([[1.25, -1.25]])).softmax(1)[0, 1]

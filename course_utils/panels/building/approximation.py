@@ -175,15 +175,16 @@ def drawing(low: float, high: float) -> Draw:
             latest = int((t - found.newest).abs().argmin())
             newest.set_data(x, parts[latest])
             for place, curve in curves.items():
-                curve.set_data(range(1, MOST + 1), np.maximum(found.errors[place], 1e-9))
+                errors = np.array(found.errors[place])
+                curve.set_data(range(1, MOST + 1), np.where(errors > 1e-9, errors, np.nan))  # a zero has no logarithm
             n = len(t)
             error = found.errors[found.place][n - 1]
-            here.set_data([n], [max(error, 2.5e-4 * room)])
+            here.set_data([n], [error if error > 1e-9 else np.nan])
             said = f"{error:.3g}" if error > 1e-9 else "0"
             return (
                 f"{n} unit{'s' if n > 1 else ''}, {3 * n + 1} parameters: each unit has a weight, a bias and an outer "
                 f"weight, and the output one bias. The largest error is {said}. The newest bend is at "
-                f"x = {found.newest + 0:.2f}, the outer weight of its unit {float(layer.v[latest]):.2f}."
+                f"x = {round(found.newest, 2) + 0:.2f}, the outer weight of its unit {float(layer.v[latest]):.2f}."
             )
 
         return show

@@ -10,7 +10,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from course_utils.panels.controls import Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT, INK
 
 __all__ = ["BACKWARD", "FORWARD", "Trace", "autograd", "backpropagation", "backwards", "forwards"]
 
@@ -133,7 +133,7 @@ def backpropagation(gradient: Gradient | None = None) -> Panel:
         return Trace(values, backwards(values), int(shown), autograd(x, w, b), own, right)
 
     title = "Back-propagation, step by step" if gradient is None else "Back-propagation, and your gradient"
-    return Panel(title, controls, compute, draw, size=(960, 400))
+    return Panel(title, controls, compute, draw, size=(960, 420))
 
 
 # Where each node stands, what it is, and how its derivative comes from that of the node behind it.
@@ -193,14 +193,16 @@ def value_said(trace: Trace, node: str) -> str:
 def draw(figure: Figure) -> Show:
     """Boxes with a value and a gradient each, arrows between them, and the rule of the present step below."""
     axes = figure.subplots()
-    axes.set(xlim=(-0.1, 10.65), ylim=(-1.35, 4.5), xticks=[], yticks=[])
+    axes.set(xlim=(-0.1, 10.65), ylim=(-1.9, 4.5), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     for edge in EDGES:
         start, end = (PLACES["yhat" if end == ">" else end] for end in edge)
         arrow(axes, start, end)
     boxes = {name: node_box(axes, name) for name in PLACES}
-    rule = axes.text(5.3, -0.62, "", ha="center", va="center", fontsize=12.5, fontweight="bold")
-    check = axes.text(5.3, -1.15, "", ha="center", va="center", fontsize=11)
+    rule = axes.text(5.3, -0.68, "", ha="center", va="center", fontsize=12.5, fontweight="bold")
+    check = axes.text(5.3, -1.42, "", ha="center", va="center", fontsize=11, linespacing=1.5)
+    for text in (rule, check):
+        text.set_in_layout(False)  # a long sentence must not press the graph together
 
     def show(trace: Trace) -> str:
         forward = FORWARD[: trace.shown]
@@ -212,7 +214,7 @@ def draw(figure: Figure) -> Show:
             slope.set_text(f"∂L/∂{NAMES.get(name, name)} = {number(trace.gradients[name])}" if name in backward else "")
             active = latest in ((name,), (f"d{name}",))
             frame.set_linewidth(3.0 if active else 1.0)
-            frame.set_edgecolor(COLOURS["orange" if name in backward else "blue"] if active else "#8A939C")
+            frame.set_edgecolor(COLOURS["orange" if name in backward else "blue"] if active else FAINT)
         if not latest:
             n = {name: number(value) for name, value in trace.values.items()}
             said = f"x = {n['x']} and y = {n['y']} come from the data; "
@@ -224,7 +226,7 @@ def draw(figure: Figure) -> Show:
         rule.set_text(said)
         answer = verdict(trace) if len(backward) == len(BACKWARD) else ""
         check.set_text(answer)
-        return f"{said}{'' if said.endswith('.') else '.'} {answer}".rstrip()
+        return f"{said}{'' if said.endswith('.') else '.'} {answer}".replace("\n", " ").rstrip()
 
     return show
 
@@ -238,14 +240,14 @@ def verdict(trace: Trace) -> str:
         after = forwards(trace.values["x"], w, b, v, trace.values["y"])["L"]
         grads = ", ".join(f"{name}.grad = {number(trace.torch[name])}" for name in PARAMETERS)
         return (
-            f"PyTorch: {grads}: {'the same numbers' if same else 'different'}. "
+            f"PyTorch: {grads}: {'the same numbers' if same else 'different'}.\n"
             f"A step (4) with η = {ETA:g} takes L from {number(trace.values['L'])} to {number(after)}."
         )
     parts = []
     for name in PARAMETERS:
         own, true = trace.own[name], trace.torch[name]
         parts.append(f"∂L/∂{name} = {number(own)} {'✓' if alike(own, true) else f'✗ (it is {number(true)})'}")
-    return f"Yours: {', '.join(parts)}. All three right at {trace.right} of {POINTS} random points."
+    return f"Yours: {', '.join(parts)}.\nAll three right at {trace.right} of {POINTS} random points."
 
 
 def node_box(axes: Axes, name: str) -> tuple[Any, Any, Any]:
@@ -254,14 +256,14 @@ def node_box(axes: Axes, name: str) -> tuple[Any, Any, Any]:
     parameter = name in PARAMETERS
     frame = FancyBboxPatch(
         (x - 0.74, y - 0.56), 1.48, 1.12, boxstyle="round,pad=0.02,rounding_size=0.12",
-        fc="#E8F1F8" if parameter else "#F6F7F8" if name in RULES else "white", ec="#8A939C", lw=1.0,
+        fc="#E8F1F8" if parameter else "#F6F7F8" if name in RULES else "white", ec=FAINT, lw=1.0,
     )  # fmt: skip
     axes.add_patch(frame)
     kind = "parameter" if parameter else "data"
     head = f"{NAMES.get(name, name)} = {RULES[name]}" if name in RULES else f"{name}, {kind}"
     axes.text(x, y + 0.35, head, ha="center", va="center", fontsize=10, color="#4A5560")
-    value = axes.text(x, y + 0.01, "", ha="center", va="center", fontsize=13, fontweight="bold", color="#00507D")
-    slope = axes.text(x, y - 0.35, "", ha="center", va="center", fontsize=10, fontweight="bold", color="#A34700")
+    value = axes.text(x, y + 0.01, "", ha="center", va="center", fontsize=13, fontweight="bold", color=INK["blue"])
+    slope = axes.text(x, y - 0.35, "", ha="center", va="center", fontsize=10, fontweight="bold", color=INK["orange"])
     return frame, value, slope
 
 

@@ -14,7 +14,7 @@ from course_utils.data import Dataset
 from course_utils.models import count_parameters, mlp
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 from course_utils.train import fit_epochs
 
 __all__ = ["Boundary", "boundary", "make_points"]
@@ -131,7 +131,7 @@ def draw(figure: Figure) -> Show:
     x = np.arange(0, EPOCHS + 1, EVERY)
     (cost,) = course.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="cost J, training points")
     (right,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="share right, test points")
-    course.axhline(0.5, color="#8A939C", lw=1, ls=":")
+    course.axhline(0.5, color=FAINT, lw=1, ls=":")
     course.set(xlim=(-0.5, EPOCHS + 0.5), ylim=(-0.03, 1.35), xlabel="epoch", title="Course of the training")
     course.set_yticks([0, 0.25, 0.5, 0.75, 1])
     course.legend(loc="upper right", fontsize=10, ncols=2, columnspacing=1.2)

@@ -23,7 +23,7 @@ __all__ = ["STEPS", "Walk", "cost", "descent", "look", "patients", "steepest_rat
 STEPS = 100
 FAR = 1e8  # a weight beyond this has left for good
 RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.4, 0.44, 0.46, 0.5, 0.6]
-STARTS = {"upper left": (-1.0, 2.6), "lower left": (-1.2, -0.4), "lower right": (2.4, -0.4)}
+STARTS = {"upper left": (-1.0, 2.6), "lower left": (-1.2, -0.4), "lower right": (1.9, -0.4)}
 EDGES = (-1.6, 2.8, -0.8, 3.0)  # of the picture: w1 from, to; w2 from, to
 
 Step = Callable[[Tensor, Tensor, float], Tensor]
@@ -195,6 +195,7 @@ def draw(figure: Figure) -> Show:
 
     (batch,) = course.plot([], [], "x", ms=5, mew=1.1, color=COLOURS["sky"], label="of the mini-batch")
     (curve,) = course.plot([], [], color=COLOURS["blue"], lw=2.2, label="of all rows, J")
+    (end,) = course.plot([], [], "o", ms=8, color=COLOURS["orange"], mec="white", mew=1.2, label="now")
     course.axhline(bottom, color=COLOURS["ink"], lw=1, ls=":", label="least")
     course.set(yscale="log", xlim=(-1, STEPS + 1), ylim=(0.01, 1000), xlabel="step", title="Cost")
     course.set_yticks([0.01, 0.1, 1, 10, 100, 1000], ["0.01", "0.1", "1", "10", "100", "1000"])
@@ -205,6 +206,8 @@ def draw(figure: Figure) -> Show:
         path.set_data(*found.path.T)
         now.set_data(*found.path[-1:].T)
         labels[0].xy, labels[1].xy = found.path[0], found.path[-1]
+        labels[0].set_visible(np.abs(found.path[0] - found.path[-1]).max() > 0.4)  # or one would lie over the other
+        end.set_data([len(found.costs) - 1], found.costs[-1:])
         w = found.path[-1]
         line.set_data(ends, w[0] * ends + w[1])
         curve.set_data(range(len(found.costs)), found.costs)

@@ -26,13 +26,14 @@ STARTS = {"new network": 0, "another one": 1}
 
 
 class Sight(NamedTuple):
-    """The filters of the first layer (FILTERS, size, size), their maps of an image, (FILTERS, rows, columns), and the
-    share right so far."""
+    """The filters of the first layer (FILTERS, size, size), their maps of an image, (FILTERS, rows, columns), the share
+    right so far, and the class of the image."""
 
     filters: np.ndarray
     maps: np.ndarray
     image: np.ndarray
     right: list[float]
+    digit: int
 
 
 def small_cnn(data: Dataset, *, size: int = 3, seed: int = 0) -> nn.Sequential:
@@ -59,12 +60,12 @@ def dense_parameters(data: Dataset) -> int:
 
 
 @torch.no_grad()
-def see(model: nn.Sequential, image: Tensor, right: list[float]) -> Sight:
+def see(model: nn.Sequential, image: Tensor, right: list[float], digit: int) -> Sight:
     """The filters now, and their maps of an image (channels, rows, columns) after the ReLU."""
     first = model[0]
     assert isinstance(first, nn.Conv2d)
     maps = torch.relu(first(image[None]))[0]
-    return Sight(first.weight.mean(1).numpy().copy(), maps.numpy(), image.mean(0).numpy(), list(right))
+    return Sight(first.weight.mean(1).numpy().copy(), maps.numpy(), image.mean(0).numpy(), list(right), digit)
 
 
 def filters(data: str | Dataset = "digits") -> Panel:
@@ -82,21 +83,22 @@ def filters(data: str | Dataset = "digits") -> Panel:
     finished: dict[tuple[int, int], tuple[nn.Sequential, list[float]]] = {}
 
     def compute(train: bool, digit: float, size: int, seed: int) -> Iterator[Sight]:
-        image = room.x_test[int((room.y_test == int(digit)).nonzero()[0])]
+        label = int(digit)
+        image = room.x_test[int((room.y_test == label).nonzero()[0])]
         if train and (size, seed) in finished:  # another digit is no reason to train again
-            yield see(finished[size, seed][0], image, finished[size, seed][1])
+            yield see(finished[size, seed][0], image, finished[size, seed][1], label)
             return
         finished.clear()
         model = small_cnn(room, size=size, seed=seed)
         right = [right_share(model, room)]
-        yield see(model, image, right)
+        yield see(model, image, right, label)
         if not train:
             return
         for history in fit_epochs(model, room, epochs=EPOCHS, lr=4e-3, batch_size=32, schedule="cosine", seed=seed,
                                   evaluate_every=0, device="cpu"):  # fmt: skip
             if history:
                 right.append(right_share(model, room))
-                yield see(model, image, right)
+                yield see(model, image, right, label)
         finished[size, seed] = model, right
 
     counts = {size: count_parameters(small_cnn(room, size=size)[0]) for size in (3, 5)}
@@ -131,7 +133,7 @@ def drawing(room: Dataset, counts: dict[int, int]) -> Draw:
         names = ["convolution", "dense layer"]
         both = bars.barh(names, [1.0, dense], height=0.55, color=[COLOURS["blue"], COLOURS["orange"]],
                          hatch=["", "///"], edgecolor="white")  # fmt: skip
-        bars.set(xscale="log", xlim=(10, dense * 60), title="Parameters of the first layer, log scale")
+        bars.set(xscale="log", xlim=(10, dense * 60), title="First layer, parameters (log)")
         bars.invert_yaxis()
         bars.minorticks_off()
         texts = [bars.text(1, i, "", va="center", fontsize=11) for i in range(2)]
@@ -154,9 +156,9 @@ def drawing(room: Dataset, counts: dict[int, int]) -> Draw:
             texts[0].set_text(f"  {count:,}")
             texts[0].set_x(count)
             return (
-                f"Epoch {len(found.right) - 1}: {found.right[-1]:.1%} of {len(room.y_test):,} test images right. The "
-                f"first layer has {count:,} parameters; a dense layer with as many outputs would have {dense:,}, "
-                f"{dense / count:,.0f} times as many."
+                f"Epoch {len(found.right) - 1}: {found.right[-1]:.1%} of {len(room.y_test):,} test images right; the maps "
+                f"are of an image of class {found.digit}. The first layer has {count:,} parameters; a dense layer with "
+                f"as many outputs would have {dense:,}, {dense / count:,.0f} times as many."
             )
 
         return show
