@@ -13,6 +13,8 @@ from matplotlib.image import AxesImage
 
 __all__ = [
     "COLOURS",
+    "FAINT",
+    "INK",
     "LINE_STYLES",
     "MARKERS",
     "WEIGHTS",
@@ -24,18 +26,21 @@ __all__ = [
     "weight_map",
 ]
 
-# Okabe and Ito's palette: told apart by readers with every common colour blindness. Each colour goes with a line style
-# and a marker of its own, so that nothing is told by colour alone.
+# Each colour stands out from white by 3:1 or more, and from each other one under every common colour blindness (after
+# Okabe and Ito's palette, whose light colours are too light for lines on white; tests/test_accessibility.py has the
+# bars). A colour goes with a line style and a marker of its own all the same, so that nothing is told by colour alone.
 COLOURS = {
     "blue": "#0072B2",
     "orange": "#D55E00",
     "green": "#009E73",
-    "purple": "#AA4499",
-    "yellow": "#E69F00",
-    "sky": "#56B4E9",
+    "purple": "#6A1B7A",
+    "brown": "#5E2F00",
+    "sky": "#3A97DC",
     "grey": "#6B7280",
     "ink": "#1B1F24",
 }
+FAINT = "#8A939C"  # the lightest grey that still passes: lines to compare with, outlines of light areas
+INK = {"orange": "#AD4A00", "green": "#00745A", "blue": COLOURS["blue"]}  # for words, and under white digits: 4.5:1
 LINE_STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 MARKERS = ["o", "s", "^", "D", "v"]
 
@@ -53,7 +58,7 @@ def style() -> dict[Any, Any]:
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "axes.labelsize": 11,
-        "axes.edgecolor": "#8A939C",
+        "axes.edgecolor": FAINT,
         "axes.labelcolor": COLOURS["ink"],
         "axes.spines.top": False,
         "axes.spines.right": False,
@@ -133,7 +138,7 @@ class Histogram:
     """Bars of equal width as one shape, which is drawn many times faster than a rectangle for each of them."""
 
     def __init__(self, axes: Axes, **look: Any) -> None:
-        self.shape = axes.stairs([0.0, 0.0], [0.0, 1.0, 2.0], fill=True, **look)
+        self.shape = axes.stairs([0.0, 0.0], [0.0, 1.0, 2.0], fill=True, **({"ec": FAINT, "lw": 0.8} | look))
 
     def show(self, heights: np.ndarray, edges: np.ndarray) -> None:
         """Set the heights and the edges, of which there is one more."""

@@ -13,7 +13,7 @@ from course_utils.panels.applications.lesson import picture_room
 from course_utils.panels.applications.speller import NAMES, spell, spelled, train_speller
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, INK
 
 __all__ = ["live_captions"]
 
@@ -85,7 +85,7 @@ def drawing(images: list[np.ndarray]) -> Draw:
             for digit, (text, word) in enumerate(zip(captions, seen.words, strict=True)):
                 good = word == NAMES[digit]
                 text.set_text(f"{word} {'✓' if good else '✗'}")
-                text.set_color(COLOURS["blue"] if good else COLOURS["orange"])
+                text.set_color(INK["blue" if good else "orange"])
             right.set_data(range(len(seen.right)), seen.right)
             unknown.set_data(range(len(seen.unknown)), seen.unknown)
             return (

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from course_utils.panels.controls import Button, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["Walks", "annealing", "walk"]
 
@@ -43,7 +43,7 @@ def annealing() -> Panel:
     def compute(lr: float, again: int) -> Walks:
         return Walks(walk(lr, seed=again, keep_real=False), walk(lr, seed=again, keep_real=True), lr)
 
-    return Panel("Stochastic rounding and BinaryConnect", controls, compute, draw, size=(920, 400))
+    return Panel("Stochastic rounding and BinaryConnect", controls, compute, draw, size=(960, 400))
 
 
 def walk(lr: float, *, seed: int = 0, keep_real: bool, steps: int = STEPS) -> np.ndarray:
@@ -74,7 +74,7 @@ def draw(figure: Figure) -> Show:
     loss = ((xx - BEST[0]) ** 2 + (yy - BEST[1]) ** 2) / 2
     dots = []
     for ax, title in zip(axes, ("Stochastic rounding", "BinaryConnect"), strict=True):
-        ax.contour(xx, yy, loss, levels=8, colors="#D5DADF", linewidths=1)
+        ax.contour(xx, yy, loss, levels=8, colors=FAINT, linewidths=0.7)
         ax.plot(*BEST, "x", ms=10, mew=2.5, color=COLOURS["orange"], label="least loss")
         gx, gy = np.meshgrid(ticks, ticks)
         dots.append(ax.scatter(gx.ravel(), gy.ravel(), s=np.zeros(gx.size), c=np.ones(gx.size), cmap="Blues",

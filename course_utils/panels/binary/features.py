@@ -87,6 +87,9 @@ def _train(data: Dataset, epochs: int, hidden: int) -> Noises:
     return Noises(data, models)
 
 
+SHOWN = {"real": "real weights", "signs": "signs"}
+
+
 class Wall(NamedTuple):
     """Features of the first layer by kind, (features, pixels), and the number of the first one."""
 
@@ -102,7 +105,7 @@ def features(data: str | Dataset | Noises = "digits") -> Panel:
     starts = list(range(0, hidden - ACROSS * DOWN + 1, 8))
     controls = [
         Slider(name="first", label="First feature shown", values=starts, value=0),
-        Choice(name="what", label="Binary networks show", options={"real weights": "real", "signs": "signs"}),
+        Choice(name="what", label="Binary networks show", options={text: what for what, text in SHOWN.items()}),
     ]
 
     def compute(first: float, what: str) -> Wall:
@@ -140,8 +143,8 @@ def drawing(trained: Noises) -> Draw:
             errors = ", ".join(f"{name} {trained.errors[kind]:.1f} %" for name, kind in KINDS.items())
             last = wall.first + ACROSS * DOWN - 1
             return (
-                f"Features {wall.first} to {last} of the first layer. Test errors: {errors}. Of the stochastic "
-                f"network's real weights {clipped:.0%} lie at −1 or +1."
+                f"Features {wall.first} to {last} of the first layer, of binary networks {SHOWN[wall.what]}. Test "
+                f"errors: {errors}. Of the stochastic network's real weights {clipped:.0%} lie at −1 or +1."
             )
 
         return show

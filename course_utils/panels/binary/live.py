@@ -60,7 +60,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
             before = now
             yield Growing(now, list(accuracy), list(flipped))
 
-    return Panel("A binary network while it trains", controls, compute, draw, size=(940, 350))
+    return Panel("A binary network while it trains", controls, compute, draw, size=(960, 350))
 
 
 def draw(figure: Figure) -> Show:

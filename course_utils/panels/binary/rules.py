@@ -11,7 +11,7 @@ from torch import Tensor
 from course_utils.binarize import hard_sigmoid
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["rounding_rules"]
 
@@ -57,7 +57,7 @@ def rounding_rules(*, probability: Probability | None = None) -> Panel:
         return Drawn(p.numpy(), (2 * p - 1).numpy(), signs[:, :-1].mean(0).numpy(), w, signs[:, -1].numpy())
 
     title = "A sign for a weight" if probability is None else "A sign for a weight, by your probability"
-    return Panel(title, controls, compute, drawing("σ(w)" if probability is None else "yours"), size=(920, 390))
+    return Panel(title, controls, compute, drawing("σ(w)" if probability is None else "yours"), size=(960, 390))
 
 
 def chance(w: Tensor, rule: str, probability: Probability | None) -> Tensor:
@@ -80,7 +80,7 @@ def drawing(name: str) -> Draw:
         (here,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
         left.set(xlim=(-2.1, 2.1), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=10)
-        right.plot(W, W, color="#B9C0C7", lw=1.4, label="w itself")
+        right.plot(W, W, color=FAINT, lw=1.4, label="w itself")
         (mean,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
         (expected,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")
         right.set(xlim=(-2.1, 2.1), ylim=(-1.5, 1.5), xlabel="weight w", title="What the signs are on average")

@@ -61,7 +61,7 @@ def ternary(data: str | Dataset = "digits") -> Panel:
         zeros = float((codes == 0).float().mean())
         return Ternary(w.numpy(), threshold, float(scale), zeros, errors(layer), accuracies(), factor)
 
-    return Panel("Ternary weights", controls, compute, drawing(len(room.y_test)), size=(940, 350))
+    return Panel("Ternary weights", controls, compute, drawing(len(room.y_test)), size=(960, 350))
 
 
 def drawing(rows: int) -> Draw:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from course_utils.binarize import pack_bits, xnor_linear
 from course_utils.panels.controls import Button, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, INK
 
 __all__ = ["xnor"]
 
@@ -49,7 +49,7 @@ def xnor() -> Panel:
         by_bits = int(xnor_linear(pack_bits(tx), pack_bits(tw), n=int(n)))
         return Product(x, w, int(tx @ tw.T), by_bits)
 
-    return Panel("A product of signs", controls, compute, draw, size=(900, 250))
+    return Panel("A product of signs", controls, compute, draw, size=(960, 250))
 
 
 def draw(figure: Figure) -> Show:
@@ -72,7 +72,7 @@ def draw(figure: Figure) -> Show:
                 boxes[name][i].set_visible(i < n)
                 texts[name][i].set_text(str(int(row[i])) if i < n else "")
                 if i < n:
-                    on = COLOURS["green"] if name == "x XNOR w" else COLOURS["blue"]
+                    on = INK["green"] if name == "x XNOR w" else COLOURS["blue"]
                     boxes[name][i].set_facecolor(on if row[i] else "#E5E9EC")
                     texts[name][i].set_color("white" if row[i] else COLOURS["ink"])
         agree = int(bits["x XNOR w"].sum())

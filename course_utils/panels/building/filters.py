@@ -156,9 +156,9 @@ def drawing(room: Dataset, counts: dict[int, int]) -> Draw:
             texts[0].set_text(f"  {count:,}")
             texts[0].set_x(count)
             return (
-                f"Epoch {len(found.right) - 1}: {found.right[-1]:.1%} of {len(room.y_test):,} test images right; the maps "
-                f"are of an image of class {found.digit}. The first layer has {count:,} parameters; a dense layer with "
-                f"as many outputs would have {dense:,}, {dense / count:,.0f} times as many."
+                f"Epoch {len(found.right) - 1}: {found.right[-1]:.1%} of {len(room.y_test):,} test images right; the "
+                f"maps are of an image of class {found.digit}. The first layer has {count:,} parameters; a dense layer "
+                f"with as many outputs would have {dense:,}, {dense / count:,.0f} times as many."
             )
 
         return show

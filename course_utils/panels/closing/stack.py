@@ -10,7 +10,7 @@ from course_utils.panels.classroom import classroom
 from course_utils.panels.closing.methods import LABELS, Made, Methods, course_of, steps
 from course_utils.panels.controls import Choice, Control, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, INK
 
 __all__ = ["everything"]
 
@@ -46,7 +46,7 @@ def everything(data: str | Dataset = "digits", *, made: Sequence[Made] | None = 
             seen[methods] = now
         yield Seen(list(seen.values()), seen[methods], True, order)
 
-    return Panel("The whole course on one network", controls, compute, drawing(len(room.y_test)), size=(980, 470))
+    return Panel("The whole course on one network", controls, compute, drawing(len(room.y_test)), size=(960, 470))
 
 
 def ordered(seen: Seen) -> list[Made]:
@@ -120,7 +120,7 @@ def drawing(rows: int) -> Draw:
                 for cell, text in zip(row, texts, strict=True):
                     cell.set_text(text)
                     cell.set_fontweight("bold" if mine else "normal")
-                    cell.set_color(COLOURS["orange"] if mine else COLOURS["ink"])
+                    cell.set_color(INK["orange"] if mine else COLOURS["ink"])
             return words(seen)
 
         return show

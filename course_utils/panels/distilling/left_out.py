@@ -65,7 +65,7 @@ def left_out(data: str | Dataset = "digits") -> Panel:
         best = best_bias(logits[:half], room.y_test[:half], label=label)
         yield Missing(logits[half:], room.y_test[half:], label, shift, best, EPOCHS)
 
-    return Panel("A class left out", controls, compute, drawing(room.classes), size=(940, 360))
+    return Panel("A class left out", controls, compute, drawing(room.classes), size=(960, 360))
 
 
 def errors_at(found: Missing, shift: float) -> tuple[int, int]:

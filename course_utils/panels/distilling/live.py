@@ -80,7 +80,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
                 yield found
 
     title = "A student and its twin" if loss is None else "A student taught by your loss"
-    return Panel(title, controls, compute, draw, size=(900, 380))
+    return Panel(title, controls, compute, draw, size=(960, 380))
 
 
 def student_for(data: Dataset, width: int, seed: int) -> nn.Sequential:

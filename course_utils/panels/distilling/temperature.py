@@ -13,7 +13,7 @@ from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Slider, Toggle
 from course_utils.panels.distilling.teacher import teacher
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["softened"]
 
@@ -61,7 +61,7 @@ def softened(data: str | Dataset = "digits", *, softmax: Softmax | None = None) 
         return Answer(image.numpy(), int(room.y_test[i]), soft[0].numpy(), hard, temperature, logarithmic)
 
     title = "What the teacher thinks" if softmax is None else "What the teacher thinks, by your softmax"
-    return Panel(title, controls, compute, drawing(room), size=(900, 350))
+    return Panel(title, controls, compute, drawing(room), size=(960, 350))
 
 
 def checked(softmax: Softmax, z: Tensor, temperature: float) -> Tensor:
@@ -88,7 +88,7 @@ def drawing(data: Dataset) -> Draw:
         caption = picture.set_title("Label 0")
         places = np.arange(classes)
         hard = axes.bar(
-            places - 0.2, np.ones(classes), 0.38, color="#B9C2CA", label="T = 1", hatch="///", edgecolor="white"
+            places - 0.2, np.ones(classes), 0.38, color="#DDE2E6", label="T = 1", hatch="///", edgecolor=FAINT
         )
         soft = axes.bar(places + 0.2, np.ones(classes), 0.38, color=COLOURS["blue"], label="at T")
         axes.set(xticks=places, xlabel="class", ylabel="probability", ylim=(0, 1.05))

@@ -12,7 +12,7 @@ from course_utils.activations import KAF, krr_coefficients
 from course_utils.panels.controls import Button, Choice, Slider, Text
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.typed import typed_function
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["kaf"]
 
@@ -90,7 +90,7 @@ def kaf(*, function: Function | None = None) -> Panel:
         return Basis(parts.numpy(), value.numpy(), followed, unit.dictionary.numpy(), alpha.numpy(), gamma, (i, change))
 
     title = "A kernel activation function" if function is None else "A KAF that starts from your function"
-    return Panel(title, controls, compute, drawing("the function" if function is None else "yours"), size=(920, 420))
+    return Panel(title, controls, compute, drawing("the function" if function is None else "yours"), size=(960, 420))
 
 
 def drawing(name: str) -> Draw:
@@ -99,7 +99,7 @@ def drawing(name: str) -> Draw:
     def draw(figure: Figure) -> Show:
         curve, coefficients = figure.subplots(1, 2, width_ratios=[2.2, 1])
         parts = [
-            curve.plot([], [], color="#B4BCC4", lw=1.0, label="α times each kernel" if not i else None)[0]
+            curve.plot([], [], color=FAINT, lw=1.0, label="α times each kernel" if not i else None)[0]
             for i in range(MOST)
         ]
         for edge in (-BOUNDARY, BOUNDARY):
@@ -144,8 +144,8 @@ def words(basis: Basis) -> str:
         f"at s = 5, outside of the dictionary, g is {basis.value[-1]:.2f}."
     )
     i, change = basis.changed
-    if change:
-        said += f" α of kernel {i + 1} has been moved by {change:+g} to {basis.alpha[i]:.2f}."
+    moved = f"has been moved by {change:+g} to" if change else "is"
+    said += f" α of kernel {i + 1} {moved} {basis.alpha[i]:.3g}."
     if basis.target is None:
         return said
     inside = np.abs(S.numpy()) <= BOUNDARY

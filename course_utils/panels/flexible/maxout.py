@@ -59,7 +59,7 @@ def maxout() -> Panel:
             slopes.numpy(), offsets.numpy(), goal, height.reshape(shape).numpy(), which.reshape(shape).numpy()
         )
 
-    return Panel("Maxout", controls, compute, draw, size=(900, 390))
+    return Panel("Maxout", controls, compute, draw, size=(960, 390))
 
 
 def plane_values(unit: Maxout, points: torch.Tensor) -> torch.Tensor:

@@ -30,6 +30,7 @@ class Curves(NamedTuple):
     start: np.ndarray
     now: np.ndarray
     accuracy: list[float]
+    place: str = ""  # which neurons they are, in words
 
 
 def neurons(data: str | Dataset = "digits") -> Panel:
@@ -52,14 +53,16 @@ def neurons(data: str | Dataset = "digits") -> Panel:
         unit = [layer for layer in model if isinstance(layer, KAF)][int(layer) - 1]
         rows = slice(int(first) - 1, int(first) - 1 + SHOWN)
         before = curves(unit)[rows]
-        found = Curves(before, before, [right_share(model.eval(), room)])
+        place = f"neurons {rows.start + 1} to {rows.stop} of hidden layer {layer:g}"
+        found = Curves(before, before, [right_share(model.eval(), room)], place)
         yield found
         if not train:
             return
         for history in fit_epochs(model, room, epochs=EPOCHS, lr=lr, batch_size=64, schedule="cosine", evaluate_every=0,
                                   device="cpu"):  # fmt: skip
             if history:
-                found = Curves(before, curves(unit)[rows], [*found.accuracy, right_share(model.eval(), room)])
+                accuracy = [*found.accuracy, right_share(model.eval(), room)]
+                found = Curves(before, curves(unit)[rows], accuracy, place)
                 yield found
 
     return Panel("Neurons that learn their activation", controls, compute, drawing(room.name), size=(960, 420))
@@ -96,8 +99,8 @@ def drawing(name: str) -> Draw:
             accuracy.set_data(range(len(found.accuracy)), found.accuracy)
             moved = np.abs(found.now - found.start).max(1)
             return (
-                f"Epoch {len(found.accuracy) - 1}: {found.accuracy[-1]:.1%} right; the six curves have moved by "
-                f"{moved.min():.2f} to {moved.max():.2f}."
+                f"Epoch {len(found.accuracy) - 1}: {found.accuracy[-1]:.1%} right; the six curves, of "
+                f"{found.place}, have moved by {moved.min():.2f} to {moved.max():.2f}."
             )
 
         return show

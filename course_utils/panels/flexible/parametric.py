@@ -59,7 +59,7 @@ def parametric(*, activation: Activation | None = None) -> Panel:
         return Curve(g.detach().numpy(), slope.numpy(), name)
 
     title = "Activations with parameters" if activation is None else "Your activation"
-    return Panel(title, controls, compute, draw, size=(900, 370))
+    return Panel(title, controls, compute, draw, size=(960, 370))
 
 
 def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:

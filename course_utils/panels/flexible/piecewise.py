@@ -47,7 +47,7 @@ def piecewise() -> Panel:
         kinks = sorted([0.0, *unit.b[:, 0].tolist()])
         return Fitted(goal.numpy(), value.numpy(), (hinges if parts else hinges[:0]).numpy(), kinks)
 
-    return Panel("Adaptive piecewise linear", controls, compute, draw, size=(880, 360))
+    return Panel("Adaptive piecewise linear", controls, compute, draw, size=(960, 360))
 
 
 def fitted_apl(target: str, segments: int) -> tuple[APL, torch.Tensor]:

@@ -10,15 +10,15 @@ from matplotlib.patches import Rectangle
 
 from course_utils.panels.controls import Choice, Slider, Text
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, LINE_STYLES
+from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES
 from course_utils.quantize import FixedPoint
 
 __all__ = ["Stored", "one_number", "store"]
 
 # Of each floating format: bits of the exponent, bits of the mantissa, and how torch calls it.
 FLOATS = {"float32": (8, 23, torch.float32), "float16": (5, 10, torch.float16), "bfloat16": (8, 7, torch.bfloat16)}
-FIELDS = {"sign": "#D55E00", "exponent": "#009E73", "mantissa": "#0072B2", "whole part": "#009E73"}
-FIELDS |= {"fraction": "#0072B2"}
+FIELDS = {"sign": INK["orange"], "exponent": INK["green"], "mantissa": INK["blue"], "whole part": INK["green"]}
+FIELDS |= {"fraction": INK["blue"]}
 WIDTHS = {"sign": 2.4, "exponent": 4.6, "mantissa": 4.6, "whole part": 5.0, "fraction": 4.0}  # of the words, in bits
 MOST_BITS = 32
 SIZES = np.geomspace(1e-9, 1e9, 400)
@@ -49,7 +49,7 @@ def one_number() -> Panel:
     def compute(number: str, format: str, bits: float, frac_bits: float) -> Stored:
         return store(number, format, bits=int(bits), frac_bits=int(frac_bits))
 
-    return Panel("One number, bit by bit", controls, compute, draw, size=(900, 430))
+    return Panel("One number, bit by bit", controls, compute, draw, size=(960, 430))
 
 
 def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Stored:
@@ -100,9 +100,7 @@ def draw(figure: Figure) -> Show:
         above.add_patch(box)
     names = [above.text(0, -0.35, "", ha="center", va="center", fontsize=10, fontweight="bold") for _ in range(3)]
     for number, name in enumerate(FLOATS):
-        below.plot(
-            SIZES, store("1", name).spacing, linestyle=LINE_STYLES[number + 1], color="#A9B1B9", lw=1.4, label=name
-        )
+        below.plot(SIZES, store("1", name).spacing, linestyle=LINE_STYLES[number + 1], color=FAINT, lw=1.4, label=name)
     (line,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
     (here,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
     below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))

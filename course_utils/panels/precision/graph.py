@@ -43,7 +43,7 @@ def relu_graph() -> Panel:
         relu = quantized_relu(q, qparams)
         return Flow(x, q, relu, dequantize(relu, qparams), qparams)
 
-    return Panel("The quantized ReLU, computing", controls, compute, draw, size=(940, 360))
+    return Panel("The quantized ReLU, computing", controls, compute, draw, size=(960, 360))
 
 
 BOXES = {"quantize": (2.15, "#E8F1F8"), "quantized\nReLU": (5.0, "#FBE9DD"), "dequantize": (7.85, "#E8F1F8")}

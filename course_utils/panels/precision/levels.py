@@ -90,7 +90,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
         return Levelled(weights, now, curve, int(bits), float_accuracy, f"W{layer + 1}")
 
     title = "A trained network at b bits" if quantizer is None else "A trained network by your quantizer"
-    return Panel(title, controls, compute, drawing(len(room.y_test)), size=(940, 400))
+    return Panel(title, controls, compute, drawing(len(room.y_test)), size=(960, 400))
 
 
 def checked(quantizer: Quantizer, w: Tensor, bits: int) -> Tensor:

@@ -56,7 +56,7 @@ def sensitivity(data: str | Dataset = "digits") -> Panel:
     def compute(bits: float, ranges: str, codes: str) -> Bars:
         return bars(int(bits), ranges, codes)
 
-    return Panel("Which layer suffers", controls, compute, drawing([*titles, "weights and inputs"]), size=(900, 330))
+    return Panel("Which layer suffers", controls, compute, drawing([*titles, "weights and inputs"]), size=(960, 330))
 
 
 def drawing(titles: list[str]) -> Draw:

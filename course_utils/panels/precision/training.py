@@ -53,7 +53,7 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
         for run in training(room, *bits, stochastic):
             yield Courses(float_run, run, bits)
 
-    return Panel("Training at b bits", controls, compute, drawing(EPOCHS), size=(940, 360))
+    return Panel("Training at b bits", controls, compute, drawing(EPOCHS), size=(960, 360))
 
 
 def training(

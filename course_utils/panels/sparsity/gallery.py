@@ -50,7 +50,7 @@ def gallery(data: str | Dataset | LambdaPath = "digits") -> Panel:
         looks = {kind: path.look(kind, l1_ratio, threshold) for kind in KINDS.values()}
         return Wall(looks, path.index(lam), layer)
 
-    return Panel("The same layer under each penalty", controls, compute, drawing(path), size=(940, 470))
+    return Panel("The same layer under each penalty", controls, compute, drawing(path), size=(960, 470))
 
 
 def drawing(path: LambdaPath) -> Draw:

@@ -53,7 +53,7 @@ def geometry(*, penalty: Penalty | None = None) -> Panel:
         return touch(quadratic(angle), chosen, lam)
 
     title = "Where the loss and the penalty touch" if penalty is None else "Your penalty, and where the loss touches it"
-    return Panel(title, controls, compute, draw, size=(900, 430))
+    return Panel(title, controls, compute, draw, size=(960, 430))
 
 
 def group(w1: np.ndarray, w2: np.ndarray) -> np.ndarray:

@@ -78,7 +78,7 @@ def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor]
                 yield growing
 
     title = "A network while it trains" if prox is None else "A network while it trains by your proximal step"
-    return Panel(title, controls, compute, drawing(sizes, plan.epochs), size=(940, 400))
+    return Panel(title, controls, compute, drawing(sizes, plan.epochs), size=(960, 400))
 
 
 @torch.no_grad()
@@ -105,7 +105,7 @@ def drawing(sizes: list[int], epochs: int) -> Draw:
         (accuracy,) = shares.plot([], [], "o-", ms=3, color=COLOURS["blue"], label="test accuracy")
         (zeros,) = shares.plot([], [], "s--", ms=3, color=COLOURS["orange"], label="share of exact zeros")
         shares.set(xlim=(0, epochs), ylim=(-0.03, 1.03))
-        shares.legend(loc="center right", fontsize=9)
+        shares.legend(loc="center right", fontsize=9.5)
         names = ["inputs", *(f"hidden {i}" for i in range(1, len(sizes) - 1))]
         colours = [COLOURS["green"], COLOURS["purple"], COLOURS["sky"]]
         lines = [
@@ -113,7 +113,7 @@ def drawing(sizes: list[int], epochs: int) -> Draw:
             for i, name in enumerate(names)
         ]
         neurons.set(ylim=(-0.03, 1.03), xlabel="epoch", ylabel="share left")
-        neurons.legend(loc="lower left", fontsize=9)
+        neurons.legend(loc="lower left", fontsize=9.5)
 
         def show(growing: Growing) -> str:
             for image, w in zip(maps, growing.weights, strict=False):

@@ -54,7 +54,7 @@ def shrinkage(*, prox: Prox | None = None) -> Panel:
         )
 
     title = "One proximal step, and forty" if prox is None else "Your proximal step, once and forty times"
-    return Panel(title, controls, compute, drawing("l1" if prox is None else "yours"), size=(900, 380))
+    return Panel(title, controls, compute, drawing("l1" if prox is None else "yours"), size=(960, 380))
 
 
 def checked(prox: Prox, w: Tensor, step: float) -> Tensor:

@@ -12,7 +12,7 @@ from course_utils.data import Dataset
 from course_utils.panels.controls import Choice, Control, Slider
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.sparsity.path import KINDS, LambdaPath, Look, lambda_path
-from course_utils.plots import COLOURS, weight_map
+from course_utils.plots import COLOURS, FAINT, weight_map
 
 __all__ = ["group_lasso", "lam_slider", "threshold_slider"]
 
@@ -70,7 +70,7 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
         return State(look, index, difference)
 
     title = "A network under a penalty" if prox is None else "A network under your proximal step"
-    return Panel(title, controls, compute, drawing(path), size=(940, 560))
+    return Panel(title, controls, compute, drawing(path), size=(960, 560))
 
 
 def drawing(path: LambdaPath) -> Draw:
@@ -119,8 +119,8 @@ def _weight_maps(axes: np.ndarray, path: LambdaPath) -> list:
         inputs, outputs = path.sizes[layer], path.sizes[layer + 1]
         maps.append(weight_map(ax, np.zeros((outputs, inputs)), limit=path.limits[layer]))
         ax.set(title=f"$W_{layer + 1}$, {outputs} × {inputs}", xticks=[], yticks=[])
-        ax.set_xlabel("inputs" if layer == 0 else "hidden neurons", fontsize=9)
-    axes[0].set_ylabel("outputs of the layer", fontsize=9)
+        ax.set_xlabel("inputs" if layer == 0 else "hidden neurons", fontsize=9.5)
+    axes[0].set_ylabel("outputs of the layer", fontsize=9.5)
     return maps
 
 
@@ -143,7 +143,7 @@ def _pixel_map(digit: Axes, pixels: Axes, data: Dataset) -> Callable[[np.ndarray
 def _neuron_bars(axes: Axes, path: LambdaPath) -> Callable[[np.ndarray], None]:
     sizes = path.sizes[:-1]
     places = range(len(sizes))
-    axes.barh(places, [1] * len(sizes), color="#E5E8EB", height=0.62)
+    axes.barh(places, [1] * len(sizes), color="#E5E8EB", edgecolor=FAINT, height=0.62)
     bars = axes.barh(places, [1] * len(sizes), color=COLOURS["blue"], height=0.62)
     texts = [axes.text(0.04, i, "", va="center", color="white", fontweight="bold") for i in places]
     axes.set(xlim=(0, 1), xticks=[], title="Neurons left")
@@ -168,7 +168,7 @@ def _curves(axes: Axes, path: LambdaPath) -> Callable[[Look, int], None]:
     ticks = [t for t in (1e-4, 1e-3, 1e-2) if t <= x[-1] * 1.01]
     axes.set_xticks([x[0], *ticks], ["0", *(f"{t:g}" for t in ticks)])
     axes.minorticks_off()
-    axes.legend(loc="center left", fontsize=9)
+    axes.legend(loc="center left", fontsize=9.5)
 
     def show(look: Look, index: int) -> None:
         accuracy.set_data(x, look.accuracy)

@@ -78,7 +78,7 @@ def codebook(data: str | Dataset = "digits") -> Panel:
         error, least = (float((values - b.decode()).square().mean()) for b in (now, best))
         return Moving(values.numpy(), paths, STEPS.index(n), counts, error, least, accuracy(k, init, n), whole)
 
-    return Panel("Weights that share values", controls, compute, draw, size=(940, 430))
+    return Panel("Weights that share values", controls, compute, draw, size=(960, 430))
 
 
 def padded(centroids: torch.Tensor, size: int) -> np.ndarray:

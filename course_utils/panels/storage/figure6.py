@@ -122,7 +122,7 @@ def figure6(data: str | Dataset | Frontier = "digits") -> Panel:
     def compute(series: str, number: float) -> Chosen:
         return Chosen(series, int(number) - 1)
 
-    return Panel("Accuracy against bytes on the disk", controls, compute, drawing(found), size=(920, 420))
+    return Panel("Accuracy against bytes on the disk", controls, compute, drawing(found), size=(960, 420))
 
 
 def drawing(found: Frontier) -> Draw:

@@ -97,7 +97,7 @@ def pruning(data: str | Dataset | PruningPath = "digits") -> Panel:
     def compute(sparsity: float, rounds: float, layer: int) -> Pruned:
         return Pruned(sparsity, int(rounds), layer)
 
-    return Panel("Pruned by magnitude", controls, compute, drawing(path), size=(940, 370))
+    return Panel("Pruned by magnitude", controls, compute, drawing(path), size=(960, 370))
 
 
 def drawing(path: PruningPath) -> Draw:

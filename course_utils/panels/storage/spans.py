@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from course_utils.gaps import decode_gaps, encode_gaps
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, INK
 
 __all__ = ["EXAMPLE", "gaps"]
 
@@ -101,7 +101,7 @@ def drawing(own: bool) -> Draw:
         above.spines[:].set_visible(False)
         boxes = [above.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9)) for i in range(PLACES)]
         for i in range(0, PLACES, 4):
-            above.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=8.5, color="#4A5560")
+            above.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=9.5, color="#4A5560")
         marks = [
             above.text(i + 0.5, 0.44, "", ha="center", va="center", fontsize=11, fontweight="bold")
             for i in range(PLACES)
@@ -110,7 +110,7 @@ def drawing(own: bool) -> Draw:
             above.text(0, -0.55, "", ha="center", va="center", fontsize=11, fontweight="bold") for _ in range(PLACES)
         ]
         above.text(-0.2, -1.25, "■ a weight", color=COLOURS["blue"], fontsize=10, va="center")
-        above.text(5.4, -1.25, "0 a filler zero", color=COLOURS["orange"], fontsize=10, va="center")
+        above.text(5.4, -1.25, "0 a filler zero", color=INK["orange"], fontsize=10, va="center")
         above.text(12.4, -1.25, "below: the gaps that are stored", color=COLOURS["ink"], fontsize=10, va="center")
         (curve,) = below.plot(
             [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights left"
@@ -132,10 +132,10 @@ def drawing(own: bool) -> Draw:
                 step.set_text(str(spans.gaps[i]) if used else "")
                 if used:
                     step.set_x(places[i] + 0.5)
-                    step.set_color(COLOURS["orange"] if spans.fillers[i] else COLOURS["ink"])
+                    step.set_color(INK["orange"] if spans.fillers[i] else COLOURS["ink"])
                     if spans.fillers[i]:
                         marks[places[i]].set_text("0")
-                        marks[places[i]].set_color(COLOURS["orange"])
+                        marks[places[i]].set_color(INK["orange"])
             curve.set_data(BITS, spans.rates)
             here.set_data([spans.bits], [spans.rates[BITS.index(spans.bits)]])
             return words(spans, own)

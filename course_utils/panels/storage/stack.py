@@ -64,7 +64,7 @@ def stack(data: str | Dataset = "digits") -> Panel:
             seen[key] = written(model, again, room, dense, whole)
         yield seen[key]
 
-    return Panel("From a network to a file", controls, compute, drawing(dense), size=(940, 330))
+    return Panel("From a network to a file", controls, compute, drawing(dense), size=(960, 330))
 
 
 def written(model: Any, recipe: Recipe, data: Dataset, dense: int, whole: float) -> Written:

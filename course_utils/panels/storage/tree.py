@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from course_utils.huffman import HuffmanCode
 from course_utils.panels.controls import Choice, Slider, Text
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, move_limits
+from course_utils.plots import COLOURS, INK, move_limits
 
 __all__ = ["Tree", "huffman_tree"]
 
@@ -120,7 +120,7 @@ def draw(figure: Figure) -> Show:
     tree.set(xticks=[], yticks=[], title="The tree: 0 upwards, 1 downwards")
     tree.spines[:].set_visible(False)
     edges = [tree.plot([], [], "-", color="#8A939C", lw=1.6)[0] for _ in range(4 * MOST)]
-    look: dict[str, Any] = {"fontsize": 10, "color": COLOURS["orange"], "ha": "center", "va": "center"}
+    look: dict[str, Any] = {"fontsize": 10, "color": INK["orange"], "ha": "center", "va": "center"}
     look["bbox"] = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none"}
     tags = [tree.text(0, 0, "", **look) for _ in range(4 * MOST)]
     leaves = [tree.text(0, 0, "", fontsize=12, fontweight="bold", va="center") for _ in range(MOST)]
