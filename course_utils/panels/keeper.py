@@ -12,12 +12,14 @@ from typing import Any
 
 import anywidget
 import traitlets
+from IPython.display import display
 
 from course_utils.panels.engine import STATIC
 from course_utils.work import changed_notebooks, pack, unpack
 
 __all__ = ["Keeper", "keep_work"]
 
+SLEEPING = "<p><em>Run this cell to keep your work.</em></p>"  # where a kept notebook has no kernel
 EVERY = 5.0  # seconds between two looks at the folder
 
 
@@ -43,6 +45,15 @@ class Keeper(anywidget.AnyWidget):
         self._watcher: threading.Thread | None = None
         super().__init__(_session=uuid.uuid4().hex)
         self.on_msg(self._on_message)
+
+    def _ipython_display_(self) -> None:
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        bundle = {
+            "application/vnd.jupyter.widget-view+json": view,
+            "text/html": SLEEPING,
+            "text/plain": "Keep your work",
+        }
+        display(bundle, raw=True)
 
     def _on_message(self, _: Any, message: dict[str, Any], buffers: list[Any]) -> None:
         kind = message.get("kind")
