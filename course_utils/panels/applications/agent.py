@@ -135,7 +135,7 @@ def live_agent(*, reward: Reward | None = None, epsilon: Epsilon | None = None) 
         yield from walking(chance=epsilon, **settings)
 
     title = "An agent in a grid world" + (", by your function" if reward or epsilon else "")
-    return Panel(title, controls, compute_own if epsilon else compute, draw, size=(980, 400))
+    return Panel(title, controls, compute_own if epsilon else compute, draw, size=(960, 400))
 
 
 def greedy_path(q: np.ndarray, world: World) -> list[int]:
@@ -159,7 +159,7 @@ def draw(figure: Figure) -> Show:
     (dots,) = upper.plot([], [], ".", ms=4, color="#9AA5AF", label="an episode")
     (mean,) = upper.plot([], [], "-", color=COLOURS["blue"], label="mean of the last 20")
     best = upper.axhline(0, color=COLOURS["orange"], ls="--", label="best possible from S")
-    upper.set(xlim=(0, STEPS), ylim=(-1.1, 2.15), title="Discounted return")
+    upper.set(xlim=(0, STEPS), ylim=(-1.1, 2.6), title="Discounted return")
     upper.legend(loc="upper left", fontsize=9.5, ncols=1)
     (chance,) = lower.plot([], [], ".-", ms=5, color=COLOURS["green"])
     lower.set(ylim=(-0.05, 1.08), xlabel="steps of the agent")
@@ -185,7 +185,7 @@ def draw(figure: Figure) -> Show:
         mean.set_data(walk.ends[19:], last)
         best.set_ydata([walk.best] * 2)
         lowest, highest = min([-1.1, walk.best, *walk.returns]), max([1.0, walk.best, *walk.returns])
-        move_limits(upper, y=(min(-1.1, 1.1 * lowest), highest + 0.55 * (highest - lowest)))
+        move_limits(upper, y=(min(-1.1, 1.1 * lowest), highest + 0.75 * (highest - lowest)))
         chance.set_data(*zip(*walk.epsilons, strict=True))
         return words(walk)
 

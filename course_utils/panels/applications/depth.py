@@ -27,12 +27,14 @@ __all__ = ["KINDS", "depth", "gradients"]
 KINDS = ("sigmoid", "ReLU", "ReLU and shortcuts")
 DEPTHS = (2, 5, 10, 20, 50, 100)
 WIDTH, BATCH = 48, 32
+SCALES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 
 
-def gradients(kind: str, layers: int, x: Tensor, labels: Tensor, *, seed: int = 0) -> np.ndarray:
+def gradients(kind: str, layers: int, x: Tensor, labels: Tensor, *, scale: float = 1.0, seed: int = 0) -> np.ndarray:
     """The norm of the gradient of the cross-entropy with respect to the weights of each hidden layer, new network.
 
-    `x` of shape (n, features), `labels` (n,). Returns an array of shape (layers,).
+    `x` of shape (n, features), `labels` (n,); all hidden weights are drawn `scale` times as large as they should be.
+    Returns an array of shape (layers,).
 
     >>> float(gradients("sigmoid", 10, torch.rand(8, 64), torch.arange(8))[0]) < 1e-5
     True
@@ -41,7 +43,7 @@ def gradients(kind: str, layers: int, x: Tensor, labels: Tensor, *, seed: int = 
 
     def drawn(n: int, m: int) -> Tensor:
         deviation = (2 / n) ** 0.5 if kind != "sigmoid" else (2 / (n + m)) ** 0.5
-        return (torch.randn(n, m, generator=generator, dtype=torch.float64) * deviation).requires_grad_()
+        return (torch.randn(n, m, generator=generator, dtype=torch.float64) * deviation * scale).requires_grad_()
 
     h = x.double() @ drawn(x.shape[1], WIDTH).detach()
     weights = [drawn(WIDTH, WIDTH) for _ in range(layers)]
@@ -70,17 +72,18 @@ def depth(data: str | Dataset = "digits") -> Panel:
     x, labels = room.x_train[:BATCH].flatten(1), room.y_train[:BATCH]
     controls = [
         Slider(name="layers", label="Hidden layers", values=DEPTHS, value=20),
+        Slider(name="scale", label="Weights drawn times", values=SCALES, value=1.0),
         Choice(name="seed", label="Weights", options={"one draw": 0, "another one": 1, "a third one": 2}),
     ]
 
     @lru_cache(maxsize=32)
-    def found(layers: int, seed: int) -> Deep:
-        return Deep({kind: gradients(kind, layers, x, labels, seed=seed) for kind in KINDS})
+    def found(layers: int, scale: float, seed: int) -> Deep:
+        return Deep({kind: gradients(kind, layers, x, labels, scale=scale, seed=seed) for kind in KINDS})
 
-    def compute(layers: float, seed: int) -> Deep:
-        return found(int(layers), seed)
+    def compute(layers: float, scale: float, seed: int) -> Deep:
+        return found(int(layers), scale, seed)
 
-    return Panel("How much of the gradient arrives", controls, compute, draw, size=(900, 380))
+    return Panel("How much of the gradient arrives", controls, compute, draw, size=(960, 380))
 
 
 def draw(figure: Figure) -> Show:
@@ -93,9 +96,9 @@ def draw(figure: Figure) -> Show:
         )[0]
         for i, kind in enumerate(KINDS)
     ]
-    axes.set(xlim=(-0.03, 1.03), ylim=(1e-20, 1e7), yscale="log", xlabel="place of the layer in the network")
+    axes.set(xlim=(-0.03, 1.03), ylim=(1e-20, 1e14), yscale="log", xlabel="place of the layer in the network")
     axes.set_xticks([0, 0.5, 1], ["first (at the picture)", "middle", "last (at the answer)"])
-    axes.set_yticks([1e-20, 1e-16, 1e-12, 1e-8, 1e-4, 1])
+    axes.set_yticks([1e-20, 1e-15, 1e-10, 1e-5, 1, 1e5, 1e10])
     axes.minorticks_off()
     axes.set_title("Gradient of a layer's weights (norm)")
     axes.legend(loc="upper left", ncols=3, fontsize=10)
@@ -103,9 +106,9 @@ def draw(figure: Figure) -> Show:
     def show(deep: Deep) -> str:
         parts = []
         for line, (kind, norms) in zip(lines, deep.norms.items(), strict=True):
-            line.set_data(np.linspace(0, 1, len(norms)), np.maximum(norms, 1e-30))
-            parts.append(f"{kind} {norms[0] / norms[-1]:.2g}" if norms[-1] else f"{kind} 0")
+            line.set_data(np.linspace(0, 1, len(norms)), np.clip(norms, 1e-30, 1e30))
+            parts.append(f"{kind} {norms[0]:.1e} and {norms[-1]:.1e}")
         layers = len(next(iter(deep.norms.values())))
-        return f"{layers} hidden layers; gradient of the first divided by that of the last: {', '.join(parts)}."
+        return f"{layers} hidden layers; gradient of the first and of the last: {'; '.join(parts)}."
 
     return show

@@ -140,9 +140,8 @@ def drawing(made: Translators) -> Draw:
         for i, name in enumerate(BUILDS):
             colour = COLOURS["green" if BUILDS[name][1] else "blue"]
             points += chart.plot([sizes[name]], [0.5], MARKERS[i], ms=8, color=colour)
-            labels.append(
-                chart.text(sizes[name], 0.5, name.replace(" numbers", ""), fontsize=10, ha="center", va="top")
-            )
+            at = "bottom" if BUILDS[name][1] else "top"
+            labels.append(chart.text(sizes[name], 0.5, name.replace(" numbers", ""), fontsize=10, ha="center", va=at))
         (here,) = chart.plot([], [], "o", ms=16, mfc="none", mew=2.2, color=COLOURS["ink"])
         chart.set(xscale="log", ylim=(-0.2, 1.5), xlabel="parameters Q")
         chart.set_xlim(0.7 * min(sizes.values()), 1.5 * max(sizes.values()))
@@ -163,7 +162,7 @@ def drawing(made: Translators) -> Draw:
             caption.set_text(f"read as {seen.read} {'✓' if seen.read == seen.label else '✗'}")
             for point, label, share in zip(points, labels, seen.right.values(), strict=True):
                 point.set_ydata([share])
-                label.set_y(share - 0.09)
+                label.set_y(share + (0.09 if label.get_va() == "bottom" else -0.09))
             untouched.set_ydata([seen.edges_right] * 2)
             here.set_data([sizes[seen.name]], [seen.right[seen.name]])
             here_error = float(np.abs(seen.output - seen.truth).mean())
