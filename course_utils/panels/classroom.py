@@ -11,7 +11,7 @@ from course_utils.data import Dataset, load_dataset
 from course_utils.models import mlp
 from course_utils.train import fit
 
-__all__ = ["as_column", "classroom", "hidden_sizes", "right_share", "trained"]
+__all__ = ["as_column", "classroom", "hidden_sizes", "ready_to_train", "right_share", "trained"]
 
 ROWS, TEST_ROWS = 12_000, 2_000
 
@@ -68,6 +68,11 @@ def make_trained(data: Dataset, make: Callable[[], nn.Sequential], *, seed: int 
         progress=False,
     )
     return model.eval()
+
+
+def ready_to_train() -> None:
+    """Load what torch needs for its first optimizer: a second that must not pass after the press of *Train live*."""
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Dataset
 from course_utils.models import count_parameters, mlp
+from course_utils.panels.classroom import ready_to_train
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Panel, Show
 from course_utils.plots import COLOURS, FAINT
@@ -79,6 +80,7 @@ def look(model: nn.Module, data: Dataset) -> tuple[np.ndarray, float, float]:
 
 def boundary() -> Panel:
     """Width and depth of a perceptron against its decision boundary and its number of parameters, training live."""
+    ready_to_train()
     controls = [
         Toggle(name="train", label="Train live"),
         Choice(name="shape", label="Points", options=SHAPES),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
 from course_utils.panels.building.sliding import one_of_each
-from course_utils.panels.classroom import classroom, right_share
+from course_utils.panels.classroom import classroom, ready_to_train, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS, HeatMap, weight_map
@@ -70,6 +70,7 @@ def see(model: nn.Sequential, image: Tensor, right: list[float], digit: int) -> 
 
 def filters(data: str | Dataset = "digits") -> Panel:
     """The filters of a small convolutional network, epoch by epoch (lecture, figure 2)."""
+    ready_to_train()
     room = classroom(data)
     room = room.subset(min(len(room.y_train), ROWS))
     images = one_of_each(room)
@@ -119,12 +120,12 @@ def drawing(room: Dataset, counts: dict[int, int]) -> Draw:
         grid[0, 0].set_axis_off()
         head = grid[0, 0].text(0.5, 0.5, "", ha="center", va="center", fontsize=11, transform=grid[0, 0].transAxes)
         image = grid[1, 0].imshow(np.zeros(room.input_shape[-2:]), cmap="Greys", vmin=0, vmax=1)
-        grid[1, 0].set_title("image", fontsize=11)
+        grid[1, 0].set_xlabel("image")
         weights = [weight_map(axes, np.zeros((3, 3)), limit=1.0) for axes in grid[0, 1:]]
         maps = [weight_map(axes, np.zeros(room.input_shape[-2:]), limit=1.0) for axes in grid[1, 1:]]
         for i, (top, bottom) in enumerate(zip(grid[0, 1:], grid[1, 1:], strict=True), 1):
-            top.set_title(f"filter {i}", fontsize=11)
-            bottom.set_title(f"map {i}", fontsize=11)
+            top.set_xlabel(f"filter {i}")  # below, because a title would be painted again with every frame
+            bottom.set_xlabel(f"map {i}")
             top.set_aspect("equal")
             bottom.set_aspect("equal")
         course, bars = below.subplots(1, 2, width_ratios=[1.3, 1])
