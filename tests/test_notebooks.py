@@ -80,7 +80,9 @@ def outputs_of(path: Path, folder: Path, *, old: str = "", new: str = "") -> lis
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.source = cell.source.replace(old, new) if old else cell.source
-    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    # Into how many pieces a printed text is cut depends on the clock, so the pieces are put together.
+    NotebookClient(notebook, timeout=600, coalesce_streams=True, resources=resources).execute()
     return [
         [(o.get("text"), o.get("data", {}).get("text/plain"), o.get("data", {}).get("image/png")) for o in cell.outputs]
         for cell in notebook.cells

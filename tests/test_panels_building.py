@@ -162,6 +162,7 @@ def test_a_gradient_of_the_reader_is_checked_and_its_number_shown() -> None:
     wrong = backpropagation(lambda x, w, b, v, y: (0.0, *right(x, w, b, v, y)[1:]))
     assert "∂L/∂w = 0 ✗ (it is 6)" in wrong.words
     assert wrong.result.right < POINTS
+    assert "✗ (it is 6)" in wrong.set(shown=3).words  # the answer stays while the reader goes through the steps
     visit(panel)
     tensors = backpropagation(lambda *five: torch.tensor(right(*five)))
     assert tensors.result.own == pytest.approx(panel.result.own)

@@ -224,7 +224,7 @@ def draw(figure: Figure) -> Show:
         else:
             said = value_said(trace, latest[0])
         rule.set_text(said)
-        answer = verdict(trace) if len(backward) == len(BACKWARD) else ""
+        answer = verdict(trace) if trace.own or len(backward) == len(BACKWARD) else ""
         check.set_text(answer)
         return f"{said}{'' if said.endswith('.') else '.'} {answer}".replace("\n", " ").rstrip()
 
