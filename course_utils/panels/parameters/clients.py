@@ -80,7 +80,7 @@ def federated(data: str | Dataset = "digits", *, compress: Compress | None = Non
                 return
 
     title = "Many clients, one network" if compress is None else "Many clients, your compression"
-    return Panel(title, controls, compute, drawing(room, own=compress is not None), size=(980, 390))
+    return Panel(title, controls, compute, drawing(room, own=compress is not None), size=(960, 390))
 
 
 def network(room: Dataset) -> nn.Sequential:

@@ -17,7 +17,7 @@ from course_utils.models import count_parameters, mlp
 from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, move_limits
+from course_utils.plots import COLOURS, INK, move_limits
 
 __all__ = ["SHARES", "CorruptedPath", "corrupted", "corrupted_path"]
 
@@ -36,8 +36,8 @@ class CorruptedPath:
     `data`: by (kind, share), as it was trained on. `curves`: by (kind, hidden neurons), a row for each share.
     """
 
-    def __init__(self, kinds: dict[str, Corrupt], room: Dataset, hidden: tuple[int, ...]) -> None:
-        self.room, self.hidden = room, hidden
+    def __init__(self, kinds: dict[str, Corrupt], room: Dataset, hidden: tuple[int, ...], epochs: int) -> None:
+        self.room, self.hidden, self.epochs = room, hidden, epochs
         self.data = {(kind, share): corrupt(room, share) for kind, corrupt in kinds.items() for share in SHARES}
         self.curves: dict[tuple[str, int], Curves] = {}
         self.parameters = {width: count_parameters(network(room, width)) for width in hidden}
@@ -45,12 +45,12 @@ class CorruptedPath:
             for kind in kinds:
                 datasets = [self.data[kind, share] for share in SHARES]
                 make = partial(network, room, width)
-                *_, self.curves[kind, width] = memorize(make, datasets, epochs=EPOCHS, lr=0.01, batch_size=50)
+                *_, self.curves[kind, width] = memorize(make, datasets, epochs=epochs, lr=0.01, batch_size=50)
 
     def __repr__(self) -> str:
         return (
             f"{len(self.curves) * len(SHARES)} networks with {', '.join(map(str, self.hidden))} hidden neurons, each "
-            f"trained for {EPOCHS} epochs on {len(self.room.y_train)} rows of {self.room.name}"
+            f"trained for {self.epochs} epochs on {len(self.room.y_train)} rows of {self.room.name}"
         )
 
 
@@ -59,27 +59,29 @@ def network(room: Dataset, width: int) -> torch.nn.Sequential:
     return mlp([room.features, width, room.classes])
 
 
-def corrupted_path(data: str | Dataset = "digits", *, corrupt: Corrupt | None = None) -> CorruptedPath:
+def corrupted_path(
+    data: str | Dataset = "digits", *, corrupt: Corrupt | None = None, epochs: int = EPOCHS
+) -> CorruptedPath:
     """Train all networks of the panel; those of a data set that is named only once.
 
     `corrupt`: your own ``corrupt(data, share)`` that returns a data set like `data`; then only its networks are
     trained, and only the largest ones.
     """
-    return _of_name(data, corrupt) if isinstance(data, str) else _train(data, corrupt)
+    return _of_name(data, corrupt, epochs) if isinstance(data, str) else _train(data, corrupt, epochs)
 
 
 @lru_cache(maxsize=4)
-def _of_name(name: str, corrupt: Corrupt | None) -> CorruptedPath:
-    return _train(name, corrupt)
+def _of_name(name: str, corrupt: Corrupt | None, epochs: int) -> CorruptedPath:
+    return _train(name, corrupt, epochs)
 
 
-def _train(data: str | Dataset, corrupt: Corrupt | None) -> CorruptedPath:
+def _train(data: str | Dataset, corrupt: Corrupt | None, epochs: int) -> CorruptedPath:
     room = classroom(data)
     room = room.subset(min(ROWS, len(room.y_train)))
     room = replace(room, x_test=room.x_test[:TEST_ROWS], y_test=room.y_test[:TEST_ROWS])
     if corrupt is None:
-        return CorruptedPath(dict(CORRUPTIONS), room, HIDDEN)
-    return CorruptedPath({"own": checked(corrupt)}, room, HIDDEN[-1:])
+        return CorruptedPath(dict(CORRUPTIONS), room, HIDDEN, epochs)
+    return CorruptedPath({"own": checked(corrupt)}, room, HIDDEN[-1:], epochs)
 
 
 def checked(corrupt: Corrupt) -> Corrupt:
@@ -168,7 +170,7 @@ class Tiles:
             sheet[top : top + self.height, left : left + self.width] = pixels
             given, true = int(data.y_train[i]), int(room.y_train[i])
             text.set_text(f"{given}" if given == true else f"{given} (is {true})")
-            text.set(color=COLOURS["ink" if given == true else "orange"])
+            text.set(color=COLOURS["ink"] if given == true else INK["orange"])
             text.set_fontweight("normal" if given == true else "bold")
         self.image.set_data(sheet)
 
@@ -183,14 +185,16 @@ def drawing(path: CorruptedPath) -> Draw:
         tiles = Tiles(figure.add_subplot(grid[:, 0]), side)
         above, below, times, ends = (figure.add_subplot(grid[i, j]) for j in (1, 2) for i in (0, 1))
         (loss,) = above.plot([], [], color=COLOURS["green"])
-        above.set(xlim=(0, EPOCHS), ylim=(-0.08, 2.6), xticks=[], title="Training loss")
+        above.set(xlim=(0, path.epochs), ylim=(-0.08, 2.6), xticks=[], title="Training loss")
         (train,) = below.plot([], [], color=COLOURS["blue"], label="training rows")
         (test,) = below.plot([], [], "--", color=COLOURS["orange"], label="test rows")
-        below.set(xlim=(0, EPOCHS), ylim=(-3, 135), yticks=[0, 25, 50, 75, 100], xlabel="epoch", title="Errors (%)")
+        below.set(
+            xlim=(0, path.epochs), ylim=(-3, 135), yticks=[0, 25, 50, 75, 100], xlabel="epoch", title="Errors (%)"
+        )
         below.legend(loc="upper right", fontsize=10, ncols=2, borderaxespad=0, handlelength=2.2, columnspacing=1.2)
         (fitted,) = times.plot([], [], "o-", ms=5, color=COLOURS["blue"])
         (never,) = times.plot([], [], "x", ms=8, mew=2, color=COLOURS["orange"])
-        times.set(xlim=(-0.04, 1.04), ylim=(0, EPOCHS * 1.15), xticks=[], title="Epochs to fit all, × never")
+        times.set(xlim=(-0.04, 1.04), ylim=(0, path.epochs * 1.15), xticks=[], title="Epochs to fit all, × never")
         (ends_train,) = ends.plot([], [], "o-", ms=5, color=COLOURS["blue"])
         (ends_test,) = ends.plot([], [], "s--", ms=5, color=COLOURS["orange"])
         ends.set(
@@ -216,7 +220,7 @@ def drawing(path: CorruptedPath) -> Draw:
             epochs = curves.fitted().numpy()
             done = epochs >= 0
             fitted.set_data(np.array(SHARES)[done], epochs[done])
-            never.set_data(np.array(SHARES)[~done], np.full((~done).sum(), EPOCHS * 1.05))
+            never.set_data(np.array(SHARES)[~done], np.full((~done).sum(), path.epochs * 1.05))
             ends_train.set_data(SHARES, 100 * curves.train_error[:, -1].numpy())
             ends_test.set_data(SHARES, 100 * curves.test_error[:, -1].numpy())
             for mark in marks:

@@ -15,7 +15,7 @@ from course_utils.data import Dataset
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, HeatMap, weight_map
+from course_utils.plots import COLOURS, FAINT, HeatMap, weight_map
 from course_utils.predict_parameters import (
     PredictedLinear,
     choose_observed,
@@ -50,7 +50,8 @@ class Kept(NamedTuple):
 class PredictedPath:
     """The lesson's network with its first layer predicted: `kept` by (kind, columns, share), and the `whole` one."""
 
-    def __init__(self, data: str | Dataset, predict: Predict | None) -> None:
+    def __init__(self, data: str | Dataset, predict: Predict | None, epochs: int = EPOCHS) -> None:
+        self.epochs = epochs
         self.room, model = classroom(data), trained(data)
         self.right = right_share(model, self.room)
         layer = model[1]
@@ -105,8 +106,9 @@ class PredictedPath:
         for i, feature in enumerate(self.shown.tolist()):
             places = observed[feature * len(observed) // dense.out_features]
             seen[i, places] = self.whole[i, places]
+        epochs = self.epochs if self.room.features < 100 else (self.epochs + 1) // 2
         fit(
-            network, rows, epochs=EPOCHS if self.room.features < 100 else EPOCHS // 2, lr=3e-3, batch_size=64,
+            network, rows, epochs=epochs, lr=3e-3, batch_size=64,
             schedule="cosine", evaluate_every=0, device="cpu", progress=False,
         )  # fmt: skip
         after = layer.weight.detach()[self.shown].numpy()
@@ -130,18 +132,20 @@ def matrix_of(predict: Predict, known: Tensor, places: Tensor) -> Tensor:
     return u.contiguous()
 
 
-def predicted_path(data: str | Dataset = "digits", *, predict: Predict | None = None) -> PredictedPath:
+def predicted_path(
+    data: str | Dataset = "digits", *, predict: Predict | None = None, epochs: int = EPOCHS
+) -> PredictedPath:
     """Predict and train the first layer in every way of the panel; for a data set that is named only once.
 
     `predict`: your own ``predict(w, known, places)``, which gives the weights (features, n) at all `places` (n, d)
     from those `w` (features, m) at the `known` places (m, d).
     """
-    return _of_name(data, predict) if isinstance(data, str) else PredictedPath(data, predict)
+    return _of_name(data, predict, epochs) if isinstance(data, str) else PredictedPath(data, predict, epochs)
 
 
 @lru_cache(maxsize=4)
-def _of_name(name: str, predict: Predict | None) -> PredictedPath:
-    return PredictedPath(name, predict)
+def _of_name(name: str, predict: Predict | None, epochs: int) -> PredictedPath:
+    return PredictedPath(name, predict, epochs)
 
 
 class Standing(NamedTuple):
@@ -172,7 +176,7 @@ def predicted(data: str | Dataset | PredictedPath = "digits", *, predict: Predic
         return Standing(kind, columns, share, trained)
 
     title = "The first layer from a few of its weights"
-    return Panel(title, controls, compute, drawing(path), size=(980, 390))
+    return Panel(title, controls, compute, drawing(path), size=(960, 390))
 
 
 def drawing(path: PredictedPath) -> Draw:
@@ -233,7 +237,8 @@ def words(path: PredictedPath, state: Standing, now: Kept) -> str:
         base = "" if zero is None else f" (with the others at 0: {zero.right[1]:.1%})"
     return (
         f"{now.weights:,} of {path.weights:,} weights of the first layer are kept, {how}: {now.right[0]:.1%} right as "
-        f"it is, {now.right[1]:.1%} once the kept ones are trained{base}; with all weights {path.right:.1%}."
+        f"it is, {now.right[1]:.1%} once the kept ones are trained{base}; with all weights {path.right:.1%}. "
+        f"The features on the right are shown {'after' if state.trained else 'before'} that training."
     )
 
 
@@ -241,8 +246,8 @@ def features(axes: Axes, side: tuple[int, ...], limit: float) -> HeatMap:
     """A wall of features with thin lines between them."""
     image = weight_map(axes, mosaic(np.zeros((ACROSS * DOWN, side[0] * side[1])), side), limit=limit)
     axes.set(xticks=[], yticks=[])
-    axes.vlines(np.arange(1, ACROSS) * (side[1] + 1) - 1, -0.5, DOWN * (side[0] + 1), color="#8A939C", lw=1)
-    axes.hlines(np.arange(1, DOWN) * (side[0] + 1) - 1, -0.5, ACROSS * (side[1] + 1), color="#8A939C", lw=1)
+    axes.vlines(np.arange(1, ACROSS) * (side[1] + 1) - 1, -0.5, DOWN * (side[0] + 1), color=FAINT, lw=1)
+    axes.hlines(np.arange(1, DOWN) * (side[0] + 1) - 1, -0.5, ACROSS * (side[1] + 1), color=FAINT, lw=1)
     return image
 
 

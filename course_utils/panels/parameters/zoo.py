@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.parameters.labels import place_labels
-from course_utils.plots import COLOURS, move_limits
+from course_utils.plots import COLOURS, FAINT, INK, move_limits
 from course_utils.vision import import_torchvision
 
 __all__ = ["FAMILIES", "Network", "networks", "zoo"]
@@ -44,8 +44,8 @@ AXES = {
 }
 TICKS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 LINEAR = ("top1", "top5")
-SIZE = (940, 470)
-INSIDE = (880, 365)  # pixels of the axes, about: labels are placed by them
+SIZE = (960, 470)
+INSIDE = (900, 365)  # pixels of the axes, about: labels are placed by them
 
 
 class Network(NamedTuple):
@@ -164,7 +164,7 @@ def drawing() -> Draw:
         axes = figure.subplots()
         (edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="none with less is as good")
         look: dict[str, Any] = {"lw": 0.9, "edgecolors": "white"}
-        others = axes.scatter([], [], color="#CDD3D8", **look)
+        others = axes.scatter([], [], color="#CDD3D8", lw=0.9, edgecolors=FAINT)
         circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits a weight", **look)
         squares = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, marker="s", label="8 bits", **look)
         ring = axes.scatter([], [], facecolors="none", edgecolors=COLOURS["orange"], lw=2.6, zorder=4)
@@ -256,7 +256,7 @@ def label(axes: Axes, texts: list[Text], scene: Scene, best: list[Network]) -> N
             network, place = placed[i]
             marked = network is scene.marked
             text.set(text=network.name, position=place, transform=axes.transAxes)
-            text.set(color=COLOURS["orange" if marked else "ink"], fontweight="bold" if marked else "normal")
+            text.set(color=INK["orange"] if marked else COLOURS["ink"], fontweight="bold" if marked else "normal")
 
 
 def words(scene: Scene) -> str:
@@ -275,5 +275,16 @@ def words(scene: Scene) -> str:
     return (
         f"{n.name}: {n.parameters:,.1f} million parameters, {4 * n.parameters:,.0f} MB at 32 bits each (its file: "
         f"{n.megabytes:,.0f} MB), {n.gflops:,.3g} GFLOPs for a picture, {n.top1:.1f} % right at the first guess; "
-        f"{other}."
+        f"{other}. {drawn(scene)}"
+    )
+
+
+def drawn(scene: Scene) -> str:
+    """Which networks the picture shows, and by what."""
+    shown = [m for m in scene.networks if scene.family in ("all", m.family)]
+    family = "networks" if scene.family == "all" else f"of the family {scene.family}"
+    half = float(np.median([m.top1 for m in shown]))
+    return (
+        f"In colour {len(shown)} {family}, {AXES[scene.y]} by {AXES[scene.x]}; half of them are right on more than "
+        f"{half:.1f} %."
     )
