@@ -108,6 +108,29 @@ def table(name: str, quick: bool, seeds: int, validate: bool, out: Path, device:
 
 
 @main.command()
+@click.argument("notebooks", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("pages"), show_default=True)
+@click.option("--slides", is_flag=True, help="Write slides for class too.")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Notebooks at once; by default one a processor.")
+def export(notebooks: tuple[Path, ...], out: Path, slides: bool, jobs: int | None) -> None:
+    """Turn NOTEBOOKS, by default all, into pages whose sliders work without a kernel and without a network.
+
+    Each page is one file of at most 10 MB in the folder OUT, with an index beside them. The notebooks are run for it.
+    """
+    from course_utils.export.work import export_all
+
+    paths = notebooks_in(notebooks or sorted((course_folder() / "notebooks").glob("*.ipynb")))
+    try:
+        exported = export_all(paths, out, slides=slides, jobs=jobs)
+    except (RuntimeError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    for one in exported:
+        sizes = ", ".join(f"{name} ({size / 1e6:.1f} MB)" for name, size in one.files.items())
+        click.echo(f"{sizes}: {one.panels} panels, {one.seconds:.0f} s")
+    click.echo(f"open {out / 'index.html'}")
+
+
+@main.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; say what is wrong, and fail if anything is.")
 def tidy(paths: tuple[Path, ...], check: bool) -> None:

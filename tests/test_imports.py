@@ -38,7 +38,7 @@ LAYERS = [
     {"plots"},
     {"compress"},
     {"panels"},
-    {"tables"},
+    {"tables", "export"},
     {"cli"},
     {"bench"},
 ]

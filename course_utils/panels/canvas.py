@@ -54,7 +54,7 @@ class Canvas:
         self.figure.set_layout_engine("none")
         self._background = None
 
-    def set_scale(self, scale: int) -> None:
+    def set_scale(self, scale: float) -> None:
         """Render `scale` pixels per CSS pixel, for dense screens."""
         if self.figure.dpi != 100 * scale:
             self.figure.set_dpi(100 * scale)
@@ -81,6 +81,10 @@ class Canvas:
         buffer = io.BytesIO()
         picture.quantize(192, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
         return buffer.getvalue()
+
+    def pixels(self) -> np.ndarray:
+        """A copy of the picture: packed RGBA pixels of shape (rows, columns)."""
+        return self._render().copy()
 
     def _render(self) -> np.ndarray:
         moving = [(axes, a) for axes in self.figure.axes if axes.get_visible() for a in moving_artists(axes)]

@@ -13,12 +13,13 @@ import html
 import inspect
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import matplotlib
+import numpy as np
 import traitlets
 from IPython.display import display
 from matplotlib.figure import Figure
@@ -95,6 +96,11 @@ class Panel(anywidget.AnyWidget):
         """The matplotlib figure, for a closer look at what is drawn."""
         return self._canvas.figure
 
+    @property
+    def trains(self) -> bool:
+        """Whether `compute` shows results on its way."""
+        return self._worker is not None
+
     def set(self, **values: Any) -> "Panel":
         """Move controls from code; returns when the picture has settled, and raises what `compute` raised."""
         self._number = 0
@@ -117,6 +123,24 @@ class Panel(anywidget.AnyWidget):
         """The picture as a PNG file."""
         with self._drawing:
             return self._canvas.png()
+
+    def pictures(self, values: dict[str, Any], *, scale: float = 1) -> Iterator[np.ndarray]:
+        """Each picture on the way to these values as packed RGBA pixels; `words` and `error` go with it.
+
+        For whoever keeps pictures, without a browser and in the caller's own thread.
+        """
+        self.wait()
+        self._canvas.set_scale(scale)
+        self.values = self._read(values)
+        try:
+            results = self._compute(**self.values)
+            for result in results if self._worker is not None else [results]:
+                self.result, self.error = result, None
+                self.words = self._show(result)
+                yield self._canvas.pixels()
+        except Exception as problem:  # a setting that is refused
+            self.error = problem
+            yield self._canvas.pixels()
 
     def _ipython_display_(self) -> None:
         # Two outputs, because JupyterLab shows nothing but an error for a widget whose kernel is gone; the front end

@@ -1,0 +1,132 @@
+"""A notebook, run from top to bottom in this process: what each cell shows, and the panels themselves."""
+
+import ast
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from course_utils.panels.engine import Panel
+
+__all__ = ["Cell", "Lesson", "Shown", "capture"]
+
+
+@dataclass
+class Shown:
+    """A panel where a cell shows it, with the values that its controls had."""
+
+    panel: Panel
+    now: dict[str, Any]
+    own: bool  # the cell defines a function that the reader may replace
+
+
+Output = Shown | dict[str, Any]  # a dictionary of MIME types otherwise
+
+
+@dataclass
+class Cell:
+    """A cell as a reader sees it: its source, and what it shows, in the order in which it came."""
+
+    kind: str  # "markdown" or "code"
+    source: str
+    outputs: list[Output] = field(default_factory=list)
+
+
+@dataclass
+class Lesson:
+    """A notebook that has been run."""
+
+    name: str  # of the file, without .ipynb
+    cells: list[Cell]
+
+    @property
+    def panels(self) -> list[Shown]:
+        """All panels, in their order."""
+        return [output for cell in self.cells for output in cell.outputs if isinstance(output, Shown)]
+
+
+def capture(path: Path) -> Lesson:
+    """Run all code cells of a notebook, in the folder of the notebook.
+
+    Cells are run as a kernel runs them, but in this process, because a page needs the panels and not their pictures.
+    Progress bars and warnings (all that goes to the error stream) are dropped.
+
+    Raises: RuntimeError where a cell fails, with its number and its error.
+    """
+    from IPython.core.interactiveshell import InteractiveShell
+
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    shell = InteractiveShell.instance()
+    shell.reset(new_session=True)
+    cells = []
+    with contextlib.chdir(path.parent):
+        for number, raw in enumerate(notebook["cells"]):
+            cell = Cell(raw["cell_type"], "".join(raw["source"]))
+            cells.append(cell)
+            if cell.kind == "code":
+                with _watching(shell, cell):
+                    result = shell.run_cell(cell.source, store_history=False)
+                if not result.success:
+                    error = result.error_before_exec or result.error_in_exec
+                    raise RuntimeError(f"cell {number} of {path.name} fails: {type(error).__name__}: {error}")
+    return Lesson(path.stem, cells)
+
+
+@contextlib.contextmanager
+def _watching(shell: Any, cell: Cell) -> Iterator[None]:
+    """Collect what a cell prints, displays and returns."""
+    own = _defines_function(cell.source)
+
+    def publish(data: dict[str, Any], metadata: dict[str, Any] | None = None, **_: Any) -> None:
+        cell.outputs.append({**data, "metadata": metadata or {}})
+
+    def show(panel: Panel) -> None:
+        cell.outputs.append(Shown(panel, dict(panel.values), own))
+
+    def result(value: Any = None) -> None:
+        if value is None:
+            return
+        if isinstance(value, Panel):
+            show(value)
+        elif data := shell.display_formatter.format(value)[0]:
+            publish(data)
+
+    with (
+        patch.object(Panel, "_ipython_display_", show),
+        patch.object(shell.display_pub, "publish", publish),
+        contextlib.redirect_stdout(_Stream(cell.outputs)),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        trap = shell.display_trap
+        trap.hook, before = result, trap.hook
+        try:
+            yield
+        finally:
+            trap.hook = before
+
+
+class _Stream(io.TextIOBase):
+    """Standard output that goes to a cell's outputs, in one piece as long as nothing else is shown."""
+
+    def __init__(self, outputs: list[Output]) -> None:
+        self._outputs = outputs
+
+    def write(self, text: str) -> int:
+        last = self._outputs[-1] if self._outputs else None
+        if isinstance(last, dict) and "stream" in last:
+            last["stream"] += text
+        elif text:
+            self._outputs.append({"stream": text})
+        return len(text)
+
+
+def _defines_function(source: str) -> bool:
+    """Whether a cell defines a function, so that the reader is to change it."""
+    try:
+        return any(isinstance(node, ast.FunctionDef) for node in ast.parse(source).body)
+    except SyntaxError:  # a magic
+        return False

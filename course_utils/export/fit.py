@@ -1,0 +1,67 @@
+"""All panels of a page within its bytes: the largest are thinned first, until the page fits."""
+
+from collections.abc import Sequence
+
+from course_utils.export.pack import Packed, Survey, pack, survey
+from course_utils.export.record import Recording
+
+__all__ = ["fit"]
+
+
+def fit(recordings: Sequence[Recording], *, limit: int) -> list[tuple[Recording, Packed]]:
+    """Pack recordings into at most `limit` bytes together; those that take more than their share lose settings.
+
+    Sizes are estimated from a few pictures of each panel, and what is packed is counted; where the estimate was too
+    low, it is done again with less.
+    """
+    surveys = [_survey(recording) for recording in recordings]
+    allowed = float(limit)
+    while True:
+        cap = share([s.bytes for s in surveys], allowed)
+        for i, found in enumerate(surveys):
+            if found.bytes > cap:
+                recordings = [*recordings[:i], _thinned(recordings[i], found, cap), *recordings[i + 1 :]]
+                surveys[i] = _survey(recordings[i])
+        packed = [pack(found) for found in surveys]
+        total = sum(map(len, packed))
+        if total <= limit or all(len(r.films) <= 1 for r in recordings):
+            return list(zip(recordings, packed, strict=True))
+        allowed *= 0.95 * limit / total
+
+
+def used(recording: Recording) -> list[int]:
+    """The numbers of the pictures that a recording shows."""
+    return sorted({still.picture for film in recording.films.values() for still in film})
+
+
+def _survey(recording: Recording) -> Survey:
+    return survey(recording.pictures, used(recording), scale=recording.scale)
+
+
+def _thinned(recording: Recording, found: Survey, cap: float) -> Recording:
+    """A recording with as many settings as fit into `cap` bytes, by their mean."""
+    budget = recording.costs.of(recording.grid)
+    while found.bytes > cap and budget > 1:
+        budget = min(budget - 1, int(budget * cap / found.bytes))
+        thinner = recording.thinned(budget)
+        if len(thinner.films) < len(recording.films):
+            recording, found = thinner, _survey(thinner)
+    return recording
+
+
+def share(sizes: Sequence[float], limit: float) -> float:
+    """The size to which the largest must shrink so that all together fit; those that are smaller stay as they are.
+
+    >>> share([10, 50, 60], 100)
+    45.0
+    >>> share([1, 2], 10)
+    inf
+    """
+    if sum(sizes) <= limit:
+        return float("inf")
+    left, many = float(limit), len(sizes)
+    for size in sorted(sizes):
+        if size * many > left:
+            break
+        left, many = left - size, many - 1
+    return left / many

@@ -1,0 +1,117 @@
+"""A lesson cut into slides: a slide for its title, each piece of its text, each prediction and each panel."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from course_utils.export.capture import Cell, Lesson, Shown
+
+__all__ = ["Slide", "outline"]
+
+LINES = 12.0  # of text on a slide that is read from the back row
+WIDTH = 74  # letters of a line
+DROPPED = ("**How to work.**", "<!--")
+HINT = re.compile(r"<summary>.*?What to see.*?</summary>", re.S)
+MAP_LINE = re.compile(r"^\[?[←<]|^\*?Before:|^\*?Next:", re.M)
+
+
+@dataclass
+class Slide:
+    """`parts`: Markdown blocks, cells of code and panels, from top to bottom; `hint`: what to see, for the speaker."""
+
+    kind: str  # "title", "text", "predict", "panel", "code"
+    section: str
+    parts: list[str | Cell | Shown] = field(default_factory=list)
+    hint: str = ""
+
+    @property
+    def lines(self) -> float:
+        """About how many lines it fills."""
+        return sum(height(part) for part in self.parts if isinstance(part, str))
+
+
+def outline(lesson: Lesson) -> list[Slide]:
+    """The slides of a lesson, in its order."""
+    slides: list[Slide] = []
+    section = ""
+    for cell in lesson.cells:
+        if cell.kind == "markdown":
+            for block in blocks(cell.source):
+                if found := re.match(r"#{1,2} (.*)", block):
+                    section = found[1]
+                    slides.append(Slide("title" if block.startswith("# ") else "text", section))
+                else:
+                    _add(slides, section, block)
+        elif cell.kind == "code":
+            slides += _of_code(cell, section)
+    return [slide for slide in slides if slide.parts or slide.kind == "title"]
+
+
+def _add(slides: list[Slide], section: str, block: str) -> None:
+    """Put a block of text where it belongs: onto the last slide, a new one, or behind the last panel as its hint."""
+    last = slides[-1] if slides else Slide("text", section)
+    if block.startswith(DROPPED):
+        return
+    if HINT.search(block) and (panel := next((s for s in reversed(slides) if s.kind == "panel"), None)):
+        panel.hint = block
+    elif block.startswith("**Predict.**"):
+        slides.append(Slide("predict", section, [block]))
+    elif last.kind == "title" or (last.kind == "text" and _fits(last, block)):
+        last.parts.append(block)
+    else:
+        carried = last.parts.pop() if last.kind == "text" and _leads(last) else None
+        slides.append(Slide("text", section, [carried, block] if carried else [block]))
+
+
+def _fits(slide: Slide, block: str) -> bool:
+    return not slide.parts or (slide.lines + height(block) <= LINES and not block.startswith(("### ", "**Recall.**")))
+
+
+def _leads(slide: Slide) -> bool:
+    """Whether the last block only announces what comes next, and would be lost alone at the end of a slide."""
+    last = slide.parts[-1] if len(slide.parts) > 1 else ""
+    return (
+        isinstance(last, str) and (last.rstrip().endswith(":") or last.startswith("###")) and height(last) < LINES / 3
+    )
+
+
+def _of_code(cell: Cell, section: str) -> Iterator[Slide]:
+    """The code of a cell where it is there to be read or has printed something, then each of its panels."""
+    panels = [output for output in cell.outputs if isinstance(output, Shown)]
+    printed = [output for output in cell.outputs if not isinstance(output, Shown)]
+    if printed or any(panel.own for panel in panels):
+        yield Slide("code", section, [Cell("code", cell.source, list(printed))])
+    for panel in panels:
+        yield Slide("panel", section, [panel])
+
+
+def blocks(markdown: str) -> list[str]:
+    """The blocks of a text: parted by empty lines, but not within code or what is folded.
+
+    >>> blocks("a\\n\\n<details>\\nb\\n\\nc\\n</details>\\n\\n## d")
+    ['a', '<details>\\nb\\n\\nc\\n</details>', '## d']
+    """
+    found: list[list[str]] = [[]]
+    fenced = folded = False
+    for line in markdown.splitlines():
+        if not (fenced or folded) and (not line.strip() or line.startswith("#")):
+            found.append([line] if line.strip() else [])
+            if line.strip():
+                found.append([])
+            continue
+        fenced ^= line.startswith("```")
+        folded = (folded or line.startswith("<details")) and "</details>" not in line
+        found[-1].append(line)
+    return ["\n".join(lines) for lines in found if lines]
+
+
+def height(block: str) -> float:
+    """About how many lines a block of text fills on a slide."""
+    if block.startswith("$$"):
+        return 2.6
+    if block.startswith("<details"):
+        return 1.4
+    if block.startswith("```"):
+        return 0.9 * len(block.splitlines())
+    per_line = 1.25 if block.startswith("|") else 1.0
+    return 0.6 + per_line * sum(1 + len(line) // WIDTH for line in block.splitlines())

@@ -1,0 +1,126 @@
+"""A notebook as one HTML page: text, formulas, code, what the cells show, and panels that live without a kernel."""
+
+import base64
+import html
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from course_utils.export.capture import Cell, Lesson, Shown
+from course_utils.export.store import Live
+from course_utils.export.text import Link, code_html, code_styles, markdown_html
+
+__all__ = ["document", "page", "panel_script", "title_of"]
+
+STATIC = Path(__file__).parent / "static"
+PANELS = Path(__file__).parent.parent / "panels" / "static"
+EXPORTED = "\nexport default { render };"
+OPEN = (
+    "<p>This is a picture book of the notebook: its sliders show what was computed beforehand. To compute every "
+    "setting, change the code and train networks of your own, open the notebook itself: in the folder of the course, "
+    "run</p>"
+    '<pre class="code"><code>course lab notebooks/{name}.ipynb</code></pre>'
+    "<p>The README of the course has the one line that installs it.</p>"
+)
+
+
+def page(lesson: Lesson, lives: Sequence[Live], *, link: Link, around: str = "") -> str:
+    """The whole page of a lesson; `around` are links to the pages before and after it."""
+    waiting = iter(lives)
+    parts = [cell_html(cell, waiting, link) for cell in lesson.cells]
+    body = "\n".join(parts)
+    title = title_of(lesson)
+    opening = OPEN.format(name=html.escape(lesson.name))
+    main = (
+        f'<a class="skip" href="#content">Skip to the text</a>\n<nav class="contents" aria-label="Contents">'
+        f"<strong>{html.escape(title)}</strong>{contents(body)}{around}</nav>\n"
+        f'<main id="content">\n{body}\n<section class="opening" id="open"><h2>Open the notebook itself</h2>{opening}'
+        f"</section>\n{around}</main>\n"
+    )
+    return document(title, main, styles=["page.css"], lives=lives)
+
+
+def document(
+    title: str, body: str, *, styles: Sequence[str], lives: Sequence[Live] = (), scripts: Sequence[str] = ()
+) -> str:
+    """A whole HTML file that asks for nothing from outside, and may not: a policy in its head forbids it."""
+    sheets = [(STATIC / "colours.css").read_text(), code_styles(), *((STATIC / name).read_text() for name in styles)]
+    if lives:
+        sheets.insert(0, (PANELS / "panel.css").read_text())
+    code = "\n".join(([panel_script()] if lives else []) + [(STATIC / name).read_text() for name in scripts])
+    policy = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+    running = f'<script type="module">\n{code}\n</script>\n' if code else ""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{html.escape(title)}</title>\n<style>\n{chr(10).join(sheets)}\n</style>\n</head>\n<body>\n{body}\n"
+        f"{''.join(one.stored for one in lives)}{running}</body>\n</html>\n"
+    )
+
+
+def panel_script() -> str:
+    """The front end of the panels, and what stands in for their kernel, as one script.
+
+    Raises: RuntimeError if `panel.js` does not end as is expected here.
+    """
+    front = (PANELS / "panel.js").read_text().rstrip()
+    if not front.endswith(EXPORTED):
+        raise RuntimeError(
+            f"panel.js must end with {EXPORTED.strip()!r}, so that a page can take it without its export"
+        )
+    return front.removesuffix(EXPORTED) + "\n" + (STATIC / "replay.js").read_text()
+
+
+def cell_html(cell: Cell, lives: Any, link: Link) -> str:
+    """A cell with what it shows."""
+    if cell.kind == "markdown":
+        return f'<section class="text">\n{markdown_html(cell.source, link=link)}</section>'
+    if cell.kind != "code":
+        return ""
+    outputs = "\n".join(output_html(output, lives) for output in cell.outputs)
+    return f'<section class="cell">\n{code_html(cell.source)}\n{outputs}\n</section>'
+
+
+def output_html(output: Shown | dict[str, Any], lives: Any) -> str:
+    """One thing that a cell shows."""
+    if isinstance(output, Shown):
+        return live_html(next(lives))
+    if "stream" in output:
+        return f'<pre class="output">{html.escape(output["stream"].rstrip())}</pre>'
+    if "image/png" in output:
+        alt = html.escape(output["metadata"].get("image/png", {}).get("alt", ""), quote=True)
+        content = output["image/png"]
+        data = content if isinstance(content, str) else base64.b64encode(content).decode()
+        return f'<img class="output" src="data:image/png;base64,{"".join(data.split())}" alt="{alt}">'
+    if "text/html" in output:
+        return f'<div class="output">{output["text/html"]}</div>'
+    if "text/markdown" in output:
+        return f'<div class="output">{markdown_html(output["text/markdown"])}</div>'
+    return f'<pre class="output">{html.escape(output.get("text/plain", ""))}</pre>'
+
+
+def live_html(live: Live) -> str:
+    """A panel, and below it what the page holds of it."""
+    own = " It is drawn with the function above as it stands; in the notebook you change that." if live.own else ""
+    return (
+        f'{live.box}<p class="held" id="{live.id}-note" style="max-width: {live.size[0] + 34}px">{live.held}{own} '
+        '<a href="#open">How to open the notebook</a></p>'
+    )
+
+
+def title_of(lesson: Lesson) -> str:
+    """The first heading of a lesson."""
+    for cell in lesson.cells:
+        if cell.kind == "markdown" and (found := re.search(r"^# (.+)$", cell.source, re.M)):
+            return found[1].strip()
+    return lesson.name
+
+
+def contents(body: str) -> str:
+    """Links to the sections of a page."""
+    found = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body, re.S)
+    lines = [f'<li><a href="#{name}">{heading}</a></li>' for name, heading in found]
+    return f"<ol>{''.join(lines)}<li><a href='#open'>Open the notebook itself</a></li></ol>"

@@ -1,0 +1,130 @@
+// Stands in for the kernel of a panel: answers `hello` and `move` from pictures that were computed beforehand.
+// It follows panel.js in one script, and uses its `make` and `render`.
+
+const FILM_SECONDS = 3; // a training is shown in about so long, whatever it took to compute
+const bytesOf = (id) => {
+  const text = atob(document.getElementById(id).textContent);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+};
+
+async function inflate(bytes) {
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
+// What a page holds of one panel: `films` says for each setting what is seen, by numbers of pictures, words and errors.
+async function open(id) {
+  const store = JSON.parse(await inflate(bytesOf(`${id}-index`)));
+  const bytes = bytesOf(`${id}-files`);
+  let end = 0;
+  store.files = store.lengths.map((length) => bytes.subarray(end, (end += length)));
+  store.found = new Map(store.settings.map((setting, i) => [setting.join(), i]));
+  return store;
+}
+
+// The levels nearest to what is asked for. A button counts on for ever; the page starts over when its draws are used up.
+function wanted(head, values) {
+  return head.levels.map(({ name, values: offered }) => {
+    const value = values[name];
+    const at = offered.indexOf(value);
+    if (at >= 0) return at;
+    const kind = head.controls.find((control) => control.name === name).kind;
+    if (kind === "button") return (((value - offered[0]) % offered.length) + offered.length) % offered.length;
+    if (typeof value !== "number") return 0;
+    return offered.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(offered[best] - value) ? i : best), 0);
+  });
+}
+
+// A setting that is held: that one, or one where what the hand has just moved stays and as little as possible else moves.
+function snap(store, asked, shown) {
+  if (store.found.has(asked.join())) return asked;
+  const moved = asked.map((level, i) => level !== shown[i]);
+  const distance = (setting) => setting.reduce((sum, level, i) => sum + (level === asked[i] ? 0
+    : (moved[i] ? 1e6 : 1e3) + Math.abs(level - asked[i])), 0);
+  return store.settings.reduce((best, one) => (distance(one) < distance(best) ? one : best));
+}
+
+class Replay {
+  constructor(head, load, tell) {
+    this.head = head;
+    this.load = load;
+    this.tell = tell;
+    this.listeners = new Set();
+    this.shown = head.levels.map(({ at }) => at);
+    this.turn = 0; // of the question that is being answered; an older one is dropped
+  }
+
+  get(key) { return { _title: this.head.title, _controls: this.head.controls, _size: this.head.size }[key]; }
+  on(event, listener) { this.listeners.add(listener); }
+  off(event, listener) { this.listeners.delete(listener); }
+
+  async send(message) {
+    const turn = ++this.turn;
+    const store = await (this.store ??= this.load());
+    if (turn !== this.turn) return;
+    const greeting = message.kind === "hello";
+    const asked = greeting ? this.shown : wanted(this.head, message.values);
+    const setting = snap(store, asked, this.shown);
+    const values = Object.fromEntries(this.head.levels.map(({ name, values: offered }, i) => [name, offered[setting[i]]]));
+    const counts = !greeting && this.head.controls.some(({ name, kind }) => kind === "button" && values[name] !== message.values[name]);
+    const gave = asked.map((level, i) => (level === setting[i] ? null : this.head.controls[i].label)).filter(Boolean);
+    this.tell(gave);
+    this.shown = setting;
+    const film = store.films[store.found.get(setting.join())];
+    await this.play(store, greeting ? film.slice(-1) : film, turn, message.number, greeting || counts || gave.length ? values : null);
+  }
+
+  async play(store, film, turn, number, values) {
+    if (film.length > 1) this.answer({ kind: "accepted", number }, []);
+    for (const [i, still] of film.entries()) {
+      if (turn !== this.turn) return; // the hand has moved on
+      this.still(store, still, number, i === film.length - 1, values);
+      if (i < film.length - 1) await new Promise((done) => setTimeout(done, Math.min(300, (1000 * FILM_SECONDS) / film.length)));
+    }
+  }
+
+  still(store, [picture, words, error], number, settled, values) {
+    const patches = [];
+    const buffers = [];
+    const paint = (file, x, y) => { patches.push({ x, y, mime: "image/webp" }); buffers.push(store.files[file]); };
+    if (error < 0 || !this.painted) { // a setting that is refused leaves the picture as it is
+      paint(0, 0, 0); // what all pictures have in common
+      store.pictures[picture].forEach((file, i) => { if (file >= 0) paint(file + 1, ...store.places[i]); });
+      this.painted = true;
+    }
+    const [width, height] = store.size;
+    this.answer({
+      kind: "frame", number, settled, values, width, height, patches,
+      words: store.words[words], error: store.errors[error] ?? null,
+    }, buffers);
+  }
+
+  answer(message, buffers) { this.listeners.forEach((listener) => listener(message, buffers)); }
+}
+
+const list = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0]);
+
+// Bring a panel of the page to life, and give its resting controls their reasons.
+function enliven(box) {
+  const id = box.id;
+  const head = JSON.parse(document.getElementById(`${id}-head`).textContent);
+  const note = document.getElementById(`${id}-note`);
+  const moved = make("span", {});
+  moved.setAttribute("role", "status");
+  note?.prepend(moved);
+  const tell = (names) => {
+    moved.textContent = names.length ? `Not held with this value, so moved too: ${list(names)}. ` : "";
+  };
+  box.replaceChildren();
+  render({ model: new Replay(head, () => open(id), tell), el: box });
+  for (const [name, why] of Object.entries(head.resting)) {
+    const input = box.querySelector(`[data-name="${name}"]`);
+    const reason = make("small", { id: `${id}-${name}-why`, className: "course-why" }, why);
+    input.disabled = true;
+    input.setAttribute("aria-describedby", reason.id);
+    input.after(reason);
+  }
+}
+
+document.querySelectorAll(".replay").forEach(enliven);

@@ -1,0 +1,77 @@
+"""Markdown, code and what cells print, as HTML."""
+
+import html
+import re
+from collections.abc import Callable
+
+import mistune
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from course_utils.export.mathematics import join_formulas, split_formulas
+
+__all__ = ["code_html", "code_styles", "markdown_html", "plain"]
+
+Link = Callable[[str], str | None]  # where a link of a notebook leads in the page; None for nowhere
+
+ANCHOR = re.compile(r'<a href="([^"]*)">(.*?)</a>', re.S)
+HEADING = re.compile(r"<h([1-4])>(.*?)</h\1>", re.S)
+TABLE = re.compile(r"<table>.*?</table>", re.S)
+FORMATTER = HtmlFormatter(nowrap=True)
+
+
+def markdown_html(source: str, *, link: Link = lambda target: target) -> str:
+    """A cell of text as HTML: formulas as MathML, headings with an address, wide tables in a frame that scrolls."""
+    text, formulas = split_formulas(re.sub(r"\n(?=</details>)", "\n\n", source))  # or it would end a list from within
+    parse = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"], renderer=Renderer(escape=False))
+    page = str(parse(text))
+    page = ANCHOR.sub(lambda found: _anchor(found, link), page)
+    page = HEADING.sub(lambda h: f'<h{h[1]} id="{slug(h[2], formulas)}">{h[2]}</h{h[1]}>', page)
+    page = TABLE.sub(lambda table: f'<div class="wide" tabindex="0">{table[0]}</div>', page)
+    return join_formulas(page, formulas)
+
+
+class Renderer(mistune.HTMLRenderer):
+    """mistune's own, with Python in colours."""
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        """A fenced block."""
+        return code_html(code) if info == "python" else f"<pre><code>{html.escape(code)}</code></pre>"
+
+
+def _anchor(found: re.Match[str], link: Link) -> str:
+    target = link(html.unescape(found[1]))
+    return f'<a href="{html.escape(target)}">{found[2]}</a>' if target else f"<span>{found[2]}</span>"
+
+
+def slug(heading: str, formulas: list[tuple[str, bool]] | None = None) -> str:
+    """The address of a heading within its page.
+
+    >>> slug("1 · Two penalties &amp; their shapes")
+    '1-two-penalties-their-shapes'
+    """
+    return re.sub(r"[^\w]+", "-", plain(heading).lower()).strip("-_")
+
+
+def plain(page: str) -> str:
+    """HTML without its tags."""
+    return html.unescape(re.sub(r"<[^>]*>", "", page))
+
+
+def code_html(source: str) -> str:
+    """Python in colours."""
+    return f'<pre class="code"><code>{highlight(source, PythonLexer(), FORMATTER).rstrip()}</code></pre>'
+
+
+def code_styles() -> str:
+    """The colours of code, light and dark; what lies behind it is the page's own."""
+    light, dark = (
+        "\n".join(rule for rule in HtmlFormatter(style=name).get_style_defs(".code").splitlines() if _is_colour(rule))
+        for name in ("xcode", "github-dark")
+    )
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}"
+
+
+def _is_colour(rule: str) -> bool:
+    return bool(re.match(r"\.code \.\w", rule)) and ".hll" not in rule
