@@ -27,6 +27,7 @@ TRAIN, TEST = 400, 400
 EDGE = 1.25
 TURNS = 1.25  # of each spiral
 SHAPES = {"two spirals": "spirals", "two moons": "moons", "ring and core": "rings"}
+STARTS = {"new network": 0, "another one": 1, "a third one": 2}
 SIDES = LinearSegmentedColormap.from_list("sides", ["#F2C6A8", "#FBEFE7", "#E6F0F7", "#A9CDE6"])
 
 
@@ -90,13 +91,16 @@ def boundary() -> Panel:
             name="eta", label="Learning rate η", values=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0], value=0.03
         ),
         Slider(name="size", label="Batch size", values=[8, 32, 128, 400], value=32),
+        Choice(name="seed", label="Start from", options=STARTS),
     ]
 
-    def compute(train: bool, shape: str, width: float, depth: float, eta: float, size: float) -> Iterator[Boundary]:
+    def compute(
+        train: bool, shape: str, width: float, depth: float, eta: float, size: float, seed: int
+    ) -> Iterator[Boundary]:
         data = make_points(shape)
         sizes = [2, *[int(width)] * int(depth), 2]
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.manual_seed(seed)
             model = mlp(sizes)
         chance, cost, share = look(model, data)
         found = Boundary(chance, [cost], [share], sizes, count_parameters(model), data, False)
