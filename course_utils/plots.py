@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
@@ -24,6 +24,7 @@ __all__ = [
     "move_limits",
     "style",
     "weight_map",
+    "words_on",
 ]
 
 # Each colour stands out from white by 3:1 or more, and from each other one under every common colour blindness (after
@@ -48,6 +49,17 @@ MARKERS = ["o", "s", "^", "D", "v"]
 WEIGHTS = LinearSegmentedColormap.from_list(
     "weights", ["#8C2D04", "#D55E00", "#F3B48A", "#FFFFFF", "#8FC1E3", "#0072B2", "#023858"], N=255
 )
+
+
+def words_on(ground: Any) -> str:
+    """Black or white, whichever stands out more from a colour: always by 4.5:1 or more.
+
+    >>> words_on(COLOURS["blue"]), words_on(COLOURS["orange"])
+    ('white', 'black')
+    """
+    rgb = np.array(to_rgb(ground))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"
 
 
 def style() -> dict[Any, Any]:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from course_utils.binarize import pack_bits, xnor_linear
 from course_utils.panels.controls import Button, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, INK
+from course_utils.plots import COLOURS, FAINT, INK
 
 __all__ = ["xnor"]
 
@@ -61,7 +61,7 @@ def draw(figure: Figure) -> Show:
     boxes, texts = {}, {}
     for name, y in rows.items():
         axes.text(-0.4, y + 0.43, name, ha="right", va="center", fontsize=12, fontweight="bold")
-        boxes[name] = [axes.add_patch(Rectangle((i + 0.05, y), 0.9, 0.86)) for i in range(MOST)]
+        boxes[name] = [axes.add_patch(Rectangle((i + 0.05, y), 0.9, 0.86, ec=FAINT, lw=0.8)) for i in range(MOST)]
         texts[name] = [axes.text(i + 0.5, y + 0.42, "", ha="center", va="center", fontsize=11) for i in range(MOST)]
 
     def show(product: Product) -> str:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from course_utils.gaps import decode_gaps, encode_gaps
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, INK
+from course_utils.plots import COLOURS, FAINT, INK
 
 __all__ = ["EXAMPLE", "gaps"]
 
@@ -99,7 +99,7 @@ def drawing(own: bool) -> Draw:
         above, below = figure.subplots(2, 1, height_ratios=[1, 1.25])
         above.set(xlim=(-0.3, PLACES + 0.3), ylim=(-1.5, 1.35), xticks=[], yticks=[])
         above.spines[:].set_visible(False)
-        boxes = [above.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9)) for i in range(PLACES)]
+        boxes = [above.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9, ec=FAINT, lw=0.8)) for i in range(PLACES)]
         for i in range(0, PLACES, 4):
             above.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=9.5, color="#4A5560")
         marks = [
