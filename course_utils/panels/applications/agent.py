@@ -22,10 +22,10 @@ from course_utils.panels.applications.gridworld import (
     World,
     make_world,
 )
-from course_utils.panels.applications.lesson import size_in_words
+from course_utils.panels.applications.lesson import each_on_one_thread, size_in_words
 from course_utils.panels.controls import Choice, Control, Slider, Toggle
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, move_limits, weight_map
+from course_utils.plots import COLOURS, FAINT, WEIGHTS, move_limits, weight_map, words_on
 
 __all__ = ["Agent", "agent", "falling", "live_agent"]
 
@@ -59,7 +59,7 @@ class Agent(NamedTuple):
 def agent() -> Agent:
     """The agent of the panel's start, trained once in a process."""
     world = make_world()
-    *_, lesson = learn(world, gamma=0.9, epsilon=falling(0.1))
+    *_, lesson = each_on_one_thread(learn(world, gamma=0.9, epsilon=falling(0.1)))
     return Agent(lesson, world, 0.9)
 
 
@@ -118,7 +118,7 @@ def live_agent(*, reward: Reward | None = None, epsilon: Epsilon | None = None) 
     def walking(train: bool, gamma: float, chance: Epsilon, wind: float, **settings: Any) -> Iterator[Walk]:
         world = make_world(wind=wind, reward=reward)
         best, epsilons = best_return(world, gamma), []
-        for lesson in learn(world, gamma=gamma, epsilon=chance, **settings):
+        for lesson in each_on_one_thread(learn(world, gamma=gamma, epsilon=chance, **settings)):
             epsilons.append((lesson.step, lesson.epsilon))
             got = greedy_return(lesson, world, gamma)
             path = greedy_path(lesson.q, world)
@@ -153,10 +153,10 @@ def draw(figure: Figure) -> Show:
     left, right = figure.subfigures(1, 2, width_ratios=[1.45, 1], squeeze=False)[0]
     grid = left.subplots()
     shades = weight_map(grid, np.zeros((ROWS, COLUMNS)), limit=SHADE)
-    (path,) = grid.plot([], [], color=COLOURS["ink"], lw=7, alpha=0.22, solid_capstyle="round")
+    (path,) = grid.plot([], [], color=COLOURS["ink"], lw=7, alpha=0.14, solid_capstyle="round")
     texts, start = furnish(grid)
     upper, lower = right.subplots(2, 1, height_ratios=[2.6, 1], sharex=True)
-    (dots,) = upper.plot([], [], ".", ms=4, color="#9AA5AF", label="an episode")
+    (dots,) = upper.plot([], [], ".", ms=4, color=FAINT, label="an episode")
     (mean,) = upper.plot([], [], "-", color=COLOURS["blue"], label="mean of the last 20")
     best = upper.axhline(0, color=COLOURS["orange"], ls="--", label="best possible from S")
     upper.set(xlim=(0, STEPS), ylim=(-1.1, 2.6), title="Discounted return")
@@ -172,8 +172,7 @@ def draw(figure: Figure) -> Show:
         shown = np.where(ends, walk.rewards, values)
         shades.set_data(np.where([symbol == "#" for symbol in CELLS], 0.0, shown).reshape(ROWS, COLUMNS))
         for cell, (sign, number) in texts.items():
-            dark = abs(shown[cell]) > 0.55 * SHADE
-            colour = "white" if dark else COLOURS["ink"]
+            colour = words_on(WEIGHTS(0.5 + 0.5 * shown[cell] / SHADE))
             sign.set_text(KINDS[CELLS[cell]] if ends[cell] else list(ARROWS.values())[walk.q[cell].argmax()])
             number.set_text(f"{shown[cell]:+.2f}".replace("-", "−"))
             sign.set_color(colour)

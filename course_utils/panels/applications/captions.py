@@ -10,7 +10,7 @@ from torch import Tensor
 
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
-from course_utils.panels.applications.lesson import by_doubt, picture_room, size_in_words
+from course_utils.panels.applications.lesson import by_doubt, one_thread, picture_room, size_in_words
 from course_utils.panels.applications.speller import (
     LETTERS,
     LONGEST,
@@ -25,7 +25,7 @@ from course_utils.panels.applications.speller import (
 )
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, weight_map
+from course_utils.plots import COLOURS, FAINT, weight_map
 
 __all__ = ["STATES", "Spellers", "captions", "share_right", "spellers"]
 
@@ -38,6 +38,7 @@ CARRIED = {"carried from step to step": False, "set to zero after each letter": 
 class Spellers:
     """A trained network for each of STATES."""
 
+    @one_thread()
     def __init__(self, data: Dataset, *, epochs: int) -> None:
         self.data = data
         self.models: dict[int, Speller] = {}
@@ -149,7 +150,7 @@ def drawing(data: Dataset) -> Draw:
         so_far = picture.text(0.5, -0.06, "", transform=picture.transAxes, ha="center", va="top", fontsize=20,
                               family="monospace", weight="bold")  # fmt: skip
         places = np.arange(len(LETTERS)) + 0.7 * (np.array(list(LETTERS)) == STOP)
-        others = bars.bar(places, np.ones(len(LETTERS)), 0.72, color="#B9C2CA")
+        others = bars.bar(places, np.ones(len(LETTERS)), 0.72, color="#DDE2E6", edgecolor=FAINT)
         chosen = bars.bar(places, np.ones(len(LETTERS)), 0.72, color=COLOURS["blue"], hatch="///", edgecolor="white",
                           linewidth=0)  # fmt: skip
         bars.set_xticks(places, [*LETTERS[:-1], "end"])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
 from course_utils.panels.applications.captions import STATES, share_right
-from course_utils.panels.applications.lesson import picture_room
+from course_utils.panels.applications.lesson import each_on_one_thread, picture_room
 from course_utils.panels.applications.speller import NAMES, spell, spelled, train_speller
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
@@ -43,7 +43,7 @@ def live_captions(data: str | Dataset = "digits") -> Panel:
 
     def compute(train: bool, state: float, lr: float, seed: int) -> Iterator[Learning]:
         seen: Learning | None = None
-        for model in train_speller(room, state=int(state), epochs=EPOCHS, lr=lr, seed=seed):
+        for model in each_on_one_thread(train_speller(room, state=int(state), epochs=EPOCHS, lr=lr, seed=seed)):
             seen = seen or Learning(count_parameters(model))
             words = spelled(spell(model, room.x_test)[0])
             right, unknown = share_right(words, room.y_test)

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
-from course_utils.panels.applications.lesson import by_doubt, new_network, picture_room, size_in_words
+from course_utils.panels.applications.lesson import by_doubt, new_network, one_thread, picture_room, size_in_words
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 from course_utils.train import fit
 
 __all__ = ["WIDTHS", "Classifiers", "classification", "classifiers", "small_cnn", "wrong_rows"]
@@ -27,6 +27,7 @@ ORDERS = {"all, the most doubtful first": "doubt", "only those that it gets wron
 class Classifiers:
     """A trained network for each of WIDTHS, and `probabilities` (test rows, 10) of each."""
 
+    @one_thread()
     def __init__(self, data: Dataset, *, epochs: int) -> None:
         self.data = data
         self.models = {width: _trained(data, width, epochs) for width in WIDTHS}
@@ -161,7 +162,7 @@ def drawing(made: Classifiers) -> Draw:
         picture.spines[:].set_visible(True)
         caption = picture.text(0.5, -0.04, "", transform=picture.transAxes, ha="center", va="top", fontsize=12)
         places = np.arange(10)
-        others = bars.bar(places, np.ones(10), 0.7, color="#B9C2CA", label="not guessed")
+        others = bars.bar(places, np.ones(10), 0.7, color="#DDE2E6", edgecolor=FAINT, label="not guessed")
         chosen = bars.bar(places, np.ones(10), 0.7, color=COLOURS["blue"], hatch="///", edgecolor="white",
                           linewidth=0, label="guessed")  # fmt: skip
         (truth,) = bars.plot([0], [0], "v", ms=10, color=COLOURS["orange"], clip_on=False, label="truth")

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
-from course_utils.panels.applications.lesson import picture_room
+from course_utils.panels.applications.lesson import one_thread, picture_room
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Panel, Show
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
@@ -30,6 +30,7 @@ WIDTH, BATCH = 48, 32
 SCALES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 
 
+@one_thread()
 def gradients(kind: str, layers: int, x: Tensor, labels: Tensor, *, scale: float = 1.0, seed: int = 0) -> np.ndarray:
     """The norm of the gradient of the cross-entropy with respect to the weights of each hidden layer, new network.
 

@@ -18,7 +18,7 @@ from course_utils.panels.applications.lesson import bytes_in_words
 from course_utils.panels.applications.translator import Translators, translators
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT
 from course_utils.vision import import_torchvision
 
 __all__ = ["Network", "giants", "networks", "sizes"]
@@ -142,7 +142,7 @@ def drawing(found: list[Network]) -> Draw:
     def draw(figure: Figure) -> Show:
         axes = figure.subplots()
         rows = np.arange(len(found))
-        lines = axes.hlines(rows, 1, np.ones(len(found)), lw=2, colors="#C3CBD2")
+        lines = axes.hlines(rows, 1, np.ones(len(found)), lw=2, colors=FAINT)
         ours = np.array([n.ours for n in found])
         (small,) = axes.plot([1], [1], "o", ms=9, color=COLOURS["blue"], label="ours, trained in this notebook")
         (large,) = axes.plot([1], [1], "D", ms=8, color=COLOURS["green"], label="published")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from course_utils.panels.controls import Slider, Toggle
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, move_limits
+from course_utils.plots import COLOURS, FAINT, move_limits
 
 __all__ = ["ERRORS", "HUMAN", "imagenet"]
 
@@ -75,7 +75,7 @@ def draw(figure: Figure) -> Show:
     bars.legend(loc="upper right", fontsize=9.5)
     rows = PICTURES // WIDE
     x, y = np.meshgrid(np.arange(WIDE), np.arange(rows))
-    (right,) = dots.plot([], [], "o", ms=3.2, color="#C3CBD2")
+    (right,) = dots.plot([], [], "o", ms=3.2, color=FAINT)
     (wrong,) = dots.plot([], [], "x", ms=5, mew=1.6, color=COLOURS["orange"])
     dots.set(xlim=(-1, WIDE), ylim=(rows, -1), xticks=[], yticks=[], title="1,000 pictures; ✗: five wrong guesses")
     dots.spines[:].set_visible(False)

@@ -1,6 +1,7 @@
 """What the miniatures of notebook 02 share: pictures of a size for a lesson, and how large a network is, in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -10,12 +11,21 @@ from course_utils.data import Dataset
 from course_utils.models import count_parameters
 from course_utils.panels.classroom import classroom
 
-__all__ = ["by_doubt", "bytes_in_words", "new_network", "picture_room", "size_in_words"]
+__all__ = [
+    "by_doubt",
+    "bytes_in_words",
+    "each_on_one_thread",
+    "new_network",
+    "one_thread",
+    "picture_room",
+    "size_in_words",
+]
 
 ROWS = 3000  # enough for a miniature; MNIST then takes little longer than the digits
 UNITS = ("bytes", "KB", "MB", "GB", "TB")
 
 Network = TypeVar("Network", bound=nn.Module)
+Result = TypeVar("Result")
 
 
 def picture_room(data: str | Dataset) -> Dataset:
@@ -38,6 +48,36 @@ def new_network(make: Callable[[], Network], *, seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: on a busy machine small convolutions that are split wait longer than they compute.
+
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def each_on_one_thread(results: Iterator[Result]) -> Iterator[Result]:
+    """The same results, each of them computed on one thread.
+
+    >>> list(each_on_one_thread(torch.get_num_threads() for _ in range(2)))
+    [1, 1]
+    """
+    while True:
+        with one_thread():
+            result = next(results, None)
+        if result is None:
+            return
+        yield result
 
 
 def bytes_in_words(count: float) -> str:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from course_utils.data import Dataset
 from course_utils.panels.applications.classifier import Classifiers, classifiers
-from course_utils.panels.applications.lesson import new_network, picture_room, size_in_words
+from course_utils.panels.applications.lesson import new_network, one_thread, picture_room, size_in_words
 from course_utils.train import fit
 
 __all__ = ["BUILDS", "Translator", "Translators", "edges_of", "sharpened", "translators"]
@@ -78,6 +78,7 @@ def edges_of(images: Tensor) -> Tensor:
 class Translators:
     """A trained network for each of BUILDS; `truth` and `edges` are the test pictures, `judge` says what it reads."""
 
+    @one_thread()
     def __init__(self, data: Dataset, judge: Classifiers, *, epochs: int) -> None:
         self.judge = judge
         self.data = replace(data, x_test=data.x_test[:TESTED], y_test=data.y_test[:TESTED])
@@ -85,12 +86,14 @@ class Translators:
         self.edges = edges_of(self.truth)
         self.models = {name: _trained(data, *build, epochs=epochs) for name, build in BUILDS.items()}
 
+    @one_thread()
     @torch.no_grad()
     def quality(self, name: str, edges: Tensor) -> tuple[Tensor, float, float]:
         """Outputs for edges (n, 1, side, side), their mean |output - truth|, and the share that is read right."""
         outputs = self.models[name](edges)
         return outputs, float((outputs - self.truth).abs().mean()), self.read_right(outputs)
 
+    @one_thread()
     @torch.no_grad()
     def read(self, pictures: Tensor) -> Tensor:
         """The digits that the classifier sees in pictures of any size."""
