@@ -150,7 +150,8 @@ class Histogram:
     """Bars of equal width as one shape, which is drawn many times faster than a rectangle for each of them."""
 
     def __init__(self, axes: Axes, **look: Any) -> None:
-        self.shape = axes.stairs([0.0, 0.0], [0.0, 1.0, 2.0], fill=True, **({"ec": FAINT, "lw": 0.8} | look))
+        look = {"ec": FAINT, "lw": 0.8, **look}
+        self.shape = axes.stairs([0.0, 0.0], [0.0, 1.0, 2.0], fill=True, **look)
 
     def show(self, heights: np.ndarray, edges: np.ndarray) -> None:
         """Set the heights and the edges, of which there is one more."""

@@ -31,6 +31,26 @@ def draw(figure):
     return show
 Panel("One over x", [Slider(name="x", label="x", values=[1, 0, 2], value=1)], reciprocal, draw, size=(400, 200))
 """
+ALL_KINDS = """
+from course_utils.panels.controls import Button, Choice, Slider, Text, Toggle
+from course_utils.panels.engine import Panel
+def describe(**values):
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+def draw(figure):
+    text = figure.text(0.1, 0.5, "")
+    def show(said):
+        text.set_text(said)
+        return f"Now {said}."
+    return show
+controls = [
+    Slider(name="number", label="A number", values=[1, 2, 3], value=2),
+    Choice(name="kind", label="A kind", options={"first": "one", "second": "two"}),
+    Toggle(name="switch", label="A switch"),
+    Text(name="word", label="A word", value="a"),
+    Button(name="again", label="Once more"),
+]
+Panel("All kinds", controls, describe, draw, size=(600, 120))
+"""
 
 pytestmark = pytest.mark.browser
 
@@ -38,8 +58,9 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("course")
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
     write(folder / "notebooks" / "failing.ipynb", FAILING)
+    write(folder / "notebooks" / "all_kinds.ipynb", ALL_KINDS)
     command = [sys.executable, "-m", "course_utils.cli", "lab", "--no-browser", "--ip", "localhost", "--port", "{port}"]
     with lab.serve(folder, command) as address:
         yield address
@@ -238,6 +259,53 @@ def test_an_error_is_shown_in_the_panel_and_goes_away_again(server: str, chromiu
     expect(alert).to_be_hidden()
     expect(found.locator(".course-words")).to_have_text("The reciprocal is 0.5.")
     page.close()
+
+
+def test_every_kind_of_control_works_by_keys_alone_and_is_announced(server: str, chromium: Browser) -> None:
+    page = lab.open_notebook(chromium, server, "notebooks/all_kinds.ipynb")
+    lab.run_all(page)
+    found = panel(page, "All kinds")
+    spoken, words = found.locator(".course-spoken"), found.locator(".course-words")
+    assert spoken.get_attribute("aria-live") == "polite"
+    reset = found.get_by_role("button", name="Reset")
+    reset.focus()
+    state = {"number": "2", "kind": "one", "switch": "False", "word": "a", "again": "0"}
+    start = dict(state)
+    steps = [  # from one control to the next by Tab: the keys, and what they change
+        (["ArrowRight"], {"number": "3"}),
+        (["ArrowDown"], {"kind": "two"}),
+        (["Space"], {"switch": "True"}),
+        (["End", "b", "Enter"], {"word": "ab"}),
+        (["Enter"], {"again": "1"}),
+    ]
+    for keys, change in steps:
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.dataset.name")
+        assert focused in change
+        for key in keys:
+            page.keyboard.press(key)
+        state |= change
+        said = f"Now {', '.join(f'{name} {value}' for name, value in state.items())}."
+        expect(words).to_have_text(said)
+        expect(spoken).to_have_text(said)
+        assert page.evaluate("document.activeElement.dataset.name") == focused  # the focus has stayed where it was
+    for _ in steps:
+        page.keyboard.press("Shift+Tab")
+    assert reset.evaluate("button => button === document.activeElement")
+    page.keyboard.press("Enter")
+    expect(words).to_have_text(f"Now {', '.join(f'{name} {value}' for name, value in start.items())}.")
+    page.close()
+
+
+def test_the_map_says_what_has_been_run(server: str, chromium: Browser, page: Page) -> None:
+    expect(page.locator(".jp-CodeCell").first).to_be_attached()  # notebook 04 has been run in this copy
+    course_map = lab.open_notebook(chromium, server, "notebooks/00_course_map.ipynb")
+    lab.run_all(course_map)
+    row = course_map.locator("tr", has_text="04 Sparse and group-sparse penalties").filter(has_text="cells")
+    expect(row).to_contain_text(re.compile(r"all \d+ cells, \d+ panels? moved, last on 20"))
+    others = course_map.locator("tr", has_text="05 Limited-precision arithmetic").filter(has_text="not yet")
+    expect(others.first).to_be_attached()
+    course_map.close()
 
 
 OTHERS = sorted(path.name for path in (ROOT / "notebooks").glob("[01][1-9]_*.ipynb") if not path.name.startswith("04"))
