@@ -96,7 +96,7 @@ def draw(figure: Figure) -> Show:
         here.set_data([left, left, left + 0.66, left + 0.66], [floor, found.error, found.error, floor])
         right.set_data(x[~found.wrong], y[~found.wrong])
         wrong.set_data(x[found.wrong], y[found.wrong])
-        return words(found)
+        return words(found) + (" The axis is logarithmic: equal steps are equal factors." if logarithmic else "")
 
     return show
 
