@@ -130,7 +130,7 @@ def zoo() -> Panel:
     families = {"all": "all"} | {family: family for family in (*FAMILIES, EIGHT_BITS)}
     controls = [
         Slider(
-            name="network", label="Network, by number of parameters", values=range(len(names)), texts=names,
+            name="network", label="Network, by size", values=range(len(names)), texts=names,
             value=names.index("vgg16"),
         ),
         Choice(name="family", label="Family", options=families),
