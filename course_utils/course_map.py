@@ -122,14 +122,16 @@ def with_navigation(notebook: Notebook, line: str) -> None:
 
 def map_table(course: Sequence[Page]) -> str:
     """The table of the course map: what, how long, what for, where in the lecture."""
-    rows = ["| section | minutes | after it you can | in the lecture | exercise |", "|---|---|---|---|---|"]
+    columns = ["section", "minutes", "after it you can", "in the lecture"]
+    columns += ["exercise"] if any(page.exercise for page in course) else []
+    rows = [columns, ["---"] * len(columns)]
     for page in course:
         section = page.section
-        exercise = " ".join(exercise_link(page))
-        minutes = page.minutes or "planned"
-        rows.append(f"| {link(page)} | {minutes} | {section.ability} | {section.lecture} | {exercise} |")
+        row = [link(page), str(page.minutes or "planned"), section.ability, section.lecture, *exercise_link(page), ""]
+        rows.append(row[: len(columns)])
     total = sum(page.minutes or 0 for page in course)
-    return "\n".join(rows) + f"\n\nTogether about {total / 60:.0f} hours. Words and symbols: [Glossary]({GLOSSARY})."
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return f"{table}\n\nTogether about {total / 60:.0f} hours. Words and symbols: [Glossary]({GLOSSARY})."
 
 
 def map_goals(course: Sequence[Page]) -> str:

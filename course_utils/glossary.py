@@ -84,7 +84,7 @@ TERMS = (
     Term("encoder", "the part of a network that sums up its input in a few numbers", "02"),
     Term("episode", "one walk of an agent from the start to an end", "02"),
     Term("greedy", "said of an agent that always takes the action with the largest Q-value", "02"),
-    Term("image to image", "a network that turns one picture into another", "02"),
+    Term("image to image", "a network that turns one picture into another", "02", "image-to-image"),
     Term("ImageNet", "a competition with photos of 1,000 classes", "02"),
     Term("Q-value", "the return that can be expected after an action; no relative of Q, the number of parameters", "02"),
     Term("quality", "how well a network does its task, in the unit of the task", "02"),
@@ -254,6 +254,10 @@ class Found(list[Term]):
     def __repr__(self) -> str:
         lines = [f"{term.name}: {term.meaning} (notebook {term.notebook})" for term in self]
         return "\n".join(lines) or "No such word; try a part of it."
+
+    def _repr_markdown_(self) -> str:
+        lines = [f"- **{term.name}**: {term.meaning} (notebook {term.notebook})" for term in self]
+        return "\n".join(lines) or repr(self)
 
 
 def find(part: str) -> Found:

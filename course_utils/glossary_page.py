@@ -49,6 +49,15 @@ def symbols_table() -> str:
     for symbol in sorted(NOTATION, key=lambda symbol: symbol.notebooks[0]):
         equations = ", ".join(f"({n})" for n in symbol.equations)
         notebooks = ", ".join(symbol.notebooks)
-        meaning, shape = (re.sub(r"\|", r"\\|", text) for text in (symbol.meaning, symbol.shape))
+        meaning, shape = (with_indices(text) for text in (symbol.meaning, symbol.shape))
         rows.append(f"| ${symbol.latex}$ | {meaning} | {shape} | {equations} | {notebooks} |")
     return "\n".join(rows)
+
+
+def with_indices(text: str) -> str:
+    """A sentence in a table's cell: letters with an index as formulas, and no bar that would end the cell.
+
+    >>> with_indices("the places d_1 to d_D, |g|")
+    'the places $d_1$ to $d_D$, \\\\|g\\\\|'
+    """
+    return re.sub(r"\b([A-Za-z])_([A-Za-z0-9])\b", r"$\1_\2$", text).replace("|", "\\|")
