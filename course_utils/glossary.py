@@ -73,6 +73,7 @@ TERMS = (
     Term("weight", "a number by which an input is multiplied", "01"),
     Term("width", "the number of units in a layer", "01"),
     # 02 Some applications of neural networks
+    Term("action", "one of the moves that an agent can make", "02"),
     Term("agent", "what acts in an environment and learns from rewards", "02"),
     Term("attention", "a network that weighs by itself which parts of its input to look at", "02"),
     Term("bottleneck", "the few numbers through which an encoder-decoder has to say everything", "02"),
