@@ -5,8 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import settings
+
+# As `course lab` does, and before PyTorch reads it: see `lab_environment`.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = Path(os.environ.get("COURSE_TEST_DATA", ROOT.parent / "shared" / "data"))

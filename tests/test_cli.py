@@ -124,3 +124,10 @@ def test_each_claim_says_what_it_claims(name: str) -> None:
     module = bench.importlib.import_module(f"course_utils.bench.{name}")
     assert module.__doc__.startswith("Claim: ")
     assert callable(module.run)
+
+
+def test_threads_wait_asleep_unless_the_reader_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert cli.lab_environment()["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert cli.lab_environment()["OMP_WAIT_POLICY"] == "ACTIVE"
