@@ -15,18 +15,18 @@ def fit(recordings: Sequence[Recording], *, limit: int) -> list[tuple[Recording,
     low, it is done again with less.
     """
     surveys = [_survey(recording) for recording in recordings]
+    packed: list[Packed] = []
     allowed = float(limit)
-    while True:
-        cap = share([s.bytes for s in surveys], allowed)
-        for i, found in enumerate(surveys):
-            if found.bytes > cap:
-                recordings = [*recordings[:i], _thinned(recordings[i], found, cap), *recordings[i + 1 :]]
-                surveys[i] = _survey(recordings[i])
+    while not packed or sum(map(len, packed)) > limit:
+        before = [len(recording.films) for recording in recordings]
+        cap = share([found.bytes for found in surveys], allowed)
+        recordings = [_thinned(r, found, cap) for r, found in zip(recordings, surveys, strict=True)]
+        if packed and before == [len(recording.films) for recording in recordings]:
+            break  # there is nothing left to leave out
+        surveys = [_survey(recording) for recording in recordings]
         packed = [pack(found) for found in surveys]
-        total = sum(map(len, packed))
-        if total <= limit or all(len(r.films) <= 1 for r in recordings):
-            return list(zip(recordings, packed, strict=True))
-        allowed *= 0.95 * limit / total
+        allowed *= 0.95 * min(1.0, limit / sum(map(len, packed)))
+    return list(zip(recordings, packed, strict=True))
 
 
 def used(recording: Recording) -> list[int]:

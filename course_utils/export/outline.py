@@ -1,7 +1,6 @@
 """A lesson cut into slides: a slide for its title, each piece of its text, each prediction and each panel."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from course_utils.export.capture import Cell, Lesson, Shown
@@ -10,9 +9,8 @@ __all__ = ["Slide", "outline"]
 
 LINES = 12.0  # of text on a slide that is read from the back row
 WIDTH = 74  # letters of a line
-DROPPED = ("**How to work.**", "<!--")
-HINT = re.compile(r"<summary>.*?What to see.*?</summary>", re.S)
-MAP_LINE = re.compile(r"^\[?[←<]|^\*?Before:|^\*?Next:", re.M)
+DROPPED = re.compile(r"\*\*How to work|<!--|(?:← )?\[.*→\s*$|← \[", re.S)  # among them links to other notebooks
+SHORT = 4.5  # lines that share a slide with the question after them
 
 
 @dataclass
@@ -27,7 +25,7 @@ class Slide:
     @property
     def lines(self) -> float:
         """About how many lines it fills."""
-        return sum(height(part) for part in self.parts if isinstance(part, str))
+        return sum(height(part) for part in self.parts)
 
 
 def outline(lesson: Lesson) -> list[Slide]:
@@ -43,46 +41,56 @@ def outline(lesson: Lesson) -> list[Slide]:
                 else:
                     _add(slides, section, block)
         elif cell.kind == "code":
-            slides += _of_code(cell, section)
+            _add_code(slides, section, cell)
     return [slide for slide in slides if slide.parts or slide.kind == "title"]
 
 
 def _add(slides: list[Slide], section: str, block: str) -> None:
     """Put a block of text where it belongs: onto the last slide, a new one, or behind the last panel as its hint."""
     last = slides[-1] if slides else Slide("text", section)
-    if block.startswith(DROPPED):
+    if DROPPED.match(block):
         return
-    if HINT.search(block) and (panel := next((s for s in reversed(slides) if s.kind == "panel"), None)):
-        panel.hint = block
+    if last.kind == "panel" and block.startswith("<details"):
+        last.hint += f"\n\n{block}"
     elif block.startswith("**Predict.**"):
-        slides.append(Slide("predict", section, [block]))
+        if last.kind == "text" and 0 < last.lines <= SHORT:
+            last.kind = "predict"
+            last.parts.append(block)
+        else:
+            slides.append(Slide("predict", section, [block]))
     elif last.kind == "title" or (last.kind == "text" and _fits(last, block)):
         last.parts.append(block)
     else:
-        carried = last.parts.pop() if last.kind == "text" and _leads(last) else None
-        slides.append(Slide("text", section, [carried, block] if carried else [block]))
+        carried = [last.parts.pop()] if last.kind == "text" and len(last.parts) > 1 and _leads(last) else []
+        slides.append(Slide("text", section, [*carried, block]))
 
 
 def _fits(slide: Slide, block: str) -> bool:
+    if len(slide.parts) == 1 and _leads(slide):
+        return True  # a line that announces a large table is not left alone
     return not slide.parts or (slide.lines + height(block) <= LINES and not block.startswith(("### ", "**Recall.**")))
 
 
 def _leads(slide: Slide) -> bool:
     """Whether the last block only announces what comes next, and would be lost alone at the end of a slide."""
-    last = slide.parts[-1] if len(slide.parts) > 1 else ""
-    return (
-        isinstance(last, str) and (last.rstrip().endswith(":") or last.startswith("###")) and height(last) < LINES / 3
-    )
+    last = slide.parts[-1]
+    announces = isinstance(last, str) and (last.rstrip().endswith(":") or last.startswith("###"))
+    return announces and height(last) < LINES / 3
 
 
-def _of_code(cell: Cell, section: str) -> Iterator[Slide]:
+def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
     """The code of a cell where it is there to be read or has printed something, then each of its panels."""
     panels = [output for output in cell.outputs if isinstance(output, Shown)]
     printed = [output for output in cell.outputs if not isinstance(output, Shown)]
     if printed or any(panel.own for panel in panels):
-        yield Slide("code", section, [Cell("code", cell.source, list(printed))])
-    for panel in panels:
-        yield Slide("panel", section, [panel])
+        code = Cell("code", cell.source, list(printed))
+        last = slides[-1] if slides else None
+        if last and last.kind == "text" and last.lines + height(code) <= LINES + 2:
+            last.parts.append(code)
+            last.kind = "code"
+        else:
+            slides.append(Slide("code", section, [code]))
+    slides += [Slide("panel", section, [panel]) for panel in panels]
 
 
 def blocks(markdown: str) -> list[str]:
@@ -105,8 +113,13 @@ def blocks(markdown: str) -> list[str]:
     return ["\n".join(lines) for lines in found if lines]
 
 
-def height(block: str) -> float:
-    """About how many lines a block of text fills on a slide."""
+def height(block: str | Cell | Shown) -> float:
+    """About how many lines a block of text, or code with what it printed, fills on a slide."""
+    if isinstance(block, Shown):
+        return LINES
+    if isinstance(block, Cell):
+        shown = [str(o.get("stream", o.get("text/plain", ""))) for o in block.outputs if isinstance(o, dict)]
+        return 2 + 0.8 * sum(len(text.splitlines()) for text in [block.source, *shown])
     if block.startswith("$$"):
         return 2.6
     if block.startswith("<details"):

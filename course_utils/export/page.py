@@ -36,7 +36,7 @@ def page(lesson: Lesson, lives: Sequence[Live], *, link: Link, around: str = "")
         f'<a class="skip" href="#content">Skip to the text</a>\n<nav class="contents" aria-label="Contents">'
         f"<strong>{html.escape(title)}</strong>{contents(body)}{around}</nav>\n"
         f'<main id="content">\n{body}\n<section class="opening" id="open"><h2>Open the notebook itself</h2>{opening}'
-        f"</section>\n{around}</main>\n"
+        f"</section>\n</main>\n"
     )
     return document(title, main, styles=["page.css"], lives=lives)
 

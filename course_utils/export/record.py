@@ -31,35 +31,41 @@ Film = list[Still]  # what a setting shows, one after the other; the last one st
 
 
 class Pictures:
-    """Pictures of one size, each kept once, as their differences from the first."""
+    """Pictures of one size in rounded colours, each kept once: of all but the first, what differs from it."""
 
     def __init__(self) -> None:
         self.shape: tuple[int, int] = (0, 0)
         self.touched: np.ndarray = np.zeros((0, 0), bool)  # pixels that are not the same in all of them
-        self._first: np.ndarray = np.zeros((0, 0), np.uint32)
+        self._raw: np.ndarray = np.zeros((0, 0), np.uint32)  # the first, as it came
+        self._first = self._raw  # with rounded colours
         self._numbers: dict[bytes, int] = {}
-        self._deflated: list[bytes] = []
+        self._differing: list[tuple[bytes, bytes]] = []  # deflated: where, and the colours there
 
     def __len__(self) -> int:
-        return len(self._deflated)
+        return len(self._differing)
 
     def add(self, pixels: np.ndarray) -> int:
         """The number of a picture, which is kept if it is new."""
-        if not self._deflated:
-            self._first, self.shape, self.touched = pixels, pixels.shape, np.zeros(pixels.shape, bool)
+        if not self._differing:
+            self._raw, self._first = pixels, rounded(pixels)
+            self.shape, self.touched = pixels.shape, np.zeros(pixels.shape, bool)
         if pixels.shape != self.shape:
             raise ValueError(f"pictures of one panel have one size; got {pixels.shape} after {self.shape}")
-        name = hashlib.blake2b(pixels.tobytes(), digest_size=16).digest()
+        places = np.flatnonzero(pixels != self._raw).astype(np.uint32)
+        colours = rounded(pixels.ravel()[places])
+        name = hashlib.blake2b(places.tobytes() + colours.tobytes(), digest_size=16).digest()
         if name not in self._numbers:
-            self._numbers[name] = len(self._deflated)
-            difference = pixels ^ self._first
-            self.touched |= difference != 0
-            self._deflated.append(zlib.compress(difference.tobytes(), 1))
+            self._numbers[name] = len(self._differing)
+            self.touched.ravel()[places] = True
+            steps = np.diff(places, prepend=np.uint32(0))
+            self._differing.append((zlib.compress(steps.tobytes(), 1), zlib.compress(colours.tobytes(), 1)))
         return self._numbers[name]
 
     def __getitem__(self, number: int) -> np.ndarray:
-        difference = np.frombuffer(zlib.decompress(self._deflated[number]), np.uint32).reshape(self.shape)
-        return difference ^ self._first
+        steps, colours = (np.frombuffer(zlib.decompress(part), np.uint32) for part in self._differing[number])
+        pixels = self._first.copy()
+        pixels.ravel()[np.cumsum(steps, dtype=np.uint32)] = colours
+        return pixels
 
 
 @dataclass
@@ -115,7 +121,7 @@ def _visit(recording: Recording, seen: dict[tuple[Any, ...], Film]) -> Recording
 def film_of(panel: Panel, values: dict[str, Any], scale: float, pictures: Pictures) -> Film:
     """What a panel shows on its way to these values."""
     shown = [
-        Still(pictures.add(rounded(pixels)), "" if panel.error else panel.words, plain_error(describe(panel.error)))
+        Still(pictures.add(pixels), "" if panel.error else panel.words, plain_error(describe(panel.error)))
         for pixels in panel.pictures(values, scale=scale)
     ]
     return thin(shown, FILM)
@@ -129,7 +135,7 @@ def rounded(pixels: np.ndarray) -> np.ndarray:
 
     No channel moves by more than 4 of 255; white and black stay.
     """
-    return np.ascontiguousarray(LEVELS[pixels.view(np.uint8)]).view(np.uint32)
+    return LEVELS[np.ascontiguousarray(pixels).view(np.uint8)].view(np.uint32)
 
 
 def thin(film: Sequence[Any], count: int) -> list[Any]:

@@ -59,8 +59,12 @@ def plain(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", page))
 
 
+ORDERS = re.compile(r"^# NBVAL_\w+\n|  # (?:fmt|noqa|type): .*$", re.M)  # comments for tools
+
+
 def code_html(source: str) -> str:
-    """Python in colours."""
+    """Python in colours, without comments for tools."""
+    source = ORDERS.sub("", source)
     return f'<pre class="code"><code>{highlight(source, PythonLexer(), FORMATTER).rstrip()}</code></pre>'
 
 
