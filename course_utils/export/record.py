@@ -16,7 +16,7 @@ from course_utils.panels.engine import Panel, describe
 __all__ = ["BUDGET", "FILM", "Film", "Pictures", "Recording", "Still", "film_of", "record", "rounded"]
 
 FILM = 12  # pictures of one training, at most
-BUDGET = 240  # pictures of one panel
+BUDGET = 320  # pictures of one panel
 
 
 class Still(NamedTuple):
