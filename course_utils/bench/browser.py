@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from course_utils.cli import lab_environment
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 __all__ = ["chromium", "open_notebook", "run_all", "serve"]
 
@@ -40,7 +40,9 @@ def serve(folder: Path, command: Sequence[str] | None = None, *, port: int | Non
     command = command or [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command = [part.format(port=port) for part in command]
     log = folder / ".jupyterlab.log"
-    environment = lab_environment() | {"JUPYTER_TOKEN": token, "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".workspaces")}
+    # Neither tabs nor settings, such as the theme, are those of the person who measures, nor of a run beside this one.
+    kept = {f"JUPYTERLAB_{what.upper()}_DIR": str(folder / f".{what}") for what in ("workspaces", "settings")}
+    environment = lab_environment() | {"JUPYTER_TOKEN": token} | kept
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:
@@ -90,12 +92,8 @@ def open_notebook(
     Pages of one browser share nothing, those of one of its contexts share what the browser stores.
     """
     path = f"lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
-    size: ViewportSize = {"width": width, "height": height}
-    if hasattr(browser, "new_context"):
-        page = browser.new_page(viewport=size)
-    else:
-        page = browser.new_page()
-        page.set_viewport_size(size)
+    page = browser.new_page()
+    page.set_viewport_size({"width": width, "height": height})
     # JupyterLab drops what it is told to run before its kernel answers, though it shows the kernel as idle.
     with page.expect_event("websocket", lambda socket: "/api/kernels/" in socket.url, timeout=60_000) as opened:
         page.goto(address.format(path=path))
