@@ -22,6 +22,7 @@ __all__ = [
     "Histogram",
     "byte_bars",
     "move_limits",
+    "number",
     "style",
     "weight_map",
     "words_on",
@@ -60,6 +61,16 @@ def words_on(ground: Any) -> str:
     rgb = np.array(to_rgb(ground))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"
+
+
+def number(value: float, form: str = ".2f") -> str:
+    """A number for a sentence: with a minus, which is no hyphen, and none before a zero.
+
+    >>> number(-0.5), number(-0.001), number(12.5, ".3g")
+    ('−0.50', '0.00', '12.5')
+    """
+    text = f"{value:{form}}"
+    return f"{0.0:{form}}" if not any(digit in text for digit in "123456789") else text.replace("-", "−", 1)
 
 
 def style() -> dict[Any, Any]:

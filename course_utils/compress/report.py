@@ -100,7 +100,11 @@ class Report:
         lines = ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in rows]
         kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in self.by_kind.items())
         return "\n".join(
-            [*lines, f"{self.dense:,} bytes dense, {self.size:,} in the file ({kinds}): {self.ratio:.1f}x"]
+            [
+                *lines,
+                f"{self.dense:,} bytes dense, {self.size:,} in the file: {self.ratio:.1f}x",
+                f"in the file: {kinds}",
+            ]
         )
 
     __repr__ = __str__

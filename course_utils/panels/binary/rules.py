@@ -11,7 +11,7 @@ from torch import Tensor
 from course_utils.binarize import hard_sigmoid
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, FAINT
+from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["rounding_rules"]
 
@@ -79,7 +79,7 @@ def drawing(name: str) -> Draw:
         (curve,) = left.plot([], [], color=COLOURS["blue"], label="probability of +1")
         (here,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
         left.set(xlim=(-2.1, 2.1), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=10)
+        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=9.5)
         right.plot(W, W, color=FAINT, lw=1.4, label="w itself")
         (mean,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
         (expected,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")
@@ -100,7 +100,7 @@ def drawing(name: str) -> Draw:
             )
             return (
                 f"w = {drawn.w:g} becomes +1 with probability {drawn.probability[at]:.2f}. Drawn: {signs}"
-                f"{' …' if len(drawn.draws) > 10 else ''}, mean {drawn.draws.mean():+.2f}. "
+                f"{' …' if len(drawn.draws) > 10 else ''}, mean {number(drawn.draws.mean(), '+.2f')}. "
                 f"For w from −1 to 1 {faithful}."
             )
 

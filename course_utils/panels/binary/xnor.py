@@ -32,9 +32,10 @@ def xnor() -> Panel:
         Slider(name="n", label="Length n", values=[4, 8, 12, 16, 20, 24, 28, 32], value=16),
         Slider(
             name="alike",
-            label="Share of places where they agree",
+            label="Places that agree",
             values=[round(i / 8, 3) for i in range(9)],
             value=0.5,
+            texts=[f"{i / 8:.1%}".replace(".0%", "%") for i in range(9)],
         ),
         Button(name="again", label="Other signs"),
     ]

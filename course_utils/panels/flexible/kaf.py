@@ -12,7 +12,7 @@ from course_utils.activations import KAF, krr_coefficients
 from course_utils.panels.controls import Button, Choice, Slider, Text
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.typed import typed_function
-from course_utils.plots import COLOURS, FAINT
+from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["kaf"]
 
@@ -50,10 +50,10 @@ def kaf(*, function: Function | None = None) -> Panel:
     texts = [f"{f:g} × 1/(6Δ²)" for f in FACTORS]
     controls: list = [
         Slider(name="size", label="D, size of the dictionary", values=list(range(4, MOST + 1)), value=20),
-        Slider(name="factor", label="γ, times the rule of thumb (19)", values=FACTORS, value=1.0, texts=texts),
-        Slider(name="ridge", label="ε of the ridge (20)", values=RIDGES, value=1e-6, texts=[f"{r:g}" for r in RIDGES]),
+        Slider(name="factor", label="How narrow: γ", values=FACTORS, value=1.0, texts=texts),
+        Slider(name="ridge", label="ε of the ridge (20)", values=RIDGES, value=1e-6, texts=["10⁻⁸", "10⁻⁶", "10⁻⁴", "0.01", "0.1", "1"]),
         Slider(name="kernel", label="A kernel i to change", values=list(range(1, MOST + 1)), value=8),
-        Slider(name="change", label="Add to its α", values=CHANGES, value=0.0, texts=[f"{c:+g}" for c in CHANGES]),
+        Slider(name="change", label="Add to its α", values=CHANGES, value=0.0, texts=[number(c, "+g" if c else "g") for c in CHANGES]),
     ]
     if function is None:
         starts = {"a function, by (20)": "krr", "random, normal": "normal"}
@@ -137,17 +137,22 @@ def drawing(name: str) -> Draw:
     return draw
 
 
+def size(value: float) -> str:
+    """A coefficient in three digits, or in whole numbers where it is large."""
+    return number(value, ".3g" if abs(value) < 1000 else ",.0f")
+
+
 def words(basis: Basis) -> str:
     """The KAF in two sentences."""
     said = (
-        f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is {np.abs(basis.alpha).max():.3g}; "
-        f"at s = 5, outside of the dictionary, g is {basis.value[-1]:.2f}."
+        f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is {size(np.abs(basis.alpha).max())}; "
+        f"at s = 5, outside of the dictionary, g is {number(basis.value[-1])}."
     )
     i, change = basis.changed
-    moved = f"has been moved by {change:+g} to" if change else "is"
-    said += f" α of kernel {i + 1} {moved} {basis.alpha[i]:.3g}."
+    moved = f"has been moved by {number(change, '+g')} to" if change else "is"
+    said += f" α of kernel {i + 1} {moved} {size(basis.alpha[i])}."
     if basis.target is None:
         return said
     inside = np.abs(S.numpy()) <= BOUNDARY
     error = np.abs(basis.value - basis.target)[inside].max()
-    return f"{said} From −3 to 3 it is at most {error:.2g} away from the function."
+    return f"{said} From −3 to 3 the KAF is at most {error:.2g} away from the function."

@@ -76,7 +76,7 @@ def draw(figure: Figure) -> Show:
         for i in range(MOST)
     ]
     (top,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
-    left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="h", title="One input: tangents of a function")
+    left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="s, the only input", title="One input: tangents of a function")
     left.legend(loc="upper center", fontsize=10)
     square: dict[str, Any] = {"origin": "lower", "extent": (-2, 2, -2, 2), "interpolation": "nearest"}
     regions = right.imshow(np.zeros((2, 2)), cmap=ListedColormap(PIECES), vmin=-0.5, vmax=MOST - 0.5, **square)

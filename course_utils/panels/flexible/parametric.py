@@ -10,7 +10,7 @@ from torch import Tensor
 
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, number
 
 __all__ = ["parametric"]
 
@@ -91,6 +91,6 @@ def draw(figure: Figure) -> Show:
         slope.set_data(S, curve.slope)
         low, high = float(curve.value.min()), float(curve.value.max())
         middle = float(curve.slope[len(S) // 2])
-        return f"{curve.name}: from {low:.2f} to {high:.2f} for s from −4 to 4, slope {middle:.2f} at 0."
+        return f"{curve.name}: from {number(low)} to {number(high)} for s from −4 to 4, slope {number(middle)} at 0."
 
     return show

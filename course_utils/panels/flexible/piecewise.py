@@ -10,7 +10,7 @@ from course_utils.activations import APL
 from course_utils.panels.controls import Slider, Text, Toggle
 from course_utils.panels.engine import Panel, Show
 from course_utils.panels.typed import typed_function
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, number
 
 __all__ = ["fitted_apl", "piecewise"]
 
@@ -93,7 +93,7 @@ def draw(figure: Figure) -> Show:
         error = float(np.abs(fitted.value - fitted.target).max())
         return (
             f"Hinges S = {len(fitted.kinks) - 1}, {2 * (len(fitted.kinks) - 1)} numbers for each neuron, kinks in the "
-            f"picture at {', '.join(f'{k:.2f}' for k in inside)}; the largest distance to the function is {error:.2f}."
+            f"picture at {', '.join(number(k) for k in inside)}; the largest distance to the function is {error:.2f}."
         )
 
     return show

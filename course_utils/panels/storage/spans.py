@@ -111,10 +111,18 @@ def drawing(own: bool) -> Draw:
         ]
         above.text(-0.2, -1.25, "■ a weight", color=COLOURS["blue"], fontsize=10, va="center")
         above.text(5.4, -1.25, "0 a filler zero", color=INK["orange"], fontsize=10, va="center")
-        above.text(12.4, -1.25, "below: the gaps that are stored", color=COLOURS["ink"], fontsize=10, va="center")
+        above.text(
+            12.4,
+            -1.25,
+            "numbers under the row: the gaps that are stored",
+            color=COLOURS["ink"],
+            fontsize=10,
+            va="center",
+        )
         (curve,) = below.plot(
             [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights left"
         )
+        (least,) = below.plot([], [], "D", ms=9, color=COLOURS["green"], label="fewest bits")
         (here,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
         below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", yscale="log", ylim=(5, 180))
         below.set_yticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
@@ -137,6 +145,8 @@ def drawing(own: bool) -> Draw:
                         marks[places[i]].set_text("0")
                         marks[places[i]].set_color(INK["orange"])
             curve.set_data(BITS, spans.rates)
+            best = int(np.argmin(spans.rates))
+            least.set_data([BITS[best]], [spans.rates[best]])
             here.set_data([spans.bits], [spans.rates[BITS.index(spans.bits)]])
             return words(spans, own)
 
