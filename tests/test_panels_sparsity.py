@@ -18,7 +18,7 @@ from course_utils.panels.sparsity import (
     live_training,
     shrinkage,
 )
-from course_utils.panels.sparsity.geometry import LAMBDAS, LEAST_LOSS, minimise, quadratic
+from course_utils.panels.sparsity.geometry import LAMBDAS, LEAST_COST, minimise, quadratic
 from course_utils.panels.sparsity.path import KINDS, MIXED, Plan, plan_for
 from course_utils.penalties import prox_group, prox_l1
 from course_utils.plots import COLOURS, HeatMap
@@ -37,7 +37,7 @@ def path() -> LambdaPath:
 def test_geometry_of_l1_is_a_soft_threshold_where_the_loss_is_separable() -> None:
     best = minimise(quadratic(0), lambda a, b: abs(a) + abs(b), LAMBDAS)
     curvature = np.array([0.12, 1.0])
-    expected = np.maximum(LEAST_LOSS - LAMBDAS[:, None] / curvature, 0)
+    expected = np.maximum(LEAST_COST - LAMBDAS[:, None] / curvature, 0)
     np.testing.assert_allclose(best, expected, atol=2e-4)
     assert ((best == 0) == (expected == 0)).all()
 
@@ -47,7 +47,7 @@ def test_geometry_of_l2_is_a_linear_system(angle: float) -> None:
     c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
     turn = np.array([[c, s], [-s, c]])
     hessian = turn.T @ np.diag([0.12, 1.0]) @ turn
-    expected = [np.linalg.solve(hessian + 2 * lam * np.eye(2), hessian @ LEAST_LOSS) for lam in LAMBDAS]
+    expected = [np.linalg.solve(hessian + 2 * lam * np.eye(2), hessian @ LEAST_COST) for lam in LAMBDAS]
     np.testing.assert_allclose(minimise(quadratic(angle), lambda a, b: a**2 + b**2, LAMBDAS), expected, atol=2e-4)
 
 
@@ -64,7 +64,7 @@ def test_geometry_finds_nothing_better_at_random(p: float, angle: float) -> None
 def test_geometry_draws_both_curves_through_the_best_weights() -> None:
     panel = geometry().set(lam=0.1, p=1.0, angle=60)
     w = panel.result.best[panel.result.chosen]
-    for name in ("loss_here", "ball"):
+    for name in ("cost_here", "ball"):
         points = getattr(panel.result, name)
         assert np.nanmin(np.hypot(*(points - w[:, None]))) < 0.02
     assert np.nanmax(abs(np.abs(panel.result.ball).sum(0) - np.abs(w).sum())) < 0.03
@@ -100,7 +100,7 @@ def test_shrinkage_draws_what_it_computes() -> None:
     panel = shrinkage().set(lam=0.7)
     drawn = line(panel, 0, "l1")
     np.testing.assert_allclose(drawn[:, 1], np.sign(drawn[:, 0]) * np.maximum(abs(drawn[:, 0]) - 0.7, 0), atol=1e-6)
-    assert "Weights from -0.70 to 0.70 become exactly 0" in panel.words
+    assert "Weights from −0.70 to 0.70 become exactly 0" in panel.words
 
 
 def test_shrinkage_at_every_control() -> None:

@@ -50,8 +50,8 @@ class Agent(NamedTuple):
     def __repr__(self) -> str:
         got, best = self.quality
         return (
-            f"reinforcement learning: {size_in_words(q_network(len(CELLS)))}; after {len(self.lesson.returns)} "
-            f"episodes acting greedily from S is worth {got:.3f}, the best possible {best:.3f}"
+            f"reinforcement learning: {size_in_words(q_network(len(CELLS)))}; {len(self.lesson.returns)} "
+            f"episodes; acting greedily is worth {got:.3f}, at best {best:.3f}"
         )
 
 
@@ -153,7 +153,7 @@ def draw(figure: Figure) -> Show:
     left, right = figure.subfigures(1, 2, width_ratios=[1.45, 1], squeeze=False)[0]
     grid = left.subplots()
     shades = weight_map(grid, np.zeros((ROWS, COLUMNS)), limit=SHADE)
-    (path,) = grid.plot([], [], color=COLOURS["ink"], lw=7, alpha=0.14, solid_capstyle="round")
+    (path,) = grid.plot([], [], color=FAINT, lw=7, alpha=0.5, solid_capstyle="round")  # on light and on dark
     texts, start = furnish(grid)
     upper, lower = right.subplots(2, 1, height_ratios=[2.6, 1], sharex=True)
     (dots,) = upper.plot([], [], ".", ms=4, color=FAINT, label="an episode")
@@ -219,7 +219,7 @@ def words(walk: Walk) -> str:
     where = f"leads to the {end} in {len(walk.path) - 1} steps" if end != "floor" else "leads nowhere"
     epsilon = walk.epsilons[-1][1]
     return (
-        f"Step {walk.step:,}, {len(walk.returns)} episodes, ε = {epsilon:.2f}: the greedy way from S {where} (without "
-        f"wind). Acting greedily is worth {walk.got:.3f}, the best possible {walk.best:.3f}; the network believes "
-        f"{walk.q[START].max():.3f}."
+        f"Step {walk.step:,}, {len(walk.returns):,} episodes, ε = {epsilon:.2f}: the greedy way from S {where} "
+        f"(without wind). Acting greedily is worth {walk.got:.3f}, the best possible {walk.best:.3f}; the network "
+        f"believes {walk.q[START].max():.3f}."
     )

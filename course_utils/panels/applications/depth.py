@@ -73,7 +73,7 @@ def depth(data: str | Dataset = "digits") -> Panel:
     x, labels = room.x_train[:BATCH].flatten(1), room.y_train[:BATCH]
     controls = [
         Slider(name="layers", label="Hidden layers", values=DEPTHS, value=20),
-        Slider(name="scale", label="Weights drawn times", values=SCALES, value=1.0),
+        Slider(name="scale", label="Weights multiplied by", values=SCALES, value=1.0),
         Choice(name="seed", label="Weights", options={"one draw": 0, "another one": 1, "a third one": 2}),
     ]
 
@@ -101,15 +101,27 @@ def draw(figure: Figure) -> Show:
     axes.set_xticks([0, 0.5, 1], ["first (at the picture)", "middle", "last (at the answer)"])
     axes.set_yticks([1e-20, 1e-15, 1e-10, 1e-5, 1, 1e5, 1e10])
     axes.minorticks_off()
-    axes.set_title("Gradient of a layer's weights (norm)")
+    axes.set_title("Length of the gradient of a layer's weights")
     axes.legend(loc="upper left", ncols=3, fontsize=10)
 
     def show(deep: Deep) -> str:
         parts = []
         for line, (kind, norms) in zip(lines, deep.norms.items(), strict=True):
             line.set_data(np.linspace(0, 1, len(norms)), np.clip(norms, 1e-30, 1e30))
-            parts.append(f"{kind} {norms[0]:.1e} and {norms[-1]:.1e}")
+            parts.append(f"{kind} {scientific(norms[0])} and {scientific(norms[-1])}")
         layers = len(next(iter(deep.norms.values())))
         return f"{layers} hidden layers; gradient of the first and of the last: {'; '.join(parts)}."
 
     return show
+
+
+def scientific(value: float) -> str:
+    """A number for a sentence, with a power of ten where it is very small or very large.
+
+    >>> scientific(0.09), scientific(2.1e-13), scientific(3.4e8)
+    ('0.09', '2.1·10⁻¹³', '3.4·10⁸')
+    """
+    if value == 0 or 0.01 <= value < 1000:
+        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"

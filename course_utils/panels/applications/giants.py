@@ -25,7 +25,7 @@ __all__ = ["Network", "giants", "networks", "sizes"]
 
 BITS = (1, 2, 4, 8, 16, 32)
 PLACES = {
-    "a small microcontroller, 256 KB": 256e3,
+    "a small microcontroller, 256 kB": 256e3,
     "a message on a phone, 10 MB": 10e6,
     "a small computer, 1 GB": 1e9,
     "a large graphics card, 80 GB": 80e9,
@@ -152,7 +152,7 @@ def drawing(found: list[Network]) -> Draw:
         edge = axes.axvline(1, color=COLOURS["orange"], ls="--", label="room")
         axes.set(xscale="log", xlim=(100, 2e13), ylim=(len(found) - 0.4, -0.8), xlabel="bytes")
         axes.set_yticks(rows, [n.name for n in found])
-        axes.set_xticks([1e3, 1e6, 1e9, 1e12], ["1 KB", "1 MB", "1 GB", "1 TB"])
+        axes.set_xticks([1e3, 1e6, 1e9, 1e12], ["1 kB", "1 MB", "1 GB", "1 TB"])
         axes.minorticks_off()
         axes.legend(loc="upper right", fontsize=10)
         heading = axes.set_title("Bytes at 32 bits for each parameter")

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 ROWS = 3000  # enough for a miniature; MNIST then takes little longer than the digits
-UNITS = ("bytes", "KB", "MB", "GB", "TB")
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 Network = TypeVar("Network", bound=nn.Module)
 Result = TypeVar("Result")
@@ -96,7 +96,7 @@ def size_in_words(model: nn.Module) -> str:
     """Q and the bytes that it takes at 32 bits each.
 
     >>> size_in_words(nn.Linear(99, 10))
-    'Q = 1,000, 4 KB'
+    'Q = 1,000, 4 kB'
     """
     count = count_parameters(model)
     return f"Q = {count:,}, {bytes_in_words(4 * count)}"

@@ -104,9 +104,10 @@ class Translators:
         return float((self.read(pictures) == self.data.y_test).float().mean())
 
     def __repr__(self) -> str:
+        true, edges = self.read_right(self.truth), self.read_right(self.edges)
         lines = [
-            f"image to image: {len(BUILDS)} networks, {len(self.truth):,} test pictures; a classifier reads "
-            f"{self.read_right(self.truth):.1%} of the true ones and {self.read_right(self.edges):.1%} of the edges"
+            f"image to image: {len(BUILDS)} networks, {len(self.truth):,} test pictures; "
+            f"read right {true:.1%} of the true ones, {edges:.1%} of the edges"
         ]
         for name, model in self.models.items():
             _, error, right = self.quality(name, self.edges)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, FAINT
+from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["FUNCTIONS", "Layer", "X", "bends", "build_layer", "sum_of_relus"]
 
@@ -184,7 +184,7 @@ def drawing(low: float, high: float) -> Draw:
             return (
                 f"{n} unit{'s' if n > 1 else ''}, {3 * n + 1} parameters: each unit has a weight, a bias and an outer "
                 f"weight, and the output one bias. The largest error is {said}. The newest bend is at "
-                f"x = {round(found.newest, 2) + 0:.2f}, the outer weight of its unit {float(layer.v[latest]):.2f}."
+                f"x = {number(found.newest)}, the outer weight of its unit {number(float(layer.v[latest]))}."
             )
 
         return show

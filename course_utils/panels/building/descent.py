@@ -16,7 +16,7 @@ from torch import Tensor
 
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, FAINT
+from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["STEPS", "Walk", "cost", "descent", "look", "patients", "steepest_rate", "walk"]
 
@@ -218,7 +218,7 @@ def draw(figure: Figure) -> Show:
         if found.left:
             return f"After {t} steps of η = {found.eta:g} the weights are beyond 100 million: it diverges."
         return (
-            f"{where} w₁ = {w[0]:.3g}, w₂ = {w[1]:.3g}: the cost is {found.costs[-1]:.3g}, "
+            f"{where} w₁ = {number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: the cost is {found.costs[-1]:.3g}, "
             f"at the start {found.costs[0]:.3g}, the least possible {bottom:.3g}."
         )
 

@@ -75,7 +75,7 @@ class PredictedPath:
     def __repr__(self) -> str:
         return (
             f"{len(self.kept)} networks on {self.room.name} with {min(SHARES):.0%} to {max(SHARES):.0%} of the "
-            f"{self.weights:,} weights of the first layer; the whole network has {self.right:.1%} right"
+            f"{self.weights:,} weights of the first layer; with all {self.right:.1%} right"
         )
 
     def _matrix(self, kind: str, observed: Tensor, predict: Predict | None) -> Tensor:
@@ -194,10 +194,11 @@ def drawing(path: PredictedPath) -> Draw:
             for axes, title in zip(pictures, ("All weights", "Kept ones", "Predicted"), strict=True)
         ]
         lines = {}
+        compared = any(kind == "zero" for kind, *_ in path.kept)  # not beside a reader's own function
         for name, look, colour, label in (
             ("before", "o:", "sky", "predicted, not trained"),
             ("after", "o-", "blue", "predicted, kept ones trained"),
-            ("zero", "s--", "orange", "the others 0, kept ones trained"),
+            ("zero", "s--", "orange", "the others 0, kept ones trained" if compared else "_"),
         ):
             (lines[name],) = right.plot([], [], look, ms=5, color=COLOURS[colour], label=label)
         right.axhline(100 * path.right, color=COLOURS["grey"], ls="-.", lw=1.5, label="all weights")

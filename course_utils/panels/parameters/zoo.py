@@ -36,7 +36,7 @@ FAMILIES = {
 EIGHT_BITS = "stored in 8 bits"
 AXES = {
     "parameters": "parameters (millions)",
-    "gflops": "operations for one picture (GFLOPs)",
+    "gflops": "operations (GFLOPs)",
     "megabytes": "file (MB)",
     "top1": "right at the first guess (%)",
     "top5": "right within five guesses (%)",

@@ -11,7 +11,7 @@ from torch import Tensor
 from course_utils.panels.controls import Slider
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.penalties import prox_elastic_net, prox_l1, prox_l2
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["shrinkage"]
 
@@ -39,7 +39,7 @@ def shrinkage(*, prox: Prox | None = None) -> Panel:
         Slider(
             name="lam", label="λ, weight of the penalty", values=np.linspace(0, 1.5, 31).round(2).tolist(), value=0.5
         ),
-        Slider(name="a", label="a, where the loss wants w", values=np.linspace(-2, 2, 41).round(1).tolist(), value=0.3),
+        Slider(name="a", label="a, where the cost wants w", values=np.linspace(-2, 2, 41).round(1).tolist(), value=0.3),
     ]
 
     def compute(lam: float, a: float) -> Shrunk:
@@ -82,7 +82,7 @@ def drawing(name: str) -> Draw:
         once, many = figure.subplots(1, 2)
         for axes in (once, many):
             axes.axhline(0, color="#C4CAD0", lw=1)
-        once.plot(W, W, color="#C4CAD0", lw=1)
+        once.plot(W, W, color=FAINT, lw=1, label="no step")
         looks = {"l2": ("sky", ":"), "elastic net": ("green", "-."), "l1": ("orange", "-")}
         lines = {
             kind: once.plot([], [], style, color=COLOURS[colour], label=name if kind == "l1" else kind)[0]
@@ -97,7 +97,7 @@ def drawing(name: str) -> Draw:
             way: many.plot([], [], style, color=COLOURS[colour], ms=3.5, lw=1.2, label=labels[way])[0]
             for way, (colour, style) in looks.items()
         }
-        many.set(xlim=(0, STEPS), ylim=(-2, 2), xlabel="step", ylabel="w", title="Many small steps on loss + λ |w|")
+        many.set(xlim=(0, STEPS), ylim=(-2, 2), xlabel="step", ylabel="w", title="Many small steps on cost + λ |w|")
         many.legend(loc="lower right")
 
         def show(result: Shrunk) -> str:
@@ -116,7 +116,9 @@ def words(result: Shrunk) -> str:
     """The result in a sentence or two."""
     zeros = np.flatnonzero(result.maps["l1"] == 0)
     dead = (
-        f"Weights from {W[zeros[0]]:.2f} to {W[zeros[-1]]:.2f} become exactly 0" if len(zeros) > 1 else "Only 0 stays 0"
+        f"Weights from {number(float(W[zeros[0]]))} to {number(float(W[zeros[-1]]))} become exactly 0"
+        if len(zeros) > 1
+        else "Only 0 stays 0"
     )
 
     def end(way: str) -> str:
@@ -124,7 +126,7 @@ def words(result: Shrunk) -> str:
         return (
             "exactly 0"
             if w == 0
-            else f"{w:.3f}" + (f" (before that at {before:.3f})" if abs(w - before) > 1e-3 else "")
+            else number(w, ".3f") + (f" (before that at {number(before, '.3f')})" if abs(w - before) > 1e-3 else "")
         )
 
     ends = f"the subgradient is at {end('subgradient')}, the proximal step at {end('proximal')}"
