@@ -95,10 +95,13 @@ TERMS = (
     Term("return", "the sum of an agent's rewards, later ones discounted", "02"),
     Term("reward", "the number that tells an agent after a move how good it was", "02"),
     Term("shortcut", "a way past some layers of a network", "02"),
+    Term("sigmoid", "an S-shaped activation with values from 0 to 1", "02"),
     Term("state", "the list of numbers that a recurrent network carries from step to step; also the situation of an agent", "02"),
+    Term("tanh", "an S-shaped activation with values from −1 to 1", "02"),
     Term("top-5 error", "the share of pictures for which none of a network's five most likely classes is right", "02"),
     # 03 Do we need all these parameters?
     Term("client", "a device that trains on its own rows and sends only weights", "03"),
+    Term("covariance", "how far two quantities, such as two pixels, are large or small together", "03"),
     Term("feature", "the weights of a neuron of the first layer, drawn as a picture", "03"),
     Term("federated averaging", "clients train copies of a network on their own rows, a server averages the weights", "03"),
     Term("FLOP", "one operation on numbers with a decimal point; a GFLOP is a billion of them", "03"),
