@@ -51,9 +51,21 @@ def kaf(*, function: Function | None = None) -> Panel:
     controls: list = [
         Slider(name="size", label="D, size of the dictionary", values=list(range(4, MOST + 1)), value=20),
         Slider(name="factor", label="How narrow: γ", values=FACTORS, value=1.0, texts=texts),
-        Slider(name="ridge", label="ε of the ridge (20)", values=RIDGES, value=1e-6, texts=["10⁻⁸", "10⁻⁶", "10⁻⁴", "0.01", "0.1", "1"]),
+        Slider(
+            name="ridge",
+            label="ε of the ridge (20)",
+            values=RIDGES,
+            value=1e-6,
+            texts=["10⁻⁸", "10⁻⁶", "10⁻⁴", "0.01", "0.1", "1"],
+        ),
         Slider(name="kernel", label="A kernel i to change", values=list(range(1, MOST + 1)), value=8),
-        Slider(name="change", label="Add to its α", values=CHANGES, value=0.0, texts=[number(c, "+g" if c else "g") for c in CHANGES]),
+        Slider(
+            name="change",
+            label="Add to its α",
+            values=CHANGES,
+            value=0.0,
+            texts=[number(c, "+g" if c else "g") for c in CHANGES],
+        ),
     ]
     if function is None:
         starts = {"a function, by (20)": "krr", "random, normal": "normal"}
