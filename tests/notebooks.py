@@ -47,6 +47,7 @@ class Run(NamedTuple):
     passed: bool
     output: str
     seconds: float
+    cpu_seconds: float  # of the kernel and its children: what the time would be on one core of a quiet machine
     megabytes: float  # the most that the kernel and its children held at once
     attempts: list[str]  # to reach the network
 
@@ -84,28 +85,31 @@ def execute(notebook: Path, scratch: Path, *, seconds: float = 300) -> Run:
     start = time.monotonic()
     with (scratch / "output.log").open("w+") as output:
         process = subprocess.Popen(command, cwd=scratch, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        megabytes = 0.0
+        megabytes = cpu_seconds = 0.0
         while process.poll() is None:
-            megabytes = max(megabytes, kernel_megabytes(process.pid))
+            used = kernel_use(process.pid)
+            megabytes, cpu_seconds = max(megabytes, used[0]), max(cpu_seconds, used[1])
             if time.monotonic() - start > seconds:
                 process.kill()
             time.sleep(0.1)
         output.seek(0)
         text = output.read()
     passed = process.returncode == 0
-    return Run(passed, text, time.monotonic() - start, megabytes, attempts.read_text().splitlines())
+    return Run(passed, text, time.monotonic() - start, cpu_seconds, megabytes, attempts.read_text().splitlines())
 
 
-def kernel_megabytes(parent: int) -> float:
-    """Resident memory of the Jupyter kernels below `parent`, with all that they started."""
-    total = 0
+def kernel_use(parent: int) -> tuple[float, float]:
+    """Resident megabytes of the Jupyter kernels below `parent` with all that they started, and their CPU seconds."""
+    memory = seconds = 0.0
     try:
         for child in psutil.Process(parent).children(recursive=True):
             if any("ipykernel" in part for part in child.cmdline()):
-                total += sum(p.memory_info().rss for p in [child, *child.children(recursive=True)])
+                for process in [child, *child.children(recursive=True)]:
+                    memory += process.memory_info().rss
+                    seconds += sum(process.cpu_times()[:2])
     except psutil.NoSuchProcess:  # it ended while we were looking
         pass
-    return total / 1e6
+    return memory / 1e6, seconds
 
 
 def write(path: Path, *cells: str) -> Path:
