@@ -15,7 +15,8 @@ from course_utils.bench.slider_follows_the_hand import p95, row
 
 __all__ = ["run"]
 
-PRESSES = 25
+PRESSES = 40
+REST = 300  # milliseconds between scrolling to a panel and the first press: the page is still being drawn
 # Milliseconds from a key press, or from a switch, to the first frame that answers it, and to the last one.
 MOVE = """async ([index, presses]) => {
   const root = document.querySelectorAll(".course-panel")[index];
@@ -79,6 +80,7 @@ def notebook_rows(chromium: Any, address: str, name: str) -> list[dict[str, Any]
             page.locator(".course-panel").nth(index).scroll_into_view_if_needed()
             trained.append(page.evaluate(TRAIN, index))
             if not trained[-1]:
+                page.wait_for_timeout(REST)
                 title = page.locator(".course-panel").nth(index).get_attribute("aria-label")
                 if times := page.evaluate(MOVE, [index, PRESSES]):
                     moved.append((p95(times), str(title)))
