@@ -130,9 +130,9 @@ def drawing(rows: int) -> Draw:
 
         def show(found: Levelled) -> str:
             different = np.unique(found.quantized)
-            outermost = float(np.abs(found.weights).max())
-            # The outermost code may lie beyond the outermost weight; a reader's code anywhere.
-            edge = 1.05 * max(outermost, min(float(np.abs(different).max()), 2 * outermost))
+            # At 2 bits the outermost code lies half a step, a third of it, beyond the outermost weight. One axis for all
+            # bits, because a new one means that the whole picture is drawn anew.
+            edge = 1.4 * float(np.abs(found.weights).max())
             counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
             bars.show(counts / counts.max(), edges)
             shown = different[np.linspace(0, len(different) - 1, min(len(different), 400)).astype(int)]
