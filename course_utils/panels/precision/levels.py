@@ -130,8 +130,8 @@ def drawing(rows: int) -> Draw:
 
         def show(found: Levelled) -> str:
             different = np.unique(found.quantized)
-            # At 2 bits the outermost code lies half a step, a third of it, beyond the outermost weight. One axis for all
-            # bits, because a new one means that the whole picture is drawn anew.
+            # At 2 bits the outermost code lies half a step, a third of it, beyond the outermost weight. One axis for
+            # all bits, because a new one means that the whole picture is drawn anew.
             edge = 1.4 * float(np.abs(found.weights).max())
             counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
             bars.show(counts / counts.max(), edges)
