@@ -21,6 +21,7 @@ __all__ = [
     "HeatMap",
     "Histogram",
     "byte_bars",
+    "mosaic",
     "move_limits",
     "number",
     "style",
@@ -155,6 +156,16 @@ def weight_map(axes: Axes, matrix: np.ndarray, *, limit: float) -> HeatMap:
     axes.set(xlim=image.get_extent()[:2], ylim=image.get_extent()[2:])
     axes.spines[:].set_visible(True)
     return image
+
+
+def mosaic(rows: np.ndarray, side: tuple[int, ...], *, down: int, across: int) -> np.ndarray:
+    """Images (n, height * width) beside and below each other on one sheet, with a gap of zeros."""
+    height, width = side
+    sheet = np.zeros((down * (height + 1) - 1, across * (width + 1) - 1), np.float32)
+    for i, row in enumerate(rows):
+        y, x = i // across * (height + 1), i % across * (width + 1)
+        sheet[y : y + height, x : x + width] = row.reshape(height, width)
+    return sheet
 
 
 class Histogram:

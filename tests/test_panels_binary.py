@@ -8,9 +8,10 @@ from course_utils.binarize import ternarize
 from course_utils.layers import weight_layers
 from course_utils.panels.binary import annealing, features, live_training, noises, rounding_rules, ternary, xnor
 from course_utils.panels.binary.annealing import BEST, GRID, walk
-from course_utils.panels.binary.features import KINDS, mosaic
+from course_utils.panels.binary.features import KINDS
 from course_utils.panels.binary.rules import W
 from course_utils.panels.classroom import classroom, trained
+from course_utils.plots import mosaic
 from course_utils.train import evaluate
 
 
@@ -45,7 +46,7 @@ def test_features_are_the_rows_of_the_first_layer() -> None:
     np.testing.assert_array_equal(panel.result.images["dropout"], w[8:32])
     assert set(np.unique(panel.set(what="signs").result.images["stoch"])) == {-1.0, 1.0}
     visit(panel)
-    sheet = mosaic(np.ones((24, 6)), (2, 3))
+    sheet = mosaic(np.ones((24, 6)), (2, 3), down=4, across=6)
     assert sheet.sum() == 24 * 6
     assert sheet.shape == (4 * 3 - 1, 6 * 4 - 1)
 

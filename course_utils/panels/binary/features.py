@@ -124,7 +124,7 @@ def drawing(trained: Noises) -> Draw:
     side = trained.data.input_shape[-2:] if len(trained.data.input_shape) > 1 else (1, trained.data.features)
 
     def draw(figure: Figure) -> Show:
-        from course_utils.plots import weight_map
+        from course_utils.plots import mosaic, weight_map
 
         panels = figure.subplots(1, 4)
         maps = {}
@@ -137,7 +137,9 @@ def drawing(trained: Noises) -> Draw:
             for kind, image in maps.items():
                 spread = float(np.quantile(abs(wall.images[kind]), 0.99))
                 # A hundred shades are enough for the eye, and travel to the browser as a palette.
-                image.set_data(np.round(mosaic(wall.images[kind], side) / spread * 50) * spread / 50)
+                image.set_data(
+                    np.round(mosaic(wall.images[kind], side, down=DOWN, across=ACROSS) / spread * 50) * spread / 50
+                )
                 image.set_clim(-spread, spread)
             clipped = np.mean(abs(first_layer(trained.models["stoch"]).weight.detach().numpy()) > 0.99)
             errors = ", ".join(f"{name} {trained.errors[kind]:.1f} %" for name, kind in KINDS.items())
@@ -150,13 +152,3 @@ def drawing(trained: Noises) -> Draw:
         return show
 
     return draw
-
-
-def mosaic(rows: np.ndarray, side: tuple[int, ...]) -> np.ndarray:
-    """ACROSS x DOWN images beside and below each other, with a gap of zeros."""
-    height, width = side
-    sheet = np.zeros((DOWN * (height + 1) - 1, ACROSS * (width + 1) - 1), np.float32)
-    for i, row in enumerate(rows):
-        y, x = i // ACROSS * (height + 1), i % ACROSS * (width + 1)
-        sheet[y : y + height, x : x + width] = row.reshape(height, width)
-    return sheet

@@ -15,7 +15,7 @@ from course_utils.data import Dataset
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, FAINT, HeatMap, weight_map
+from course_utils.plots import COLOURS, FAINT, HeatMap, mosaic, weight_map
 from course_utils.predict_parameters import (
     PredictedLinear,
     choose_observed,
@@ -188,7 +188,7 @@ def drawing(path: PredictedPath) -> Draw:
     def draw(figure: Figure) -> Show:
         *pictures, right = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.75])
         whole, seen, made = (features(axes, side, limit) for axes in pictures)
-        whole.set_data(mosaic(path.whole, side))
+        whole.set_data(mosaic(path.whole, side, down=DOWN, across=ACROSS))
         titles = [
             axes.set_title(title)
             for axes, title in zip(pictures, ("All weights", "Kept ones", "Predicted"), strict=True)
@@ -213,8 +213,8 @@ def drawing(path: PredictedPath) -> Draw:
             now = path.kept[state.kind, state.columns, state.share]
             predicted = "Others are 0" if state.kind == "zero" else "Predicted"
             titles[2].set_text("Then trained" if state.trained else predicted)
-            seen.set_data(mosaic(now.seen, side))
-            made.set_data(mosaic(now.after if state.trained else now.before, side))
+            seen.set_data(mosaic(now.seen, side, down=DOWN, across=ACROSS))
+            made.set_data(mosaic(now.after if state.trained else now.before, side, down=DOWN, across=ACROSS))
             for name, kind, number in (("before", state.kind, 0), ("after", state.kind, 1), ("zero", "zero", 1)):
                 lines[name].set_visible((kind, state.columns, state.share) in path.kept)
                 if lines[name].get_visible():
@@ -245,18 +245,10 @@ def words(path: PredictedPath, state: Standing, now: Kept) -> str:
 
 def features(axes: Axes, side: tuple[int, ...], limit: float) -> HeatMap:
     """A wall of features with thin lines between them."""
-    image = weight_map(axes, mosaic(np.zeros((ACROSS * DOWN, side[0] * side[1])), side), limit=limit)
+    image = weight_map(
+        axes, mosaic(np.zeros((ACROSS * DOWN, side[0] * side[1])), side, down=DOWN, across=ACROSS), limit=limit
+    )
     axes.set(xticks=[], yticks=[])
     axes.vlines(np.arange(1, ACROSS) * (side[1] + 1) - 1, -0.5, DOWN * (side[0] + 1), color=FAINT, lw=1)
     axes.hlines(np.arange(1, DOWN) * (side[0] + 1) - 1, -0.5, ACROSS * (side[1] + 1), color=FAINT, lw=1)
     return image
-
-
-def mosaic(rows: np.ndarray, side: tuple[int, ...]) -> np.ndarray:
-    """ACROSS x DOWN features beside and below each other, with a gap of zeros."""
-    height, width = side
-    sheet = np.zeros((DOWN * (height + 1) - 1, ACROSS * (width + 1) - 1), np.float32)
-    for i, row in enumerate(rows):
-        y, x = i // ACROSS * (height + 1), i % ACROSS * (width + 1)
-        sheet[y : y + height, x : x + width] = row.reshape(height, width)
-    return sheet
