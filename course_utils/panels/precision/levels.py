@@ -117,7 +117,7 @@ def drawing(rows: int) -> Draw:
         left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
         bars = Histogram(left, color="#CBD3DA")
         values = left.vlines([0], 0, 1, color=COLOURS["orange"], lw=1.1)
-        left.set(xlabel="value of a weight", yticks=[], ylim=(0, 1.08))
+        left.set(xlabel="value of a weight", ylabel="how many", yticks=[], ylim=(0, 1.08))
         left.set_title("Weights (grey) and the values that are left (orange)")
         (curve,) = right.plot([], [], "o-", color=COLOURS["blue"], label="quantized")
         whole = right.axhline(1, color=COLOURS["grey"], ls="--", lw=1.4, label="float32")
