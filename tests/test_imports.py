@@ -35,10 +35,10 @@ LAYERS = [
     {"train"},
     {"ensemble"},
     {"corruption", "memorize", "federated"},
-    {"plots"},
+    {"plots", "exercises"},
     {"compress"},
     {"panels"},
-    {"tables", "export"},
+    {"tables", "export", "grading"},
     {"cli"},
     {"bench"},
 ]

@@ -1,0 +1,87 @@
+"""The check below each task: what is wrong, a counterexample, a hint; never the solution."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from course_utils.exercises.judge import Verdict, call_here, judge
+from course_utils.exercises.task import Case, Exercise, Task
+
+__all__ = ["Check", "Checked"]
+
+
+class Check:
+    """Tries the reader's functions on an exercise's open cases: ``check(function)``."""
+
+    def __init__(self, exercise: Exercise) -> None:
+        self.exercise = exercise
+
+    def __call__(self, function: Callable[..., Any]) -> "Checked":
+        """What is wrong with `function`, which is known by its name; below a cell it is shown as a box."""
+        name = getattr(function, "__name__", None)
+        if not callable(function) or name is None:
+            raise TypeError(f"check takes the function itself, as in check(my_function), got {type(function).__name__}")
+        task = self.exercise.task(name)
+        return Checked(task, judge(task, call_here(function), task.cases(0)))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A verdict as a reader sees it: words, and in a notebook a box."""
+
+    task: Task
+    verdict: Verdict
+
+    def __repr__(self) -> str:
+        return "\n".join(self._lines())
+
+    def _repr_html_(self) -> str:
+        first, *rest = self._lines()
+        mark, colour = ("✓", "#1B7F3B") if self.verdict.right else ("✗", "#B3261E")
+        body = "".join(f"<div style='white-space: pre-wrap'>{escape(line)}</div>" for line in rest)
+        return (
+            f"<div role='status' style='border-left: 6px solid {colour}; padding: .4em .9em; margin: .3em 0'>"
+            f"<strong>{mark} {escape(first)}</strong>{body}</div>"
+        )
+
+    def _lines(self) -> list[str]:
+        task, verdict = self.task, self.verdict
+        if verdict.right:
+            return [f"{task.name}: all {verdict.total} cases are right."]
+        if verdict.mistake == "not begun":
+            return [f"{task.name}: not begun yet."]
+        lines = [f"{task.name}: {verdict.passed} of {verdict.total} cases are right."]
+        if verdict.case is not None:
+            lines += counterexample(task, verdict)
+        if verdict.hint:
+            lines.append(f"Hint: {verdict.hint}")
+        return lines
+
+
+def counterexample(task: Task, verdict: Verdict) -> list[str]:
+    """The smallest case that is wrong: the call, and what came back."""
+    assert verdict.case is not None
+    edge = f" ({verdict.case.edge})" if verdict.case.edge else ""
+    return [f"For example{edge}:", shown_call(task.name, verdict.case), verdict.problem]
+
+
+def shown_call(name: str, case: Case) -> str:
+    """A call as one would type it, long tensors cut.
+
+    >>> shown_call("half", Case((Tensor([1.0, 2.0]),), {"bits": 3}))
+    'half(tensor([1., 2.]), bits=3)'
+    """
+    arguments = [_shown(value) for value in case.args]
+    arguments += [f"{key}={_shown(value)}" for key, value in case.kwargs.items()]
+    return f"{name}({', '.join(arguments)})"
+
+
+def _shown(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return getattr(value, "__name__", None) or repr(value)
+    numbers = np.array2string(value.numpy(), separator=", ", threshold=40, edgeitems=2, precision=4, prefix="tensor(")
+    return f"tensor({numbers})"

@@ -1,0 +1,66 @@
+"""What only the lecturer has of an exercise: the seed of the hidden cases, right answers in several styles, wrong ones.
+
+It is kept in a folder that is not handed out. The right and the wrong answers test the exercise, not the students.
+"""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from course_utils.exercises.task import Case, Task
+
+__all__ = ["Answer", "Teacher", "load_teacher"]
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a task: a function, and the mistake in it that the check is to recognise, if it has one."""
+
+    task: str
+    function: Function
+    mistake: str = ""
+
+
+@dataclass
+class Teacher:
+    """`seed`: of the hidden cases. `more`: hidden cases beside those of the seed, by the task's name."""
+
+    seed: int
+    more: dict[str, Sequence[Case]] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+
+    def right(self, task: str) -> Callable[[Function], Function]:
+        """Mark a function as a right answer to a task."""
+        return self._kept(task, "")
+
+    def wrong(self, task: str, mistake: str) -> Callable[[Function], Function]:
+        """Mark a function as a wrong answer that gets the hint of `mistake`."""
+        return self._kept(task, mistake)
+
+    def hidden(self, task: Task) -> list[Case]:
+        """The cases that a submission is graded on."""
+        return [*task.cases(self.seed), *self.more.get(task.name, ())]
+
+    def _kept(self, task: str, mistake: str) -> Callable[[Function], Function]:
+        def keep(function: Function) -> Function:
+            self.answers.append(Answer(task, function, mistake))
+            return function
+
+        return keep
+
+
+def load_teacher(path: Path) -> Teacher:
+    """The lecturer's part of an exercise from its file; FileNotFoundError says where it is expected."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; it holds the seed of the hidden cases and is not handed out")
+    spec = importlib.util.spec_from_file_location(f"teacher_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    teacher: Teacher = module.TEACHER
+    return teacher
