@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page, expect
 
 from course_utils.bench import browser as lab
-from course_utils.export.capture import Shown, capture
+from course_utils.export.capture import Cell, Lesson, Shown, capture
 from course_utils.export.fit import fit
 from course_utils.export.grid import Costs, choose
 from course_utils.export.mathematics import mathml, split_formulas
-from course_utils.export.outline import outline
+from course_utils.export.outline import LINES, outline
 from course_utils.export.pack import decode, pack, survey
+from course_utils.export.page import output_html
 from course_utils.export.record import FILM, LEVELS, record, rounded
 from course_utils.export.site import LIMIT, export_notebook, linker
 from course_utils.export.text import markdown_html
@@ -291,6 +292,13 @@ def test_links_lead_to_pages_or_nowhere() -> None:
     assert "<span>c</span>" in page
 
 
+def test_links_in_what_a_cell_shows_lead_to_pages_too() -> None:
+    shown = {"text/html": '<p><a href="05_b.ipynb">b</a></p>', "metadata": {}}
+    assert '<a href="05_b.html">b</a>' in output_html(shown, iter(()), linker(["05_b"]))
+    shown = {"text/markdown": "[b](05_b.ipynb)", "metadata": {}}
+    assert '<a href="05_b.html">b</a>' in output_html(shown, iter(()), linker(["05_b"]))
+
+
 def test_errors_name_no_path_of_the_machine() -> None:
     trace = (
         'File "/home/me/.venv/lib/python3.11/site-packages/torch/a.py", line 3\nFile "/tmp/ipykernel_12/3.py", line 1'
@@ -343,6 +351,11 @@ def test_a_page_shows_what_the_cells_show(folder: Path) -> None:
     assert str(ROOT) not in page
 
 
+def test_a_page_says_first_that_there_is_nothing_to_run(folder: Path) -> None:
+    page = (folder / "05_toy.html").read_text()
+    assert page.index("nothing to run here") < page.index("<h1")
+
+
 def test_the_index_of_a_panel_says_what_it_holds(folder: Path) -> None:
     page = (folder / "05_toy.html").read_text()
     packed = re.search(r'id="panel-0-index">([^<]*)<', page)
@@ -367,6 +380,26 @@ def test_slides_follow_the_lesson(folder: Path) -> None:
     panel = outline(lesson)[4]
     assert isinstance(panel.parts[0], Shown)
     assert "It rises." in panel.hint
+
+
+def test_much_text_is_cut_into_slides_that_it_fits() -> None:
+    paragraph = "A sentence of about the length of a line on a slide, and some words more.\n\n"
+    table = "| word | meaning |\n|---|---|\n" + "".join(f"| word {i} | what it means |\n" for i in range(30))
+    slides = outline(Lesson("a", [Cell("markdown", f"# Title\n\n{paragraph * 9}{table}\n## Part\n\n{table}")]))
+    assert slides[0].kind == "title"
+    assert all(slide.lines <= LINES for slide in slides)
+    tables = [str(part) for slide in slides for part in slide.parts if str(part).startswith("|")]
+    assert all(part.startswith("| word | meaning |\n|---|---|\n| word ") for part in tables)  # each has the head
+    rows = re.findall(r"\| word (\d+) ", "\n".join(tables))
+    assert rows == 2 * [str(i) for i in range(30)]  # and no row is lost
+
+
+def test_a_cell_for_the_kernel_alone_is_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ipynb", "print('kept')", "print('only here')")
+    notebook = json.loads(path.read_text())
+    notebook["cells"][1]["metadata"] = {"tags": ["remove-cell"]}
+    path.write_text(json.dumps(notebook))
+    assert [cell.source for cell in capture(path).cells] == ["print('kept')"]
 
 
 def test_a_failing_cell_is_named(tmp_path: Path) -> None:
@@ -460,6 +493,18 @@ def test_a_training_is_seen_as_a_film(folder: Path, chromium: Browser) -> None:
     training.get_by_label("Train live").check()
     expect(training.locator(".course-words")).to_have_text("It has grown to 0.6.", timeout=20_000)
     assert len(set(page.evaluate("seen"))) == FILM
+    assert complaints == []
+    page.context.close()
+
+
+@pytest.mark.browser
+def test_on_a_phone_a_picture_is_large_enough_to_read_and_scrolls(folder: Path, chromium: Browser) -> None:
+    page, complaints = opened(chromium, folder / "05_toy.html", viewport={"width": 390, "height": 844})
+    canvas = page.locator('[aria-label="Toy"] canvas')
+    assert canvas.evaluate("c => c.offsetWidth") == 420  # its own width: letters as large as they are meant
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    frame = page.locator('[aria-label="Toy"] .course-picture')
+    assert frame.evaluate("f => { f.scrollLeft = 50; return f.scrollLeft; }") == 50
     assert complaints == []
     page.context.close()
 

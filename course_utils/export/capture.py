@@ -14,6 +14,8 @@ from course_utils.panels.engine import Panel
 
 __all__ = ["Cell", "Lesson", "Shown", "capture"]
 
+REMOVED = "remove-cell"  # the tag that Jupyter Book has for it
+
 
 @dataclass
 class Shown:
@@ -53,6 +55,7 @@ def capture(path: Path) -> Lesson:
     """Run all code cells of a notebook, in the folder of the notebook.
 
     Cells are run as a kernel runs them, but in this process, because a page needs the panels and not their pictures.
+    Those with the tag ``remove-cell``, which need a kernel to make sense, are run and left out.
     Progress bars and warnings (all that goes to the error stream) are dropped.
 
     Raises: RuntimeError where a cell fails, with its number and its error.
@@ -66,7 +69,8 @@ def capture(path: Path) -> Lesson:
     with contextlib.chdir(path.parent):
         for number, raw in enumerate(notebook["cells"]):
             cell = Cell(raw["cell_type"], "".join(raw["source"]))
-            cells.append(cell)
+            if REMOVED not in raw["metadata"].get("tags", []):
+                cells.append(cell)
             if cell.kind == "code":
                 with _watching(shell, cell):
                     result = shell.run_cell(cell.source, store_history=False)

@@ -58,7 +58,7 @@ def _add(slides: list[Slide], section: str, block: str) -> None:
             last.parts.append(block)
         else:
             slides.append(Slide("predict", section, [block]))
-    elif last.kind == "title" or (last.kind == "text" and _fits(last, block)):
+    elif last.kind in ("title", "text") and _fits(last, block):
         last.parts.append(block)
     else:
         carried = [last.parts.pop()] if last.kind == "text" and len(last.parts) > 1 and _leads(last) else []
@@ -110,7 +110,20 @@ def blocks(markdown: str) -> list[str]:
         fenced ^= line.startswith("```")
         folded = (folded or line.startswith("<details")) and "</details>" not in line
         found[-1].append(line)
-    return ["\n".join(lines) for lines in found if lines]
+    return [piece for lines in found if lines for piece in pieces(lines)]
+
+
+def pieces(block: list[str]) -> list[str]:
+    """The lines of a block as one text; a table that is too long for a slide as several, each with its head."""
+    head, rows = block[:2], block[2:]
+    if not block[0].startswith("|") or height("\n".join(block)) <= LINES:
+        return ["\n".join(block)]
+    found = [list(head)]
+    for row in rows:
+        if len(found[-1]) > len(head) and height("\n".join([*found[-1], row])) > LINES:
+            found.append(list(head))
+        found[-1].append(row)
+    return ["\n".join(lines) for lines in found]
 
 
 def height(block: str | Cell | Shown) -> float:

@@ -9,13 +9,18 @@ from typing import Any
 
 from course_utils.export.capture import Cell, Lesson, Shown
 from course_utils.export.store import Live
-from course_utils.export.text import Link, code_html, code_styles, markdown_html
+from course_utils.export.text import Link, code_html, code_styles, linked, markdown_html
 
 __all__ = ["document", "page", "panel_script", "title_of"]
 
 STATIC = Path(__file__).parent / "static"
 PANELS = Path(__file__).parent.parent / "panels" / "static"
 EXPORTED = "\nexport default { render };"
+FIRST = (
+    '<p class="first">This page shows a notebook as it is after a run, so there is nothing to run here: where the text '
+    "asks you to run a cell, its result stands below the cell already. To change code, "
+    '<a href="#open">open the notebook itself</a>.</p>'
+)
 OPEN = (
     "<p>This is a picture book of the notebook: its sliders show what was computed beforehand. To compute every "
     "setting, change the code and train networks of your own, open the notebook itself: in the folder of the course, "
@@ -35,8 +40,8 @@ def page(lesson: Lesson, lives: Sequence[Live], *, link: Link, around: str = "")
     main = (
         f'<a class="skip" href="#content">Skip to the text</a>\n<nav class="contents" aria-label="Contents">'
         f"<strong>{html.escape(title)}</strong>{contents(body)}{around}</nav>\n"
-        f'<main id="content">\n{body}\n<section class="opening" id="open"><h2>Open the notebook itself</h2>{opening}'
-        f"</section>\n</main>\n"
+        f'<main id="content">\n{FIRST}\n{body}\n<section class="opening" id="open">'
+        f"<h2>Open the notebook itself</h2>{opening}</section>\n</main>\n"
     )
     return document(title, main, styles=["page.css"], lives=lives)
 
@@ -80,11 +85,11 @@ def cell_html(cell: Cell, lives: Any, link: Link) -> str:
         return f'<section class="text">\n{markdown_html(cell.source, link=link)}</section>'
     if cell.kind != "code":
         return ""
-    outputs = "\n".join(output_html(output, lives) for output in cell.outputs)
+    outputs = "\n".join(output_html(output, lives, link) for output in cell.outputs)
     return f'<section class="cell">\n{code_html(cell.source)}\n{outputs}\n</section>'
 
 
-def output_html(output: Shown | dict[str, Any], lives: Any) -> str:
+def output_html(output: Shown | dict[str, Any], lives: Any, link: Link) -> str:
     """One thing that a cell shows."""
     if isinstance(output, Shown):
         return live_html(next(lives))
@@ -96,9 +101,9 @@ def output_html(output: Shown | dict[str, Any], lives: Any) -> str:
         data = content if isinstance(content, str) else base64.b64encode(content).decode()
         return f'<img class="output" src="data:image/png;base64,{"".join(data.split())}" alt="{alt}">'
     if "text/html" in output:
-        return f'<div class="output">{output["text/html"]}</div>'
+        return f'<div class="output">{linked(output["text/html"], link)}</div>'
     if "text/markdown" in output:
-        return f'<div class="output">{markdown_html(output["text/markdown"])}</div>'
+        return f'<div class="output">{markdown_html(output["text/markdown"], link=link)}</div>'
     return f'<pre class="output">{html.escape(output.get("text/plain", ""))}</pre>'
 
 

@@ -48,6 +48,6 @@ def part_html(part: str | Cell | Shown, lives: Iterator[Live], link: Link) -> st
     if isinstance(part, str):
         return markdown_html(part, link=link)
     if isinstance(part, Cell):
-        return code_html(part.source) + "\n".join(output_html(output, lives) for output in part.outputs)
+        return code_html(part.source) + "\n".join(output_html(output, lives, link) for output in part.outputs)
     live = next(lives)
     return f'{live.box}<p class="held" id="{live.id}-note">{live.held}</p>'

@@ -11,7 +11,7 @@ from pygments.lexers import PythonLexer
 
 from course_utils.export.mathematics import join_formulas, split_formulas
 
-__all__ = ["code_html", "code_styles", "markdown_html", "plain"]
+__all__ = ["code_html", "code_styles", "linked", "markdown_html", "plain"]
 
 Link = Callable[[str], str | None]  # where a link of a notebook leads in the page; None for nowhere
 
@@ -26,7 +26,7 @@ def markdown_html(source: str, *, link: Link = lambda target: target) -> str:
     text, formulas = split_formulas(re.sub(r"\n(?=</details>)", "\n\n", source))  # or it would end a list from within
     parse = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"], renderer=Renderer(escape=False))
     page = str(parse(text))
-    page = ANCHOR.sub(lambda found: _anchor(found, link), page)
+    page = linked(page, link)
     page = HEADING.sub(lambda h: f'<h{h[1]} id="{slug(h[2], formulas)}">{h[2]}</h{h[1]}>', page)
     page = TABLE.sub(lambda table: f'<div class="wide" tabindex="0">{table[0]}</div>', page)
     return join_formulas(page, formulas)
@@ -38,6 +38,15 @@ class Renderer(mistune.HTMLRenderer):
     def block_code(self, code: str, info: str | None = None) -> str:
         """A fenced block."""
         return code_html(code) if info == "python" else f"<pre><code>{html.escape(code)}</code></pre>"
+
+
+def linked(page: str, link: Link) -> str:
+    """HTML whose links lead where `link` says; those that lead nowhere are plain text.
+
+    >>> linked('<a href="05_b.ipynb">b</a>', lambda target: None)
+    '<span>b</span>'
+    """
+    return ANCHOR.sub(lambda found: _anchor(found, link), page)
 
 
 def _anchor(found: re.Match[str], link: Link) -> str:
