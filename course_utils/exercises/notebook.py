@@ -27,10 +27,10 @@ SOLUTION = """def {signature}:
 
 RULES = """Write each function where its cell says so, run the cell, then run the check below it. A check tries your
 function on several inputs, shows one that goes wrong, and where it knows the mistake gives a hint. You can run it as
-often as you like. When your work is graded, each function is called with **other inputs of the same kind**, alone and in a
-process of its own, where the library's own version of what you write raises an error; to read the library is allowed.
-A task gives all its points if every result is right, three quarters if only cases at the border (named in the check)
-go wrong, and otherwise none. Cells of your own may be added anywhere."""
+often as you like. When your work is graded, each function is called with **other inputs of the same kind**, alone and
+in a process of its own, where the library's own version of what you write raises an error; to read the library is
+allowed. A task gives all its points if every result is right, three quarters if only cases at the border (named in
+the check) go wrong, and otherwise none. Cells of your own may be added anywhere."""
 
 
 def markdown(source: str, **marks: Any) -> Cell:
@@ -71,8 +71,8 @@ def skeleton(exercise: Exercise) -> dict[str, Any]:
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-HAND_IN = """Save the notebook, then run the cell. It looks through this notebook, says what has to be mended, and writes
-one file to send to your lecturer, with a receipt that you keep."""
+HAND_IN = """Save the notebook, then run the cell. It looks through this notebook, says what has to be mended, and
+writes one file to send to your lecturer, with a receipt that you keep."""
 
 
 def _opening(exercise: Exercise) -> str:
