@@ -23,10 +23,11 @@ NOT_BEGUN = "The task has not been begun."
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a function returned for a case, or the error that it raised, as ``"ValueError: ..."``."""
+    """What a function returned for a case, the error that it raised, as ``"ValueError: ..."``, or why neither came."""
 
     value: Any = None
     error: str = ""
+    lost: str = ""  # such as "the process ended"
     changed: bool = False  # whether the function changed the arguments that it was given
 
 
@@ -100,6 +101,8 @@ def changed(before: Case, after: Case) -> bool:
 
 def wrong(outcome: Outcome, expected: Any, tolerance: float) -> str:
     """What is wrong with an outcome, in a sentence; empty if nothing is."""
+    if outcome.lost:
+        return f"No result came back: {outcome.lost}."
     if outcome.error:
         return f"It raises {outcome.error}"
     if outcome.value is None and expected is not None:
@@ -174,7 +177,7 @@ def _kind(value: Any) -> str:
 
 def _hint(task: Task, tried: list[tuple[Case, Outcome, Any]]) -> tuple[str, str]:
     """The known mistake that gives just these results, if there is one."""
-    values = [(case, outcome, right) for case, outcome, right in tried if not outcome.error]
+    values = [(case, outcome, right) for case, outcome, right in tried if not (outcome.error or outcome.lost)]
     if not any(difference(outcome.value, right, task.tolerance) for _, outcome, right in values):
         return ("changes its argument", "") if any(outcome.changed for _, outcome, _ in values) else ("", "")
     for mistake in task.mistakes:

@@ -1,0 +1,1 @@
+"""Grading: what the lecturer's three commands do, from a folder of submissions to marks and feedback."""
