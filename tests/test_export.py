@@ -139,6 +139,15 @@ def test_sliders_are_thinned_evenly_and_keep_their_ends_and_their_start() -> Non
     assert len(grid.levels["a"]) > len(grid.levels["b"])  # the first slider is the panel's subject
 
 
+@pytest.mark.parametrize("budget", [175, 320])
+def test_the_subject_keeps_most_of_its_steps_and_still_meets_the_other_controls(budget: int) -> None:
+    controls = sliders(step=15, x=17, w=17, b=17)
+    grid = choose(controls, {c.name: c.value for c in controls}, budget=budget)
+    assert len(grid) <= budget
+    assert len(grid.levels["step"]) >= 8
+    assert grid.away >= 2
+
+
 @pytest.mark.parametrize("budget", [10, 60, 300, 3000])
 def test_any_number_of_controls_fits(budget: int) -> None:
     controls: list[Control] = sliders(a=30, b=30, c=30)
@@ -392,6 +401,13 @@ def test_much_text_is_cut_into_slides_that_it_fits() -> None:
     assert all(part.startswith("| word | meaning |\n|---|---|\n| word ") for part in tables)  # each has the head
     rows = re.findall(r"\| word (\d+) ", "\n".join(tables))
     assert rows == 2 * [str(i) for i in range(30)]  # and no row is lost
+
+
+def test_a_formula_stands_below_the_words_that_announce_it() -> None:
+    words = 4 * "So much is said about the cost before it is written down, once and for all. ".strip()
+    lead = words.removesuffix(".") + ":"
+    slides = outline(Lesson("a", [Cell("markdown", f"## Cost\n\n{words}\n\n{lead}\n\n$$J = L$$")]))
+    assert [slide.parts for slide in slides] == [[words], [lead, "$$J = L$$"]]
 
 
 def test_a_cell_for_the_kernel_alone_is_left_out(tmp_path: Path) -> None:

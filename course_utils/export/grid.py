@@ -18,7 +18,7 @@ __all__ = ["Costs", "Grid", "all_settings", "choose", "levels_of", "thinner"]
 
 PRESSES = 4  # of a button: its start, and three more
 FLOORS = (6, 4, 3)  # a slider keeps so many values before fewer combinations are held
-FIRST = 0.5  # the first slider of a panel is its subject, so it is thinned last
+FIRST = 2  # the first slider of a panel is its subject: it is thinned last, and keeps so many times as many values
 
 Setting = tuple[int, ...]  # for each control the number of its level
 
@@ -148,10 +148,11 @@ def thinner(
             grid = _thinned(whole, sizes, keep, away)
             if fits(grid):
                 return grid
-            larger = [name for name in sliders if sizes[name] > floor]
+            weights = {name: FIRST if name == sliders[0] else 1 for name in sliders}
+            larger = [name for name in sliders if sizes[name] > weights[name] * floor]
             if not larger:
                 break
-            widest = max(larger, key=lambda name: sizes[name] * (FIRST if name == sliders[0] else 1))
+            widest = max(larger, key=lambda name: sizes[name] / weights[name])
             sizes[widest] -= 1
     return grid
 
@@ -159,7 +160,7 @@ def thinner(
 def _plans(away: int) -> Iterator[tuple[int, int]]:
     """Pairs of how far from the start, and how few values a slider may keep."""
     for k in range(max(away, 1), 0, -1):
-        for floor in FLOORS if k == 1 else FLOORS[:2] if k == away else FLOORS[:1]:
+        for floor in FLOORS if k == 1 else FLOORS[:2]:
             yield k, floor
 
 

@@ -61,21 +61,21 @@ def _add(slides: list[Slide], section: str, block: str) -> None:
     elif last.kind in ("title", "text") and _fits(last, block):
         last.parts.append(block)
     else:
-        carried = [last.parts.pop()] if last.kind == "text" and len(last.parts) > 1 and _leads(last) else []
+        carried = [last.parts.pop()] if last.kind == "text" and len(last.parts) > 1 and _leads(last, block) else []
         slides.append(Slide("text", section, [*carried, block]))
 
 
 def _fits(slide: Slide, block: str) -> bool:
-    if len(slide.parts) == 1 and _leads(slide):
+    if len(slide.parts) == 1 and _leads(slide, block):
         return True  # a line that announces a large table is not left alone
     return not slide.parts or (slide.lines + height(block) <= LINES and not block.startswith(("### ", "**Recall.**")))
 
 
-def _leads(slide: Slide) -> bool:
-    """Whether the last block only announces what comes next, and would be lost alone at the end of a slide."""
+def _leads(slide: Slide, block: str) -> bool:
+    """Whether the last block only announces the next one, and would be lost alone at the end of a slide."""
     last = slide.parts[-1]
     announces = isinstance(last, str) and (last.rstrip().endswith(":") or last.startswith("###"))
-    return announces and height(last) < LINES / 3
+    return announces and (height(last) < LINES / 3 or height(last) + height(block) <= LINES)
 
 
 def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
