@@ -27,7 +27,15 @@ from course_utils.ensemble import Forward, stacked_forward
 from course_utils.quantize import fake_quantize
 from course_utils.train import evaluate, pick_device
 
-__all__ = ["Round", "compress_update", "federated_averaging", "message_bytes", "split_evenly", "split_sorted"]
+__all__ = [
+    "Round",
+    "average_update",
+    "compress_update",
+    "federated_averaging",
+    "message_bytes",
+    "split_evenly",
+    "split_sorted",
+]
 
 FULL = 32  # bits of a weight that is sent as it is
 Compress = Callable[[Tensor, int], Tensor]
@@ -95,6 +103,20 @@ def compress_update(update: Tensor, bits: int, *, generator: torch.Generator | N
     low, high = torch.aminmax(update)
     signs = binarize((update - low) / (high - low).clamp(min=1e-30) * 2 - 1, stochastic=True, generator=generator)
     return torch.where(signs > 0, high, low)
+
+
+def average_update(updates: Tensor, rows: Sequence[int]) -> Tensor:
+    """sum_k (n_k / n) d_k of updates d (clients, ...) of clients with n_k `rows`, n of all; a tensor shaped like one d.
+
+    Raises: ValueError unless there is a number of rows for each update, none below 0, and not all 0.
+
+    >>> average_update(torch.tensor([[1.0, 0.0], [5.0, 4.0]]), [30, 10])
+    tensor([2., 1.])
+    """
+    if len(rows) != len(updates) or min(rows, default=0) < 0 or not sum(rows):
+        raise ValueError(f"rows must be {len(updates)} numbers of at least 0, not all of them 0, got {list(rows)}")
+    shares = torch.tensor([float(n) for n in rows], device=updates.device)
+    return torch.tensordot((shares / shares.sum()).to(updates.dtype), updates, 1)
 
 
 def message_bytes(parameters: Sequence[Tensor], bits: int) -> int:
@@ -198,12 +220,10 @@ class _Server:
         updates = local_training(
             self.model, self.forward, self.known, self.data, rows, epochs=epochs, batch_size=batch_size, lr=lr, rng=rng
         )
-        shares = torch.tensor([float(len(r)) for r in rows], device=self.data.y_train.device)
-        shares /= shares.sum()
         with torch.no_grad():
             for name, stack in updates.items():
                 arrived = torch.stack([self._arrived(update) for update in stack])
-                self.weights[name] += torch.tensordot(shares, arrived, 1)
+                self.weights[name] += average_update(arrived, [len(r) for r in rows])
         self.up += len(chosen) * message_bytes(list(self.weights.values()), self.bits_up)
 
     @torch.no_grad()

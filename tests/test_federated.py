@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from course_utils.data import Dataset, load_dataset
 from course_utils.federated import (
+    average_update,
     compress_update,
     federated_averaging,
     message_bytes,
@@ -57,6 +58,15 @@ def test_clients_together_are_the_clients_one_by_one() -> None:
     list(federated_averaging(model, DIGITS, clients, rounds=1, local_epochs=4, batch_size=11, lr=0.3))
     for p, before, update in zip(model.parameters(), start, expected, strict=True):
         torch.testing.assert_close(p.detach() - before, update, atol=1e-5, rtol=1e-3)
+
+
+def test_the_average_weighs_each_client_by_its_rows() -> None:
+    updates = torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0))
+    by_row = torch.cat([updates[:1].expand(5, 4, 2), updates[2:].expand(11, 4, 2)])
+    torch.testing.assert_close(average_update(updates, [5, 0, 11]), by_row.mean(0))
+    for rows in ([5, 11], [0, 0, 0], [5, -1, 11]):
+        with pytest.raises(ValueError, match="3 numbers of at least 0"):
+            average_update(updates, rows)
 
 
 def test_splits_give_every_row_to_one_client() -> None:
