@@ -31,6 +31,12 @@ def draw(figure):
     return show
 Panel("One over x", [Slider(name="x", label="x", values=[1, 0, 2], value=1)], reciprocal, draw, size=(400, 200))
 """
+# Where the focus is: in which panel, elsewhere in the notebook, or outside.
+WHERE = """() => {
+  const panel = document.activeElement.closest(".course-panel");
+  if (panel) return `panel ${[...document.querySelectorAll(".course-panel")].indexOf(panel)}`;
+  return document.activeElement.closest(".jp-Notebook") ? "text" : "outside";
+}"""
 ALL_KINDS = """
 from course_utils.panels.controls import Button, Choice, Slider, Text, Toggle
 from course_utils.panels.engine import Panel
@@ -101,7 +107,9 @@ def settle(page: Page, found: Locator) -> None:
 
 
 def titles(page: Page) -> list[str]:
-    return page.locator(".course-panel").evaluate_all("panels => panels.map(p => p.getAttribute('aria-label'))")
+    found = page.locator(".course-panel").evaluate_all("panels => panels.map(p => p.getAttribute('aria-label'))")
+    assert found, "no panel is on the page"
+    return found
 
 
 def test_the_first_page_is_the_map_and_leads_to_the_notebook(server: str, chromium: Browser) -> None:
@@ -179,6 +187,32 @@ def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
             assert controls.nth(i).evaluate("c => c === document.activeElement"), f"{title}: {names[i]}"
         outline = controls.last.evaluate("c => getComputedStyle(c).outlineStyle")
         assert outline == "solid", "the focus cannot be seen"
+
+
+def test_tab_alone_leads_from_the_first_panel_to_the_last_and_out_again(page: Page) -> None:
+    panels = page.locator(".course-panel").evaluate_all(
+        "panels => panels.map(p => p.querySelectorAll('input, select, button').length)"
+    )
+    page.locator(".course-reset").first.focus()
+    met = []
+    for _ in range(2 * sum(panels) + 60):  # links and folded answers lie between
+        met.append(page.evaluate(WHERE))
+        page.keyboard.press("Tab")
+        if met[-1] == "outside":
+            break
+    assert met[-1] == "outside", "the keyboard is caught in the notebook"
+    # A cell that is out of view keeps its panel; JupyterLab 4.4 would take it off the page.
+    assert [met.count(f"panel {i}") for i in range(len(panels))] == panels
+
+
+def test_folded_answers_open_by_keyboard(page: Page) -> None:
+    for key in ("Enter", "Space"):
+        answer = page.locator("details:not([open]) > summary", has_text="What to see").first
+        answer.focus()
+        folded = page.locator("details:not([open])").count()
+        page.keyboard.press(key)
+        expect(page.locator("details:not([open])")).to_have_count(folded - 1)
+        assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
 
 
 def test_a_drag_ends_on_the_last_value(page: Page) -> None:

@@ -1,5 +1,6 @@
 """The `course` command from the outside."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,21 @@ def test_lab_opens_on_the_map(started: list[list[str]]) -> None:
     )
     assert "--no-browser" in started[0]
     assert (Path(cli.os.environ["JUPYTER_CONFIG_PATH"].split(":")[-1]) / "labconfig").is_dir()
+
+
+def test_jupyterlab_takes_the_settings_of_the_course() -> None:
+    from jupyterlab.commands import get_app_dir
+
+    settings = json.loads((Path(cli.PACKAGE) / "lab" / "labconfig" / "default_setting_overrides.json").read_text())
+    for plugin, values in settings.items():
+        package, _, name = plugin.partition(":")
+        schema = json.loads((Path(get_app_dir()) / "schemas" / package / f"{name}.json").read_text())
+        for key, value in values.items():
+            allowed = schema["properties"][key]
+            choices = allowed.get("enum") or [one["const"] for one in allowed.get("oneOf", [])]
+            assert not choices or value in choices, f"{plugin}: {key} is one of {choices}"
+    # "full", which JupyterLab 4.4 takes by itself, has no cell on the page but those in view: Tab misses their panels.
+    assert settings["@jupyterlab/notebook-extension:tracker"]["windowingMode"] in ("defer", "none")
 
 
 def test_lab_finds_the_course_from_any_folder(started: list[list[str]], tmp_path: Path, monkeypatch) -> None:

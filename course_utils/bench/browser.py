@@ -94,13 +94,26 @@ def open_notebook(
     path = f"lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
     page = browser.new_page()
     page.set_viewport_size({"width": width, "height": height})
-    # JupyterLab drops what it is told to run before its kernel answers, though it shows the kernel as idle.
-    with page.expect_event("websocket", lambda socket: "/api/kernels/" in socket.url, timeout=60_000) as opened:
-        page.goto(address.format(path=path))
-    opened.value.wait_for_event("framereceived", timeout=60_000)
+    heard: list[bool] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(is_ready(frame))))
+    page.goto(address.format(path=path))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    end = time.monotonic() + 60
+    while not any(heard):
+        if time.monotonic() > end:
+            raise RuntimeError(f"the kernel of {notebook} did not answer in 60 s")
+        page.wait_for_timeout(50)
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=60_000)
     return page
+
+
+def is_ready(frame: str | bytes) -> bool:
+    """Whether a message says that the notebook's kernel takes cells to run: it lists the notebook's widgets.
+
+    Before, JupyterLab drops what it is told to run, though it shows the kernel as idle. Messages of other kinds may
+    come from the kernels of other notebooks, which JupyterLab asks who they are.
+    """
+    return b"comm_info_reply" in (frame if isinstance(frame, bytes) else frame.encode())
 
 
 def run_all(page: "Page", *, seconds: float = 120) -> None:
