@@ -182,6 +182,55 @@ def binder_link(repo: str | None, branch: str | None, path: str) -> None:
     click.echo(f"{link}\n\n{badge(link)}")
 
 
+@main.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="By default SOURCE-grades.")
+@click.option("--exercise", default=None, help="Grade this one again, such as ex04; the other rows stay.")
+@click.option("--student", default=None, help="Grade this student again, by the name in grades.csv.")
+@click.option("--again", is_flag=True, help="Grade all again, also what has not changed.")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Students at once; by default one a processor.")
+@click.option("--scheduler", default=None, help="Address of a Dask cluster that does the work.")
+def grade(
+    source: Path,
+    out: Path | None,
+    exercise: str | None,
+    student: str | None,
+    again: bool,
+    jobs: int | None,
+    scheduler: str | None,
+) -> None:
+    """Grade the submissions in SOURCE, the folder or zip file that a learning platform gives.
+
+    Writes grades.csv, needs-attention.csv, marks.csv (for your own marks, which stay), the written answers of each
+    exercise on a page, and a feedback page for each student. A run that was stopped goes on where it was.
+    """
+    from tqdm import tqdm
+
+    from course_utils.grading.grade import grade
+    from course_utils.grading.sandbox import UNCOVERED, bubblewrap
+
+    if bubblewrap() is None:
+        click.secho(f"Warning: {UNCOVERED}", err=True, fg="yellow")
+    out = out or source.with_name(f"{source.stem}-grades")
+    try:
+        graded = grade(
+            source,
+            out,
+            folder=course_folder() / "notebooks" / "exercises",
+            exercise=exercise,
+            student=student,
+            again=again,
+            jobs=jobs,
+            scheduler=scheduler,
+            progress=lambda records, total: tqdm(records, total=total, unit="submission"),
+        )
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    attention = sum(len(result.attention) for result in graded.results)
+    click.echo(f"{len(graded.results)} rows, {graded.now} of them graded now: {out / 'grades.csv'}")
+    click.echo(f"{attention} things that need attention: {out / 'needs-attention.csv'}")
+
+
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
     """The notebooks that are named, and those in folders that are named."""
     return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]

@@ -37,10 +37,10 @@ class Checked:
     verdict: Verdict
 
     def __repr__(self) -> str:
-        return "\n".join(self._lines())
+        return "\n".join(self.lines)
 
     def _repr_html_(self) -> str:
-        first, *rest = self._lines()
+        first, *rest = self.lines
         mark, colour = ("✓", "#1B7F3B") if self.verdict.right else ("✗", "#B3261E")
         body = "".join(f"<div style='white-space: pre-wrap'>{escape(line)}</div>" for line in rest)
         return (
@@ -48,7 +48,9 @@ class Checked:
             f"<strong>{mark} {escape(first)}</strong>{body}</div>"
         )
 
-    def _lines(self) -> list[str]:
+    @property
+    def lines(self) -> list[str]:
+        """The verdict in words, the outcome first."""
         task, verdict = self.task, self.verdict
         if verdict.right:
             return [f"{task.name}: all {verdict.total} cases are right."]

@@ -3,15 +3,15 @@
 It is kept in a folder that is not handed out. The right and the wrong answers test the exercise, not the students.
 """
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from course_utils.exercises.task import Case, Task
 
-__all__ = ["Answer", "Teacher", "load_teacher"]
+__all__ = ["Answer", "Teacher", "load_teacher", "teacher_from"]
 
 Function = Callable[..., Any]
 
@@ -57,10 +57,12 @@ def load_teacher(path: Path) -> Teacher:
     """The lecturer's part of an exercise from its file; FileNotFoundError says where it is expected."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; it holds the seed of the hidden cases and is not handed out")
-    spec = importlib.util.spec_from_file_location(f"teacher_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    return teacher_from(path.read_text(encoding="utf-8"), path.stem)
+
+
+def teacher_from(source: str, name: str) -> Teacher:
+    """The lecturer's part of an exercise from the text of its module, which may have come from another machine."""
+    module = ModuleType(f"teacher_{name}")
+    exec(compile(source, f"{name}, the lecturer's part", "exec"), module.__dict__)
     teacher: Teacher = module.TEACHER
     return teacher

@@ -1,0 +1,141 @@
+"""One submission is graded: its functions run in a process of their own, and are judged here."""
+
+import hashlib
+import re
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from course_utils.exercises import load_exercise
+from course_utils.exercises.check import Checked
+from course_utils.exercises.judge import Verdict, judge
+from course_utils.exercises.task import Case, Task
+from course_utils.exercises.teacher import Teacher, teacher_from
+from course_utils.grading.attempt import Attempt, Limits
+from course_utils.grading.library import without
+from course_utils.grading.notebook import Notebook, read_notebook
+from course_utils.grading.sandbox import Sandbox, bubblewrap
+
+__all__ = ["AnswerKey", "Job", "answer_key", "mark"]
+
+PACKAGE = Path(__file__).parent.parent
+MEMORY = "memory"
+
+
+@dataclass(frozen=True)
+class AnswerKey:
+    """What an exercise is graded by: the lecturer's module, the first cell of the notebook, and the rubric.
+
+    `version` changes with them and with the code that grades, so that marks of an older version are not taken for new.
+    """
+
+    exercise: str
+    teacher: str
+    setup: str
+    rubric: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is needed to grade one submission, here or on another machine."""
+
+    key: AnswerKey
+    notebook: Notebook
+    limits: Limits = field(default_factory=Limits)
+
+
+def answer_key(folder: Path, exercise: str) -> AnswerKey:
+    """The key of an exercise from the folder `notebooks/exercises` of the lecturer.
+
+    FileNotFoundError says which of its two files is missing.
+    """
+    teacher = folder / "teacher" / f"{exercise}.py"
+    source = folder / "source" / exercise / f"{exercise}.ipynb"
+    for path in (teacher, source):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; grading needs the lecturer's copy of the course")
+    notebook = read_notebook(source.read_bytes())
+    setup = next((code for _, code in notebook.cells if "import exercise" in code), "")
+    parts = [teacher.read_bytes(), setup.encode()]
+    parts += [path.read_bytes() for name in ("exercises", "grading") for path in sorted((PACKAGE / name).glob("*.py"))]
+    version = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    return AnswerKey(
+        exercise, teacher.read_text(encoding="utf-8"), setup, notebook.text(f"{exercise}-written"), version
+    )
+
+
+def mark(job: Job) -> dict[str, Any]:
+    """The record of a graded submission, as plain data: points and words for each task, and what was noticed."""
+    began = time.monotonic()
+    exercise = load_exercise(job.key.exercise)
+    teacher = teacher_from(job.key.teacher, job.key.exercise)
+    cells = [("the first cell", job.key.setup), *job.notebook.cells]
+    with Attempt(_sandbox(exercise.hides), cells, job.limits) as attempt:
+        tasks = [_task(attempt, exercise.name, task, teacher) for task in exercise.tasks]
+    return {
+        "tasks": tasks,
+        "written": {"of": exercise.written.points, "text": job.notebook.text(f"{exercise.name}-written")[:20_000]},
+        "notes": attempt.notes,
+        "attention": _attention(attempt, tasks),
+        "code": _fingerprint(job.notebook.cells),
+        "seconds": round(time.monotonic() - began, 2),
+        MEMORY: attempt.peak,
+    }
+
+
+def _task(attempt: Attempt, exercise: str, task: Task, teacher: Teacher) -> dict[str, Any]:
+    """How a task went. Points come from the hidden cases, words only from the open ones."""
+
+    def call(case: Case) -> Any:
+        return attempt.call(task.name, case)
+
+    hidden, open_ones = judge(task, call, teacher.hidden(task)), judge(task, call, task.cases(0))
+    words = Checked(task, open_ones).lines
+    if open_ones.right and not hidden.right:
+        words = [*words, _unseen(hidden)]
+    lost = hidden.outcome.lost if hidden.outcome else ""
+    result = {"name": task.name, "title": task.title, "of": task.points, "lost": lost, "words": words}
+    return result | {k: v for k, v in asdict(_bare(hidden)).items() if k in ("points", "passed", "total", "mistake")}
+
+
+def _bare(verdict: Verdict) -> Verdict:
+    """A verdict without the case and what came back, which are not to leave."""
+    return Verdict(verdict.passed, verdict.total, verdict.points, verdict.problem, verdict.mistake, verdict.hint)
+
+
+def _unseen(hidden: Verdict) -> str:
+    """What is said where only cases that the student has not seen go wrong."""
+    hint = f" Hint: {hidden.hint}" if hidden.hint else ""
+    return f"Of the cases that are used for grading {hidden.passed} of {hidden.total} are right.{hint}"
+
+
+def _attention(attempt: Attempt, tasks: Sequence[dict[str, Any]]) -> list[str]:
+    """What a person should look at."""
+    found = [note for note in attempt.notes if "was left out" in note]
+    if attempt.given_up:
+        found.append(f"grading was given up: {attempt.given_up}")
+    found += [f"{task['name']}: no result came back: {task['lost']}" for task in tasks if task["lost"]]
+    if all(task["mistake"] == "not begun" or "NameError: the notebook" in str(task["words"]) for task in tasks):
+        found.append("no task was begun")
+    return found
+
+
+def _fingerprint(cells: Sequence[tuple[str, str]]) -> str:
+    """The same for the same code, however it is spaced and commented."""
+    code = re.sub(r"#.*|\s+", "", "\n".join(source for _, source in cells))
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+@cache
+def _sandbox(hides: tuple[str, ...]) -> Sandbox:
+    """The sandbox of an exercise: the library is prepared once in each process that grades."""
+    folder = tempfile.TemporaryDirectory(prefix="course-library-")
+    without(hides, Path(folder.name))
+    sandbox = Sandbox(Path(folder.name), bwrap=bubblewrap())
+    sandbox.keep = folder  # the folder lives as long as the sandbox
+    return sandbox

@@ -1,0 +1,59 @@
+"""A file of finished pieces of work, one JSON line each: what stands there is not done again after a stop or a kill."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Journal"]
+
+Record = dict[str, Any]
+
+
+class Journal:
+    """Records by their keys; of two with one key the later counts.
+
+    A line is forced to the disk before `add` returns. A last line that a kill has torn is ignored and written over.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "journal.jsonl"
+    ...     Journal(path).add("a", {"points": 3})
+    ...     _ = path.open("a").write('{"key": "b", "rec')
+    ...     Journal(path).records
+    {'a': {'points': 3}}
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records: dict[str, Record] = {}
+        whole = 0
+        content = path.read_bytes() if path.is_file() else b""
+        for line in content.splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            entry = _entry(line)
+            if entry is not None:
+                self.records[entry["key"]] = entry["record"]
+        if whole < len(content):
+            with path.open("r+b") as file:
+                file.truncate(whole)
+
+    def add(self, key: str, record: Record) -> None:
+        """Keep a record."""
+        line = json.dumps({"key": key, "record": record}, ensure_ascii=False) + "\n"
+        with self.path.open("ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self.records[key] = record
+
+
+def _entry(line: bytes) -> Record | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(entry, dict) and isinstance(entry.get("key"), str) and isinstance(entry.get("record"), dict)
+    return entry if known else None
