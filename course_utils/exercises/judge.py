@@ -116,7 +116,8 @@ def wrong(outcome: Outcome, expected: Any, tolerance: float) -> str:
 def difference(got: Any, expected: Any, tolerance: float) -> str:
     """How `got` differs from `expected`, in a sentence; empty if it does not, beyond the tolerance.
 
-    A number may come as a tensor or an array of one entry, a sequence as a tuple or a list, a tensor as an array.
+    A number may come as a tensor or an array of one entry, a sequence as a tuple or a list, a tensor as an array or a
+    list of numbers.
 
     >>> difference(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]), 1e-4)
     'At [1] it returns 2, and 4 is right.'
@@ -151,6 +152,8 @@ def _sequence(got: Any, expected: Sequence[Any], tolerance: float) -> str:
 def _tensor(got: Any, expected: Tensor, tolerance: float) -> str:
     if isinstance(got, (bool, int, float, np.ndarray, np.generic)):
         got = torch.as_tensor(got)
+    if isinstance(got, (list, tuple)) and expected.ndim:
+        got = _listed(got)
     if not isinstance(got, Tensor):
         what = "a number" if expected.ndim == 0 else "a tensor"
         return f"It returns {_kind(got)}, and {what} is asked for."
@@ -165,6 +168,14 @@ def _tensor(got: Any, expected: Tensor, tolerance: float) -> str:
     place = [int(i) for i in off.nonzero()[0]]
     where = f"At {place} it" if place else "It"
     return f"{where} returns {float(got[tuple(place)]):.6g}, and {float(expected[tuple(place)]):.6g} is right."
+
+
+def _listed(got: Any) -> Any:
+    """A list of numbers, or of equally long lists of them, as a tensor; anything else as it is."""
+    try:
+        return torch.as_tensor(got, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        return got
 
 
 def _kind(value: Any) -> str:
