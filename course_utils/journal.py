@@ -19,7 +19,7 @@ class Journal:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "journal.jsonl"
     ...     Journal(path).add("a", {"points": 3})
-    ...     _ = path.open("a").write('{"key": "b", "rec')
+    ...     _ = path.write_bytes(path.read_bytes() + b'{"key": "b", "rec')
     ...     Journal(path).records
     {'a': {'points': 3}}
     """
