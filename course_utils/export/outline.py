@@ -8,6 +8,7 @@ from course_utils.export.capture import Cell, Lesson, Shown
 __all__ = ["Slide", "outline"]
 
 LINES = 12.0  # of text on a slide that is read from the back row
+TITLE_LINES = 15.0  # of text below a title, which is set smaller
 WIDTH = 74  # letters of a line
 DROPPED = re.compile(r"\*\*How to work|<!--|(?:← )?\[.*→\s*$|← \[", re.S)  # among them links to other notebooks
 SHORT = 4.5  # lines that share a slide with the question after them
@@ -68,7 +69,8 @@ def _add(slides: list[Slide], section: str, block: str) -> None:
 def _fits(slide: Slide, block: str) -> bool:
     if len(slide.parts) == 1 and _leads(slide, block):
         return True  # a line that announces a large table is not left alone
-    return not slide.parts or (slide.lines + height(block) <= LINES and not block.startswith(("### ", "**Recall.**")))
+    room = TITLE_LINES if slide.kind == "title" else LINES
+    return not slide.parts or (slide.lines + height(block) <= room and not block.startswith(("### ", "**Recall.**")))
 
 
 def _leads(slide: Slide, block: str) -> bool:
