@@ -87,7 +87,8 @@ def _claimed(entry: Entry) -> str:
         student = read_notebook(entry.content).student
     except UnreadableNotebook:
         student = ""
-    return student or f"{NOBODY} {entry.path}"
+    of_file = EXERCISE.sub("", _stem(entry.parts[-1])).strip(" _-.") if entry.parts else ""
+    return student or of_file or f"{NOBODY} {entry.path}"
 
 
 def _apart(raw: Sequence[str]) -> dict[str, str]:
@@ -206,12 +207,16 @@ def _wrapped(paths: Sequence[tuple[str, ...]]) -> bool:
 
 
 def _wrappers(paths: Sequence[tuple[str, ...]]) -> set[str]:
-    """First folders that hold several students: two or more folders that are no exercises."""
+    """First folders, if each of them holds several students: two or more folders that are no exercises.
+
+    One of many does not count: that is a student whose work lies in folders of his own.
+    """
     inner: dict[str, set[str]] = {}
     for path in paths:
         if len(path) > 2 and not EXERCISE.fullmatch(path[1]) and not _named(path[0]):
             inner.setdefault(path[0], set()).add(path[1])
-    return {first for first, names in inner.items() if len(names) > 1}
+    several = {first for first, names in inner.items() if len(names) > 1}
+    return several if several == {path[0] for path in paths} else set()
 
 
 def _named(name: str) -> str:
@@ -231,7 +236,7 @@ def _student(path: tuple[str, ...]) -> str:
             return _named(part)
     if len(path) > 1:
         return re.sub(r"(?i)\.zip$", "", path[0])
-    return _named(path[0]) or EXERCISE.sub("", _stem(path[0])).strip(" _-.")
+    return _named(path[0])
 
 
 def _stem(name: str) -> str:

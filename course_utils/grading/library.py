@@ -42,7 +42,7 @@ def without(hidden: Iterable[str], folder: Path) -> None:
     target = folder / "course_utils"
     shutil.copytree(PACKAGE, target, ignore=lambda _, names: [n for n in names if n in LEFT_OUT])
     (target / "grading").mkdir()
-    for name in ("__init__.py", "exchange.py", "runner.py"):
+    for name in ("__init__.py", "exchange.py", "magics.py", "runner.py"):
         shutil.copy(PACKAGE / "grading" / name, target / "grading" / name)
     for path in (PACKAGE / "panels", PACKAGE / "exercises"):
         for file in path.rglob("*.py"):

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +60,7 @@ def read_notebook(content: bytes) -> Notebook:
         said += [name.split("-")[0]] if "-" in name else []
         said += SAYS.findall(source)
         if isinstance(cell, dict) and cell.get("cell_type") == "code":
-            code.append((f"cell {number}", _python(source)))
+            code.append((f"cell {number}", source))
         else:
             texts.append((name, source))
     return Notebook(tuple(code), tuple(texts), tuple(said), _student(document))
@@ -86,22 +85,3 @@ def _student(document: dict[str, Any]) -> str:
     for key in ("metadata", "course", "student"):
         found = found.get(key) if isinstance(found, dict) else None
     return found[:80] if isinstance(found, str) else ""
-
-
-def _python(source: str) -> str:
-    """A cell as plain Python: what only Jupyter understands (`%`, `!`, `?`) is left out, its line stays."""
-    lines, cell_magic = source.replace("\r\n", "\n").split("\n"), re.match(r"\s*%%(\w+)", source)
-    if cell_magic:
-        # %%time and the like run the cell; %%bash and the like are no Python
-        return "\n".join(["", *lines[1:]]) if cell_magic[1] in ("time", "timeit", "capture", "prun") else ""
-    return "\n".join(_plain(lines))
-
-
-def _plain(lines: list[str]) -> Iterator[str]:
-    quoted = False  # inside a text of three quotes nothing is Jupyter's
-    for line in lines:
-        quoted_now = quoted
-        if len(re.findall(r'"""|\'\'\'', line)) % 2:
-            quoted = not quoted
-        jupyter = re.match(r"\s*(?:[%!]|\?\w|[\w.]+\?\s*$)", line) and not quoted_now
-        yield re.match(r"\s*", line)[0] + "pass" if jupyter else line  # type: ignore[index]

@@ -4,7 +4,6 @@ It is started with the number of an open socket. Nothing that is right or hidden
 arrive, what it returned goes back, and the grader judges it elsewhere. A student may do with this process as he likes.
 """
 
-import ast
 import io
 import linecache
 import os
@@ -16,6 +15,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from course_utils.grading.exchange import packed, receive, send, unpacked
+from course_utils.grading.magics import parsed
 
 LIMITS = {  # what one process may take; once set, it cannot raise them
     resource.RLIMIT_AS: 3_000_000_000,
@@ -79,8 +79,7 @@ def _late(_signal: int, _frame: FrameType | None) -> None:
 def run(source: str, name: str, space: dict[str, Any]) -> None:
     """Run a cell; its lines are found again in the messages of errors."""
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    tree = ast.parse(source, filename=name)
-    exec(compile(tree, name, "exec"), space)
+    exec(compile(parsed(source, name), name, "exec"), space)
 
 
 def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, Any]:
