@@ -231,6 +231,35 @@ def grade(
     click.echo(f"{attention} things that need attention: {out / 'needs-attention.csv'}")
 
 
+@main.command()
+@click.argument("notebook", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", default=None, help="Your name or student number; by default that of your last hand-in.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="Folder for the file.")
+def handin(notebook: Path, name: str | None, out: Path | None) -> None:
+    """Look through the exercise NOTEBOOK and write the one file to send to your lecturer; NOTEBOOK stays as it is.
+
+    The file is called EXERCISE_NAME.ipynb and is written to the folder `handed_in` beside the notebook, or to OUT.
+    """
+    from course_utils.exercises.handin import FOLDER, last_student, prepare, write
+
+    folder = out or notebook.parent / FOLDER
+    student = name or last_student(folder)
+    if not student:
+        raise click.ClickException("add --name with your name or student number, as your lecturer knows you")
+    try:
+        found = prepare(notebook.read_bytes(), student=student, file=notebook.name)
+        written = write(found, folder, notebook=notebook)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for warning in found.warnings:
+        click.echo(f"to mend: {warning}", err=True)
+    for repair in found.repaired:
+        click.echo(f"put right in the file: {repair}", err=True)
+    click.echo(f"written: {written.path}\nreceipt: {found.receipt} (keep it)")
+    if written.earlier:
+        click.echo(written.earlier)
+
+
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
     """The notebooks that are named, and those in folders that are named."""
     return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]
