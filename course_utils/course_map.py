@@ -96,11 +96,11 @@ def navigation(course: Sequence[Page], i: int) -> str:
     return " · ".join(parts)
 
 
-def exercise_link(page: Page) -> list[str]:
-    """A link to the exercise of a section; an empty list where it has none."""
+def exercise_link(page: Page, folder: str = "") -> list[str]:
+    """A link to the exercise of a section; an empty list where it has none. `folder`: the way to the notebooks."""
     if page.exercise is None or page.path is None:
         return []
-    return [f"[Exercise {page.section.number}]({page.exercise.relative_to(page.path.parent).as_posix()})"]
+    return [f"[Exercise {page.section.number}]({folder}{page.exercise.relative_to(page.path.parent).as_posix()})"]
 
 
 def with_navigation(notebook: Notebook, line: str) -> None:
@@ -147,9 +147,12 @@ def map_goals(course: Sequence[Page]) -> str:
 
 def readme_table(course: Sequence[Page]) -> str:
     """The table of the README."""
-    rows = ["| | section | minutes | after it you can |", "|---|---|---|---|"]
+    columns = ["", "section", "minutes", "after it you can"]
+    columns += ["exercise"] if any(page.exercise for page in course) else []
+    rows = [columns, ["---"] * len(columns)]
     for page in course:
         section = page.section
         title = f"[{section.title}](notebooks/{page.path.name})" if page.path else section.title
-        rows.append(f"| {section.number} | {title} | {page.minutes or 'planned'} | {section.ability} |")
-    return "\n".join(rows)
+        row = [section.number, title, str(page.minutes or "planned"), section.ability]
+        rows.append([*row, *exercise_link(page, "notebooks/"), ""][: len(columns)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

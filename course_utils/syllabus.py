@@ -11,9 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EXERCISES", "SECTIONS", "Page", "Section", "pages"]
+__all__ = ["EXERCISES", "EXERCISE_SOURCES", "SECTIONS", "Page", "Section", "pages"]
 
-EXERCISES = "exercises/{number}_*.ipynb"  # beside the notebooks; a section has an exercise as soon as the file is there
+# Beside the notebooks; a section has an exercise as soon as the file is there: in what students get the first of these,
+# and where exercises are written the second.
+EXERCISES = "exercises/ex{number}.ipynb"
+EXERCISE_SOURCES = "exercises/source/ex{number}/ex{number}.ipynb"
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,6 @@ def pages(folder: Path) -> list[Page]:
     found = []
     for section in SECTIONS:
         notebooks = sorted(folder.glob(f"{section.number}_*.ipynb"))
-        exercises = sorted(folder.glob(EXERCISES.format(number=section.number)))
-        found.append(Page(section, next(iter(notebooks), None), next(iter(exercises), None)))
+        exercises = [folder / pattern.format(number=section.number) for pattern in (EXERCISES, EXERCISE_SOURCES)]
+        found.append(Page(section, next(iter(notebooks), None), next(filter(Path.is_file, exercises), None)))
     return found

@@ -116,14 +116,32 @@ def test_only_the_line_is_touched(copy: Path) -> None:
     assert json.loads(path.read_text(encoding="utf-8")) == whole
 
 
-def test_a_new_exercise_is_linked_from_its_notebook_and_from_the_map(copy: Path) -> None:
-    exercise = copy / "notebooks" / "exercises" / "04_penalties.ipynb"
-    exercise.parent.mkdir(exist_ok=True)
-    exercise.write_text("{}")
-    changed = {path.name for path in write(copy)}
-    assert changed == {MAP, "04_sparse_and_group_sparse_penalties.ipynb"}
-    for name in changed:
-        assert "[Exercise 04](exercises/04_penalties.ipynb)" in (copy / "notebooks" / name).read_text(encoding="utf-8")
+def exercises_of(copy: Path, *names: str) -> None:
+    """Leave these exercises, and no others."""
+    shutil.rmtree(copy / "notebooks" / "exercises", ignore_errors=True)
+    for name in names:
+        path = copy / "notebooks" / "exercises" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    write(copy)
+
+
+@pytest.mark.parametrize("name", ["ex04.ipynb", "source/ex04/ex04.ipynb"], ids=["students have", "lecturers have"])
+def test_a_new_exercise_is_linked_from_its_notebook_and_from_the_maps(copy: Path, name: str) -> None:
+    exercises_of(copy)
+    before = {path: path.read_text(encoding="utf-8") for path in [*copy.rglob("*.ipynb"), copy / "README.md"]}
+    assert not any("[Exercise" in text for text in before.values())
+    exercises_of(copy, name)
+    changed = {path.name for path, text in before.items() if path.read_text(encoding="utf-8") != text}
+    assert changed == {MAP, "04_sparse_and_group_sparse_penalties.ipynb", "README.md"}
+    for notebook in changed - {"README.md"}:
+        assert f"[Exercise 04](exercises/{name})" in (copy / "notebooks" / notebook).read_text(encoding="utf-8")
+    assert f"| [Exercise 04](notebooks/exercises/{name}) |" in (copy / "README.md").read_text(encoding="utf-8")
+
+
+def test_what_students_have_goes_before_what_it_was_made_from(copy: Path) -> None:
+    exercises_of(copy, "source/ex04/ex04.ipynb", "ex04.ipynb")
+    assert "(exercises/ex04.ipynb)" in (copy / "notebooks" / MAP).read_text(encoding="utf-8")
 
 
 def test_a_notebook_that_is_missing_is_passed_over(copy: Path) -> None:
