@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 
 __all__ = [
     "COLOURS",
@@ -27,6 +28,7 @@ __all__ = [
     "style",
     "weight_map",
     "words_on",
+    "write",
 ]
 
 # Each colour stands out from white by 3:1 or more, and from each other one under every common colour blindness (after
@@ -186,6 +188,18 @@ def move_limits(axes: Axes, *, x: tuple[float, float] | None = None, y: tuple[fl
         axes.set_xlim(x)
     if y is not None and axes.get_ylim() != y:
         axes.set_ylim(y)
+
+
+def write(text: Text, /, **look: Any) -> None:
+    """`text.set(**look)` for whatever differs from what it is: a text that stays as it is is not painted again.
+
+    >>> text = Text(0, 0, "six", color="black")
+    >>> write(text, text="seven", color="black", position=(0, 1))
+    >>> text.get_text(), text.get_position()
+    ('seven', (0, 1))
+    """
+    if changed := {name: value for name, value in look.items() if getattr(text, f"get_{name}")() != value}:
+        text.set(**changed)
 
 
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo"]  # so that a bar is told by more than its colour

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
 from course_utils.panels.canvas import INDEXED, Canvas, Patch, changed_boxes, indexed, make_patch
 from course_utils.panels.controls import Button, Choice, Slider, Text, Toggle
 from course_utils.panels.engine import Panel, Show
+from course_utils.plots import write
 
 
 def draw_line(figure: Figure) -> Show:
@@ -298,6 +301,71 @@ def test_drawing_over_the_background_equals_drawing_everything() -> None:
     changed = canvas._render().copy()
     assert (changed != blitted).any()
     assert [axes.get_position().bounds for axes in canvas.figure.axes] == places
+
+
+def test_texts_that_rest_are_pasted_as_they_would_be_painted() -> None:
+    canvas = Canvas(400, 240)
+    axes = canvas.figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1), title="A title, $x^2$")
+    (line,) = axes.plot([0, 1], [0, 1], lw=6)
+    framed = axes.text(0.5, 0.5, "framed", fontstyle="italic", bbox={"boxstyle": "round", "fc": "white"})
+    turned = axes.text(0.2, 0.4, "two\nlines", rotation=30, fontsize=20, alpha=0.5)
+    axes.text(float("nan"), 0.5, "nowhere")
+    axes.text(0.98, 0.9, "beyond the edge of the picture")
+    label = axes.annotate("here", (0.3, 0.8), (0.6, 0.2), arrowprops={"arrowstyle": "->"})
+    bare = axes.annotate("", (0.9, 0.2), (0.7, 0.1), arrowprops={"arrowstyle": "-|>", "lw": 3})
+    canvas.arrange()
+
+    def moves() -> Iterator[None]:
+        line.set_ydata([1, 0])  # below the texts
+        yield
+        framed.set_text("other words")
+        yield
+        turned.set_color("red")
+        yield
+        label.xy = (0.9, 0.9)  # which matplotlib does not notice
+        yield
+        bare.xy = (0.5, 0.05)
+        yield
+        axes.set_xlim(-1, 1)  # all places move
+        yield
+        canvas.set_scale(2)
+        yield
+
+    def painted() -> np.ndarray:
+        canvas._background = None
+        return canvas.pixels()
+
+    before = canvas.pixels()
+    for _ in moves():
+        now = canvas.pixels()
+        assert now.shape != before.shape or (now != before).any()
+        for _ in range(3):  # kept, then pasted
+            np.testing.assert_array_equal(canvas.pixels(), now)
+        np.testing.assert_array_equal(painted(), now)
+        canvas.pixels()
+        before = canvas.pixels()
+
+
+def test_a_text_that_rests_is_not_painted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = Canvas(400, 240)
+    axes = canvas.figure.subplots()
+    texts = [axes.text(0.1, 0.2 * i, f"text {i}") for i in range(5)]
+    canvas.arrange()
+    canvas.pixels()
+    canvas.pixels()
+    painted: list[Artist] = []
+    draw = Axes.draw_artist
+
+    def spy(axes: Axes, artist: Artist) -> None:
+        painted.append(artist)
+        draw(axes, artist)
+
+    monkeypatch.setattr(Axes, "draw_artist", spy)
+    write(texts[3], text="another")
+    write(texts[2], text="text 2", color="black", position=(0.1, 0.4))  # as it is
+    canvas.pixels()
+    assert painted == [texts[3]]
 
 
 @given(st.data())

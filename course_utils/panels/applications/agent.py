@@ -25,7 +25,7 @@ from course_utils.panels.applications.gridworld import (
 from course_utils.panels.applications.lesson import each_on_one_thread, size_in_words
 from course_utils.panels.controls import Choice, Control, Slider, Toggle
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, FAINT, WEIGHTS, move_limits, weight_map, words_on
+from course_utils.plots import COLOURS, FAINT, WEIGHTS, move_limits, weight_map, words_on, write
 
 __all__ = ["Agent", "agent", "falling", "live_agent"]
 
@@ -173,11 +173,10 @@ def draw(figure: Figure) -> Show:
         shades.set_data(np.where([symbol == "#" for symbol in CELLS], 0.0, shown).reshape(ROWS, COLUMNS))
         for cell, (sign, number) in texts.items():
             colour = words_on(WEIGHTS(0.5 + 0.5 * shown[cell] / SHADE))
-            sign.set_text(KINDS[CELLS[cell]] if ends[cell] else list(ARROWS.values())[walk.q[cell].argmax()])
-            number.set_text(f"{shown[cell]:+.2f}".replace("-", "−"))
-            sign.set_color(colour)
-            number.set_color(colour)
-        start.set_color(texts[START][0].get_color())
+            kind = KINDS[CELLS[cell]] if ends[cell] else list(ARROWS.values())[walk.q[cell].argmax()]
+            write(sign, text=kind, color=colour)
+            write(number, text=f"{shown[cell]:+.2f}".replace("-", "−"), color=colour)
+        write(start, color=texts[START][0].get_color())
         path.set_data([c % COLUMNS for c in walk.path], [c // COLUMNS for c in walk.path])
         dots.set_data(walk.ends, walk.returns)
         last = np.convolve(walk.returns, np.ones(20) / 20, "valid") if len(walk.returns) >= 20 else np.array([])

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from course_utils.binarize import pack_bits, xnor_linear
 from course_utils.panels.controls import Button, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, FAINT, INK
+from course_utils.plots import COLOURS, FAINT, INK, write
 
 __all__ = ["xnor"]
 
@@ -71,11 +71,11 @@ def draw(figure: Figure) -> Show:
         for name, row in bits.items():
             for i in range(MOST):
                 boxes[name][i].set_visible(i < n)
-                texts[name][i].set_text(str(int(row[i])) if i < n else "")
+                write(texts[name][i], text=str(int(row[i])) if i < n else "")
                 if i < n:
                     on = INK["green"] if name == "x XNOR w" else COLOURS["blue"]
                     boxes[name][i].set_facecolor(on if row[i] else "#E5E9EC")
-                    texts[name][i].set_color("white" if row[i] else COLOURS["ink"])
+                    write(texts[name][i], color="white" if row[i] else COLOURS["ink"])
         agree = int(bits["x XNOR w"].sum())
         return (
             f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the product is {agree} − {n - agree} = "

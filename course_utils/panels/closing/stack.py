@@ -10,7 +10,7 @@ from course_utils.panels.classroom import classroom
 from course_utils.panels.closing.methods import LABELS, Made, Methods, course_of, steps
 from course_utils.panels.controls import Choice, Control, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, INK
+from course_utils.plots import COLOURS, INK, write
 
 __all__ = ["everything"]
 
@@ -118,9 +118,11 @@ def drawing(rows: int) -> Draw:
                     texts = (short(one.methods), f"{one.size:,}", f"{one.ratio:.1f}×", f"{one.accuracy:.1%}")
                 mine = seen.finished and one is not None and one.methods == seen.now.methods
                 for cell, text in zip(row, texts, strict=True):
-                    cell.set_text(text)
-                    cell.set_fontweight("bold" if mine else "normal")
-                    cell.set_color(INK["orange"] if mine else COLOURS["ink"])
+                    look = {
+                        "fontweight": "bold" if mine else "normal",
+                        "color": INK["orange"] if mine else COLOURS["ink"],
+                    }
+                    write(cell, text=text, **look)
             return words(seen)
 
         return show

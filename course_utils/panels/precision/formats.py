@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from course_utils.panels.controls import Choice, Slider, Text
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES
+from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, write
 from course_utils.quantize import FixedPoint
 
 __all__ = ["Stored", "one_number", "store"]
@@ -112,17 +112,15 @@ def draw(figure: Figure) -> Show:
         for i, (box, digit) in enumerate(zip(boxes, digits, strict=True)):
             used = i < len(stored.bits)
             box.set_visible(used)
-            digit.set_text(stored.bits[i] if used else "")
+            write(digit, text=stored.bits[i] if used else "", position=(offset + i + 0.5, 0.44))
             if used:
                 box.set_x(offset + i + 0.04)
                 box.set_facecolor(FIELDS[stored.fields[i]])
-                digit.set_x(offset + i + 0.5)
         places = captions(stored.fields)
         for text, name in zip(names, [*places, "", ""][:3], strict=True):
-            text.set_text(name)
+            write(text, text=name)
             if name:
-                text.set_x(offset + places[name])
-                text.set_color(FIELDS[name])
+                write(text, position=(offset + places[name], -0.35), color=FIELDS[name])
         line.set_data(SIZES, stored.spacing)
         size = abs(stored.value)
         inside = SIZES[0] <= size <= SIZES[-1]

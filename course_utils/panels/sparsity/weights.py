@@ -12,7 +12,7 @@ from course_utils.data import Dataset
 from course_utils.panels.controls import Choice, Control, Slider
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.sparsity.path import KINDS, LambdaPath, Look, lambda_path
-from course_utils.plots import COLOURS, FAINT, weight_map
+from course_utils.plots import COLOURS, FAINT, weight_map, write
 
 __all__ = ["group_lasso", "lam_slider", "threshold_slider"]
 
@@ -153,8 +153,7 @@ def _neuron_bars(axes: Axes, path: LambdaPath) -> Callable[[np.ndarray], None]:
     def show(neurons: np.ndarray) -> None:
         for bar, text, n, size in zip(bars, texts, neurons, sizes, strict=True):
             bar.set_width(n / size)
-            text.set_text(f"{n} of {size}")
-            text.set_color("white" if n / size > 0.6 else COLOURS["ink"])
+            write(text, text=f"{n} of {size}", color="white" if n / size > 0.6 else COLOURS["ink"])
 
     return show
 

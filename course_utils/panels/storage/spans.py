@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from course_utils.gaps import decode_gaps, encode_gaps
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, FAINT, INK
+from course_utils.plots import COLOURS, FAINT, INK, write
 
 __all__ = ["EXAMPLE", "gaps"]
 
@@ -103,7 +103,7 @@ def drawing(own: bool) -> Draw:
         for i in range(0, PLACES, 4):
             above.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=9.5, color="#4A5560")
         marks = [
-            above.text(i + 0.5, 0.44, "", ha="center", va="center", fontsize=11, fontweight="bold")
+            above.text(i + 0.5, 0.44, "", color=INK["orange"], ha="center", va="center", fontsize=11, fontweight="bold")
             for i in range(PLACES)
         ]
         steps = [
@@ -131,19 +131,17 @@ def drawing(own: bool) -> Draw:
         below.legend(loc="upper right", fontsize=10)
 
         def show(spans: Spans) -> str:
+            places = np.cumsum(spans.gaps) if len(spans.gaps) else np.zeros(0, int)
+            zeros = set(places[spans.fillers.astype(bool)].tolist())
             for i, (box, mark) in enumerate(zip(boxes, marks, strict=True)):
                 box.set_facecolor(COLOURS["blue"] if spans.mask[i] else "#E8EBEE")
-                mark.set_text("")
-            places = np.cumsum(spans.gaps) if len(spans.gaps) else np.zeros(0, int)
+                write(mark, text="0" if i in zeros else "")
             for i, step in enumerate(steps):
                 used = i < len(places)
-                step.set_text(str(spans.gaps[i]) if used else "")
+                write(step, text=str(spans.gaps[i]) if used else "")
                 if used:
-                    step.set_x(places[i] + 0.5)
-                    step.set_color(INK["orange"] if spans.fillers[i] else COLOURS["ink"])
-                    if spans.fillers[i]:
-                        marks[places[i]].set_text("0")
-                        marks[places[i]].set_color(INK["orange"])
+                    colour = INK["orange"] if spans.fillers[i] else COLOURS["ink"]
+                    write(step, position=(places[i] + 0.5, step.get_position()[1]), color=colour)
             curve.set_data(BITS, spans.rates)
             best = int(np.argmin(spans.rates))
             least.set_data([BITS[best]], [spans.rates[best]])

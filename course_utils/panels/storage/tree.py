@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from course_utils.huffman import HuffmanCode
 from course_utils.panels.controls import Choice, Slider, Text
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, INK, move_limits
+from course_utils.plots import COLOURS, INK, move_limits, write
 
 __all__ = ["Tree", "huffman_tree"]
 
@@ -137,19 +137,20 @@ def draw(figure: Figure) -> Show:
         deepest = max(1, *found.lengths)
         for row, leaf in enumerate(leaves):
             used = row < len(order)
-            leaf.set_text(found.symbols[order[row]] if used else "")
             if used:
-                leaf.set_position((found.lengths[order[row]] + 0.12, row))
+                write(leaf, text=found.symbols[order[row]], position=(found.lengths[order[row]] + 0.12, row))
+            else:
+                write(leaf, text="")
         total = sum(found.counts)
         for row, (bar, note) in enumerate(zip(bars, notes, strict=True)):
             used = row < len(order)
             bar.set_visible(used)
-            note.set_text("")
-            if used:
+            if not used:
+                write(note, text="")
+            else:
                 i = order[row]
                 share = found.counts[i] / total
-                note.set_position((0.72, row))
-                note.set_text(f"{share:5.1%}  {found.words[i]}")
+                write(note, text=f"{share:5.1%}  {found.words[i]}", position=(0.72, row))
                 bar.set_width(share * 0.7 / max(found.counts) * total)
         move_limits(tree, x=(-0.2, deepest + 0.9), y=(len(order) - 0.4, -0.6))
         return (
@@ -176,5 +177,4 @@ def draw_tree(edges: list[Any], tags: list[Any], leaves: dict[str, float]) -> No
             parent, child = lines[i]
             x, y = (len(parent), len(child)), (rows[parent], rows[child])
             edge.set_data([x[0], x[0], x[1]], [y[0], y[1], y[1]])
-            tag.set_position((x[0] + 0.5, y[1]))
-            tag.set_text(child[-1])
+            write(tag, text=child[-1], position=(x[0] + 0.5, y[1]))
