@@ -15,7 +15,7 @@ from course_utils.models import mlp
 from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, move_limits
 
 __all__ = ["federated"]
 
@@ -117,9 +117,11 @@ def drawing(room: Dataset, *, own: bool) -> Draw:
 
         def show(rounds: Rounds) -> str:
             image.set_data(rounds.counts)
-            image.set_extent((-0.5, room.classes - 0.5, len(rounds.counts) - 0.5, -0.5))
+            extent = (-0.5, room.classes - 0.5, len(rounds.counts) - 0.5, -0.5)
+            if image.get_extent() != list(extent):  # it takes the limits of the axes with it
+                image.set_extent(extent)
             image.set_clim(0, rounds.counts.max())
-            left.set_ylim(len(rounds.counts) - 0.5, -0.5)
+            move_limits(left, y=(len(rounds.counts) - 0.5, -0.5))
             for history, a, b in zip((rounds.full, rounds.few), by_round, by_megabytes, strict=True):
                 accuracy = [100 * r.accuracy for r in history]
                 a.set_data([r.number for r in history], accuracy)

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from course_utils.data import Dataset
 from course_utils.panels.controls import Choice, Slider
@@ -59,9 +61,7 @@ def drawing(path: LambdaPath) -> Draw:
     def draw(figure: Figure) -> Show:
         axes = dict(zip(NAMES, figure.subplots(2, 3).flat, strict=True))
         maps = {kind: weight_map(ax, np.zeros((2, 2)), limit=1.0) for kind, ax in axes.items()}
-        captions = {
-            kind: ax.text(0.0, -0.03, "", transform=ax.transAxes, va="top", fontsize=10) for kind, ax in axes.items()
-        }
+        captions = {kind: caption(ax) for kind, ax in axes.items()}
         for kind, ax in axes.items():
             ax.set(title=NAMES[kind], xticks=[], yticks=[])
 
@@ -74,10 +74,23 @@ def drawing(path: LambdaPath) -> Draw:
                 image.set_data(w)
                 image.set_clim(-path.limits[wall.layer], path.limits[wall.layer])
                 found[kind] = look.sparsity[i, wall.layer]
-                captions[kind].set_text(f"{found[kind]:.0%} zeros, accuracy {look.accuracy[i]:.1%}")
-            zeros = ", ".join(f"{NAMES[kind]} {share:.0%}" for kind, share in found.items())
-            return f"λ = {path.lams[wall.at]:.3g}, zeros in layer {wall.layer + 1}: {zeros}."
+                zeros, accuracy = captions[kind]
+                zeros.set_text(f"{found[kind]:.0%}")
+                accuracy.set_text(f"{look.accuracy[i]:.1%}")
+            told = ", ".join(f"{NAMES[kind]} {share:.0%}" for kind, share in found.items())
+            return f"λ = {path.lams[wall.at]:.3g}, zeros in layer {wall.layer + 1}: {told}."
 
         return show
 
     return draw
+
+
+def caption(axes: Axes) -> tuple[Text, Text]:
+    """A line below a matrix; returns the texts of its two numbers, apart from the words, which need no new picture."""
+
+    def text(x: float, words: str, side: str) -> Text:
+        return axes.text(x, -0.03, words, transform=axes.transAxes, ha=side, va="top", fontsize=10)
+
+    text(0.15, "zeros", "left")
+    text(0.84, "accuracy", "right")
+    return text(0.13, "0%", "right"), text(1.0, "100.0%", "right")
