@@ -228,6 +228,14 @@ def test_a_panel_shows_a_still_picture_and_a_view(monkeypatch: pytest.MonkeyPatc
     assert "Run this cell" in view["text/html"]
 
 
+def test_reset_in_the_browser_leads_to_what_the_cell_showed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("course_utils.panels.engine.display", lambda data, **kw: None)
+    panel = a_panel().set(a=2)  # as a notebook may open it
+    panel._ipython_display_()
+    assert panel._controls[0]["value"] == 2
+    assert panel.reset().values == {"a": 0}
+
+
 # Slow computations
 
 

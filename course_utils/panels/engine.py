@@ -143,6 +143,8 @@ class Panel(anywidget.AnyWidget):
             yield self._canvas.pixels()
 
     def _ipython_display_(self) -> None:
+        # A cell may open a panel with `set`: that is the start to which the browser's Reset leads back.
+        self._controls = [control.spec() | {"value": self.values[name]} for name, control in self.controls.items()]
         # Two outputs, because JupyterLab shows nothing but an error for a widget whose kernel is gone; the front end
         # hides the still picture while the panel lives.
         still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.words}
