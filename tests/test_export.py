@@ -404,11 +404,13 @@ def test_much_text_is_cut_into_slides_that_it_fits() -> None:
     assert rows == 2 * [str(i) for i in range(30)]  # and no row is lost
 
 
-def test_a_formula_stands_below_the_words_that_announce_it() -> None:
+@pytest.mark.parametrize("end", [":", " in each **round**"])
+@pytest.mark.parametrize("announced", ["$$J = L$$", "1. the first step\n2. the second step"])
+def test_what_words_announce_stands_below_them(end: str, announced: str) -> None:
     words = 4 * "So much is said about the cost before it is written down, once and for all. ".strip()
-    lead = words.removesuffix(".") + ":"
-    slides = outline(Lesson("a", [Cell("markdown", f"## Cost\n\n{words}\n\n{lead}\n\n$$J = L$$")]))
-    assert [slide.parts for slide in slides] == [[words], [lead, "$$J = L$$"]]
+    lead = words.removesuffix(".") + end
+    slides = outline(Lesson("a", [Cell("markdown", f"## Cost\n\n{words}\n\n{lead}\n\n{announced}")]))
+    assert [slide.parts for slide in slides] == [[words], [lead, announced]]
 
 
 def test_a_cell_for_the_kernel_alone_is_left_out(tmp_path: Path) -> None:

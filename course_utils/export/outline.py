@@ -11,6 +11,8 @@ LINES = 12.0  # of text on a slide that is read from the back row
 TITLE_LINES = 15.0  # of text below a title, which is set smaller
 WIDTH = 74  # letters of a line
 DROPPED = re.compile(r"\*\*How to work|<!--|(?:← )?\[.*→\s*$|← \[", re.S)  # among them links to other notebooks
+# A smaller heading, a colon at the end, or a sentence of a paragraph (no list) that goes on.
+ANNOUNCES = re.compile(r"\A###|:\s*\Z|\A(?![-*] |\d+\. )[\w*\[(].*[\w*]\s*\Z", re.S)
 SHORT = 4.5  # lines that share a slide with the question after them
 
 
@@ -76,7 +78,7 @@ def _fits(slide: Slide, block: str) -> bool:
 def _leads(slide: Slide, block: str) -> bool:
     """Whether the last block only announces the next one, and would be lost alone at the end of a slide."""
     last = slide.parts[-1]
-    announces = isinstance(last, str) and (last.rstrip().endswith(":") or last.startswith("###"))
+    announces = isinstance(last, str) and ANNOUNCES.search(last) is not None
     return announces and (height(last) < LINES / 3 or height(last) + height(block) <= LINES)
 
 
