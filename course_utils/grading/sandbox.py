@@ -10,22 +10,32 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+from course_utils.grading.calls import call_filter
 
 __all__ = ["UNCOVERED", "Sandbox", "Watched", "bubblewrap"]
 
 MOST_MEMORY = 2_000_000_000  # bytes in use by all processes of a student together
-MOST_PROCESSES = 8  # threads do not count
+MOST_PROCESSES = 8
+MOST_THREADS = 300  # of all these processes
 MOST_FILES = 64_000_000  # bytes of the folders in memory
 GLANCE = 0.1  # seconds between two looks at a student's processes
+GRACE = 5.0  # seconds in which the kernel takes away what was killed
 UNCOVERED = (
     "bubblewrap is not installed, so submissions run with the rights of your own account: they could read and change "
-    "your files, other submissions and the hidden cases, and use the network. Limits on time, memory and output hold. "
+    "your files, other submissions and the hidden cases, end the grading, use the network, and leave processes behind. "
+    "Limits on time, memory and output hold for mistakes, but not against malice. "
     "Grade submissions of strangers only after `apt install bubblewrap` (Linux)."
 )
+PACKAGE = Path(__file__).parent.parent
 
 
 def bubblewrap() -> str | None:
@@ -48,28 +58,31 @@ class Sandbox:
     def start(self) -> "Watched":
         """A new process, which will say on its line that it is ready."""
         ours, theirs = socket.socketpair()
-        with theirs:
-            fd = theirs.fileno()
+        folder = tempfile.mkdtemp(prefix="course-student-") if self.bwrap is None else None
+        with theirs, _call_filter() as calls:
+            line = theirs.fileno()
             process = subprocess.Popen(
-                self._command(fd),
-                env=self._environment(),
-                cwd=self.library,
-                pass_fds=(fd,),
+                self._command(line, calls),
+                env=self._environment(folder),
+                cwd=folder or "/",
+                pass_fds=(line,) if calls is None else (line, calls),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        return Watched(process, ours)
+        return Watched(process, ours, folder)
 
-    def _command(self, fd: int) -> list[str]:
-        python = [sys.executable, "-s", "-P", "-m", "course_utils.grading.runner", str(fd)]
-        return python if self.bwrap is None else [self.bwrap, *self._walls(), "--", *python]
+    def _command(self, line: int, calls: int | None) -> list[str]:
+        python = [sys.executable, "-s", "-P", "-m", "course_utils.grading.runner", str(line)]
+        if self.bwrap is None:
+            return python
+        refused = [] if calls is None else ["--seccomp", str(calls)]
+        return [self.bwrap, *self._walls(), *refused, "--", *python]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, folder: str | None) -> dict[str, str]:
         library = str(self.library) if self.bwrap is None else "/library"
-        home = str(self.library) if self.bwrap is None else "/home/student"
-        plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": home, "PYTHONPATH": library}
+        plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder or "/home/student", "PYTHONPATH": library}
         return plain | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
 
     def _walls(self) -> list[str]:
@@ -79,26 +92,72 @@ class Sandbox:
                 walls += ["--symlink", os.readlink(folder), folder]
             elif Path(folder).is_dir():
                 walls += ["--ro-bind", folder, folder]
-        walls += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache", "--proc", "/proc", "--dev", "/dev"]
-        for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)):
-            if not Path(prefix).is_relative_to("/usr"):
-                walls += ["--ro-bind", prefix, prefix]
-        installed = Path(sysconfig.get_path("purelib"), "course_utils")
-        if installed.is_dir():  # the whole library, which would answer the exercise
-            walls += ["--tmpfs", str(installed), "--remount-ro", str(installed)]
+        walls += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+        # The kernel's settings are files that belong to root, also where root has no rights left: bound read-only.
+        walls += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+        # Memory mapped from /dev/zero belongs to no process, so no watch would count it.
+        walls += ["--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero"]
+        for path in _python():
+            walls += ["--ro-bind", str(path), str(path)]
+        for hidden in map(str, _to_hide()):
+            walls += ["--tmpfs", hidden, "--remount-ro", hidden]
         for folder in ("/dev/shm", "/tmp", "/home/student"):
             walls += ["--size", str(MOST_FILES), "--tmpfs", folder]
         walls += ["--ro-bind", str(self.library), "/library", "--remount-ro", "/dev", "--remount-ro", "/"]
         return [*walls, "--chdir", "/home/student"]
 
 
-class Watched:
-    """A running process of a student with its line, and a watch that ends it when it takes too much."""
+@contextmanager
+def _call_filter() -> Iterator[int | None]:
+    """An open file that gives the filter of system calls; None on machines for which there is none."""
+    found = call_filter()
+    if found is None:
+        yield None
+        return
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, found)  # smaller than what a pipe holds
+        os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)
 
-    def __init__(self, process: "subprocess.Popen[bytes]", line: socket.socket) -> None:
-        self.process, self.line = process, line
+
+def _python() -> list[Path]:
+    """Of this interpreter and its virtual environment what it needs to run, and nothing else that lies beside it."""
+    prefixes = [Path(prefix) for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)) if not _in_usr(Path(prefix))]
+    parts = [prefix / name for prefix in prefixes for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
+    return [path for path in parts if path.exists()]
+
+
+def _in_usr(path: Path) -> bool:
+    return path.is_relative_to("/usr")
+
+
+def _to_hide() -> list[Path]:
+    """Folders inside those that are shown with the whole library in them, which would answer the exercise."""
+    project = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else PACKAGE
+    places = [Path(sysconfig.get_path(kind), "course_utils") for kind in ("purelib", "platlib")]
+    shown = [Path("/usr"), *_python()]
+    return [
+        place
+        for place in dict.fromkeys((project, *places))
+        if place.is_dir() and any(place.is_relative_to(folder) for folder in shown)
+    ]
+
+
+class Watched:
+    """A running process of a student with its line, and a watch that ends it when it takes too much.
+
+    `folder`: a temporary one of its own on the disk, where it has no walls; it is removed with the process.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", line: socket.socket, folder: str | None = None) -> None:
+        self.process, self.line, self.folder = process, line, folder
         self.ended_for = ""  # why the watch has ended it
         self.peak = 0  # the most memory that was seen, in bytes
+        # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
+        self._seen = {psutil.Process(process.pid)}
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
@@ -106,43 +165,59 @@ class Watched:
     def stop(self) -> None:
         """End the process and all that it has started."""
         self._over.set()
-        self._kill()
-        self.process.wait()
         self._watch.join()
+        self._kill()
         self.line.close()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _look(self) -> None:
         while not self._over.wait(GLANCE) and self.process.poll() is None:
-            family = _family(self.process.pid)
-            memory = sum(map(_memory, family))
+            family = self._family()
+            memory = sum(_asked(member, lambda p: p.memory_info().rss) for member in family)
             self.peak = max(self.peak, memory)
             if len(family) > MOST_PROCESSES:
                 self.ended_for = f"it started more than {MOST_PROCESSES} processes"
             elif memory > MOST_MEMORY:
                 self.ended_for = f"it took more than {MOST_MEMORY / 1e9:g} GB of memory"
+            elif sum(_asked(member, psutil.Process.num_threads) for member in family) > MOST_THREADS:
+                self.ended_for = f"it started more than {MOST_THREADS} threads"
             if self.ended_for:
                 self._kill()
                 return
 
+    def _family(self) -> set[psutil.Process]:
+        """All processes that the student's has started and that still run; also those whose parent has ended."""
+        found: set[psutil.Process] = set()
+        for member in self._seen:
+            if member not in found and member.is_running():
+                found |= {member, *_descendants(member)}
+        self._seen |= found
+        return found
+
     def _kill(self) -> None:
-        """With the process that bubblewrap started, everything in its namespace ends; without, the family is ended."""
-        for member in reversed(_family(self.process.pid)):
-            try:
-                member.kill()
-            except psutil.NoSuchProcess:
-                continue
+        """End the whole family: what is stopped first cannot start others meanwhile."""
+        stopped: set[psutil.Process] = set()
+        while new := self._family() - stopped:
+            for member in new:
+                _asked(member, psutil.Process.suspend)
+            stopped |= new
+        for member in stopped:
+            _asked(member, psutil.Process.kill)
+        self.process.wait()
+        psutil.wait_procs(stopped, timeout=GRACE)
 
 
-def _family(pid: int) -> list[psutil.Process]:
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
+        return list(process.children(recursive=True))
     except psutil.NoSuchProcess:
         return []
 
 
-def _memory(process: psutil.Process) -> int:
+def _asked(process: psutil.Process, question: Callable[[psutil.Process], Any]) -> int:
+    """What a process says; 0 if it has ended."""
     try:
-        return int(process.memory_info().rss)
+        return int(question(process) or 0)
     except psutil.Error:
         return 0
