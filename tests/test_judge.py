@@ -1,5 +1,6 @@
 """What the judge of the exercises takes for an answer."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,3 +35,23 @@ def test_a_number_may_not_come_as_a_list() -> None:
 
 def test_no_numbers_at_all_may_come_as_an_empty_list() -> None:
     assert difference([], torch.zeros(0), 1e-4) == ""
+
+
+@pytest.mark.parametrize(
+    ("got", "said"),
+    [
+        (torch.tensor(True), ""),
+        (np.array([True]), ""),
+        (1, "It returns 1, and True is right."),
+        (torch.tensor([True, True]), "It returns a tensor of shape (2,), and True is right."),
+        (torch.zeros(0), "It returns a tensor of shape (0,), and True is right."),
+        ("yes", "It returns 'yes', and True is right."),
+    ],
+    ids=repr,
+)
+def test_yes_or_no_may_come_as_one_entry_and_as_nothing_else(got: object, said: str) -> None:
+    assert difference(got, True, 1e-4) == said
+
+
+def test_a_tensor_where_a_word_is_asked_for_is_wrong() -> None:
+    assert difference(torch.zeros(2), "rows", 1e-4) == "It returns a tensor of shape (2,), and 'rows' is right."

@@ -125,17 +125,16 @@ def difference(got: Any, expected: Any, tolerance: float) -> str:
     if isinstance(expected, (tuple, list)):
         return _sequence(got, expected, tolerance)
     if isinstance(expected, bool):
-        single = getattr(got, "item", lambda: got)() if getattr(got, "size", None) != 0 else got
-        return (
-            "" if isinstance(single, bool) and single == expected else f"It returns {got!r}, and {expected} is right."
-        )
+        single = got.item() if _entries(got) == 1 else got
+        return "" if single is expected else f"It returns {_kind(single)}, and {expected} is right."
     if isinstance(expected, (int, float)):
         return _tensor(got, torch.tensor(float(expected), dtype=torch.float64), tolerance)
     if isinstance(expected, np.ndarray):
         expected = torch.from_numpy(expected)
     if isinstance(expected, Tensor):
         return _tensor(got, expected, tolerance)
-    return "" if got == expected else f"It returns {got!r}, and {expected!r} is right."
+    same = isinstance(got, type(expected)) and got == expected
+    return "" if same else f"It returns {_kind(got)}, and {expected!r} is right."
 
 
 def _sequence(got: Any, expected: Sequence[Any], tolerance: float) -> str:
@@ -178,8 +177,17 @@ def _listed(got: Any) -> Any:
         return got
 
 
+def _entries(value: Any) -> int:
+    """Of how many entries a tensor or an array is made; 0 for anything else."""
+    if isinstance(value, Tensor):
+        return value.numel()
+    return value.size if isinstance(value, (np.ndarray, np.generic)) else 0
+
+
 def _kind(value: Any) -> str:
     """What a value is, in a reader's words."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)[:200]
     if isinstance(value, Tensor):
         return f"a tensor of shape {tuple(value.shape)}"
     name = type(value).__name__

@@ -1,5 +1,6 @@
 """A student's notebook at work: its cells run in a process of their own, its functions called case by case."""
 
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from typing import Any
 
 from course_utils.exercises.judge import Outcome
 from course_utils.exercises.task import Case
-from course_utils.grading.exchange import ExchangeError, packed, receive, send, unpacked
+from course_utils.grading.exchange import ExchangeError, clean, packed, receive, send, unpacked
 from course_utils.grading.sandbox import Sandbox, Watched
 
 __all__ = ["Attempt", "Limits"]
@@ -101,14 +102,18 @@ class Attempt:
         if by_the_clock <= 0:
             return self._ended(f"the time for a whole submission, {self.limits.total:g} s, is over")
         try:
-            send(self._process.line, message | {"seconds": seconds}, within=by_the_clock)
+            # Whoever writes an answer before the question has come cannot know its ticket.
+            ticket = secrets.token_hex(8)
+            send(self._process.line, message | {"seconds": seconds, "ticket": ticket}, within=by_the_clock)
             answer = receive(self._process.line, within=by_the_clock)
+            if answer.get("ticket") != ticket:
+                raise ExchangeError("what came back answers another question")
             value, error, changed = unpacked(answer.get("value")), answer.get("error"), answer.get("changed")
         except TimeoutError:
             return self._ended(f"it did not end within {seconds:g} s")
         except ExchangeError as problem:
             return self._ended("the process ended" if "has gone" in str(problem) else str(problem))
-        return Outcome(value, error[:2000] if isinstance(error, str) else "", changed=changed is True)
+        return Outcome(value, clean(error) if isinstance(error, str) else "", changed=changed is True)
 
     def _ended(self, reason: str) -> str:
         if self._end - time.monotonic() <= 0:

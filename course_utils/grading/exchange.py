@@ -49,7 +49,7 @@ def packed(value: Any, depth: int = 0) -> Any:
         value = float(value)
         return value if math.isfinite(value) else {"float": str(value)}
     if isinstance(value, str):
-        return str(value[:MOST_TEXT])
+        return clean(value)
     if isinstance(value, Tensor):
         return _tensor(value)
     if isinstance(value, np.generic | np.ndarray):
@@ -60,6 +60,11 @@ def packed(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
         return {"dict": {key: packed(inner, depth + 1) for key, inner in value.items()}}
     return {"unknown": type(value).__name__[:MOST_TEXT]}
+
+
+def clean(text: str) -> str:
+    """At most `MOST_TEXT` letters of a text, without half letters (surrogates), which no file could be written with."""
+    return str(text[:MOST_TEXT]).encode("utf-8", "replace").decode()
 
 
 def _tensor(x: Tensor) -> Any:
@@ -79,26 +84,28 @@ def _array(x: "np.generic | np.ndarray[Any, Any]") -> Any:
     return {"array": inner["tensor"]} if "tensor" in inner else inner
 
 
-def unpacked(value: Any) -> Any:
+def unpacked(value: Any, depth: int = 0) -> Any:
     """The value of what `packed` has made; ExchangeError for what it cannot have made.
 
     >>> unpacked(packed((torch.tensor([1.0, 2.0]), {"a": [True, 3]})))
     (tensor([1., 2.]), {'a': [True, 3]})
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**63):
         return value
-    if not isinstance(value, dict) or len(value) != 1:
+    if isinstance(value, str):
+        return clean(value)
+    if not isinstance(value, dict) or len(value) != 1 or depth > MOST_DEPTH:
         raise ExchangeError("what came back is no value")
     ((kind, inner),) = value.items()
     match kind, inner:
         case "float", "nan" | "inf" | "-inf":
             return float(inner)
         case "list", list():
-            return [unpacked(entry) for entry in inner]
+            return [unpacked(entry, depth + 1) for entry in inner]
         case "tuple", list():
-            return tuple(unpacked(entry) for entry in inner)
+            return tuple(unpacked(entry, depth + 1) for entry in inner)
         case "dict", dict():
-            return {key: unpacked(entry) for key, entry in inner.items()}
+            return {clean(key): unpacked(entry, depth + 1) for key, entry in inner.items()}
         case "tensor", [str(name), list(shape), str(data)]:
             return _as_tensor(name, shape, data)
         case "array", [str(name), list(shape), str(data)] if name != "bfloat16":
@@ -109,7 +116,7 @@ def unpacked(value: Any) -> Any:
 
 
 def _as_tensor(name: str, shape: list[Any], data: str) -> Tensor:
-    if name not in DTYPES or not all(type(n) is int and n >= 0 for n in shape) or len(shape) > MOST_DEPTH:
+    if name not in DTYPES or len(shape) > MOST_DEPTH or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
         raise ExchangeError("what came back is no tensor")
     try:
         raw = base64.b64decode(data, validate=True)
@@ -119,19 +126,23 @@ def _as_tensor(name: str, shape: list[Any], data: str) -> Tensor:
         raise ExchangeError("what came back is no tensor: its bytes do not fit its shape")
     if name == "bool" and set(raw) - {0, 1}:
         raise ExchangeError("what came back is no tensor: a truth value is neither 0 nor 1")
+    if math.prod(n for n in shape if n) * DTYPES[name].itemsize >= 2**63:
+        raise ExchangeError("what came back is no tensor: an empty one whose other dimensions are too large")
     if not raw:
         return torch.zeros(shape, dtype=DTYPES[name])
     return torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(DTYPES[name]).reshape(shape)
 
 
 def send(line: socket.socket, message: dict[str, Any], *, within: float | None = None) -> None:
-    """Write one message, in `within` seconds."""
+    """Write one message; TimeoutError if it is not taken in `within` seconds."""
     data = json.dumps(message).encode()
     if len(data) > MOST_BYTES:
         raise ExchangeError(f"a message of {len(data):,} bytes, and {MOST_BYTES:,} are allowed")
     line.settimeout(within)
     try:
         line.sendall(len(data).to_bytes(4, "big") + data)
+    except TimeoutError:
+        raise
     except OSError as problem:
         raise ExchangeError("the process has gone") from problem
 
@@ -154,7 +165,10 @@ def receive(line: socket.socket, *, within: float | None = None) -> dict[str, An
 def _read(line: socket.socket, size: int, end: float | None) -> bytes:
     parts = []
     while size:
-        line.settimeout(None if end is None else max(end - time.monotonic(), 1e-3))
+        left = None if end is None else end - time.monotonic()
+        if left is not None and left <= 0:  # also for a sender who gives a byte now and then
+            raise TimeoutError
+        line.settimeout(left)
         try:
             part = line.recv(min(size, 1 << 16))
         except TimeoutError:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["write_feedback", "write_written"]
 
+# Longer ones appear as they were typed: parsers may take minutes for some texts, and end with the whole class for a
+# formula that is nested some thousand times.
+MOST_PROSE = 6_000  # letters
+MOST_FORMULA = 500
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
@@ -90,7 +94,11 @@ def prose(text: str) -> str:
     '<p>a <em>b</em> &lt;script&gt;</p>\\n'
     """
     try:
+        if len(text) > MOST_PROSE:
+            raise ValueError("too long to be read as Markdown")
         marked, formulas = split_formulas(text)
+        if any(len(formula) > MOST_FORMULA for formula, _ in formulas):
+            raise ValueError("too long to be read as a formula")
         return join_formulas(str(mistune.create_markdown(escape=True)(marked)), formulas)
     except Exception:  # a text that no parser expects must not stop the class
         return f"<p class='words'>{escape(text)}</p>"
@@ -124,4 +132,4 @@ def write_written(results: "Iterable[Result]", keys: "dict[str, AnswerKey]", out
 
 def _page(path: Path, title: str, body: str) -> None:
     with written_atomically(path) as file:
-        file.write(PAGE.format(title=escape(title), body=body).encode())
+        file.write(PAGE.format(title=escape(title), body=body).encode("utf-8", "replace"))

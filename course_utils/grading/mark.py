@@ -12,9 +12,9 @@ from typing import Any
 
 from course_utils.exercises import load_exercise
 from course_utils.exercises.check import Checked
-from course_utils.exercises.judge import Verdict, judge
+from course_utils.exercises.judge import Outcome, Verdict, judge, wrong
 from course_utils.exercises.task import Case, Task
-from course_utils.exercises.teacher import Teacher, teacher_from
+from course_utils.exercises.teacher import teacher_from
 from course_utils.grading.attempt import Attempt, Limits
 from course_utils.grading.library import without
 from course_utils.grading.notebook import Notebook, read_notebook
@@ -76,7 +76,11 @@ def mark(job: Job) -> dict[str, Any]:
     teacher = teacher_from(job.key.teacher, job.key.exercise)
     cells = [("the first cell", job.key.setup), *job.notebook.cells]
     with Attempt(_sandbox(exercise.hides), cells, job.limits) as attempt:
-        tasks = [_task(attempt, exercise.name, task, teacher) for task in exercise.tasks]
+        # The open cases of all tasks come first: words about them reach the student, and a process that had seen the
+        # hidden ones could put them into its results and its errors.
+        open_ones = [_verdict(attempt, task, task.cases(0)) for task in exercise.tasks]
+        hidden = [_verdict(attempt, task, teacher.hidden(task)) for task in exercise.tasks]
+    tasks = [_task(*one) for one in zip(exercise.tasks, open_ones, hidden, strict=True)]
     return {
         "tasks": tasks,
         "written": {"of": exercise.written.points, "text": job.notebook.text(f"{exercise.name}-written")[:20_000]},
@@ -88,13 +92,17 @@ def mark(job: Job) -> dict[str, Any]:
     }
 
 
-def _task(attempt: Attempt, exercise: str, task: Task, teacher: Teacher) -> dict[str, Any]:
+def _verdict(attempt: Attempt, task: Task, cases: Sequence[Case]) -> Verdict:
+    """What the judge says; a result that he cannot judge is none, and stops nobody else's grading."""
+    try:
+        return judge(task, lambda case: attempt.call(task.name, case), cases)
+    except Exception as problem:
+        lost = Outcome(lost=f"what it returns could not be judged ({type(problem).__name__})")
+        return Verdict(0, len(cases), 0, wrong(lost, None, 0), case=cases[0], outcome=lost)
+
+
+def _task(task: Task, open_ones: Verdict, hidden: Verdict) -> dict[str, Any]:
     """How a task went. Points come from the hidden cases, words only from the open ones."""
-
-    def call(case: Case) -> Any:
-        return attempt.call(task.name, case)
-
-    hidden, open_ones = judge(task, call, teacher.hidden(task)), judge(task, call, task.cases(0))
     words = Checked(task, open_ones).lines
     if open_ones.right and not hidden.right:
         words = [*words, _unseen(hidden)]

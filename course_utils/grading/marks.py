@@ -79,7 +79,7 @@ def table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     writer.writerow(columns)
     writer.writerows([safe(value) for value in row] for row in rows)
     with written_atomically(path) as file:
-        file.write(text.getvalue().encode("utf-8-sig"))
+        file.write(text.getvalue().encode("utf-8-sig", "replace"))
 
 
 def safe(value: object) -> object:

@@ -70,18 +70,23 @@ def _source(cell: Any) -> str:
     source = cell.get("source", "") if isinstance(cell, dict) else ""
     if isinstance(source, list):
         source = "".join(part for part in source if isinstance(part, str))
-    return source if isinstance(source, str) else ""
+    return _whole(source) if isinstance(source, str) else ""
 
 
 def _name(cell: Any) -> str:
     found: Any = cell
     for key in ("metadata", "nbgrader", "grade_id"):
         found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, str) else ""
+    return _whole(found) if isinstance(found, str) else ""
 
 
 def _student(document: dict[str, Any]) -> str:
     found: Any = document
     for key in ("metadata", "course", "student"):
         found = found.get(key) if isinstance(found, dict) else None
-    return found[:80] if isinstance(found, str) else ""
+    return _whole(found[:80]) if isinstance(found, str) else ""
+
+
+def _whole(text: str) -> str:
+    """Half letters (surrogates, which JSON can spell) become question marks: no file could be written with them."""
+    return text.encode("utf-8", "replace").decode()

@@ -14,7 +14,7 @@ import sys
 from types import FrameType, ModuleType
 from typing import Any
 
-from course_utils.grading.exchange import packed, receive, send, unpacked
+from course_utils.grading.exchange import ExchangeError, packed, receive, send, unpacked
 from course_utils.grading.magics import parsed
 
 LIMITS = {  # what one process may take; once set, it cannot raise them
@@ -69,7 +69,15 @@ def main() -> None:
             answer = {"error": told(problem)}
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
+        reply(line, answer | {"ticket": message["ticket"]})
+
+
+def reply(line: socket.socket, answer: dict[str, Any]) -> None:
+    """Send an answer, or say that it is too large to be sent."""
+    try:
         send(line, answer)
+    except ExchangeError as problem:
+        send(line, {"error": f"ValueError: what it returns is too large: {problem}", "ticket": answer["ticket"]})
 
 
 def _late(_signal: int, _frame: FrameType | None) -> None:
