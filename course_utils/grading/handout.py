@@ -73,7 +73,9 @@ def hand_out(
     _check_place(course, folder)
     new = not _files(folder)
     if not new and current_branch(folder) != branch:
-XX    address = repo or _origin(folder)
+        now = current_branch(folder)
+        raise HandoutError(f"{folder} is on the branch {now}; check out {branch}, or name {now} by --branch")
+    address = repo or _origin(folder)
     secrets = secrets_of(course)
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "course"
