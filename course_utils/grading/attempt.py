@@ -42,6 +42,7 @@ class Attempt:
     limits: Limits = field(default_factory=Limits)
     notes: list[str] = field(default_factory=list)
     peak: int = 0
+    seconds: float = 0.0
     given_up: str = ""
 
     def __post_init__(self) -> None:
@@ -127,4 +128,5 @@ class Attempt:
         if self._process is not None:
             self._process.stop()
             self.peak = max(self.peak, self._process.peak)
+            self.seconds += self._process.seconds
             self._process = None

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -128,15 +128,18 @@ def _marked(waiting: dict[str, Job], jobs: int | None, scheduler: str | None) ->
         yield from parallel(joblib.delayed(_with_key)(key, job) for key, job in waiting.items())
 
 
-def _workers(scheduler: str | None) -> AbstractContextManager[Any]:
+@contextmanager
+def _workers(scheduler: str | None) -> Iterator[None]:
+    """Where the work is done: here, or on the machines of a Dask cluster by joblib's own backend."""
     if scheduler is None:
-        return nullcontext()
+        yield
+        return
     try:
         from distributed import Client
     except ImportError as problem:
         raise ValueError("a Dask cluster needs `pip install 'course-utils[cluster]'`") from problem
-    Client(scheduler)
-    return joblib.parallel_config(backend="dask")
+    with Client(scheduler) as client, joblib.parallel_config(backend="dask", client=client):
+        yield
 
 
 def _with_key(key: str, job: Job) -> tuple[str, dict[str, Any]]:

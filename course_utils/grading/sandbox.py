@@ -156,6 +156,7 @@ class Watched:
         self.process, self.line, self.folder = process, line, folder
         self.ended_for = ""  # why the watch has ended it
         self.peak = 0  # the most memory that was seen, in bytes
+        self.seconds = 0.0  # of processor time
         # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
         self._seen = {psutil.Process(process.pid)}
         self._over = threading.Event()
@@ -166,6 +167,7 @@ class Watched:
         """End the process and all that it has started."""
         self._over.set()
         self._watch.join()
+        self._measure(self._family())
         self._kill()
         self.line.close()
         if self.folder is not None:
@@ -174,8 +176,7 @@ class Watched:
     def _look(self) -> None:
         while not self._over.wait(GLANCE) and self.process.poll() is None:
             family = self._family()
-            memory = sum(_asked(member, lambda p: p.memory_info().rss) for member in family)
-            self.peak = max(self.peak, memory)
+            memory = self._measure(family)
             if len(family) > MOST_PROCESSES:
                 self.ended_for = f"it started more than {MOST_PROCESSES} processes"
             elif memory > MOST_MEMORY:
@@ -185,6 +186,14 @@ class Watched:
             if self.ended_for:
                 self._kill()
                 return
+
+    def _measure(self, family: set[psutil.Process]) -> int:
+        """Note the processor time so far and the memory now, which is returned."""
+        milliseconds = sum(_asked(member, lambda p: 1000 * sum(p.cpu_times()[:4])) for member in family)
+        self.seconds = max(self.seconds, milliseconds / 1000)
+        memory = sum(_asked(member, lambda p: p.memory_info().rss) for member in family)
+        self.peak = max(self.peak, memory)
+        return memory
 
     def _family(self) -> set[psutil.Process]:
         """All processes that the student's has started and that still run; also those whose parent has ended."""

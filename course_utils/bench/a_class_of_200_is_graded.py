@@ -1,0 +1,52 @@
+"""Claim: a class of 200, hostile and clumsy students included, is graded with no wrong mark in 8 s of one core each."""
+
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from course_utils.bench.timing import row
+from course_utils.grading.grade import grade
+from course_utils.grading.rehearsal import rehearsal
+from course_utils.grading.sandbox import bubblewrap
+
+__all__ = ["run"]
+
+STUDENTS = int(os.environ.get("COURSE_BENCH_STUDENTS", "200"))
+EXERCISE = "ex04"
+
+
+def run(device: str = "cpu") -> list[dict[str, Any]]:
+    """Make up a class, grade it by the function behind `course grade`, and compare with the marks that it must get."""
+    if bubblewrap() is None:
+        raise RuntimeError(
+            "hostile submissions run only in bubblewrap, which is not installed (apt install bubblewrap)"
+        )
+    exercises = Path(__file__).parents[2] / "notebooks" / "exercises"
+    students = rehearsal(exercises, EXERCISE, students=STUDENTS)
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Path(temporary, "class")
+        for one in students:
+            path = source / one.student / one.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(one.content)
+        began, used = time.monotonic(), time.process_time()
+        graded = grade(source, Path(temporary, "out"), folder=exercises)
+        clock, used = time.monotonic() - began, time.process_time() - used
+    records = [result.record for result in graded.results if result.record]
+    used += sum(record["processor"] for record in records)
+    found = {result.submission.student: result for result in graded.results}
+    wrong = sum(one.student not in found or abs(found[one.student].points - one.points) > 1e-9 for one in students)
+    peaks = [record["memory"] / 1e6 for record in records]
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    return [
+        row("rows, beside students", len(graded.results), len(students), "as many"),
+        row("wrong marks", wrong, None, "0"),
+        row("s of one core for each student", used / len(students), None, "<= 8, aim 4"),
+        row("s by the clock for each student", clock / len(students), None, ""),
+        row("MB of the largest student; those that take all are ended", max(peaks), None, "<= 2000"),
+        row("MB of the median student", sorted(peaks)[len(peaks) // 2], None, ""),
+        row("MB of the process that grades", own, None, ""),
+    ]
