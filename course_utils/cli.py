@@ -260,6 +260,57 @@ def handin(notebook: Path, name: str | None, out: Path | None) -> None:
         click.echo(written.earlier)
 
 
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--repo", default=None, help="Public address that DIR will be pushed to; by default its own origin.")
+@click.option("--branch", default="main", show_default=True, help="Branch of DIR.")
+@click.option("--overwrite", is_flag=True, help="Also what was changed in DIR by hand since the last handout.")
+def handout(folder: Path, repo: str | None, branch: str, overwrite: bool) -> None:
+    """Write what students get into DIR, a git repository of its own, ready to be pushed for Binder.
+
+    That is the course without what the lecturer alone has of the exercises. Run again, it updates DIR by one commit.
+    """
+    from course_utils.grading.handout import hand_out
+
+    try:
+        done = hand_out(course_folder(), folder, repo=repo, branch=branch, overwrite=overwrite)
+    except (ValueError, ModuleNotFoundError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{done.files} files, {done.size / 1e6:.1f} MB, with {', '.join(done.exercises) or 'no exercises'}")
+    click.echo(f"commit {done.commit[:10]} in {folder}" if done.commit else f"nothing has changed in {folder}")
+    for remark in done.remarks:
+        click.secho(remark, err=True, fg="yellow")
+    if done.link:
+        click.echo(f"push it with `git -C {folder} push origin {branch}`; then this link opens it:\n{done.link}")
+
+
+@main.command("new-exercise")
+@click.argument("name")
+def new_exercise(name: str) -> None:
+    """Begin the exercise NAME, such as ex10 for section 10, from templates; or add the cells of tasks that are new."""
+    from course_utils.grading.new_exercise import new_exercise, places
+
+    root = course_folder()
+    try:
+        done = new_exercise(root, name)
+    except (ValueError, SyntaxError) as error:
+        raise click.ClickException(str(error)) from error
+    module, teacher, notebook = (path.relative_to(root) for path in places(root, name))
+    for path in done.new:
+        click.echo(f"written: {path.relative_to(root)}")
+    for what, cells in (("added", done.added), ("brought up to date", done.changed)):
+        if cells:
+            click.echo(f"{what} in {notebook}: {', '.join(cells)}")
+    for sentence in done.lacking:
+        click.echo(f"to do: {sentence}")
+    click.echo(
+        f"\n1. Write the tasks in {module}, with their cases and mistakes.\n"
+        f"2. Write right and wrong answers in {teacher}.\n"
+        f"3. Run `course new-exercise {name}` again, and write the sentences and the solutions in {notebook}.\n"
+        f"4. Run `python -m pytest tests/test_exercises.py -k {name}`, then `course map`, and add the files to git."
+    )
+
+
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
     """The notebooks that are named, and those in folders that are named."""
     return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]
