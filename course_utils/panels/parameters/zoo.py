@@ -2,6 +2,7 @@
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from matplotlib.text import Text
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.parameters.labels import place_labels
-from course_utils.plots import COLOURS, FAINT, INK, move_limits
+from course_utils.plots import COLOURS, FAINT, INK, move_limits, write
 from course_utils.vision import import_torchvision
 
 __all__ = ["FAMILIES", "Network", "networks", "zoo"]
@@ -169,7 +170,8 @@ def drawing() -> Draw:
         squares = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, marker="s", label="8 bits", **look)
         ring = axes.scatter([], [], facecolors="none", edgecolors=COLOURS["orange"], lw=2.6, zorder=4)
         halo = [patheffects.withStroke(linewidth=3, foreground="white")]
-        texts = [axes.text(0, 0, "", fontsize=9.5, va="center", zorder=5, path_effects=halo) for _ in range(26)]
+        at: dict[str, Any] = {"transform": axes.transAxes, "path_effects": halo}
+        texts = [axes.text(0, 0, "", fontsize=9.5, va="center", zorder=5, **at) for _ in range(26)]
         axes.grid(color="#E9ECEF", lw=0.8)
         axes.set_axisbelow(True)
         axes.set_title(AXES["density"])
@@ -247,7 +249,7 @@ def label(axes: Axes, texts: list[Text], scene: Scene, best: list[Network]) -> N
         [(x, y) for x, y, _ in named],
         [radius for *_, radius in named],
         size=INSIDE,
-        dots=[dot(n) for n in scene.networks],
+        dots=[dot(n) for n in scene.networks] + points_between([dot(n) for n in best]),
     )
     placed = [(n, place) for n, place in zip(order, places, strict=True) if place is not None]
     for i, text in enumerate(texts):
@@ -255,8 +257,17 @@ def label(axes: Axes, texts: list[Text], scene: Scene, best: list[Network]) -> N
         if i < len(placed):
             network, place = placed[i]
             marked = network is scene.marked
-            text.set(text=network.name, position=place, transform=axes.transAxes)
-            text.set(color=INK["orange"] if marked else COLOURS["ink"], fontweight="bold" if marked else "normal")
+            write(text, text=network.name, position=place, color=INK["orange"] if marked else COLOURS["ink"])
+            write(text, fontweight="bold" if marked else "normal")
+
+
+def points_between(ends: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+    """Small dots along a line through `ends`, so that no name is put over it."""
+    found = []
+    for (x0, y0, _), (x1, y1, _) in pairwise(ends):
+        steps = max(1, round(math.hypot((x1 - x0) * INSIDE[0], (y1 - y0) * INSIDE[1]) / 6))
+        found += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, 3.0) for i in range(steps)]
+    return found
 
 
 def words(scene: Scene) -> str:
