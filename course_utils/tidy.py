@@ -29,7 +29,7 @@ def tidied(notebook: Notebook) -> Notebook:
     for cell in notebook["cells"]:
         cell = cell | {"metadata": {k: v for k, v in cell["metadata"].items() if k in KEPT_METADATA}}
         if cell["cell_type"] == "code":
-            outputs = [clean for output in cell["outputs"] if (clean := _output(output)) is not None]
+            outputs = _joined([clean for output in cell["outputs"] if (clean := _output(output)) is not None])
             count += 1
             number = count if cell["execution_count"] is not None else None
             for output in outputs:
@@ -59,6 +59,19 @@ def _output(output: dict[str, Any]) -> dict[str, Any] | None:
     if WIDGET_VIEW in output["data"] and set(data) <= {"text/plain"}:
         return None  # a widget without a picture of its own, such as a bar
     return output | {"data": data}
+
+
+def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The outputs, with what was printed in pieces, which differ from run to run, in one piece."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        before = joined[-1] if joined else output
+        if joined and output["output_type"] == before["output_type"] == "stream" and output["name"] == before["name"]:
+            lines = "".join((*before["text"], *output["text"])).splitlines(keepends=True)
+            joined[-1] = before | {"text": lines}
+        else:
+            joined.append(output)
+    return joined
 
 
 def problems(path: Path) -> list[str]:

@@ -49,6 +49,12 @@ def test_pictures_prints_and_captions_stay_and_the_rest_goes() -> None:
     }
 
 
+def test_what_was_printed_in_pieces_becomes_one() -> None:
+    pieces = [PRINTED | {"text": ["a\n", "b"]}, WARNING, PRINTED | {"text": " goes on\nc\n"}, PICTURE, PRINTED]
+    kept = tidied(notebook(code(*pieces)))["cells"][0]["outputs"]
+    assert kept == [PRINTED | {"text": ["a\n", "b goes on\n", "c\n"]}, PICTURE, PRINTED]
+
+
 def test_tidying_twice_changes_nothing_more_and_leaves_the_input_alone() -> None:
     before = notebook(code(PICTURE, BAR, execution={"a": 1}), language_info={"name": "python", "version": "3.12.1"})
     copy = json.loads(json.dumps(before))
