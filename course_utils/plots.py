@@ -1,5 +1,6 @@
 """The look of every picture: one palette, one style, and the few drawings that many panels share."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ COLOURS = {
     "grey": "#6B7280",
     "ink": "#1B1F24",
 }
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FAINT = "#8A939C"  # the lightest grey that still passes: lines to compare with, outlines of light areas
 INK = {"orange": "#AD4A00", "green": "#00745A", "blue": COLOURS["blue"]}  # for words, and under white digits: 4.5:1
 LINE_STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
@@ -67,13 +69,16 @@ def words_on(ground: Any) -> str:
 
 
 def number(value: float, form: str = ".2f") -> str:
-    """A number for a sentence: with a minus, which is no hyphen, and none before a zero.
+    """A number for a sentence: with a minus, which is no hyphen, none before a zero, and with powers of ten.
 
-    >>> number(-0.5), number(-0.001), number(12.5, ".3g")
-    ('−0.50', '0.00', '12.5')
+    >>> number(-0.5), number(-0.001), number(12.5, ".3g"), number(0.0000244, ".3g"), number(0.0, ".1e")
+    ('−0.50', '0.00', '12.5', '2.44 × 10⁻⁵', '0')
     """
-    text = f"{value:{form}}"
-    return f"{0.0:{form}}" if not any(digit in text for digit in "123456789") else text.replace("-", "−", 1)
+    digits, _, power = f"{value:{form}}".partition("e")
+    if not any(digit in digits for digit in "123456789"):
+        return "0" if power else f"{0.0:{form}}" if math.isfinite(value) else digits.replace("-", "−")
+    raised = f" × 10{str(int(power)).translate(RAISED)}" if power else ""
+    return digits.replace("-", "−", 1) + raised
 
 
 def style() -> dict[Any, Any]:

@@ -20,7 +20,7 @@ from course_utils.data import Dataset
 from course_utils.panels.applications.lesson import one_thread, picture_room
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, number
 
 __all__ = ["KINDS", "depth", "gradients"]
 
@@ -119,9 +119,8 @@ def scientific(value: float) -> str:
     """A number for a sentence, with a power of ten where it is very small or very large.
 
     >>> scientific(0.09), scientific(2.1e-13), scientific(3.4e8)
-    ('0.09', '2.1·10⁻¹³', '3.4·10⁸')
+    ('0.09', '2.1 × 10⁻¹³', '3.4 × 10⁸')
     """
     if value == 0 or 0.01 <= value < 1000:
         return f"{value:.2g}" if value < 100 else f"{value:.0f}"
-    digits, exponent = f"{value:.1e}".split("e")
-    return f"{digits}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return number(value, ".1e")

@@ -24,7 +24,7 @@ STEPS = 5000  # of the agent in a whole training
 LEARN_EVERY, BATCH = 2, 32
 RENEW_EVERY = 100  # steps between two copies into the target network
 LONGEST = 60  # steps of an episode, then it starts anew
-LOOK_EVERY = 150
+LOOK_EVERY = 200
 
 Epsilon = Callable[[float], Any]
 
@@ -88,7 +88,7 @@ def learn(
     seed: int = 0,
     steps: int = STEPS,
 ) -> Iterator[Lesson]:
-    """Deep Q-learning for so many steps; yields what is known at the start and after every 150 steps.
+    """Deep Q-learning for so many steps; yields what is known at the start and after every 200 steps.
 
     `epsilon`: from the share of the training that is over to the probability of a random action. `memory`: steps that
     are remembered. `anywhere`: episodes start on any floor cell, and not at S.

@@ -75,13 +75,13 @@ def draw(figure: Figure) -> Show:
     dots = []
     for ax, title in zip(axes, ("Stochastic rounding", "BinaryConnect"), strict=True):
         ax.contour(xx, yy, loss, levels=8, colors=FAINT, linewidths=0.7)
-        ax.plot(*BEST, "x", ms=10, mew=2.5, color=COLOURS["orange"], label="least loss")
+        (least,) = ax.plot(*BEST, "x", ms=10, mew=2.5, ls="", color=COLOURS["orange"], label="least loss")
         gx, gy = np.meshgrid(ticks, ticks)
         dots.append(ax.scatter(gx.ravel(), gy.ravel(), s=np.zeros(gx.size), c=np.ones(gx.size), cmap="Blues",
                                norm=LogNorm(1e-3, 1), edgecolors=COLOURS["blue"], linewidths=0.6))  # fmt: skip
         ax.set(xlim=(-EDGE - 0.1, EDGE + 0.1), ylim=(-EDGE - 0.1, EDGE + 0.1), aspect="equal", title=title)
         ax.set(xlabel="$w_1$", ylabel="$w_2$")
-    axes[0].legend(loc="lower left", fontsize=10)
+    figure.legend(handles=[least], loc="outside lower center", fontsize=10)  # beside the maps, not over a contour
 
     def show(walks: Walks) -> str:
         said = []

@@ -13,7 +13,7 @@ from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Slider, Toggle
 from course_utils.panels.distilling.teacher import teacher
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, FAINT
+from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["softened"]
 
@@ -115,7 +115,7 @@ def drawing(data: Dataset) -> Draw:
 def words(answer: Answer) -> str:
     """The three most likely classes."""
     order = np.argsort(-answer.soft)[:3]
-    likely = ", ".join(f"{i} with {answer.soft[i]:.2g}" for i in order)
+    likely = ", ".join(f"{i} with {number(answer.soft[i], '.2g')}" for i in order)
     entropy = float(-(answer.soft * np.log2(np.maximum(answer.soft, 1e-12))).sum())
     return (
         f"An input with label {answer.label}. At T = {answer.temperature:g} the teacher says {likely}; its answer "

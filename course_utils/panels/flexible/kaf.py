@@ -163,4 +163,4 @@ def words(basis: Basis) -> str:
         return said
     inside = np.abs(S.numpy()) <= BOUNDARY
     error = np.abs(basis.value - basis.target)[inside].max()
-    return f"{said} From −3 to 3 the KAF is at most {error:.2g} away from the function."
+    return f"{said} From −3 to 3 the KAF is at most {number(error, '.2g')} away from the function."

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from course_utils.panels.controls import Choice, Slider, Text
 from course_utils.panels.engine import Panel, Show
-from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, write
+from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, number, write
 from course_utils.quantize import FixedPoint
 
 __all__ = ["Stored", "one_number", "store"]
@@ -99,8 +99,8 @@ def draw(figure: Figure) -> Show:
     for box in boxes:
         above.add_patch(box)
     names = [above.text(0, -0.35, "", ha="center", va="center", fontsize=10, fontweight="bold") for _ in range(3)]
-    for number, name in enumerate(FLOATS):
-        below.plot(SIZES, store("1", name).spacing, linestyle=LINE_STYLES[number + 1], color=FAINT, lw=1.4, label=name)
+    for name, dashes in zip(FLOATS, LINE_STYLES[1:], strict=False):
+        below.plot(SIZES, store("1", name).spacing, linestyle=dashes, color=FAINT, lw=1.4, label=name)
     (line,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
     (here,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
     below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))
@@ -148,13 +148,14 @@ def words(stored: Stored) -> str:
     """What is kept of the number."""
     error = abs(stored.value - stored.asked)
     if math.isinf(stored.value) and not math.isinf(stored.asked):
-        lost = f"{stored.asked:g} is too large for it"
+        lost = f"{number(stored.asked, 'g')} is too large for it"
     elif stored.value == stored.asked:
         lost = "exactly the number that was asked for"
     elif stored.value == 0:
         lost = "the number is too small for it and is lost"
     else:
         share = error / abs(stored.asked)
-        lost = f"off by {error:.3g}, " + (f"{share:.2%} of it" if share >= 1e-4 else f"one part in {1 / share:,.0f}")
-    kept = f"{stored.asked:.9g} is kept as {stored.value:.9g}: {lost}"
+        part = f"{share:.2%} of it" if share >= 1e-4 else f"one part in {1 / share:,.0f}"
+        lost = f"off by {number(error, '.3g')}, {part}"
+    kept = f"{number(stored.asked, '.9g')} is kept as {number(stored.value, '.9g')}: {lost}"
     return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {kept}."

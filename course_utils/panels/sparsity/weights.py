@@ -12,7 +12,7 @@ from course_utils.data import Dataset
 from course_utils.panels.controls import Choice, Control, Slider
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.sparsity.path import KINDS, LambdaPath, Look, lambda_path
-from course_utils.plots import COLOURS, FAINT, weight_map, write
+from course_utils.plots import COLOURS, FAINT, number, weight_map, write
 
 __all__ = ["group_lasso", "lam_slider", "threshold_slider"]
 
@@ -52,10 +52,11 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
     options = ({OWN: "own"} if own else {}) | KINDS
     ratios = path.plan.ratios
     middle = ratios[len(ratios) // 2]
+    where = "in the mixtures, not in your step" if own else "in the mixtures"
     controls: list[Control] = [
         Choice(name="kind", label="Penalty", options=options, value="own" if own else "group"),
         lam_slider(path),
-        Slider(name="l1_ratio", label="l1_ratio, in the mixtures", values=ratios, value=middle),
+        Slider(name="l1_ratio", label=f"l1_ratio, {where}", values=ratios, value=middle),
         threshold_slider(),
     ]
 
@@ -109,7 +110,8 @@ def words(path: LambdaPath, state: State) -> str:
         f"{look.zeros[i]:.0%} of all weights zero; inputs and hidden neurons left: {alive}."
     )
     if state.difference is not None:
-        said += f" Largest difference to the networks of prox_group: {state.difference:.2g}."
+        said += f" Largest difference to the networks of prox_group: {number(state.difference, '.2g')}. An l1_ratio"
+        said += " has no part in your step."
     return said
 
 

@@ -14,7 +14,7 @@ from course_utils.panels.classroom import classroom, trained
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Panel, Show
 from course_utils.panels.precision.levels import accuracy_with
-from course_utils.plots import COLOURS, Histogram, move_limits
+from course_utils.plots import COLOURS, Histogram, move_limits, number
 from course_utils.prune import magnitude_mask
 
 __all__ = ["codebook"]
@@ -114,9 +114,9 @@ def draw(figure: Figure) -> Show:
         empty = int((moving.counts == 0).sum())
         return (
             f"After {STEPS[moving.at]} steps {k} centroids, bits for each weight: {k.bit_length() - 1}; squared error "
-            f"{moving.error:.2e}, {moving.error / max(moving.best_error, 1e-30):.2f} times the least possible; "
-            f"{empty} centroids without a weight. With every layer shared so, {moving.accuracy:.1%} are right "
-            f"(pruned alone {moving.whole:.1%})."
+            f"{number(moving.error, '.2e')}, {moving.error / max(moving.best_error, 1e-30):.2f} times the least "
+            f"possible; {empty} centroids without a weight. With every layer shared so, {moving.accuracy:.1%} are "
+            f"right (pruned alone {moving.whole:.1%})."
         )
 
     return show
