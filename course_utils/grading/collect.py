@@ -24,13 +24,19 @@ __all__ = ["Submission", "collect"]
 
 MOST_BYTES = 20_000_000  # of one file
 MOST_IN_ALL = 4_000_000_000  # unpacked from zip files, over all students
-MOST_FILES = 20_000
+MOST_FILES = 20_000  # in one zip file
+# What one zip file may unpack to, with all that lie in it: so much, and in proportion to its own size. Notebooks shrink
+# to a fifth or so, a bomb to a thousandth.
+FREE_BYTES, BYTES_PER_BYTE = 100_000_000, 10
+FREE_FILES, BYTES_PER_FILE = 2_000, 500
 MOST_DEPTH = 4  # of zip files in zip files
 JUNK = re.compile(r"(^|/)(__MACOSX|\.ipynb_checkpoints|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
 MOODLE = re.compile(r"^(?P<student>.+?)_assignsubmission_")
 CANVAS = re.compile(r"^(?P<student>[^\W_]+)_(?:LATE_)?(?P<id>\d+)_\d+_")
 HANDED_IN = re.compile(r"^(?P<exercise>ex\d\d)_(?P<student>.+)$")
 NOBODY = "nobody"
+LONGEST_PATH = 1_000  # letters, in a zip file
+LONGEST_NAME = 160  # bytes: a file system takes some 255, with what is added before and after
 EXERCISE = re.compile(r"(?i)(?<![a-z0-9])ex[-_ ]?(\d\d)(?!\d)")
 
 
@@ -45,7 +51,34 @@ class Entry:
 
     @property
     def path(self) -> str:
-        return "/".join(self.parts)
+        """For people; letters that no file could be written with become question marks."""
+        return "/".join(self.parts).encode("utf-8", "replace").decode()
+
+
+class Allowance:
+    """What may still be unpacked of a zip file, and of the one in which it lies."""
+
+    def __init__(self, size: int, files: int, outer: "Allowance | None" = None) -> None:
+        self.size, self.files, self.outer = size, files, outer
+
+    def within(self, packed: int) -> "Allowance":
+        """That of a zip file of `packed` bytes, taken from this one too."""
+        return Allowance(FREE_BYTES + BYTES_PER_BYTE * packed, FREE_FILES + packed // BYTES_PER_FILE, self)
+
+    @property
+    def bytes_left(self) -> int:
+        """The most that a file may have."""
+        return self.size if self.outer is None else min(self.size, self.outer.bytes_left)
+
+    def take(self, size: int, files: int) -> str:
+        """Count what is unpacked; says what is too much."""
+        self.size -= size
+        self.files -= files
+        if self.files < 0:
+            return "was not opened: the zip file and those in it hold too many files for their size"
+        if self.size < 0:
+            return "was not unpacked: the zip file and those in it hold too many bytes for their size"
+        return self.outer.take(size, files) if self.outer else ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +141,7 @@ def _apart(raw: Sequence[str]) -> dict[str, str]:
 
 
 def _entries(source: Path) -> Iterator[Entry]:
-    left = [MOST_IN_ALL]
+    left = Allowance(MOST_IN_ALL, MOST_IN_ALL // BYTES_PER_FILE)
     if source.is_file():
         yield from _opened(Entry((), source.read_bytes(), time=source.stat().st_mtime), 0, left)
         return
@@ -122,25 +155,37 @@ def _entries(source: Path) -> Iterator[Entry]:
             yield from _file(path, parts, left)
 
 
-def _file(path: Path, parts: tuple[str, ...], left: list[int]) -> Iterator[Entry]:
+def _file(path: Path, parts: tuple[str, ...], left: Allowance) -> Iterator[Entry]:
     about = path.lstat()
     if not stat.S_ISREG(about.st_mode):
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")
     elif about.st_size > MOST_BYTES and not _is_zip(parts):
         yield Entry(parts, problem=_too_large(about.st_size))
+    elif not _is_wanted(parts):
+        yield Entry(parts, time=about.st_mtime)
     else:
-        yield from _opened(Entry(parts, path.read_bytes(), time=about.st_mtime), 0, left)
+        try:
+            content = path.read_bytes()
+        except OSError as problem:
+            yield Entry(parts, problem=f"cannot be read: {problem.strerror}")
+            return
+        yield from _opened(Entry(parts, content, time=about.st_mtime), 0, left)
 
 
 def _is_zip(parts: tuple[str, ...]) -> bool:
     return bool(parts) and parts[-1].lower().endswith(".zip")
 
 
+def _is_wanted(parts: tuple[str, ...]) -> bool:
+    """Whether what a file holds matters: of others the names are enough."""
+    return _is_zip(parts) or (bool(parts) and parts[-1].lower().endswith(".ipynb"))
+
+
 def _too_large(size: int) -> str:
     return f"has {size / 1e6:.0f} MB, and {MOST_BYTES / 1e6:.0f} MB are read; ask for it with all outputs cleared"
 
 
-def _opened(entry: Entry, depth: int, left: list[int]) -> Iterator[Entry]:
+def _opened(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:
     """A file itself, or the files in it if it is a zip file."""
     if not (_is_zip(entry.parts) or (not entry.parts and entry.content[:2] == b"PK")):
         yield entry
@@ -154,8 +199,12 @@ def _opened(entry: Entry, depth: int, left: list[int]) -> Iterator[Entry]:
             if len(infos) > MOST_FILES:
                 yield Entry(entry.parts, problem=f"holds {len(infos):,} files, and was not opened")
                 return
+            own = left.within(len(entry.content))
+            if too_much := own.take(0, len(infos)):
+                yield Entry(entry.parts, problem=too_much)
+                return
             for info in infos:
-                yield from _member(archive, info, entry, depth, left)
+                yield from _member(archive, info, entry, depth, own)
             if not infos:
                 yield Entry(entry.parts, problem="is an empty zip file")
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as problem:
@@ -163,23 +212,26 @@ def _opened(entry: Entry, depth: int, left: list[int]) -> Iterator[Entry]:
 
 
 def _member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, depth: int, left: list[int]
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, depth: int, left: Allowance
 ) -> Iterator[Entry]:
-    inner = [part for part in PurePosixPath(info.filename.replace("\\", "/")).parts if part not in ("/", "..", ".")]
+    path = PurePosixPath(info.filename[:LONGEST_PATH].replace("\\", "/"))
+    inner = [part for part in path.parts if part not in ("/", "..", ".")]
     parts = (*entry.parts, *inner)
-    limit = MOST_IN_ALL if _is_zip(parts) else MOST_BYTES
+    limit = min(MOST_IN_ALL if _is_zip(parts) else MOST_BYTES, left.bytes_left)
     if stat.S_ISLNK(info.external_attr >> 16):
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")
         return
+    if not _is_wanted(parts):
+        yield Entry(parts)
+        return
     try:
         with archive.open(info) as file:
-            content = file.read(min(limit, left[0]) + 1)  # what the header says of the size may be wrong
+            content = file.read(limit + 1)  # what the header says of the size may be wrong
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as problem:
         yield Entry(parts, problem=f"cannot be unpacked: {problem}")
         return
-    left[0] -= len(content)
-    if left[0] < 0:
-        yield Entry(parts, problem="was not unpacked: the zip files hold more than 4 GB")
+    if too_much := left.take(len(content), 0):
+        yield Entry(parts, problem=too_much)
     elif len(content) > limit:
         yield Entry(parts, problem=_too_large(max(info.file_size, len(content))))
     else:
@@ -231,10 +283,9 @@ def _named(name: str) -> str:
 
 
 def _student(path: tuple[str, ...]) -> str:
-    for part in path[:-1]:
-        if MOODLE.match(part) or CANVAS.match(part):
-            return _named(part)
-    if len(path) > 1:
+    if len(path) > 1:  # what a student calls a folder of his own names nobody else
+        if MOODLE.match(path[0]) or CANVAS.match(path[0]):
+            return _named(path[0])
         return re.sub(r"(?i)\.zip$", "", path[0])
     return _named(path[0])
 
@@ -247,7 +298,7 @@ def _stem(name: str) -> str:
 def _clean(student: str) -> str:
     """A name that can be a file's name and a cell of a table."""
     name = re.sub(r"[^\w .@+-]", "_", student).strip(" .")[:80]
-    return name or "unnamed"
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore").strip(" .") or "unnamed"
 
 
 # Submissions
