@@ -18,7 +18,7 @@ from course_utils.export.capture import Cell, Lesson, Shown, capture
 from course_utils.export.fit import fit
 from course_utils.export.grid import Costs, choose
 from course_utils.export.mathematics import mathml, split_formulas
-from course_utils.export.outline import LINES, TITLE_LINES, outline
+from course_utils.export.outline import LINES, MOST_LINES, outline
 from course_utils.export.pack import decode, pack, survey
 from course_utils.export.page import output_html
 from course_utils.export.record import FILM, LEVELS, record, rounded
@@ -393,12 +393,16 @@ def test_slides_follow_the_lesson(folder: Path) -> None:
 
 def test_much_text_is_cut_into_slides_that_it_fits() -> None:
     paragraph = "A sentence of about the length of a line on a slide, and some words more.\n\n"
+    small = "| a | b |\n|---|---|\n" + 9 * "| 1 | 2 |\n"
     table = "| word | meaning |\n|---|---|\n" + "".join(f"| word {i} | what it means |\n" for i in range(30))
-    slides = outline(Lesson("a", [Cell("markdown", f"# Title\n\n{paragraph * 9}{table}\n## Part\n\n{table}")]))
+    slides = outline(
+        Lesson("a", [Cell("markdown", f"# Title\n\n{paragraph * 9}{table}\n## Part\n\n{table}\n\n{small}")])
+    )
     assert slides[0].kind == "title"
-    assert slides[0].lines <= TITLE_LINES
-    assert all(slide.lines <= LINES for slide in slides[1:])
-    tables = [str(part) for slide in slides for part in slide.parts if str(part).startswith("|")]
+    assert slides[0].lines <= MOST_LINES
+    assert all(slide.lines <= LINES for slide in slides[1:-1])
+    assert slides[-1].parts == [small.strip()]  # a table that a slide can hold is not cut for three rows
+    tables = [str(part) for slide in slides[:-1] for part in slide.parts if str(part).startswith("|")]
     assert all(part.startswith("| word | meaning |\n|---|---|\n| word ") for part in tables)  # each has the head
     rows = re.findall(r"\| word (\d+) ", "\n".join(tables))
     assert rows == 2 * [str(i) for i in range(30)]  # and no row is lost

@@ -8,7 +8,7 @@ from course_utils.export.capture import Cell, Lesson, Shown
 __all__ = ["Slide", "outline"]
 
 LINES = 12.0  # of text on a slide that is read from the back row
-TITLE_LINES = 15.0  # of text below a title, which is set smaller
+MOST_LINES = 15.0  # below a title, which are set smaller, and of a table that would be cut otherwise
 WIDTH = 74  # letters of a line
 DROPPED = re.compile(r"\*\*How to work|<!--|(?:← )?\[.*→\s*$|← \[", re.S)  # among them links to other notebooks
 # A smaller heading, a colon at the end, or a sentence of a paragraph (no list) that goes on.
@@ -71,7 +71,7 @@ def _add(slides: list[Slide], section: str, block: str) -> None:
 def _fits(slide: Slide, block: str) -> bool:
     if len(slide.parts) == 1 and _leads(slide, block):
         return True  # a line that announces a large table is not left alone
-    room = TITLE_LINES if slide.kind == "title" else LINES
+    room = MOST_LINES if slide.kind == "title" else LINES
     return not slide.parts or (slide.lines + height(block) <= room and not block.startswith(("### ", "**Recall.**")))
 
 
@@ -120,7 +120,7 @@ def blocks(markdown: str) -> list[str]:
 def pieces(block: list[str]) -> list[str]:
     """The lines of a block as one text; a table that is too long for a slide as several, each with its head."""
     head, rows = block[:2], block[2:]
-    if not block[0].startswith("|") or height("\n".join(block)) <= LINES:
+    if not block[0].startswith("|") or height("\n".join(block)) <= MOST_LINES:
         return ["\n".join(block)]
     found = [list(head)]
     for row in rows:
