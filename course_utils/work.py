@@ -6,6 +6,7 @@ is unpacked may come from anywhere, so nothing in it can write outside of the co
 
 import io
 import json
+import subprocess
 import time
 import zipfile
 import zlib
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from course_utils.files import written_atomically
 
-__all__ = ["Taken", "changed_notebooks", "pack", "unpack"]
+__all__ = ["Taken", "beside", "changed_notebooks", "pack", "texts", "unpack"]
 
 PACKAGE = Path(__file__).parent
 ARRIVAL = 60  # seconds within which all files of a fresh copy have come
@@ -55,7 +56,8 @@ def pack(paths: Iterable[Path], folder: Path) -> bytes:
 def unpack(data: bytes, folder: Path, *, name: str = "work.zip") -> list[Taken]:
     """Write the notebooks of a file that `pack` has made, or of a single notebook, into `folder`.
 
-    A notebook that is there and that the reader has worked on is not overwritten: what is taken up goes beside it.
+    A notebook that is there and that the reader has worked on, more than to run it, is not overwritten: what is taken
+    up goes beside it.
     `name`: of the file; of a single notebook it is the name that it gets.
 
     Raises: ValueError for what is neither, or leads out of the folder, or is too large; then nothing is written.
@@ -69,8 +71,8 @@ def unpack(data: bytes, folder: Path, *, name: str = "work.zip") -> list[Taken]:
     taken = []
     for notebook, content in found.items():
         path = folder / notebook
-        if path.exists() and path.read_bytes() != content and path in working:
-            path = _beside(path)
+        if path.exists() and path.read_bytes() != content and path in working and not _only_run(path):
+            path = beside(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_atomically(path) as file:
             file.write(content)
@@ -121,7 +123,25 @@ def _check(name: str, content: bytes, folder: Path) -> None:
         raise ValueError(f"{name!r} is no Jupyter notebook; nothing was taken up")
 
 
-def _beside(path: Path) -> Path:
+def texts(content: bytes) -> list[str] | None:
+    """What stands in the cells of a notebook, without what they have shown; None if it is no notebook."""
+    try:
+        return ["".join(cell["source"]) for cell in json.loads(content)["cells"]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _only_run(path: Path) -> bool:
+    """Whether a notebook that was written to is still what git has of it, but for what its cells have shown."""
+    try:
+        command = ["git", "-C", str(path.parent), "show", f"HEAD:./{path.name}"]
+        came = subprocess.run(command, capture_output=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False  # there is no git here, or it does not know the notebook
+    return texts(came) is not None and texts(came) == texts(path.read_bytes())
+
+
+def beside(path: Path) -> Path:
     """A free name beside a notebook that must stay."""
     number = 1
     while (other := path.with_name(f"{path.stem} (taken up {number}).ipynb")).exists():

@@ -5,6 +5,7 @@ as it is saved. In a new session the same cell offers to take it up again. A fil
 storage belongs to one address in one browser, a file goes everywhere.
 """
 
+import platform
 import threading
 import uuid
 from pathlib import Path
@@ -14,8 +15,10 @@ import anywidget
 import traitlets
 from IPython.display import display
 
+from course_utils.course_map import MAP
+from course_utils.files import written_atomically
 from course_utils.panels.engine import STATIC
-from course_utils.work import changed_notebooks, pack, unpack
+from course_utils.work import beside, changed_notebooks, pack, texts, unpack
 
 __all__ = ["Keeper", "keep_work"]
 
@@ -26,9 +29,21 @@ EVERY = 5.0  # seconds between two looks at the folder
 def keep_work(folder: str | Path | None = None) -> "Keeper":
     """Buttons to download your work and to take it up again; meanwhile your browser keeps a copy of it.
 
-    `folder`: that of the notebooks; by default the working folder.
+    `folder`: that of the notebooks; by default the one that holds the course map, which may be above the working
+    folder, so that one's work has the same names wherever it is kept; without a map the working folder.
     """
-    return Keeper(Path(folder) if folder is not None else Path.cwd())
+    return Keeper(Path(folder) if folder is not None else course_notebooks(Path.cwd()))
+
+
+def course_notebooks(here: Path) -> Path:
+    """The folder of the course's notebooks that `here` lies in; `here` itself if it lies in none."""
+    return next((folder for folder in (here, *here.parents) if (folder / MAP).is_file()), here)
+
+
+def disk(folder: Path) -> str:
+    """A name for this folder on this disk: it stays when a kernel starts again, and is another one on a new machine."""
+    about = folder.stat()
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"{platform.node()} {folder} {about.st_dev} {about.st_ino}").hex
 
 
 class Keeper(anywidget.AnyWidget):
@@ -42,8 +57,9 @@ class Keeper(anywidget.AnyWidget):
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self._sent: dict[str, float] = {}
+        self._replaced: dict[Path, tuple[bytes, bytes]] = {}
         self._watcher: threading.Thread | None = None
-        super().__init__(_session=uuid.uuid4().hex)
+        super().__init__(_session=disk(self.folder))
         self.on_msg(self._on_message)
 
     def _ipython_display_(self) -> None:
@@ -67,17 +83,35 @@ class Keeper(anywidget.AnyWidget):
                 names = [path.relative_to(self.folder).as_posix() for path in changed]
                 self.send({"kind": "packed", "names": names}, buffers=[pack(changed, self.folder)])
             elif kind == "take":
-                taken = [
-                    step for data in buffers for step in unpack(bytes(data), self.folder, name=str(message.get("name")))
-                ]
-                pairs = [[t.name, t.path.relative_to(self.folder).as_posix()] for t in taken]
-                self.send({"kind": "taken", "files": pairs})
-                self.look()
+                self._take(buffers, str(message.get("name")))
         except (ValueError, OSError) as problem:
             self.send({"kind": "failed", "message": str(problem)})
 
+    def _take(self, buffers: list[Any], name: str) -> None:
+        before = {path: path.read_bytes() for path in self.folder.rglob("*.ipynb")}
+        taken = [step for data in buffers for step in unpack(bytes(data), self.folder, name=name)]
+        for path in {step.path for step in taken} & before.keys():
+            self._replaced[path] = (before[path], path.read_bytes())
+        pairs = [[step.name, step.path.relative_to(self.folder).as_posix()] for step in taken]
+        self.send({"kind": "taken", "files": pairs})
+        self.look()
+
+    def _rescue(self) -> None:
+        """What was taken up into a notebook that was open, and was overwritten by it, is written beside it."""
+        for path, (before, taken) in list(self._replaced.items()):
+            now = texts(path.read_bytes())
+            if now in (None, texts(taken)) or now != texts(before):
+                continue
+            del self._replaced[path]
+            other = beside(path)
+            with written_atomically(other) as file:
+                file.write(taken)
+            name, found = path.relative_to(self.folder).as_posix(), other.relative_to(self.folder).as_posix()
+            self.send({"kind": "taken", "files": [[name, found]]})
+
     def look(self) -> None:
         """Send each notebook that has changed since it was sent last."""
+        self._rescue()
         for path in changed_notebooks(self.folder):
             name, written = path.relative_to(self.folder).as_posix(), path.stat().st_mtime
             if self._sent.get(name) != written:

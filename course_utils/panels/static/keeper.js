@@ -74,8 +74,12 @@ async function render({ model, el }) {
 
   const keep = async (message, buffer) => {
     if (!database) return;
-    const earlier = left.find((entry) => entry.name === message.name);
-    if (earlier) return;  // the older work is not overwritten before the reader has taken it up
+    const stored = await act(database, "readonly", (store) => store.get(message.name));
+    if (left.some((entry) => entry.name === message.name)) {
+      if (stored && stored.session !== session) return;  // older work stays until the reader has taken it up
+      left = left.filter((entry) => entry.name !== message.name);  // he has, in another notebook
+      offer();
+    }
     const bytes = new Uint8Array(buffer.buffer ?? buffer, buffer.byteOffset ?? 0, buffer.byteLength).slice();
     const entry = { name: message.name, time: 1000 * message.time, session, bytes };
     await act(database, "readwrite", (store) => store.put(entry));
@@ -90,7 +94,8 @@ async function render({ model, el }) {
       for (const [name] of message.files) left = left.filter((entry) => entry.name !== name);
       offer();
       const told = message.files.map(([name, path]) => (name === path ? name : `${name} as ${path}`)).join(", ");
-      say(`Taken up: ${told}. Open it from the list of files on the left; if it is open already, close it first.`);
+      say(`Taken up: ${told}. Open it from the list of files on the left. Where it is open already, choose File > Reload ` +
+        "Notebook from Disk there; if JupyterLab asks about a file that has changed, choose Revert.");
     } else if (message.kind === "packed") {
       if (message.names.length === 0) { say("Nothing has been changed and saved yet (Ctrl + S saves a notebook)."); return; }
       const address = URL.createObjectURL(new Blob([buffers[0]], { type: "application/zip" }));
