@@ -11,11 +11,15 @@ from course_utils.exercises.plain import source_of
 __all__ = ["TEXT_STUB", "begun", "defines", "left_over", "problem_of", "python_of"]
 
 TEXT_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer; for code see `begun`
-JUPYTERS = re.compile(r"(?m)^([ \t]*)[%!?].*$")
+JUPYTERS = re.compile(r"(?m)^([ \t]*)(?:[%!?].*|[\w.]+\?\??[ \t]*)$")
+RUN_THE_CELL = ("time", "timeit", "capture", "prun")  # other magics of two signs, such as %%bash, hold no Python
 
 
 def python_of(cell: Cell) -> str:
-    """A cell's text as Python: what only Jupyter understands (`%`, `!`) does nothing when work is graded."""
+    """A cell's text as Python: what only Jupyter understands (`%`, `!`, `?`) does nothing when work is graded."""
+    magic = re.match(r"\s*%%(\w+)", source_of(cell))
+    if magic is not None and magic[1] not in RUN_THE_CELL:
+        return ""
     return JUPYTERS.sub(r"\1pass", source_of(cell))
 
 
@@ -68,7 +72,10 @@ def problem_of(cell: Cell) -> str:
 def _tree(cell: Cell) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a text such as "\\d", which runs all the same
-        return ast.parse(python_of(cell))
+        try:
+            return ast.parse(source_of(cell))
+        except SyntaxError:
+            return ast.parse(python_of(cell))
 
 
 def _parsed(cell: Cell) -> ast.Module | None:

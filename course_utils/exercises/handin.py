@@ -88,8 +88,8 @@ def student_name(typed: str) -> str:
     if not any(sign.isalnum() for sign in proposal):
         raise ValueError(f"{typed!r} is no name: it needs letters or digits.")
     raise ValueError(
-        f"A name has letters, digits, and . - _ between them, at most {LONGEST_NAME} in all. Instead of {typed!r} you could "
-        f"write {proposal!r}."
+        f"A name has letters, digits, and . - _ between them, at most {LONGEST_NAME} in all. "
+        f"Instead of {typed!r} you could write {proposal!r}."
     )
 
 

@@ -76,8 +76,8 @@ def skeleton(exercise: Exercise) -> dict[str, Any]:
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-HAND_IN = """Run the cell, write your name, save the notebook (Ctrl + S), and press the button. It looks through the saved
-notebook, says what has to be mended, and gives you one file to send to your lecturer, with a receipt to keep."""
+HAND_IN = """Run the cell, write your name, save the notebook (Ctrl + S), and press the button. It looks through the
+saved notebook, says what has to be mended, and gives you one file to send to your lecturer, with a receipt to keep."""
 
 
 def _opening(exercise: Exercise) -> str:

@@ -117,11 +117,12 @@ def _cell(raw: dict[str, Any]) -> Cell:
 
 
 def _metadata(raw: Any) -> dict[str, Any]:
-    """The tags of a cell, and the marks by which its place in the exercise is known."""
+    """The tags and locks of a cell, and the marks by which its place in the exercise is known."""
     raw = raw if isinstance(raw, dict) else {}
     kept: dict[str, Any] = {}
     if tags := [_text(tag) for tag in dict.fromkeys(_strings(raw.get("tags"))) if tag and "," not in tag]:
         kept["tags"] = list(dict.fromkeys(tags))
+    kept |= {key: raw[key] for key in ("deletable", "editable") if isinstance(raw.get(key), bool)}
     marks = raw.get("nbgrader")
     if isinstance(marks, dict) and isinstance(marks.get("grade_id"), str):
         plain = {key: value for key, value in marks.items() if isinstance(value, bool | int | str)}
