@@ -90,12 +90,10 @@ class Places:
             for cell in same:
                 if cell is not kept:
                     del cell["metadata"]["nbgrader"]
-            if not self.is_empty(name, kept):  # an empty copy below a function would replace it
-                empty = [cell for cell in same if self.is_empty(name, cell)]
-                self.cells[:] = [cell for cell in self.cells if not any(cell is one for one in empty)]
-                same = [cell for cell in same if not any(cell is one for one in empty)]
-            answer = name in self._tasks or name == self._written
-            if answer and len({source_of(cell).strip() for cell in same}) > 1:
+                if self.is_empty(name, cell) and not self.is_empty(name, kept):
+                    self._remove(cell)  # below a function it would take its place
+            texts = {source_of(cell).strip() for cell in same if cell is kept or not self.is_empty(name, cell)}
+            if (name in self._tasks or name == self._written) and len(texts) > 1:
                 self.warnings.append(
                     f"{_capital(self.title(name))} is there {len(same)} times, with different contents; the last one "
                     "counts. Delete the others, so that you know which one is graded."
@@ -182,7 +180,8 @@ class Places:
             attached = {name: data for other in beside for name, data in other.get("attachments", {}).items()}
             if attached:
                 cell["attachments"] = attached
-            self.cells[:] = [other for other in self.cells if not any(other is one for one in beside)]
+            for other in beside:
+                self._remove(other)
             self.repaired.append("Your written answer stood below its cell; it was moved into it.")
 
     # What the steps need
@@ -253,6 +252,9 @@ class Places:
         elif new["cell_type"] == "markdown":
             written(new, source_of(wanted).split("\n")[0])  # the lecturer's sentences are not known here
         return new
+
+    def _remove(self, cell: Cell) -> None:
+        self.cells[:] = [other for other in self.cells if other is not cell]
 
     def _free_id(self, name: str) -> str:
         taken = {cell["id"] for cell in self.cells}

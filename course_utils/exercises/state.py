@@ -91,7 +91,8 @@ def _code(places: Places) -> list[Cell]:
 def _called(places: Places, cell: Cell) -> str:
     if name_of(cell):
         return places.title(name_of(cell))
-    return f"cell {places.cells.index(cell) + 1} (your own, `{source_of(cell).strip().splitlines()[0][:40]}`)"
+    first = source_of(cell).strip().split("\n")[0][:40]
+    return f"your own cell `{first}`" if first else f"the empty cell {places.cells.index(cell) + 1}"
 
 
 def _list(names: Sequence[str]) -> str:
