@@ -93,7 +93,8 @@ def label_cases(seed: int) -> Sequence[Case]:
     found = []
     for rows, share in [(6, 0.5), (11, 0.35), (20, 0.25), (40, 0.45), (200, 0.9), (8, 0.0), (8, 1.0)]:
         draws = torch.rand(rows, generator=generator)
-        labels, new = torch.randint(10, (2, rows), generator=generator)
+        labels = torch.randint(10, (rows,), generator=generator)
+        new = (labels + torch.randint(1, 10, (rows,), generator=generator)) % 10  # never the old one
         edge = {0.0: "no label is replaced", 1.0: "all labels are replaced"}.get(share, "")
         found.append(Case((labels,), {"share": share, "draws": draws, "new": new}, edge))
     return found

@@ -43,11 +43,12 @@ def drawn(shape: tuple[int, ...], generator: torch.Generator, count: Callable[..
 
 def range_cases(seed: int) -> Sequence[Case]:
     """Numbers of both signs; at the border only positive ones, only negative ones, and zeros."""
-    generator, found = seeded(seed), []
-    for shape, bits in [((3,), 2), ((2, 3), 3), ((3, 7), 4), ((16, 9), 8)]:
+    generator = seeded(seed)
+    found = [Case((torch.tensor([0.4, -0.7, 2.3]),), {"bits": 2})]  # steps of 1, to be calculated by hand
+    for shape, bits in [((2, 3), 3), ((3, 7), 4), ((16, 9), 8)]:
         x = drawn(shape, generator, lambda x, bits: x.min() / choose_qparams(x, bits=bits).scale, bits=bits)
         found.append(Case((x,), {"bits": bits}))
-    size = torch.rand(4, generator=generator) + 0.5
+    size = torch.cat([torch.tensor([15.0]), torch.randint(2, 5, (3,), generator=generator)]) / 4  # 15 steps of 1/4
     found.append(Case((size,), {"bits": 4}, "all numbers above 0"))
     found.append(Case((-size,), {"bits": 4}, "all numbers below 0"))
     found.append(Case((torch.zeros(3),), {"bits": 4}, "all numbers are 0"))
@@ -286,7 +287,9 @@ def random_cases(seed: int) -> Sequence[Case]:
     generator, found = seeded(seed), []
     for shape, step in [((4,), 1.0), ((2, 3), 0.5), ((5, 4), 0.3), ((8, 8), 0.02)]:
         draws = torch.rand(shape, generator=generator)
-        x = drawn(shape, generator, lambda x, step, draws: x / step - draws, step=step, draws=draws)
+        x = drawn(
+            shape, generator, lambda x, step, draws: torch.stack([x / step - draws, x / step]), step=step, draws=draws
+        )
         found.append(Case((x,), {"step": step, "draws": draws}))
     whole = torch.tensor([-0.5, 0.0, 0.75])
     draws = torch.tensor([0.25, 0.5, 0.75])

@@ -172,7 +172,7 @@ TOSS = Task(
 def step_cases(seed: int) -> Sequence[Case]:
     """Neurons with a few inputs, some of whose weights reach an end; at the border a weight of 0."""
     generator, found = seeded(seed), []
-    for inputs, rows, lr in [(2, 3, 0.2), (3, 5, 0.1), (5, 8, 0.3), (8, 20, 0.5)]:
+    for inputs, rows, lr in [(2, 3, 0.2), (3, 5, 0.1), (5, 8, 0.5), (8, 20, 1.0)]:
         w = 2 * torch.rand(inputs, generator=generator) - 1
         x, y = torch.randn(rows, inputs, generator=generator), torch.randn(rows, generator=generator)
         found.append(Case((w,), {"x": x, "y": y, "lr": lr}))
