@@ -37,6 +37,12 @@ WHERE = """() => {
   if (panel) return `panel ${[...document.querySelectorAll(".course-panel")].indexOf(panel)}`;
   return document.activeElement.closest(".jp-Notebook") ? "text" : "outside";
 }"""
+# How the focus is shown, and how many pixels are free between its ring and a label above.
+RING = """(control) => {
+  const style = getComputedStyle(control), label = control.labels?.[0]?.getBoundingClientRect();
+  const top = control.getBoundingClientRect().top - parseFloat(style.outlineOffset) - parseFloat(style.outlineWidth);
+  return [style.outlineStyle, label && control.type !== "checkbox" ? top - label.bottom : 0];
+}"""
 ALL_KINDS = """
 from course_utils.panels.controls import Button, Choice, Slider, Text, Toggle
 from course_utils.panels.engine import Panel
@@ -185,8 +191,9 @@ def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
         for i in range(1, controls.count()):
             page.keyboard.press("Tab")
             assert controls.nth(i).evaluate("c => c === document.activeElement"), f"{title}: {names[i]}"
-        outline = controls.last.evaluate("c => getComputedStyle(c).outlineStyle")
-        assert outline == "solid", "the focus cannot be seen"
+            outline, clear = controls.nth(i).evaluate(RING)
+            assert outline == "solid", f"{title}: {names[i]}: the focus cannot be seen"
+            assert clear >= 0, f"{title}: {names[i]}: the ring of the focus crosses the label"
 
 
 def test_tab_alone_leads_from_the_first_panel_to_the_last_and_out_again(page: Page) -> None:
@@ -328,6 +335,34 @@ def test_every_kind_of_control_works_by_keys_alone_and_is_announced(server: str,
     assert reset.evaluate("button => button === document.activeElement")
     page.keyboard.press("Enter")
     expect(words).to_have_text(f"Now {', '.join(f'{name} {value}' for name, value in start.items())}.")
+    page.close()
+
+
+def test_a_panel_whose_kernel_was_restarted_says_so(server: str, chromium: Browser) -> None:
+    page = lab.open_notebook(chromium, server, "notebooks/all_kinds.ipynb")
+    lab.run_all(page)
+    slider = panel(page, "All kinds").get_by_role("slider")
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Restart Kernel…", exact=True).click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
+    slider.press("ArrowRight")
+    expect(page.get_by_role("alert")).to_contain_text("run this cell again", timeout=10_000)
+    lab.run_all(page)
+    panel(page, "All kinds").get_by_role("slider").press("ArrowRight")
+    expect(page.locator(".course-words")).to_contain_text("Now number 3")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.close()
+
+
+def test_the_first_panel_is_reached_by_the_keys_that_the_map_names(server: str, chromium: Browser) -> None:
+    page = lab.open_notebook(chromium, server, "notebooks/00_course_map.ipynb")
+    expect(page.locator(".jp-RenderedMarkdown", has_text="Shift + Tab")).to_have_count(1)
+    page.locator(".jp-CodeCell .cm-content").first.click()
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".course-panel").first).to_have_attribute("data-shown", re.compile(r"\d+"), timeout=60_000)
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(WHERE) == "panel 0"
     page.close()
 
 

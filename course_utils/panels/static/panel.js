@@ -80,6 +80,9 @@ async function decode({ mime, width }, buffer) {
   return new ImageData(new Uint8ClampedArray(pixels.buffer), width);
 }
 
+// A kernel that was restarted does not know the panel any more, and says nothing.
+const NO_ANSWER = "The kernel has not answered for 5 seconds. If it was restarted, run this cell again; if it is busy, wait.";
+
 function render({ model, el }) {
   const specs = model.get("_controls");
   const values = Object.fromEntries(specs.map((spec) => [spec.name, spec.value]));
@@ -87,6 +90,7 @@ function render({ model, el }) {
   let waiting = false;  // for the answer to them: only one question is under way at a time
   let fresh = false;    // newer values than those are there
   let announce = 0;
+  let patience = 0;     // the timer of an answer that does not come
 
   const ask = (message) => model.send({ number: ++number, ...message });
   const send = () => {
@@ -94,6 +98,8 @@ function render({ model, el }) {
     waiting = true;
     fresh = false;
     root.classList.add("course-waiting");
+    clearTimeout(patience);
+    patience = setTimeout(() => { if (waiting) showError({ message: NO_ANSWER }); }, 5000);
     ask({ kind: "move", values });
   };
 
@@ -137,9 +143,10 @@ function render({ model, el }) {
 
   const showError = (problem) => {
     error.hidden = !problem;
-    if (problem) error.replaceChildren(
-      make("strong", {}, problem.message),
-      make("details", {}, make("summary", {}, "Traceback"), make("pre", {}, problem.traceback)));
+    if (!problem) return;
+    error.replaceChildren(make("strong", {}, problem.message));
+    if (problem.traceback)
+      error.append(make("details", {}, make("summary", {}, "Traceback"), make("pre", {}, problem.traceback)));
   };
 
   // Frames are decoded side by side but painted in the order in which they came.
@@ -167,7 +174,7 @@ function render({ model, el }) {
         root.dispatchEvent(new CustomEvent("course-shown", { detail: message, bubbles: true }));
       }
       root.classList.toggle("course-working", message.settled === false || message.kind === "accepted");
-    }).catch((problem) => showError({ message: `The picture could not be shown: ${problem}`, traceback: "" }));
+    }).catch((problem) => showError({ message: `The picture could not be shown: ${problem}` }));
     if (message.number === number && waiting) {
       waiting = false;
       root.classList.remove("course-waiting");
