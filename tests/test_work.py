@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -134,6 +135,56 @@ def test_the_widget_sends_what_has_changed_once(folder: Path) -> None:
     assert [m["name"] for m in sent] == ["worked.ipynb", "a.ipynb"]
     keeper._on_message(None, {"kind": "take", "name": "x.txt"}, [b"text"])
     assert sent[-1]["kind"] == "failed"
+
+
+def test_a_notebook_that_was_only_run_makes_room(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    path.write_bytes(OTHER.replace(b"mine", b"as it came"))
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -q -m a"):
+        subprocess.run(["git", "-C", str(tmp_path), *command.split()], check=True)
+    os.utime(path, (1_000_000, 1_000_000))
+    (tmp_path / "b.ipynb").write_bytes(EMPTY)
+    os.utime(tmp_path / "b.ipynb", (1_000_000, 1_000_000))
+    notebook = json.loads(path.read_bytes())
+    touch(path, json.dumps(notebook | {"metadata": {"run": True}}).encode())
+    assert changed_notebooks(tmp_path) == [path]
+    assert unpack(zipped(**{"a.ipynb": OTHER}), tmp_path)[0].path == path
+    assert path.read_bytes() == OTHER
+    os.utime(path, (1_005_000, 1_005_000))
+    assert unpack(zipped(**{"a.ipynb": EMPTY}), tmp_path)[0].path.name == "a (taken up 1).ipynb"
+
+
+def test_an_exercise_keeps_its_work_under_the_same_name_as_the_course_map(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "exercises")
+    assert keep_work().folder == folder / "exercises"  # no course map anywhere: the working folder
+    (folder / "00_course_map.ipynb").write_bytes(EMPTY)
+    assert keep_work().folder == folder
+    assert keep_work()._session == keep_work(folder)._session  # as after a kernel was started again
+    assert keep_work()._session != keep_work(folder / "exercises")._session
+    touch(folder / "exercises" / "b.ipynb", OTHER)
+    keeper, sent = keep_work(), []
+    keeper.send = lambda message, buffers=None: sent.append(message)  # type: ignore[method-assign, assignment]
+    keeper.look()
+    assert "exercises/b.ipynb" in [message["name"] for message in sent]
+    keeper._on_message(None, {"kind": "take", "name": "kept.zip"}, [zipped(**{"exercises/new.ipynb": OTHER})])
+    assert (folder / "exercises" / "new.ipynb").read_bytes() == OTHER
+
+
+def test_what_was_taken_up_is_not_lost_when_an_open_notebook_is_saved_over_it(folder: Path) -> None:
+    keeper, sent = keep_work(folder), []
+    keeper.send = lambda message, buffers=None: sent.append(message)  # type: ignore[method-assign, assignment]
+    keeper._on_message(None, {"kind": "take", "name": "kept.zip"}, [zipped(**{"a.ipynb": OTHER})])
+    assert (folder / "a.ipynb").read_bytes() == OTHER
+    keeper.look()
+    assert not (folder / "a (taken up 1).ipynb").exists()
+    touch(folder / "a.ipynb", EMPTY)  # JupyterLab's "Overwrite"
+    keeper.look()
+    assert (folder / "a (taken up 1).ipynb").read_bytes() == OTHER
+    assert {"kind": "taken", "files": [["a.ipynb", "a (taken up 1).ipynb"]]} in sent
+    keeper.look()
+    assert not (folder / "a (taken up 2).ipynb").exists()
 
 
 @pytest.mark.browser
