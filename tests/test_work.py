@@ -179,6 +179,8 @@ def test_what_was_taken_up_is_not_lost_when_an_open_notebook_is_saved_over_it(fo
     assert (folder / "a.ipynb").read_bytes() == OTHER
     keeper.look()
     assert not (folder / "a (taken up 1).ipynb").exists()
+    (folder / "a.ipynb").unlink()
+    keeper.look()  # a notebook that was deleted stops nothing
     touch(folder / "a.ipynb", EMPTY)  # JupyterLab's "Overwrite"
     keeper.look()
     assert (folder / "a (taken up 1).ipynb").read_bytes() == OTHER

@@ -99,7 +99,7 @@ class Keeper(anywidget.AnyWidget):
     def _rescue(self) -> None:
         """What was taken up into a notebook that was open, and was overwritten by it, is written beside it."""
         for path, (before, taken) in list(self._replaced.items()):
-            now = texts(path.read_bytes())
+            now = texts(path.read_bytes()) if path.is_file() else None
             if now in (None, texts(taken)) or now != texts(before):
                 continue
             del self._replaced[path]
