@@ -75,7 +75,7 @@ def hand_out(
     if not new and current_branch(folder) != branch:
         now = current_branch(folder)
         raise HandoutError(f"{folder} is on the branch {now}; check out {branch}, or name {now} by --branch")
-    address = repo or _origin(folder)
+    address = repo or _public(_origin(folder), branch)
     secrets = secrets_of(course)
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "course"
@@ -124,6 +124,14 @@ def _files(folder: Path) -> list[str]:
 def _origin(folder: Path) -> str | None:
     try:
         return origin(folder) if (folder / ".git").exists() else None
+    except BinderLinkError:
+        return None
+
+
+def _public(address: str | None, branch: str) -> str | None:
+    """The address, if it is one that Binder can open."""
+    try:
+        return address if address and binder_link(address, branch=branch, path=FIRST_PAGE) else None
     except BinderLinkError:
         return None
 

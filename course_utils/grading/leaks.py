@@ -40,6 +40,7 @@ FEWEST_DIGITS = 6  # of a seed: shorter numbers are everywhere, and can be guess
 REGION = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)")
 SENTENCE = re.compile(r"(?<=[.;:?])\s+")
 DATA = re.compile(r"[A-Za-z0-9+/=]{200,}")  # a picture in base64
+BITS = 20  # of a hash, by which most places are passed over
 TAG = re.compile(r"<[^<>]*>")
 NUMBER = re.compile(r"[\d_,]+")
 
@@ -129,7 +130,11 @@ def _of_teacher(path: Path, course: Path) -> Iterator[str]:
     source, teacher = path.read_text(encoding="utf-8"), load_teacher(path)
     module = course / "course_utils" / "exercises" / path.name
     known = _plain(module.read_text(encoding="utf-8")) if module.is_file() else ""
-    for node in ast.parse(source).body:
+    tree = ast.parse(source)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Case"]
+    cases = [_plain(ast.get_source_segment(source, call) or "") for call in calls]
+    yield from (case for case in cases if len(case) >= SHORTEST)
+    for node in tree.body:
         block = "\n".join(source.splitlines()[_first_line(node) - 1 : node.end_lineno])
         if isinstance(node, ast.Import | ast.ImportFrom):
             continue
@@ -260,18 +265,23 @@ class _Search:
             else:
                 data = secret.encode()
                 self.begins.setdefault(int(_hashes(data[:SHORTEST])[0]), []).append(data)
-        self.heads = np.array(sorted(self.begins), dtype=np.uint64)
+        self.heads = np.zeros(1 << BITS, dtype=bool)
+        self.heads[[begin >> 64 - BITS for begin in self.begins]] = True
 
     def __call__(self, texts: Iterable[str]) -> set[str]:
         found: set[str] = set()
         for text in texts:
             data = text.encode()
             hashes = _hashes(data)
-            for place in np.flatnonzero(np.isin(hashes, self.heads)):
-                here = self.begins[int(hashes[place])]
+            for place in np.flatnonzero(self.heads[hashes >> np.uint64(64 - BITS)]):
+                here = self.begins.get(int(hashes[place]), ())
                 found |= {secret.decode() for secret in here if data.startswith(secret, int(place))}
-            found |= {number for number in self.numbers if re.search(rf"(?<![\w.,]){number}(?!\w)", text)}
+            found |= {number for number in self.numbers if number in text and _stands_alone(number, text)}
         return found
+
+
+def _stands_alone(number: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.,]){number}(?!\w)", text) is not None
 
 
 def _hashes(data: bytes) -> "np.ndarray[Any, np.dtype[np.uint64]]":
