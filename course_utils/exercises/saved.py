@@ -31,10 +31,8 @@ def saved_notebook(mark: str, name: str, folder: Path | None = None) -> Saved | 
     for path, content in contents.items():
         if mark.encode() in content:
             return Saved(path, content, True)
-    for path in (started, folder / name):
-        if path is not None and path in contents:
-            return Saved(path, contents[path], False)
-    return None
+    likely = next((path for path in (started, folder / name) if path in contents), None)
+    return Saved(likely, contents[likely], False) if likely is not None else None
 
 
 def cells_run() -> list[str]:
