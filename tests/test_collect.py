@@ -198,6 +198,13 @@ def test_a_notebook_that_was_written_for_another_is_noticed(tmp_path: Path) -> N
     assert same.remarks == ()
 
 
+def test_names_that_students_type_stay_whole(tmp_path: Path) -> None:
+    names = ["12_34_Rossi", "Ada_copy", "Bo_12", "Zoë"]
+    files = {f"ex04_{name}.ipynb": notebook(more=name) for name in names}
+    files["ex04_Cy-Copy1.ipynb"] = files["ex04_Di - Copy.ipynb"] = notebook(more="x")
+    assert [one.student for one in collected(tmp_path, files)] == sorted([*names, "Cy", "Di"])
+
+
 def test_without_marks_the_file_s_name_tells_the_exercise(tmp_path: Path) -> None:
     found = collected(
         tmp_path, {"jane/My EX-04 final.ipynb": notebook(marks=False), "bob/ex03/a.ipynb": notebook(marks=False)}

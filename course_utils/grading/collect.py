@@ -275,10 +275,10 @@ def _named(name: str) -> str:
     """The student whom a platform, or `course handin`, has written into the name of a file or folder."""
     if match := MOODLE.match(name):
         return match["student"]
+    if match := HANDED_IN.match(_stem(name)):  # first, as a name that a student typed may look like Canvas's
+        return match["student"]
     if match := CANVAS.match(name):
         return f"{match['student']}_{match['id']}"
-    if match := HANDED_IN.match(_stem(name)):
-        return match["student"]
     return ""
 
 
@@ -292,7 +292,7 @@ def _student(path: tuple[str, ...]) -> str:
 
 def _stem(name: str) -> str:
     """A file's name without its ending, and without what a browser adds to a second download."""
-    return re.sub(r"(?: ?\(\d+\)| ?-? ?copy(?: ?\d+)?|-\d{1,2}| - Kopie)+$", "", PurePosixPath(name).stem, flags=re.I)
+    return re.sub(r"(?: ?\(\d+\)|[ -]+(?:copy|Kopie)(?: ?\d+)?|-\d{1,2})+$", "", PurePosixPath(name).stem, flags=re.I)
 
 
 def _clean(student: str) -> str:
