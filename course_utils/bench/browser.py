@@ -108,12 +108,12 @@ def open_notebook(
 
 
 def is_ready(frame: str | bytes) -> bool:
-    """Whether a message says that the notebook's kernel takes cells to run: it lists the notebook's widgets.
+    """Whether a message says that the notebook's kernel takes cells to run: it tells the notebook what ran before.
 
     Before, JupyterLab drops what it is told to run, though it shows the kernel as idle. Messages of other kinds may
     come from the kernels of other notebooks, which JupyterLab asks who they are.
     """
-    return b"comm_info_reply" in (frame if isinstance(frame, bytes) else frame.encode())
+    return b"history_reply" in (frame if isinstance(frame, bytes) else frame.encode())
 
 
 def run_all(page: "Page", *, seconds: float = 120) -> None:
