@@ -537,6 +537,16 @@ def test_the_command(course: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "name a folder beside the course" in wrong.output
 
 
+def test_what_the_lecturers_page_names_is_there() -> None:
+    page = (ROOT / "notebooks" / "exercises" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`?course ([a-z-]+)[ `]", page)) & set(main.commands)
+    assert {"handout", "handin", "grade", "new-exercise"} <= named
+    for option in re.findall(r"`(--[a-z]+)`", page):
+        assert any(option in parameter.opts for command in main.commands.values() for parameter in command.params), (
+            option
+        )
+
+
 # nbgrader is installed beside JupyterLab where exercises are handed out, and shows nothing there
 
 
