@@ -94,7 +94,7 @@ def unpacked(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value, str):
         return clean(value)
-    if not isinstance(value, dict) or len(value) != 1 or depth > MOST_DEPTH:
+    if not isinstance(value, dict) or len(value) != 1 or depth > MOST_DEPTH + 1:
         raise ExchangeError("what came back is no value")
     ((kind, inner),) = value.items()
     match kind, inner:

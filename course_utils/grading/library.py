@@ -72,7 +72,7 @@ def _empty(node: ast.stmt, name: str) -> None:
     if isinstance(node, ast.FunctionDef):
         node.body, node.decorator_list = error, []
     elif isinstance(node, ast.ClassDef):
-        maker = ast.parse("def __init__(self, *args, **kwargs): pass").body[0]
+        maker = ast.parse("def __new__(cls, *args, **kwargs): pass").body[0]  # before an abstract class complains
         assert isinstance(maker, ast.FunctionDef)
         maker.body = error
         node.body, node.decorator_list = [maker], []

@@ -1,8 +1,11 @@
 """One submission is graded: its functions run in a process of their own, and are judged here."""
 
+import atexit
 import hashlib
 import re
+import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,6 +26,7 @@ from course_utils.grading.sandbox import Sandbox, bubblewrap
 __all__ = ["AnswerKey", "Job", "answer_key", "mark"]
 
 PACKAGE = Path(__file__).parent.parent
+PREPARING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -139,11 +143,15 @@ def _fingerprint(cells: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
-@cache
 def _sandbox(hides: tuple[str, ...]) -> Sandbox:
-    """The sandbox of an exercise: the library is prepared once in each process that grades."""
-    folder = tempfile.TemporaryDirectory(prefix="course-library-")
-    without(hides, Path(folder.name))
-    sandbox = Sandbox(Path(folder.name), bwrap=bubblewrap())
-    sandbox.keep = folder  # the folder lives as long as the sandbox
-    return sandbox
+    """The sandbox of an exercise: the library is prepared once in each process that grades, whoever comes first."""
+    with PREPARING:
+        return _prepared(hides)
+
+
+@cache
+def _prepared(hides: tuple[str, ...]) -> Sandbox:
+    folder = tempfile.mkdtemp(prefix="course-library-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    without(hides, Path(folder))
+    return Sandbox(Path(folder), bwrap=bubblewrap())

@@ -53,7 +53,6 @@ class Sandbox:
 
     def __init__(self, library: Path, *, bwrap: str | None) -> None:
         self.library, self.bwrap = library, bwrap
-        self.keep: object = None  # whatever must live as long as this, such as a temporary folder
 
     def start(self) -> "Watched":
         """A new process, which will say on its line that it is ready."""
