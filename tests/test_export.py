@@ -75,6 +75,15 @@ panel = Panel(
 )
 panel
 """
+# A label that has room beside short values, and none beside long ones.
+LONG = """
+from course_utils.panels.controls import Slider
+from course_utils.panels.engine import Panel
+
+slider = Slider(name="a", label="Signs drawn for each weight", values=[1, 10**7], value=1, texts=["1", "10,000,000"])
+panel = Panel("Long", [slider], lambda a: a, lambda figure: (lambda a: f"{a:,} signs are drawn."), size=(260, 120))
+panel
+"""
 TRAINS = """
 from course_utils.panels.controls import Slider, Toggle
 from course_utils.panels.engine import Panel
@@ -326,7 +335,7 @@ def test_errors_name_no_path_of_the_machine() -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The toy panels as a page and as slides, written as the command writes them."""
     folder = tmp_path_factory.mktemp("pages")
-    cells = ["# NBVAL_CHECK_OUTPUT\nprint('printed')\nlabel = 'returned'\nlabel", TOY, TRAINS]
+    cells = ["# NBVAL_CHECK_OUTPUT\nprint('printed')\nlabel = 'returned'\nlabel", TOY, TRAINS, LONG]
     source = write(folder / "05_toy.ipynb", *cells)
     notebook = json.loads(source.read_text())
     texts = ["# 05 · Toy", "## Part\n\n$$a^2 \\tag{1}$$\n\n**Predict.** What will be?", "## Train"]
@@ -355,7 +364,7 @@ def test_a_page_shows_what_the_cells_show(folder: Path) -> None:
     assert '<pre class="output">printed</pre>' in page
     assert "&#x27;returned&#x27;" in page
     assert "NBVAL" not in page
-    assert page.count('class="replay"') == 2
+    assert page.count('class="replay"') == 3
     assert "This page holds all 8 settings." in page
     assert str(ROOT) not in page
 
@@ -385,7 +394,16 @@ def test_the_same_page_twice(folder: Path, tmp_path: Path) -> None:
 
 def test_slides_follow_the_lesson(folder: Path) -> None:
     lesson = capture(folder.parent / "05_toy.ipynb")
-    assert [slide.kind for slide in outline(lesson)] == ["title", "code", "predict", "code", "panel", "code", "panel"]
+    assert [slide.kind for slide in outline(lesson)] == [
+        "title",
+        "code",
+        "predict",
+        "code",
+        "panel",
+        "code",
+        "panel",
+        "panel",
+    ]
     panel = outline(lesson)[4]
     assert isinstance(panel.parts[0], Shown)
     assert "It rises." in panel.hint
@@ -415,6 +433,13 @@ def test_what_words_announce_stands_below_them(end: str, announced: str) -> None
     lead = words.removesuffix(".") + end
     slides = outline(Lesson("a", [Cell("markdown", f"## Cost\n\n{words}\n\n{lead}\n\n{announced}")]))
     assert [slide.parts for slide in slides] == [[words], [lead, announced]]
+
+
+def test_a_table_of_long_rows_stands_below_its_words() -> None:
+    lead = "**Published.** " + 3 * "So much is said about a table before it is shown. " + "The errors:"
+    table = "| network | errors |\n|---|---|\n" + 5 * f"| {60 * 'n'} | {20 * 'e'} |\n"
+    slides = outline(Lesson("a", [Cell("markdown", f"## Part\n\n{lead}\n\n{table}")]))
+    assert [slide.parts for slide in slides] == [[lead, table.strip()]]
 
 
 def test_a_cell_for_the_kernel_alone_is_left_out(tmp_path: Path) -> None:
@@ -538,23 +563,35 @@ def test_on_a_phone_a_picture_is_large_enough_to_read_and_scrolls(folder: Path, 
 
 
 @pytest.mark.browser
+def test_a_slider_stays_under_the_hand_when_its_value_grows(folder: Path, chromium: Browser) -> None:
+    page, complaints = opened(chromium, folder / "05_toy.html")
+    slider = page.locator('[aria-label="Long"]').get_by_role("slider")
+    before = slider.evaluate("s => s.offsetTop")
+    slider.press("End")
+    expect(page.locator('[aria-label="Long"] output')).to_have_text("10,000,000")
+    assert slider.evaluate("s => s.offsetTop") == before
+    assert complaints == []
+    page.context.close()
+
+
+@pytest.mark.browser
 def test_slides_turn_by_keyboard_and_their_panels_live(folder: Path, chromium: Browser) -> None:
     page, complaints = opened(chromium, folder / "05_toy_slides.html", viewport={"width": 1280, "height": 756})
-    expect(page.locator("#number")).to_have_text("1 / 7")
+    expect(page.locator("#number")).to_have_text("1 / 8")
     for _ in range(4):
         page.keyboard.press("ArrowRight")
-    expect(page.locator("#number")).to_have_text("5 / 7")
+    expect(page.locator("#number")).to_have_text("5 / 8")
     visible = page.locator(".slide:visible")
     expect(visible).to_have_count(1)
     slider = visible.get_by_role("slider")
     slider.press("ArrowRight")
     expect(visible.locator(".course-words")).to_have_text("a is 2, b is 0, pressed 0 times.")
-    expect(page.locator("#number")).to_have_text("5 / 7")  # the arrow moved the slider and not the slides
+    expect(page.locator("#number")).to_have_text("5 / 8")  # the arrow moved the slider and not the slides
     page.keyboard.press("Escape")
     page.keyboard.press("h")
     expect(visible.get_by_text("It rises.")).to_be_visible()
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#number")).to_have_text("4 / 7")
+    expect(page.locator("#number")).to_have_text("4 / 8")
     assert complaints == []
     page.context.close()
 

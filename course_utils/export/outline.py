@@ -10,6 +10,7 @@ __all__ = ["Slide", "outline"]
 LINES = 12.0  # of text on a slide that is read from the back row
 MOST_LINES = 15.0  # below a title, which are set smaller, and of a table that would be cut otherwise
 WIDTH = 74  # letters of a line
+TABLE_WIDTH = 100  # the same in a table, which is set smaller
 DROPPED = re.compile(r"\*\*How to work|<!--|(?:← )?\[.*→\s*$|← \[", re.S)  # among them links to other notebooks
 # A smaller heading, a colon at the end, or a sentence of a paragraph (no list) that goes on.
 ANNOUNCES = re.compile(r"\A###|:\s*\Z|\A(?![-*] |\d+\. )[\w*\[(].*[\w*]\s*\Z", re.S)
@@ -143,5 +144,5 @@ def height(block: str | Cell | Shown) -> float:
         return 1.4
     if block.startswith("```"):
         return 0.9 * len(block.splitlines())
-    per_line = 1.25 if block.startswith("|") else 1.0
-    return 0.6 + per_line * sum(1 + len(line) // WIDTH for line in block.splitlines())
+    per_line, width = (1.25, TABLE_WIDTH) if block.startswith("|") else (1.0, WIDTH)
+    return 0.6 + per_line * sum(1 + len(line) // width for line in block.splitlines())

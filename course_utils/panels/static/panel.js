@@ -12,6 +12,8 @@ const KINDS = {
   slider(spec, changed) {
     const input = make("input", { type: "range", min: 0, max: spec.values.length - 1, step: 1 });
     const output = make("output");
+    // Room for the longest value: if a label broke into lines with one value only, its slider would jump away.
+    output.style.minWidth = `${Math.max(...spec.texts.map((text) => text.length))}ch`;
     const label = () => {
       output.textContent = spec.texts[input.value];
       input.setAttribute("aria-valuetext", output.textContent);
