@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +19,12 @@ from course_utils.export.capture import Cell, Lesson, Shown, capture
 from course_utils.export.fit import fit
 from course_utils.export.grid import Costs, choose
 from course_utils.export.mathematics import mathml, split_formulas
-from course_utils.export.outline import LINES, MOST_LINES, outline
+from course_utils.export.outline import LINES, MOST_LINES, height, outline
 from course_utils.export.pack import decode, pack, survey
 from course_utils.export.page import output_html
 from course_utils.export.record import FILM, LEVELS, record, rounded
 from course_utils.export.site import LIMIT, export_notebook, linker
+from course_utils.export.store import head
 from course_utils.export.text import markdown_html
 from course_utils.export.wording import plain_error
 from course_utils.export.work import export_all
@@ -251,6 +253,13 @@ def test_a_training_is_kept_as_a_film() -> None:
     assert film[-1] == "It has grown to 0.9."
 
 
+def test_reset_leads_back_to_the_values_with_which_a_cell_shows_the_panel(toy: Panel) -> None:
+    toy.set(a=2, b=2)
+    shown = Shown(toy, dict(toy.values), own=False)
+    controls = head(shown, record(toy, scale=1, budget=12))["controls"]
+    assert {control["name"]: control["value"] for control in controls} == {"a": 2, "b": 2, "again": 0, "note": "typed"}
+
+
 def test_a_panel_that_remembers_shows_the_same_in_whatever_order() -> None:
     seen: list[int] = []
 
@@ -440,6 +449,17 @@ def test_a_table_of_long_rows_stands_below_its_words() -> None:
     table = "| network | errors |\n|---|---|\n" + 5 * f"| {60 * 'n'} | {20 * 'e'} |\n"
     slides = outline(Lesson("a", [Cell("markdown", f"## Part\n\n{lead}\n\n{table}")]))
     assert [slide.parts for slide in slides] == [[lead, table.strip()]]
+
+
+def test_where_a_link_leads_takes_no_room_on_a_slide() -> None:
+    assert height("| a | [02](02_some_applications_of_neural_networks.ipynb), " + 12 * "word " + "|") == height("| a |")
+
+
+def test_a_notebook_gives_the_name_main_back(tmp_path: Path) -> None:
+    before = sys.modules["__main__"]
+    lesson = capture(write(tmp_path / "a.ipynb", "def f(): return 1", "import sys; sys.modules['__main__'].f()"))
+    assert [output["text/plain"] for output in lesson.cells[1].outputs if isinstance(output, dict)] == ["1"]
+    assert sys.modules["__main__"] is before  # or no process could be started any more
 
 
 def test_a_cell_for_the_kernel_alone_is_left_out(tmp_path: Path) -> None:

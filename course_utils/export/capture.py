@@ -4,9 +4,11 @@ import ast
 import contextlib
 import io
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -63,10 +65,11 @@ def capture(path: Path) -> Lesson:
     from IPython.core.interactiveshell import InteractiveShell
 
     notebook = json.loads(path.read_text(encoding="utf-8"))
+    main = sys.modules["__main__"]
     shell = InteractiveShell.instance()
     shell.reset(new_session=True)
     cells = []
-    with contextlib.chdir(path.parent):
+    with contextlib.chdir(path.parent), _main(shell.user_module, afterwards=main):
         for number, raw in enumerate(notebook["cells"]):
             cell = Cell(raw["cell_type"], "".join(raw["source"]))
             if REMOVED not in raw["metadata"].get("tags", []):
@@ -78,6 +81,16 @@ def capture(path: Path) -> Lesson:
                     error = result.error_before_exec or result.error_in_exec
                     raise RuntimeError(f"cell {number} of {path.name} fails: {type(error).__name__}: {error}")
     return Lesson(path.stem, cells)
+
+
+@contextlib.contextmanager
+def _main(module: ModuleType, *, afterwards: ModuleType) -> Iterator[None]:
+    """Let a module be ``__main__``, as in a kernel; whoever starts a process later on needs the right one again."""
+    sys.modules["__main__"] = module
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = afterwards
 
 
 @contextlib.contextmanager

@@ -8,12 +8,13 @@ from course_utils.export.capture import Cell, Lesson, Shown
 __all__ = ["Slide", "outline"]
 
 LINES = 12.0  # of text on a slide that is read from the back row
-MOST_LINES = 15.0  # below a title, which are set smaller, and of a table that would be cut otherwise
+MOST_LINES = 15.0  # below a title, which are set smaller; with code; of a table that would be cut otherwise
 WIDTH = 74  # letters of a line
 TABLE_WIDTH = 100  # the same in a table, which is set smaller
 DROPPED = re.compile(r"\*\*How to work|<!--|(?:← )?\[.*→\s*$|← \[", re.S)  # among them links to other notebooks
 # A smaller heading, a colon at the end, or a sentence of a paragraph (no list) that goes on.
 ANNOUNCES = re.compile(r"\A###|:\s*\Z|\A(?![-*] |\d+\. )[\w*\[(].*[\w*]\s*\Z", re.S)
+LINK = re.compile(r"\]\([^)]*\)")  # where a link leads, which nobody sees
 SHORT = 4.5  # lines that share a slide with the question after them
 
 
@@ -90,7 +91,7 @@ def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
     if printed or any(panel.own for panel in panels):
         code = Cell("code", cell.source, list(printed))
         last = slides[-1] if slides else None
-        if last and last.kind == "text" and last.lines + height(code) <= LINES + 2:
+        if last and last.kind == "text" and last.lines + height(code) <= MOST_LINES:
             last.parts.append(code)
             last.kind = "code"
         else:
@@ -145,4 +146,4 @@ def height(block: str | Cell | Shown) -> float:
     if block.startswith("```"):
         return 0.9 * len(block.splitlines())
     per_line, width = (1.25, TABLE_WIDTH) if block.startswith("|") else (1.0, WIDTH)
-    return 0.6 + per_line * sum(1 + len(line) // width for line in block.splitlines())
+    return 0.6 + per_line * sum(1 + len(LINK.sub("]", line)) // width for line in block.splitlines())

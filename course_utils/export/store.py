@@ -61,10 +61,13 @@ def live(number: int, shown: Shown, recording: Recording, packed: Packed) -> Liv
 def head(shown: Shown, recording: Recording) -> dict[str, Any]:
     """What `panel.js` asks its model for, and the values on offer."""
     grid, controls = recording.grid, list(shown.panel.controls.values())
+    now = grid.values(grid.start)  # Reset leads back to them: a page may not hold what lies around other values
     return {
         "title": shown.panel._title,
         "size": list(shown.panel._size),
-        "controls": [spec(control, list(grid.levels[control.name])) for control in controls],
+        "controls": [
+            spec(control, list(grid.levels[control.name])) | {"value": now[control.name]} for control in controls
+        ],
         "levels": [
             {"name": name, "values": list(levels), "at": at}
             for (name, levels), at in zip(grid.levels.items(), grid.start, strict=True)
