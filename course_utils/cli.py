@@ -4,6 +4,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -343,9 +344,19 @@ def has_browser() -> bool:
     return True
 
 
+def lab_settings(jupyterlab: str) -> list[str]:
+    """The folders with the course's settings for a version of JupyterLab.
+
+    Before 4.5 only the cells in view are on the page unless it is told otherwise, and Tab misses the panels of others.
+    """
+    major, minor = jupyterlab.split(".")[:2]
+    older = [PACKAGE / "lab" / "before_4_5"] if (int(major), int(minor)) < (4, 5) else []
+    return [str(folder) for folder in (*older, PACKAGE / "lab")]
+
+
 def lab_environment() -> dict[str, str]:
     """The environment with the course's own defaults behind the reader's: no news pop-up, threads that wait asleep."""
-    paths = [p for p in (os.environ.get("JUPYTER_CONFIG_PATH"), str(PACKAGE / "lab")) if p]
+    paths = [p for p in (os.environ.get("JUPYTER_CONFIG_PATH"), *lab_settings(version("jupyterlab"))) if p]
     # PyTorch's threads wait for each other awake, which on a busy machine makes small networks ten times as slow.
     waiting = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
     return os.environ | waiting | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from course_utils.cli import lab_settings
+
 ROOT = Path(__file__).parent.parent
 BINDER = ROOT / "binder"
 LINES = (BINDER / "requirements.txt").read_text().splitlines()
@@ -53,7 +55,8 @@ def test_start_sets_the_environment_and_hands_over() -> None:
     command = [BINDER / "start", "bash", "-c", show, "bash", "last argument"]
     threads, config, last = subprocess.run(command, env=bare, capture_output=True, text=True).stdout.splitlines()
     assert threads == "1"
-    assert (Path(config) / "labconfig").is_dir()
+    assert config.split(":") == lab_settings("4.4")
+    assert all((Path(folder) / "labconfig").is_dir() for folder in config.split(":"))
     assert last == "last argument"
 
 

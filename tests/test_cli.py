@@ -41,19 +41,28 @@ def test_lab_opens_on_the_map(started: list[list[str]]) -> None:
     assert (Path(cli.os.environ["JUPYTER_CONFIG_PATH"].split(":")[-1]) / "labconfig").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("jupyterlab", "mode"), [("4.4.10", "defer"), ("4.5.0", None), ("4.10.1", None), ("5.0", None)]
+)
+def test_every_cell_is_on_the_page_in_each_version(jupyterlab: str, mode: str | None) -> None:
+    found = {}
+    for folder in cli.lab_settings(jupyterlab):
+        settings = json.loads((Path(folder) / "labconfig" / "default_setting_overrides.json").read_text())
+        found |= settings["@jupyterlab/notebook-extension:tracker"]
+    assert found.get("windowingMode") == mode
+
+
 def test_jupyterlab_takes_the_settings_of_the_course() -> None:
     from jupyterlab.commands import get_app_dir
 
-    settings = json.loads((Path(cli.PACKAGE) / "lab" / "labconfig" / "default_setting_overrides.json").read_text())
-    for plugin, values in settings.items():
-        package, _, name = plugin.partition(":")
-        schema = json.loads((Path(get_app_dir()) / "schemas" / package / f"{name}.json").read_text())
-        for key, value in values.items():
-            allowed = schema["properties"][key]
-            choices = allowed.get("enum") or [one["const"] for one in allowed.get("oneOf", [])]
-            assert not choices or value in choices, f"{plugin}: {key} is one of {choices}"
-    # "full", which JupyterLab 4.4 takes by itself, has no cell on the page but those in view: Tab misses their panels.
-    assert settings["@jupyterlab/notebook-extension:tracker"]["windowingMode"] in ("defer", "none")
+    for file in (Path(cli.PACKAGE) / "lab").rglob("default_setting_overrides.json"):
+        for plugin, values in json.loads(file.read_text()).items():
+            package, _, name = plugin.partition(":")
+            schema = json.loads((Path(get_app_dir()) / "schemas" / package / f"{name}.json").read_text())
+            for key, value in values.items():
+                allowed = schema["properties"][key]
+                choices = allowed.get("enum") or [one["const"] for one in allowed.get("oneOf", [])]
+                assert not choices or value in choices, f"{plugin}: {key} is one of {choices}"
 
 
 def test_lab_finds_the_course_from_any_folder(started: list[list[str]], tmp_path: Path, monkeypatch) -> None:
