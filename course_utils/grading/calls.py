@@ -1,7 +1,8 @@
 """System calls that no exercise needs, refused by the kernel: a filter for bubblewrap (seccomp, Linux).
 
 They would hold memory that no watch counts (it belongs to no process), reach the lecturer's keys or the machine below
-through what namespaces do not divide, or open namespaces in which the walls could be built anew.
+through what namespaces do not divide, or open namespaces in which the walls could be built anew. Threads may be
+started and processes may not: whoever doubles himself faster than a watch can look is not to begin.
 """
 
 import platform
@@ -12,13 +13,14 @@ __all__ = ["call_filter"]
 
 
 class Machine(NamedTuple):
-    """A kind of processor: its number in the kernel's audit interface, and the column of `REFUSED` that is its own."""
+    """A kind of processor: its number in the kernel's audit interface, its column of `REFUSED`, whether it has fork."""
 
     audit: int
     column: int
+    forks: bool
 
 
-MACHINES = {"x86_64": Machine(0xC000003E, 0), "aarch64": Machine(0xC00000B7, 1)}
+MACHINES = {"x86_64": Machine(0xC000003E, 0, True), "aarch64": Machine(0xC00000B7, 1, False)}
 
 # Numbers of the calls on x86_64 and on aarch64, from Linux' unistd.h.
 REFUSED = {
@@ -56,7 +58,9 @@ REFUSED = {
     "io_uring_register": (427, 427),
     "syslog": (103, 116),
 }
+FORK, VFORK = 57, 58  # on x86_64 alone; aarch64 has only clone
 CLONE, CLONE3, MMAP, SOCKET = (56, 220), (435, 435), (9, 222), (41, 198)
+THREAD = 0x00010000  # CLONE_THREAD
 NEW_NAMESPACES = 0x7E020000  # the CLONE_NEW... flags together
 SHARED_AND_IN_NO_FILE = 0x21  # MAP_SHARED | MAP_ANONYMOUS
 LAST_FAMILY = 10  # AF_INET6; of the later ones some, such as AF_VSOCK, belong to no network namespace
@@ -93,7 +97,10 @@ def call_filter(machine: str = "") -> bytes | None:
     ]
     for numbers in REFUSED.values():
         program += _answer(EQUAL, numbers[column], NOT_PERMITTED)
-    program += _with_argument(CLONE[column], 0, _answer(ANY_BIT, NEW_NAMESPACES, NOT_PERMITTED))
+    if kind.forks:
+        program += [*_answer(EQUAL, FORK, NOT_PERMITTED), *_answer(EQUAL, VFORK, NOT_PERMITTED)]
+    no_thread = [(ANY_BIT, 1, 0, THREAD), (ANSWER, 0, 0, NOT_PERMITTED)]
+    program += _with_argument(CLONE[column], 0, [*no_thread, *_answer(ANY_BIT, NEW_NAMESPACES, NOT_PERMITTED)])
     mask = (AND, 0, 0, SHARED_AND_IN_NO_FILE)
     program += _with_argument(MMAP[column], 3, [mask, *_answer(EQUAL, SHARED_AND_IN_NO_FILE, NOT_PERMITTED)])
     program += _with_argument(SOCKET[column], 0, _answer(AT_LEAST, LAST_FAMILY + 1, NOT_PERMITTED))

@@ -157,7 +157,8 @@ class Watched:
         self.peak = 0  # the most memory that was seen, in bytes
         self.seconds = 0.0  # of processor time
         # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
-        self._seen = {psutil.Process(process.pid)}
+        self._first = psutil.Process(process.pid)
+        self._seen = {self._first}
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
@@ -204,7 +205,12 @@ class Watched:
         return found
 
     def _kill(self) -> None:
-        """End the whole family: what is stopped first cannot start others meanwhile."""
+        """End the whole family: with bubblewrap itself its namespace ends at once, and the kernel ends all in it.
+
+        Where there is none, what is stopped first cannot start others meanwhile.
+        """
+        if self.folder is None:
+            _asked(self._first, psutil.Process.kill)
         stopped: set[psutil.Process] = set()
         while new := self._family() - stopped:
             for member in new:
