@@ -6,12 +6,14 @@ and the prepared library, all of them read-only, and a small folder in memory th
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -157,8 +159,7 @@ class Watched:
         self.peak = 0  # the most memory that was seen, in bytes
         self.seconds = 0.0  # of processor time
         # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
-        self._first = psutil.Process(process.pid)
-        self._seen = {self._first}
+        self._seen = {psutil.Process(process.pid)}
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._watch.start()
@@ -175,17 +176,20 @@ class Watched:
 
     def _look(self) -> None:
         while not self._over.wait(GLANCE) and self.process.poll() is None:
-            family = self._family()
-            memory = self._measure(family)
-            if len(family) > MOST_PROCESSES:
-                self.ended_for = f"it started more than {MOST_PROCESSES} processes"
-            elif memory > MOST_MEMORY:
-                self.ended_for = f"it took more than {MOST_MEMORY / 1e9:g} GB of memory"
-            elif sum(_asked(member, psutil.Process.num_threads) for member in family) > MOST_THREADS:
-                self.ended_for = f"it started more than {MOST_THREADS} threads"
+            self.ended_for = self._too_much(self._family())
             if self.ended_for:
                 self._kill()
                 return
+
+    def _too_much(self, family: set[psutil.Process]) -> str:
+        """What the processes take too much of; their number comes first, as it doubles while one counts the rest."""
+        if len(family) > MOST_PROCESSES:
+            return f"it started more than {MOST_PROCESSES} processes"
+        if self._measure(family) > MOST_MEMORY:
+            return f"it took more than {MOST_MEMORY / 1e9:g} GB of memory"
+        if sum(_asked(member, psutil.Process.num_threads) for member in family) > MOST_THREADS:
+            return f"it started more than {MOST_THREADS} threads"
+        return ""
 
     def _measure(self, family: set[psutil.Process]) -> int:
         """Note the processor time so far and the memory now, which is returned."""
@@ -205,21 +209,18 @@ class Watched:
         return found
 
     def _kill(self) -> None:
-        """End the whole family: with bubblewrap itself its namespace ends at once, and the kernel ends all in it.
+        """End all at once: bubblewrap, with which the kernel ends its namespace, or the group; then who has left it.
 
-        Where there is none, what is stopped first cannot start others meanwhile.
+        One after the other would not do: a bomb starts new ones faster than they can be counted.
         """
-        if self.folder is None:
-            _asked(self._first, psutil.Process.kill)
-        stopped: set[psutil.Process] = set()
-        while new := self._family() - stopped:
-            for member in new:
-                _asked(member, psutil.Process.suspend)
-            stopped |= new
-        for member in stopped:
-            _asked(member, psutil.Process.kill)
-        self.process.wait()
-        psutil.wait_procs(stopped, timeout=GRACE)
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        end = time.monotonic() + GRACE
+        while (left := self._family()) and time.monotonic() < end:
+            for member in left:
+                _asked(member, psutil.Process.kill)
+            psutil.wait_procs(left, timeout=GLANCE)
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
