@@ -308,6 +308,11 @@ def test_every_formula_of_the_course_can_be_read(path: Path) -> None:
             assert not re.search(r"</details>\s*</li>", page)
 
 
+def test_what_follows_a_formula_stays_on_its_line() -> None:
+    page = markdown_html("The state $h_0$; the rest ($b$).")
+    assert re.findall(r'<span class="glued"><math>.*?</math>([^<]*)</span>', page) == [";", ")."]
+
+
 def test_a_formula_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         mathml("\\nosuchcommand{x}", False)

@@ -40,8 +40,13 @@ def split_formulas(markdown: str) -> tuple[str, list[Formula]]:
 
 
 def join_formulas(page: str, formulas: list[Formula]) -> str:
-    """HTML with each mark replaced by its formula."""
-    return re.sub("\ue000(\\d+)\ue001", lambda found: mathml(*formulas[int(found[1])]), page)
+    """HTML with each mark replaced by its formula; a point after it does not begin the next line."""
+
+    def formula(found: re.Match[str]) -> str:
+        made, after = mathml(*formulas[int(found[1])]), found[2]
+        return f'<span class="glued">{made}{after}</span>' if after else made
+
+    return re.sub("\ue000(\\d+)\ue001([.,;:!?)]*)", formula, page)
 
 
 def mathml(latex: str, block: bool) -> str:
