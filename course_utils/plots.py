@@ -26,6 +26,7 @@ __all__ = [
     "mosaic",
     "move_limits",
     "number",
+    "smaller",
     "style",
     "weight_map",
     "words_on",
@@ -79,6 +80,17 @@ def number(value: float, form: str = ".2f") -> str:
         return "0" if power else f"{0.0:{form}}" if math.isfinite(value) else digits.replace("-", "−")
     raised = f" × 10{str(int(power)).translate(RAISED)}" if power else ""
     return digits.replace("-", "−", 1) + raised
+
+
+def smaller(ratio: float) -> str:
+    """How a file compares with what it stands for, which has `ratio` times its bytes; goes before "the dense weights".
+
+    >>> smaller(12.34), smaller(1.02), smaller(0.5)
+    ('12.3 times smaller than', 'about as large as', '2.0 times as large as')
+    """
+    if ratio >= 1.05:
+        return f"{ratio:.1f} times smaller than"
+    return "about as large as" if ratio > 0.95 else f"{1 / ratio:.1f} times as large as"
 
 
 def style() -> dict[Any, Any]:

@@ -10,12 +10,12 @@ from course_utils.panels.classroom import classroom
 from course_utils.panels.closing.methods import LABELS, Made, Methods, course_of, steps
 from course_utils.panels.controls import Choice, Control, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, INK, write
+from course_utils.plots import COLOURS, INK, smaller, write
 
 __all__ = ["everything"]
 
 LINES = 12  # of the table
-SPELLED = 4  # methods of a line; where there are more, the others are counted
+LETTERS = 30  # of a line; where the methods take more, those after the second are counted
 ORDERS = {"bytes, the smallest first": "size", "accuracy, the best first": "accuracy", "as they were made": "made"}
 
 
@@ -69,7 +69,7 @@ def short(methods: Methods) -> str:
         "binary": "1 bit", "quantize": "4 bit", "share": "share", "coder": "coder",
     }  # fmt: skip
     chosen = [words[name] for name in LABELS if getattr(methods, name)]
-    if len(chosen) > SPELLED:
+    if len(" + ".join(chosen)) > LETTERS:
         chosen = [*chosen[:2], f"{len(chosen) - 2} more"]
     return " + ".join(chosen) or "dense network"
 
@@ -153,6 +153,6 @@ def words(seen: Seen) -> str:
     beaten = sum(m.size < now.size and m.accuracy > now.accuracy for m in seen.made)
     count = {0: "no network so far is", 1: "one network so far is"}.get(beaten, f"{beaten} networks so far are")
     return (
-        f"{state}{now.methods}: a file of {now.size:,} bytes, {now.ratio:.1f} times smaller than the dense weights, "
+        f"{state}{now.methods}: a file of {now.size:,} bytes, {smaller(now.ratio)} the dense weights, "
         f"{now.accuracy:.1%} right; {count} smaller and better."
     )

@@ -164,7 +164,7 @@ def draw(figure: Figure) -> Show:
         here.set_xdata([x[result.chosen]] * 2)
         zeros = int((w == 0).sum())
         said = ["Neither weight is exactly zero", "One weight is exactly zero", "Both weights are exactly zero"][zeros]
-        best = " and ".join(number(weight, ".3f") for weight in w)
+        best = " and ".join(number(weight, ".3f" if abs(weight) >= 5e-4 else ".0e") for weight in w)
         return f"λ = {LAMBDAS[result.chosen]:.3g}: the best weights are {best}. {said}."
 
     return show

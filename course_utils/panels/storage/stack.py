@@ -13,7 +13,7 @@ from course_utils.data import Dataset
 from course_utils.panels.classroom import classroom, right_share, trained
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, HATCHES, move_limits
+from course_utils.plots import COLOURS, HATCHES, move_limits, smaller
 
 __all__ = ["stack", "written"]
 
@@ -109,13 +109,13 @@ def drawing(dense: int) -> Draw:
                 bar.set(x=left, width=width)
                 left += width
             move_limits(bytes_, x=(0.0, nice(found.size)))
-            note.set_text(f"{found.size:,} bytes, {found.dense / found.size:.1f} times smaller")
+            note.set_text(f"{found.size:,} bytes, {smaller(found.dense / found.size)} the dense weights")
             right.set_height(found.accuracy)
             value.set_text(f"{found.accuracy:.1%}")
             line.set_ydata([found.whole] * 2)
             kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in found.by_kind.items())
             return (
-                f"A file of {found.size:,} bytes, {found.dense / found.size:.1f} times smaller than {found.dense:,} "
+                f"A file of {found.size:,} bytes, {smaller(found.dense / found.size)} {found.dense:,} "
                 f"dense bytes ({kinds}); read back it gets {found.accuracy:.1%} right, the dense network "
                 f"{found.whole:.1%}."
             )
