@@ -512,3 +512,13 @@ def test_half_letters_of_a_notebook_are_replaced() -> None:
     cell = {"cell_type": "code", "source": "x = '\ud800'", "metadata": {"nbgrader": {"grade_id": "\udfff"}}}
     found = read_notebook(json.dumps({"cells": [cell], "metadata": {"course": {"student": "\ud800"}}}).encode())
     assert (found.cells[0][1], found.student) == ("x = '?'", "?")
+
+
+def test_a_loop_without_end_does_not_use_up_the_time_of_other_tasks(walls: str, tmp_path: Path) -> None:
+    without(load_exercise("ex04").hides, tmp_path)
+    source = HONEST + "\ndef active_inputs(w, *, threshold):\n    while True:\n        pass"
+    with Attempt(Sandbox(tmp_path, bwrap=walls), [("cell 1", source)], LIMITS) as attempt:
+        began = [attempt.call("active_inputs", Case((torch.ones(2, 2),), {"threshold": 0.0})) for _ in range(300)]
+        right = attempt.call("soft_threshold", Case((torch.ones(2),), {"step": 1.0}))
+    assert {outcome.lost for outcome in began} == {"it did not end within 0.5 s"}
+    assert right.value.tolist() == [0, 0]
