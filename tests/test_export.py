@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from course_utils.bench import browser as lab
 from course_utils.export.capture import Cell, Lesson, Shown, capture
-from course_utils.export.fit import fit
+from course_utils.export.fit import SHORTEST, fit
 from course_utils.export.grid import Costs, choose
 from course_utils.export.mathematics import mathml, split_formulas
 from course_utils.export.outline import LINES, MOST_LINES, height, outline
@@ -258,6 +258,32 @@ def test_reset_leads_back_to_the_values_with_which_a_cell_shows_the_panel(toy: P
     shown = Shown(toy, dict(toy.values), own=False)
     controls = head(shown, record(toy, scale=1, budget=12))["controls"]
     assert {control["name"]: control["value"] for control in controls} == {"a": 2, "b": 2, "again": 0, "note": "typed"}
+
+
+def test_films_are_shortened_where_no_setting_can_be_left_out() -> None:
+    def compute(train: bool, seed: int) -> Iterator[np.ndarray]:
+        random = np.random.default_rng(seed)
+        for _ in range(30 if train else 1):
+            yield random.uniform(size=50)
+
+    def draw(figure: Figure) -> Show:
+        (line,) = figure.subplots().plot(np.linspace(0, 1, 50))
+
+        def show(heights: np.ndarray) -> str:
+            line.set_ydata(heights)
+            return f"Mean {heights.mean():.6f}"
+
+        return show
+
+    controls = [Toggle(name="train", label="Train"), Slider(name="seed", label="Seed", values=[1, 2, 3])]
+    recording = record(Panel("Noise", controls, compute, draw, size=(200, 120)), scale=1)
+    ((_, whole),) = fit([recording], limit=10**7)
+    ((fitted, packed),) = fit([recording], limit=len(whole) // 2)
+    assert len(packed) <= len(whole) // 2
+    assert fitted.films.keys() == recording.films.keys()
+    for setting, film in fitted.films.items():
+        assert (film[0], film[-1]) == (recording.films[setting][0], recording.films[setting][-1])
+    assert SHORTEST <= max(map(len, fitted.films.values())) < FILM
 
 
 def test_a_panel_that_remembers_shows_the_same_in_whatever_order() -> None:

@@ -1,4 +1,7 @@
-"""All panels of a page within its bytes: the largest are thinned first, until the page fits."""
+"""All panels of a page within its bytes: the largest are thinned first, until the page fits.
+
+A panel loses settings first. One that is too large with the fewest shows its trainings in fewer pictures.
+"""
 
 from collections.abc import Sequence
 
@@ -6,6 +9,8 @@ from course_utils.export.pack import Packed, Survey, pack, survey
 from course_utils.export.record import Recording
 
 __all__ = ["fit"]
+
+SHORTEST = 4  # pictures of a training, at least
 
 
 def fit(recordings: Sequence[Recording], *, limit: int) -> list[tuple[Recording, Packed]]:
@@ -18,15 +23,19 @@ def fit(recordings: Sequence[Recording], *, limit: int) -> list[tuple[Recording,
     packed: list[Packed] = []
     allowed = float(limit)
     while not packed or sum(map(len, packed)) > limit:
-        before = [len(recording.films) for recording in recordings]
+        before = [_stills(recording) for recording in recordings]
         cap = share([found.bytes for found in surveys], allowed)
         recordings = [_thinned(r, found, cap) for r, found in zip(recordings, surveys, strict=True)]
-        if packed and before == [len(recording.films) for recording in recordings]:
+        if packed and before == [_stills(recording) for recording in recordings]:
             break  # there is nothing left to leave out
         surveys = [_survey(recording) for recording in recordings]
         packed = [pack(found) for found in surveys]
         allowed *= 0.95 * min(1.0, limit / sum(map(len, packed)))
     return list(zip(recordings, packed, strict=True))
+
+
+def _stills(recording: Recording) -> int:
+    return sum(map(len, recording.films.values()))
 
 
 def used(recording: Recording) -> list[int]:
@@ -39,13 +48,18 @@ def _survey(recording: Recording) -> Survey:
 
 
 def _thinned(recording: Recording, found: Survey, cap: float) -> Recording:
-    """A recording with as many settings as fit into `cap` bytes, by their mean."""
+    """A recording with as many settings, and then with films as long, as fit into `cap` bytes, by their mean."""
     budget = recording.costs.of(recording.grid)
     while found.bytes > cap and budget > 1:
         budget = min(budget - 1, int(budget * cap / found.bytes))
         thinner = recording.thinned(budget)
         if len(thinner.films) < len(recording.films):
             recording, found = thinner, _survey(thinner)
+    length = max(map(len, recording.films.values()))
+    while found.bytes > cap and length > SHORTEST:
+        length = max(SHORTEST, min(length - 1, int(length * cap / found.bytes)))
+        recording = recording.shortened(length)
+        found = _survey(recording)
     return recording
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,7 +90,11 @@ class Recording:
             values = grid.values(setting)
             old = tuple(list(levels).index(values[name]) for name, levels in self.grid.levels.items())
             films[setting] = self.films[old]
-        return Recording(self.panel, grid, self.scale, self.pictures, films, self.costs)
+        return replace(self, grid=grid, films=films)
+
+    def shortened(self, length: int) -> "Recording":
+        """The same settings, with at most `length` pictures of each film."""
+        return replace(self, films={setting: thin(film, length) for setting, film in self.films.items()})
 
 
 def record(panel: Panel, *, scale: float = 2, budget: int = BUDGET, now: Mapping[str, Any] | None = None) -> Recording:
