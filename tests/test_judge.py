@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.exercises.judge import difference
+from course_utils.exercises.check import is_call, shown_call
+from course_utils.exercises.judge import call_here, difference, judge
+from course_utils.exercises.task import Case, Task
 
 RIGHT = torch.tensor([1.0, 8.0, 3.0])
 
@@ -55,3 +57,37 @@ def test_yes_or_no_may_come_as_one_entry_and_as_nothing_else(got: object, said: 
 
 def test_a_tensor_where_a_word_is_asked_for_is_wrong() -> None:
     assert difference(torch.zeros(2), "rows", 1e-4) == "It returns a tensor of shape (2,), and 'rows' is right."
+
+
+def test_a_function_is_not_called_not_begun_for_another_one_s_sake() -> None:
+    """The last task calls the first, which is empty; and PyTorch has errors of the stub's type."""
+
+    def first(w: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError()
+
+    def second(w: torch.Tensor) -> torch.Tensor:
+        return first(w)
+
+    def third(w: torch.Tensor) -> torch.Tensor:
+        return w.long().softmax(0)
+
+    task = Task("second", "Twice", 2, lambda w: 2 * w, lambda seed: [Case((RIGHT,))], ())
+    assert judge(task, call_here(first), task.cases(0)).mistake == "not begun"
+    verdict = judge(task, call_here(second), task.cases(0))
+    assert (verdict.mistake, verdict.problem) == (
+        "",
+        "No result came back: it calls first, which has not been begun.",
+    )
+    verdict = judge(task, call_here(third), task.cases(0))
+    assert verdict.mistake == ""
+    assert verdict.problem.startswith("It raises NotImplementedError: ")
+
+
+def test_a_counterexample_is_code_whose_columns_stand_below_each_other() -> None:
+    call = shown_call("block", Case((torch.tensor([[1.5, -2.0], [0.25, 10.0]]),), {"mask": torch.eye(2), "dim": 0}))
+    first, second, third = call.split("\n")
+    assert first.index("1.5") == second.index("0.25")
+    assert second.index("[1., 0.]") == third.index("[0., 1.]")
+    assert third.endswith("dim=0)")
+    assert is_call("block", call)
+    assert not is_call("block", "block: 1 of 3 cases is right.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.artist import Artist
@@ -161,6 +162,21 @@ def test_an_error_is_kept_shown_and_gone_after_the_next_move() -> None:
     assert "test_panels_engine.py" in shown["traceback"]
     assert front.move(a=1)["error"] is None
     assert panel.error is None
+
+
+def test_a_function_that_is_still_to_be_written_is_named_without_a_traceback() -> None:
+    def own(a: float) -> float:
+        raise NotImplementedError()
+
+    panel = a_panel(lambda a: own(a))
+    assert panel.words.startswith("own has not been begun: write it in its cell")
+    front = Front(panel)
+    assert front.move(a=1)["error"] == {"message": panel.words, "traceback": ""}
+
+
+def test_an_error_of_the_same_type_with_a_message_is_an_error() -> None:
+    with pytest.raises(NotImplementedError, match="for 'Long'"):
+        a_panel(lambda a: float(torch.tensor([1, 2]).softmax(0)[0]))
 
 
 def test_a_forbidden_value_from_the_browser_is_answered_by_an_error() -> None:

@@ -233,3 +233,12 @@ def test_a_readers_compression_drives_the_panel() -> None:
     assert panel.result.full[-1].accuracy > panel.result.few[-1].accuracy
     with pytest.raises(ValueError, match="the update's shape"):
         ready(compress=lambda update, bits: update[:1]).set(train=True)
+
+
+def test_corrupted_waits_for_a_function_that_is_still_to_be_written() -> None:
+    def mine(data: Dataset, share: float) -> Dataset:
+        raise NotImplementedError()
+
+    panel = corrupted(DIGITS.subset(20), corrupt=mine)
+    assert panel.words.startswith("mine has not been begun")
+    assert not panel.controls

@@ -11,7 +11,10 @@ from torch import Tensor
 from course_utils.exercises.judge import Verdict, call_here, judge
 from course_utils.exercises.task import Case, Exercise, Task
 
-__all__ = ["Check", "Checked"]
+__all__ = ["Check", "Checked", "is_call"]
+
+WORDS = "white-space: pre-wrap; overflow-wrap: anywhere"
+CALL = f"{WORDS}; font-family: var(--jp-code-font-family, monospace); font-size: 93%; margin: .2em 0"
 
 
 class Check:
@@ -42,7 +45,8 @@ class Checked:
     def _repr_html_(self) -> str:
         first, *rest = self.lines
         mark, colour = ("✓", "#1B7F3B") if self.verdict.right else ("✗", "#B3261E")
-        body = "".join(f"<div style='white-space: pre-wrap'>{escape(line)}</div>" for line in rest)
+        styles = [CALL if is_call(self.task.name, line) else WORDS for line in rest]
+        body = "".join(f"<div style='{style}'>{escape(line)}</div>" for style, line in zip(styles, rest, strict=True))
         return (
             f"<div role='status' style='border-left: 6px solid {colour}; padding: .4em .9em; margin: .3em 0'>"
             f"<strong>{mark} {escape(first)}</strong>{body}</div>"
@@ -56,12 +60,19 @@ class Checked:
             return [f"{task.name}: all {verdict.total} cases are right."]
         if verdict.mistake == "not begun":
             return [f"{task.name}: not begun yet."]
-        lines = [f"{task.name}: {verdict.passed} of {verdict.total} cases are right."]
+        lines = [
+            f"{task.name}: {verdict.passed} of {verdict.total} cases {'is' if verdict.passed == 1 else 'are'} right."
+        ]
         if verdict.case is not None:
             lines += counterexample(task, verdict)
         if verdict.hint:
             lines.append(f"Hint: {verdict.hint}")
         return lines
+
+
+def is_call(task: str, line: str) -> bool:
+    """Whether a line of a verdict is the call that went wrong, which is set as code."""
+    return line.startswith(f"{task}(")
 
 
 def counterexample(task: Task, verdict: Verdict) -> list[str]:
@@ -77,13 +88,20 @@ def shown_call(name: str, case: Case) -> str:
     >>> shown_call("half", Case((Tensor([1.0, 2.0]),), {"bits": 3}))
     'half(tensor([1., 2.]), bits=3)'
     """
-    arguments = [_shown(value) for value in case.args]
-    arguments += [f"{key}={_shown(value)}" for key, value in case.kwargs.items()]
-    return f"{name}({', '.join(arguments)})"
+    text, separator = f"{name}(", ""
+    for key, value in [*(("", value) for value in case.args), *((f"{key}=", v) for key, v in case.kwargs.items())]:
+        text += separator + key
+        text += _shown(value, column=len(text.rpartition("\n")[2]))
+        separator = ", "
+    return f"{text})"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, column: int) -> str:
+    """A value as it is typed from this column on; the rows of a matrix stand below each other."""
     if not isinstance(value, Tensor):
         return getattr(value, "__name__", None) or repr(value)
-    numbers = np.array2string(value.numpy(), separator=", ", threshold=40, edgeitems=2, precision=4, prefix="tensor(")
+    prefix = " " * column + "tensor("
+    numbers = np.array2string(
+        value.numpy(), separator=", ", threshold=40, edgeitems=2, precision=4, prefix=prefix, max_line_width=100
+    )
     return f"tensor({numbers})"

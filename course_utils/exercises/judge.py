@@ -5,6 +5,7 @@ when a submission is graded the function runs in a process of its own, and only 
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,14 @@ import torch
 from torch import Tensor
 
 from course_utils.exercises.task import Case, Task
+from course_utils.unwritten import unwritten
 
 __all__ = ["Outcome", "Verdict", "call_here", "difference", "judge"]
 
 EDGE_SHARE = 0.25  # of a task's points, where only edge cases are wrong
 NOT_BEGUN = "The task has not been begun."
+# A bare error, with no more than its place behind it: PyTorch's errors of this type have a message.
+BARE = re.compile(r"NotImplementedError:?\s*(\(line \d+ of [^)]*\))?")
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def judge(task: Task, call: Callable[[Case], Outcome], cases: Sequence[Case]) ->
     outcomes = []
     for case in cases:
         outcomes.append(call(case))
-        if outcomes[-1].error.startswith("NotImplementedError"):
+        if BARE.fullmatch(outcomes[-1].error):
             return Verdict(0, len(cases), 0, NOT_BEGUN, "not begun", "", case, outcomes[-1])
     expected = [task.expected(case) for case in cases]
     problems = [wrong(outcome, right, task.tolerance) for outcome, right in zip(outcomes, expected, strict=True)]
@@ -87,6 +91,9 @@ def call_here(function: Callable[..., Any]) -> Callable[[Case], Outcome]:
         try:
             value = function(*copy.args, **copy.kwargs)
         except Exception as problem:
+            name = unwritten(problem)
+            if name and name != function.__name__:
+                return Outcome(lost=f"it calls {name}, which has not been begun")
             return Outcome(error=f"{type(problem).__name__}: {problem}")
         return Outcome(value, changed=changed(case, copy))
 

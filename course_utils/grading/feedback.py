@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import mistune
 
+from course_utils.exercises.answers import TEXT_STUB
+from course_utils.exercises.check import is_call
 from course_utils.export.mathematics import join_formulas, split_formulas
 from course_utils.files import written_atomically
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from course_utils.grading.grade import Result
     from course_utils.grading.mark import AnswerKey
 
-__all__ = ["write_feedback", "write_written"]
+__all__ = ["is_empty", "write_feedback", "write_written"]
 
 # Longer ones appear as they were typed: parsers may take minutes for some texts, and end with the whole class for a
 # formula that is nested some thousand times.
@@ -39,6 +41,7 @@ section.right {{ border-color: var(--good); }}
 section.wrong {{ border-color: var(--bad); }}
 h3 {{ margin: .5rem 0; }}
 .words {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; }}
+.call {{ font: .93em/1.5 ui-monospace, monospace; }}
 </style>
 <main>
 {body}
@@ -60,7 +63,8 @@ def write_feedback(results: "Sequence[Result]", folder: Path) -> None:
 
 def _exercise(result: "Result") -> str:
     one, record = result.submission, result.record
-    parts = [f"<h2>{escape(one.exercise or 'A file')}: {result.points:g} of {result.of:g} points</h2>"]
+    waits = ", without the written answer" if record is not None and result.written is None else ""
+    parts = [f"<h2>{escape(one.exercise or 'A file')}: {result.points:g} of {result.of:g} points{waits}</h2>"]
     parts.append(f"<p>File: {escape(one.file)}" + (f"; receipt {one.receipt}" if one.receipt else "") + "</p>")
     if record is None:
         parts.append(f"<p>It was not graded: {escape(one.problem or 'it waits')}.</p>")
@@ -76,15 +80,21 @@ def _exercise(result: "Result") -> str:
 
 def _task(number: int, task: dict[str, Any], points: float, result: "Result") -> str:
     kind = "right" if points == task["of"] else "wrong"
-    words = "".join(f"<p class='words'>{escape(line)}</p>" for line in task["words"])
+    kinds = ["words call" if is_call(task["name"], line) else "words" for line in task["words"]]
+    words = "".join(f"<p class='{k}'>{escape(line)}</p>" for k, line in zip(kinds, task["words"], strict=True))
     heading = f"{'✓' if kind == 'right' else '✗'} Task {number}. {task['title']}: {points:g} of {task['of']:g}"
     return f"<section class='{kind}'><h3>{escape(heading)}</h3>{words}{_comment(result, task['name'])}</section>"
 
 
 def _written(written: dict[str, Any], result: "Result") -> str:
     points = "not marked yet" if result.written is None else f"{result.written:g} of {written['of']:g}"
-    answer = prose(written["text"]) if written["text"].strip() else "<p>Nothing was written.</p>"
+    answer = "<p>Nothing was written.</p>" if is_empty(written) else prose(written["text"])
     return f"<section><h3>Written answer: {points}</h3>{answer}{_comment(result, 'written')}</section>"
+
+
+def is_empty(written: dict[str, Any]) -> bool:
+    """Whether the cell of the written answer is as it was handed out, or without a letter."""
+    return written["text"].strip() in ("", TEXT_STUB)
 
 
 def prose(text: str) -> str:

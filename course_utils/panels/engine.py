@@ -28,8 +28,11 @@ from course_utils import progress
 from course_utils.panels.canvas import Canvas
 from course_utils.panels.controls import Control
 from course_utils.plots import style
+from course_utils.unwritten import unwritten
 
-__all__ = ["Draw", "Panel", "Show"]
+__all__ = ["Draw", "Panel", "Show", "describe", "waiting"]
+
+NOT_BEGUN = "{name} has not been begun: write it in its cell, run that cell, and then this one again."
 
 Show = Callable[[Any], str]
 Draw = Callable[[Figure], Show]
@@ -88,7 +91,12 @@ class Panel(anywidget.AnyWidget):
         self._worker = Latest(self._run) if inspect.isgeneratorfunction(compute) else None
         super().__init__(_title=title, _controls=[c.spec() for c in controls], _size=list(size))
         self.on_msg(self._on_message)
-        self.set()
+        try:
+            self.set()
+        except NotImplementedError as problem:
+            if not (name := unwritten(problem)):
+                raise
+            self.words = NOT_BEGUN.format(name=name)  # there is no picture yet, and no other words
         self._canvas.arrange()
 
     @property
@@ -266,9 +274,23 @@ class Latest:
                     self._changed.notify_all()
 
 
+def waiting(title: str, problem: NotImplementedError) -> Panel:
+    """A panel that says which function is still to be written, where nothing at all can be computed without it."""
+
+    def compute() -> None:
+        raise problem
+
+    def draw(figure: Figure) -> Show:
+        return lambda nothing: ""
+
+    return Panel(title, [], compute, draw, size=(960, 20))
+
+
 def describe(problem: Exception | None) -> dict[str, str] | None:
-    """An exception as the front end shows it."""
+    """An exception as the front end shows it; a function that is still to be written needs no traceback."""
     if problem is None:
         return None
+    if name := unwritten(problem):
+        return {"message": NOT_BEGUN.format(name=name), "traceback": ""}
     lines = traceback.format_exception(problem)
     return {"message": f"{type(problem).__name__}: {problem}", "traceback": "".join(lines)}

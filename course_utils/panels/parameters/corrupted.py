@@ -16,8 +16,9 @@ from course_utils.memorize import Curves, memorize
 from course_utils.models import count_parameters, mlp
 from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Draw, Panel, Show, waiting
 from course_utils.plots import COLOURS, INK, move_limits
+from course_utils.unwritten import unwritten
 
 __all__ = ["SHARES", "CorruptedPath", "corrupted", "corrupted_path"]
 
@@ -118,7 +119,12 @@ def corrupted(data: str | Dataset | CorruptedPath = "digits", *, corrupt: Corrup
     `data`: a name of `load_dataset`, a data set, or a path from `corrupted_path`. `corrupt`: your own
     ``corrupt(data, share)``.
     """
-    path = data if isinstance(data, CorruptedPath) else corrupted_path(data, corrupt=corrupt)
+    try:
+        path = data if isinstance(data, CorruptedPath) else corrupted_path(data, corrupt=corrupt)
+    except NotImplementedError as problem:
+        if not unwritten(problem):
+            raise
+        return waiting("Fitting your corruption", problem)
     own = ("own", SHARES[0]) in path.data
     kinds = {"your corruption": "own"} if own else KINDS
     widths = {f"{width}: {path.parameters[width]:,} parameters": width for width in path.hidden}

@@ -42,12 +42,14 @@ def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor]
     plan = plan_for(data.name)
     data = data.subset(min(plan.rows, len(data.y_train)))
     sizes = [data.features, *plan.hidden, data.classes]
-    kinds = {"group lasso (9), your proximal step": "group"} if prox else KINDS
+    kinds, methods = KINDS, METHODS
+    if prox is not None:  # the gradient beside it is that of the group lasso, whatever the step is
+        kinds, methods = {"group lasso (9)": "group"}, {"your proximal step": "prox", "gradient of (9)": "gradient"}
     controls = [
         Toggle(name="train", label="Train live"),
         Choice(name="kind", label="Penalty", options=kinds, value="group"),
         Slider(name="lam", label="λ, weight of the penalty", values=plan.lams, value=plan.lams[len(plan.lams) // 2]),
-        Choice(name="method", label="The penalty acts by", options=METHODS),
+        Choice(name="method", label="The penalty acts by", options=methods),
         Choice(name="seed", label="Start from", options=STARTS),
     ]
 
