@@ -46,7 +46,7 @@ def hand_in(folder: Path, work: dict[str, bytes]) -> Path:
 CLASS = {
     "ada/ex04.ipynb": notebook(written="Because ..."),
     "bob/ex04 (1).ipynb": notebook({"soft_threshold": SIGN_LOST}),
-    "cyd/ex04.ipynb": notebook({name: NOT_BEGUN.format(name=name) for name in TASKS}, written=""),
+    "cyd/ex04.ipynb": notebook({name: NOT_BEGUN.format(name=name) for name in TASKS}, written="YOUR ANSWER HERE"),
     "dan/ex04.ipynb": b"{",
     "eve/ex04.ipynb": notebook(written="Because ..."),
     "fay/essay.pdf": b"%PDF",
@@ -118,6 +118,18 @@ def test_feedback_tells_what_is_wrong_and_nothing_that_is_hidden(graded_class: t
         assert "Rubric" not in text
     for page in pages.values():
         assert "<script" not in page
+
+
+def test_where_nothing_was_written_no_mark_is_waited_for(graded_class: tuple[Path, Path, Graded]) -> None:
+    _, out, _ = graded_class
+    found = {row["student"]: row for row in rows(out / "grades.csv")}
+    assert (found["cyd"]["written"], found["cyd"]["status"]) == ("0", "graded")
+    assert found["ada"]["status"] == "graded, the written answer waits"
+    assert "cyd,ex04,written" not in (out / "marks.csv").read_text()
+    page = (out / "feedback" / "cyd.html").read_text()
+    assert "Nothing was written." in page
+    assert "YOUR ANSWER HERE" not in page
+    assert "points, without the written answer" in (out / "feedback" / "ada.html").read_text()
 
 
 def test_graded_again_only_where_something_has_changed(copied: tuple[Path, Path]) -> None:

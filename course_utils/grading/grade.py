@@ -14,7 +14,7 @@ import joblib
 from course_utils.exercises import exercises, load_exercise
 from course_utils.grading.attempt import Limits
 from course_utils.grading.collect import Submission, collect
-from course_utils.grading.feedback import write_feedback, write_written
+from course_utils.grading.feedback import is_empty, write_feedback, write_written
 from course_utils.grading.mark import AnswerKey, Job, answer_key, mark
 from course_utils.grading.marks import Mark, read_marks, table, wait_for
 from course_utils.journal import Journal
@@ -41,9 +41,11 @@ class Result:
 
     @property
     def written(self) -> float | None:
-        """The points of the written answer; None while it waits."""
+        """The points of the written answer; None while it waits, and none at once where nothing was written."""
         own = self.marks.get("written")
-        return own.points if own else None
+        if own is not None and own.points is not None:
+            return own.points
+        return 0 if self.record is not None and is_empty(self.record["written"]) else None
 
     @property
     def points(self) -> float:
@@ -150,14 +152,15 @@ def _results(
     submissions: Sequence[Submission], keys: dict[str, AnswerKey], journal: Journal, out: Path
 ) -> list[Result]:
     """A row for each submission, with the lecturer's marks and everything that needs attention."""
-    wait_for(out / "marks.csv", [(s.student, s.exercise, "written") for s in submissions if s.notebook and s.exercise])
+    records = [
+        journal.records.get(_key(s, keys)) if s.notebook is not None and s.exercise else None for s in submissions
+    ]
+    answered = [s for s, record in zip(submissions, records, strict=True) if record and not is_empty(record["written"])]
+    wait_for(out / "marks.csv", [(s.student, s.exercise, "written") for s in answered])
     marks, problems = read_marks(out / "marks.csv")
     own: dict[tuple[str, str], dict[str, Mark]] = defaultdict(dict)
     for one in marks:
         own[one.student, one.exercise][one.task] = one
-    records = [
-        journal.records.get(_key(s, keys)) if s.notebook is not None and s.exercise else None for s in submissions
-    ]
     twins = _twins(submissions, records)
     results = []
     for submission, record in zip(submissions, records, strict=True):
