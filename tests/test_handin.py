@@ -129,6 +129,14 @@ def test_a_solved_notebook_leaves_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", exercises())
+def test_the_last_cell_hands_in_without_any_other(name: str) -> None:
+    (cell,) = (cell for cell in handed_out(name)["cells"] if "handin" in cell["metadata"].get("tags", []))
+    space: dict[str, object] = {}
+    exec("".join(cell["source"]).replace(f'hand_in("{name}")', f'form = hand_in("{name}")'), space)
+    assert isinstance(space["form"], form.HandInForm)
+
+
+@pytest.mark.parametrize("name", exercises())
 def test_every_exercise_as_handed_out_is_whole_and_not_begun(name: str) -> None:
     if not (SOURCE / name / f"{name}.ipynb").is_file():
         pytest.skip(f"{name} has no notebook yet")

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 
 # From bottom to top. A module may import from its own layer and from those above it in this list, not from those below.
 LAYERS = [
-    {"check", "files", "journal", "after_step", "layers", "symbols", "reader", "mixing", "unwritten"},  # helpers without a subject
+    # helpers without a subject
+    {"check", "files", "journal", "after_step", "layers", "symbols", "reader", "mixing", "unwritten"},
     # the primitives
     {
         "penalties",

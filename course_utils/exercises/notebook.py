@@ -15,9 +15,14 @@ Cell = dict[str, Any]
 
 SETUP = """import torch
 
-from course_utils.exercises import exercise, hand_in
+from course_utils.exercises import exercise
 
 check = exercise("{name}")"""
+
+# It stands on its own: who comes back another day to hand in runs no other cell before.
+HAND_IN_CALL = """from course_utils.exercises import hand_in
+
+hand_in("{name}")"""
 
 KEEP = """from course_utils.panels.keeper import keep_work
 
@@ -68,7 +73,8 @@ def skeleton(exercise: Exercise) -> dict[str, Any]:
         cells += _task(exercise, number, task)
     cells += _written(exercise, len(exercise.tasks) + 1)
     cells.append(markdown(f"## Hand in\n\n{HAND_IN}", **marked(f"{exercise.name}-end")))
-    cells.append(code(f'hand_in("{exercise.name}")', tags=("handin",), **marked(f"{exercise.name}-handin")))
+    call = HAND_IN_CALL.format(name=exercise.name)
+    cells.append(code(call, tags=("handin",), **marked(f"{exercise.name}-handin")))
     for number, cell in enumerate(cells):
         cell["id"] = f"{exercise.name}-{number:02}"
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
