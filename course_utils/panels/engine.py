@@ -94,9 +94,8 @@ class Panel(anywidget.AnyWidget):
         try:
             self.set()
         except NotImplementedError as problem:
-            if not (name := unwritten(problem)):
-                raise
-            self.words = NOT_BEGUN.format(name=name)  # there is no picture yet, and no other words
+            if not unwritten(problem):
+                raise  # else there is no picture and there are no words yet; the panel is shown, and says why
         self._canvas.arrange()
 
     @property
@@ -155,11 +154,12 @@ class Panel(anywidget.AnyWidget):
         self._controls = [control.spec() | {"value": self.values[name]} for name, control in self.controls.items()]
         # Two outputs, because JupyterLab shows nothing but an error for a widget whose kernel is gone; the front end
         # hides the still picture while the panel lives.
-        still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.words}
-        display(still, raw=True, metadata={"image/png": {"alt": self.words}})
+        words = self.words or (describe(self.error) or {}).get("message", "")
+        still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": words}
+        display(still, raw=True, metadata={"image/png": {"alt": words}})
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        caption = CAPTION.format(words=html.escape(self.words))  # JupyterLab shows no alternative text of a picture
-        bundle = {"application/vnd.jupyter.widget-view+json": view, "text/html": caption, "text/plain": self.words}
+        caption = CAPTION.format(words=html.escape(words))  # JupyterLab shows no alternative text of a picture
+        bundle = {"application/vnd.jupyter.widget-view+json": view, "text/html": caption, "text/plain": words}
         display(bundle, raw=True)
 
     def _read(self, values: dict[str, Any]) -> dict[str, Any]:
