@@ -102,6 +102,18 @@ def test_a_zip_file_may_be_named_itself(tmp_path: Path) -> None:
     assert who(collect(path, KNOWN)) == [("bob", "ex04"), ("jane", "ex04")]
 
 
+@pytest.mark.parametrize("code", ["utf-8", "cp437"])
+def test_names_in_a_zip_file_keep_their_umlauts_without_the_mark_of_their_code(tmp_path: Path, code: str) -> None:
+    class Unmarked(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # as macOS writes it, and as old Windows does
+            return self.filename.encode(code), self.flag_bits
+
+    path = tmp_path / "download.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(Unmarked("Zoë Müller/ex04.ipynb"), NB)
+    assert who(collect(path, KNOWN)) == [("Zoë Müller", "ex04")]
+
+
 def test_two_weeks_of_one_class_are_told_apart_by_their_exercises(tmp_path: Path) -> None:
     weeks = {f"week {w}.zip": zipped({f"{n}/a.ipynb": notebook(f"ex0{w}") for n in ("jane", "bob")}) for w in (3, 4)}
     assert who(collected(tmp_path, weeks)) == [("bob", "ex03"), ("bob", "ex04"), ("jane", "ex03"), ("jane", "ex04")]

@@ -156,7 +156,8 @@ def test_marks_by_hand_stay_and_overrule(copied: tuple[Path, Path]) -> None:
     source, out = copied
     path = out / "marks.csv"
     text = path.read_text().replace("ada,ex04,written,,", "ada,ex04,written,3,Well said")
-    path.write_text(text + "bob,ex04,soft_threshold,1.5,Only the sign\n")
+    text = text.replace("eve,ex04,written,,", "eve,ex04,written,2,")
+    path.write_text(text + "bob,ex04,soft_threshold,1.5,\n")
     (source / "new").mkdir()
     (source / "new" / "ex04.ipynb").write_bytes(CLASS["dan/ex04.ipynb"])
     graded(source, out)
@@ -165,7 +166,8 @@ def test_marks_by_hand_stay_and_overrule(copied: tuple[Path, Path]) -> None:
     assert (found["ada"]["points"], found["ada"]["written"], found["ada"]["status"]) == ("15", "3", "graded")
     assert (found["bob"]["points"], found["bob"]["task 1"]) == ("8.5", "1.5")
     assert "Well said" in (out / "feedback" / "ada.html").read_text()
-    assert "by hand" in (out / "feedback" / "bob.html").read_text()
+    assert "(points given by hand).<" in (out / "feedback" / "bob.html").read_text()
+    assert "From your lecturer" not in (out / "feedback" / "eve.html").read_text()  # points alone need no such line
     assert "Well said" in path.read_text()
     assert path.read_text().count("ada,ex04,written") == 1
 

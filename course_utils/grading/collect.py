@@ -36,6 +36,7 @@ CANVAS = re.compile(r"^(?P<student>[^\W_]+)_(?:LATE_)?(?P<id>\d+)_\d+_")
 HANDED_IN = re.compile(r"^(?P<exercise>ex\d\d)_(?P<student>.+)$")
 NOBODY = "nobody"
 LONGEST_PATH = 1_000  # letters, in a zip file
+ZIP_UTF8 = 0x800  # a flag of a file in a zip file: its name is in UTF-8
 LONGEST_NAME = 160  # bytes: a file system takes some 255, with what is added before and after
 EXERCISE = re.compile(r"(?i)(?<![a-z0-9])ex[-_ ]?(\d\d)(?!\d)")
 
@@ -211,10 +212,20 @@ def _opened(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:
         yield Entry(entry.parts, problem=f"is a damaged zip file: {problem}")
 
 
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name of a file in a zip file. macOS writes UTF-8 without the flag for it, and zipfile reads code page 437."""
+    if info.flag_bits & ZIP_UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
+
+
 def _member(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, depth: int, left: Allowance
 ) -> Iterator[Entry]:
-    path = PurePosixPath(info.filename[:LONGEST_PATH].replace("\\", "/"))
+    path = PurePosixPath(_name(info)[:LONGEST_PATH].replace("\\", "/"))
     inner = [part for part in path.parts if part not in ("/", "..", ".")]
     parts = (*entry.parts, *inner)
     limit = min(MOST_IN_ALL if _is_zip(parts) else MOST_BYTES, left.bytes_left)

@@ -119,7 +119,9 @@ def _comment(result: "Result", task: str) -> str:
     if own is None or (own.points is None and not own.comment):
         return ""
     by_hand = "" if task == "written" else " (points given by hand)"
-    return f"<p><strong>From your lecturer{by_hand}:</strong> {escape(own.comment or 'no comment')}</p>"
+    if not own.comment:
+        return f"<p><strong>From your lecturer{by_hand}.</strong></p>" if by_hand else ""
+    return f"<p><strong>From your lecturer{by_hand}:</strong> {escape(own.comment)}</p>"
 
 
 def write_written(results: "Iterable[Result]", keys: "dict[str, AnswerKey]", out: Path) -> None:
