@@ -28,7 +28,7 @@ from course_utils.export.store import head
 from course_utils.export.text import markdown_html
 from course_utils.export.wording import plain_error
 from course_utils.export.work import export_all
-from course_utils.panels.controls import Choice, Control, Slider, Toggle
+from course_utils.panels.controls import Button, Choice, Control, Slider, Toggle
 from course_utils.panels.engine import Panel, Show
 from notebooks import write
 
@@ -157,6 +157,15 @@ def test_the_subject_keeps_most_of_its_steps_and_still_meets_the_other_controls(
     assert len(grid) <= budget
     assert len(grid.levels["step"]) >= 8
     assert grid.away >= 2
+
+
+@pytest.mark.parametrize("budget", [130, 180, 320])
+def test_many_controls_are_held_in_pairs(budget: int) -> None:
+    controls: list[Control] = sliders(eta=12, size=5, steps=101, momentum=3)
+    controls += [Choice(name="start", label="", options={"x": 0, "y": 1, "z": 2}), Button(name="again", label="")]
+    grid = choose(controls, {c.name: c.value for c in controls}, budget=budget)
+    assert len(grid) <= budget
+    assert grid.away == 2  # or a button that draws other batches could not meet a smaller batch
 
 
 @pytest.mark.parametrize("budget", [10, 60, 300, 3000])

@@ -160,7 +160,7 @@ def thinner(
 def _plans(away: int) -> Iterator[tuple[int, int]]:
     """Pairs of how far from the start, and how few values a slider may keep."""
     for k in range(max(away, 1), 0, -1):
-        for floor in FLOORS if k == 1 else FLOORS[:2]:
+        for floor in FLOORS if k <= 2 else FLOORS[:2]:
             yield k, floor
 
 
