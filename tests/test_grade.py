@@ -51,10 +51,11 @@ CLASS = {
     "eve/ex04.ipynb": notebook(written="Because ..."),
     "fay/essay.pdf": b"%PDF",
     "gus/ex04.ipynb": notebook({"soft_threshold": "import os\nos._exit(3)"}),
+    "ida/ex04.ipynb": notebook({"soft_threshold": NOT_BEGUN.format(name="soft_threshold")}),
     "hal/ex04.ipynb": notebook({"active_inputs": "def active_inputs(w, *, threshold):\n    while True:\n        pass"}),
 }
 # gus's soft threshold is missing in half_and_half too
-POINTS = {"ada": 12, "bob": 7, "cyd": 0, "dan": 0, "eve": 12, "fay": 0, "gus": 7, "hal": 10}
+POINTS = {"ada": 12, "bob": 7, "cyd": 0, "dan": 0, "eve": 12, "fay": 0, "gus": 7, "hal": 10, "ida": 7}
 
 
 def graded(source: Path, out: Path, **options: object) -> Graded:
@@ -108,6 +109,7 @@ def test_feedback_tells_what_is_wrong_and_nothing_that_is_hidden(graded_class: t
     assert pages.keys() == POINTS.keys()
     assert "give the sign back" in pages["bob"]
     assert "not begun yet" in pages["cyd"]
+    assert "it calls soft_threshold, which has not been begun" in pages["ida"]
     hidden = (EXERCISES / "teacher" / "ex04.py").read_text()
     seed = re.search(r"seed=([\d_]+)", hidden)
     assert seed is not None
@@ -190,7 +192,8 @@ def test_marks_that_cannot_be_meant_are_listed(copied: tuple[Path, Path]) -> Non
     reasons = " ".join(row["reason"] for row in rows(out / "needs-attention.csv"))
     for part in ("7 points for group_penalty, which gives 2", "no task 'nonsense'", "no submission of zoe", "'much'"):
         assert part in reasons
-    assert len(rows(out / "grades.csv")) == len(POINTS)
+    found = rows(out / "grades.csv")
+    assert {row["student"]: float(row["points"]) for row in found} == POINTS
 
 
 def test_a_marks_file_without_its_columns_is_refused_and_left_alone(copied: tuple[Path, Path]) -> None:
@@ -224,7 +227,7 @@ def test_the_command_says_what_it_did(copied: tuple[Path, Path], monkeypatch: py
     monkeypatch.setattr("course_utils.grading.sandbox.shutil.which", lambda name: None)
     result = CliRunner().invoke(main, ["grade", str(source), "--out", str(out), "--exercise", "ex03"])
     assert result.exit_code == 0, result.output
-    assert "8 rows, 0 of them graded now" in result.output
+    assert "9 rows, 0 of them graded now" in result.output
     assert "bubblewrap is not installed" in result.output
     assert "needs attention" in result.output.replace("need attention", "needs attention")
     wrong = CliRunner().invoke(main, ["grade", str(source / "none")])

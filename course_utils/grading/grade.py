@@ -167,8 +167,10 @@ def _results(
         mine = own.pop((submission.student, submission.exercise), {})
         attention = [*submission.remarks, *(record["attention"] if record else []), *twins.get(id(submission), [])]
         attention += [submission.problem] if submission.problem else []
-        attention += _impossible(submission, mine)
-        results.append(Result(submission, record, mine, tuple(attention)))
+        impossible = _impossible(submission, mine)
+        attention += impossible.values()
+        meant = {task: mark for task, mark in mine.items() if task not in impossible}
+        results.append(Result(submission, record, meant, tuple(attention)))
     lost = [
         f"marks.csv, line {mark.line}: no submission of {s} for {e}" for (s, e), m in own.items() for mark in m.values()
     ]
@@ -178,18 +180,19 @@ def _results(
     return results
 
 
-def _impossible(submission: Submission, marks: dict[str, Mark]) -> list[str]:
-    """The lecturer's marks for tasks that do not exist, or with more points than there are."""
+def _impossible(submission: Submission, marks: dict[str, Mark]) -> dict[str, str]:
+    """Which of the lecturer's marks cannot be meant, and why: they are named and do not count."""
     if not submission.exercise:
-        return []
+        return {}
     exercise = load_exercise(submission.exercise)
     most = {task.name: task.points for task in exercise.tasks} | {"written": exercise.written.points}
-    found = [f"marks.csv, line {m.line}: {exercise.name} has no task {t!r}" for t, m in marks.items() if t not in most]
-    return found + [
-        f"marks.csv, line {m.line}: {m.points:g} points for {t}, which gives {most[t]}"
-        for t, m in marks.items()
-        if t in most and m.points is not None and not 0 <= m.points <= most[t]
-    ]
+    found = {}
+    for task, own in marks.items():
+        if task not in most:
+            found[task] = f"marks.csv, line {own.line}: {exercise.name} has no task {task!r}"
+        elif own.points is not None and not 0 <= own.points <= most[task]:
+            found[task] = f"marks.csv, line {own.line}: {own.points:g} points for {task}, which gives {most[task]}"
+    return found
 
 
 def _twins(submissions: Sequence[Submission], records: Sequence[dict[str, Any] | None]) -> dict[int, list[str]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from course_utils.grading.exchange import ExchangeError, packed, receive, send, unpacked
 from course_utils.grading.magics import parsed
+from course_utils.unwritten import unwritten
 
 LIMITS = {  # what one process may take; once set, it cannot raise them
     resource.RLIMIT_AS: 3_000_000_000,
@@ -66,7 +67,7 @@ def main() -> None:
             else:
                 answer = call(space, message["call"], unpacked(message["args"]), unpacked(message["kwargs"]))
         except BaseException as problem:
-            answer = {"error": told(problem)}
+            answer = {"error": told(problem, message.get("call", ""))}
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         reply(line, answer | {"ticket": message["ticket"]})
@@ -104,8 +105,10 @@ def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, 
     return {"value": packed(value), "changed": changed}
 
 
-def told(problem: BaseException) -> str:
+def told(problem: BaseException, called: str) -> str:
     """An error in one line: its type, its message, and the line of the student's own code that it comes from."""
+    if (name := unwritten(problem)) and called and name != called:
+        return f"NotImplementedError: it calls {name}, which has not been begun"
     place, trace = "", problem.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
