@@ -98,12 +98,13 @@ class Sandbox:
         walls += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
         # Memory mapped from /dev/zero belongs to no process, so no watch would count it.
         walls += ["--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero"]
+        # Before Python, which may live below one of them.
+        for folder in ("/dev/shm", "/tmp", "/home/student"):
+            walls += ["--size", str(MOST_FILES), "--tmpfs", folder]
         for path in _python():
             walls += ["--ro-bind", str(path), str(path)]
         for hidden in map(str, _to_hide()):
             walls += ["--tmpfs", hidden, "--remount-ro", hidden]
-        for folder in ("/dev/shm", "/tmp", "/home/student"):
-            walls += ["--size", str(MOST_FILES), "--tmpfs", folder]
         walls += ["--ro-bind", str(self.library), "/library", "--remount-ro", "/dev", "--remount-ro", "/"]
         return [*walls, "--chdir", "/home/student"]
 
