@@ -21,7 +21,7 @@ def exercise(name: str) -> Check:
     >>> def soft_threshold(w, *, step):
     ...     return w - step
     >>> check(soft_threshold)
-    soft_threshold: 1 of 7 cases are right.
+    soft_threshold: 1 of 7 cases is right.
     For example:
     soft_threshold(tensor([[-2.2858,  0.07  ,  0.6674, -1.0403, -0.482 ]]), step=0.3)
     At [0, 0] it returns -2.58577, and -1.98577 is right.
