@@ -23,7 +23,7 @@ from course_utils.export.outline import LINES, MOST_LINES, height, outline
 from course_utils.export.pack import decode, pack, survey
 from course_utils.export.page import output_html
 from course_utils.export.record import FILM, LEVELS, record, rounded
-from course_utils.export.site import LIMIT, export_notebook, linker
+from course_utils.export.site import LIMIT, Exported, export_notebook, front_page, linker
 from course_utils.export.store import head
 from course_utils.export.text import markdown_html
 from course_utils.export.wording import plain_error
@@ -515,6 +515,15 @@ def test_a_failing_cell_is_named(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"cell 0 of bad.ipynb fails: ZeroDivisionError"):
         export_notebook(path, tmp_path)
     assert not list(tmp_path.glob("*.html"))
+
+
+def test_the_front_page_counts_panels() -> None:
+    pages = [Exported("a", "A", n, [], {"a.html": 1_200_000}, 1.0) for n in (0, 1, 2)]
+    assert re.findall(r"<small>(.*?)</small>", front_page(pages)) == [
+        "1.2 MB",
+        "1 live panel, 1.2 MB",
+        "2 live panels, 1.2 MB",
+    ]
 
 
 # In a browser, without a network

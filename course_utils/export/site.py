@@ -142,7 +142,7 @@ def front_page(exported: Sequence[Exported]) -> str:
         files = list(one.files)
         links = [f'<a class="lesson" href="{files[0]}">{html.escape(one.title)}</a>']
         links += [f'<a href="{name}">slides</a>' for name in files[1:]]
-        count = f"{one.panels} live panels, " if one.panels else ""
+        count = f"{one.panels} live panel{'s' * (one.panels > 1)}, " if one.panels else ""
         links.append(f"<small>{count}{one.files[files[0]] / 1e6:.1f} MB</small>")
         lines.append(f"<li>{' '.join(links)}</li>")
     body = (
