@@ -34,7 +34,7 @@ LAYERS = [
     {"course_map"},
     {"data", "vision", "models", "augment"},
     {"train"},
-    {"ensemble"},
+    {"ensemble", "sweep"},
     {"corruption", "memorize", "federated"},
     {"plots"},
     {"compress"},

@@ -4,7 +4,6 @@ import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from course_utils.grading.feedback import is_empty, write_feedback, write_writte
 from course_utils.grading.mark import AnswerKey, Job, answer_key, mark
 from course_utils.grading.marks import Mark, read_marks, table, wait_for
 from course_utils.journal import Journal
+from course_utils.sweep import workers
 
 __all__ = ["Graded", "Result", "grade"]
 
@@ -123,25 +123,11 @@ def _marked(waiting: dict[str, Job], jobs: int | None, scheduler: str | None) ->
 
     A thread watches each student's process; the work is done in that process, so threads are enough on one machine.
     """
-    with _workers(scheduler):
+    with workers(scheduler):
         backend = {} if scheduler else {"prefer": "threads"}
         at_once = jobs or (-1 if scheduler else os.cpu_count() or 1)
         parallel = joblib.Parallel(at_once, return_as="generator_unordered", **backend)
         yield from parallel(joblib.delayed(_with_key)(key, job) for key, job in waiting.items())
-
-
-@contextmanager
-def _workers(scheduler: str | None) -> Iterator[None]:
-    """Where the work is done: here, or on the machines of a Dask cluster by joblib's own backend."""
-    if scheduler is None:
-        yield
-        return
-    try:
-        from distributed import Client
-    except ImportError as problem:
-        raise ValueError("a Dask cluster needs `pip install 'course-utils[cluster]'`") from problem
-    with Client(scheduler) as client, joblib.parallel_config(backend="dask", client=client):
-        yield
 
 
 def _with_key(key: str, job: Job) -> tuple[str, dict[str, Any]]:

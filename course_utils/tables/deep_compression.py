@@ -5,13 +5,11 @@ pruning, sharing, both and SVD beside each other; and ResNet-20 without any trai
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -21,11 +19,17 @@ from course_utils.container import save
 from course_utils.data import DataError, Dataset
 from course_utils.lowrank import low_rank_layer
 from course_utils.models import lenet5, lenet_300_100, resnet20
+from course_utils.plots import LINE_STYLES, MARKERS
 from course_utils.tables.published import DEEP_COMPRESSION
-from course_utils.tables.workbench import Workbench, columns, spread
+from course_utils.tables.section import Result, Row, Section, spread
+from course_utils.tables.workbench import Workbench
 from course_utils.train import evaluate
 
-__all__ = ["best", "published", "run"]
+__all__ = ["SECTION", "SEEDS", "TITLE", "best", "published", "run"]
+
+TITLE = "Deep Compression"
+SECTION = "07"
+SEEDS = 1  # of the full level; three take three times as long, a few hours of two cores
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {"lenet_300_100": lenet_300_100, "lenet5": lenet5}
 TITLES = {"lenet_300_100": "LeNet-300-100", "lenet5": "LeNet-5"}
@@ -101,70 +105,92 @@ def best(bench: Workbench) -> dict[str, Recipe]:
     }
 
 
-def run(bench: Workbench) -> Iterator[str]:
-    """The whole table, line by line; each part as soon as it is measured."""
+def run(bench: Workbench) -> Iterator[Section]:
+    """The whole table; each part as soon as it is measured."""
     data = bench.dataset("mnist")
-    yield f"# Deep Compression, {data}, level {bench.level}"
-    yield "Errors on rows held out of the training part." if bench.validate else "Errors on the test part."
+    errors = "Errors on rows held out of the training part." if bench.validate else "Errors on the test part."
+    # The networks that all recipes begin with, before two processes want the same one at the same time.
+    names = (*NETWORKS, "teacher")
+    bench.sweep(trained, [training(name, seed) for name in names for seed in seeds_of(bench, name)])
+    titled = {
+        title: {name: point(bench, name, title, recipes[name]) for name in NETWORKS}
+        for title, recipes in recipes_of(bench).items()
+    }
+    found = bench.sweep(
+        compressed, [one | {"seed": seed} for seed in bench.seeds for each in titled.values() for one in each.values()]
+    )
     for name in NETWORKS:
-        han, ours = published(bench)[name], best(bench)[name]
-        # Of the same network, nothing is trained again; biases go into the stream, as multiples of 1/64.
-        mixed = replace(han, entropy="mixed", bias_step=1 / 64)
-        for title, recipe in (
-            ("published recipe", han),
-            ("published recipe, mixed contexts", mixed),
-            ("best recipe", ours),
-        ):
-            yield f"\n## {TITLES[name]}, {title}"
-            results = [compressed(bench, name, title, recipe, seed=seed) for seed in bench.seeds]
-            yield from summary(name, results)
-    yield "\n## How far the best recipe goes: bytes against error, one seed"
-    yield from frontier(bench)
-    yield "\n## What each step buys: LeNet-300-100, best recipe, one seed"
-    yield from ablation(bench)
-    yield "\n## Figure 6: LeNet-300-100, each method alone and together, one seed"
-    yield from figure6(bench)
-    yield "\n## ResNet-20 on CIFAR-10 images, without any training"
-    yield from after_training(bench)
+        for title in titled:
+            results = [r for r in found if r.settings["network"] == name and r.settings["title"] == title]
+            yield summary(name, title, results, f"{data}. {errors}")
+    yield frontier(bench)
+    yield ablation(bench)
+    yield figure6(bench)
+    yield after_training(bench)
+
+
+def recipes_of(bench: Workbench) -> dict[str, dict[str, Recipe]]:
+    """The recipes by their titles, for both networks."""
+    han = published(bench)
+    # Of the same network, nothing is trained again; biases go into the stream, as multiples of 1/64.
+    mixed = {name: replace(recipe, entropy="mixed", bias_step=1 / 64) for name, recipe in han.items()}
+    return {"published recipe": han, "published recipe, mixed contexts": mixed, "best recipe": best(bench)}
+
+
+def seeds_of(bench: Workbench, name: str) -> Sequence[int]:
+    """One teacher is enough."""
+    return [0] if name == "teacher" else bench.seeds
+
+
+def training(name: str, seed: int) -> dict[str, Any]:
+    """The settings of a dense network."""
+    return {"network": name, "seed": seed, "training": DENSE.get(name, {"epochs": TEACHER})}
+
+
+def trained(bench: Workbench, *, network: str, seed: int, training: dict[str, Any]) -> dict[str, Any]:
+    """The test error of a dense network."""
+    model = teacher_network(bench) if network == "teacher" else dense_network(bench, network, seed)
+    return {"error": percent(model, bench.dataset("mnist"))}
+
+
+def point(bench: Workbench, name: str, title: str, recipe: Recipe, *, teacher: bool | None = None) -> dict[str, Any]:
+    """The settings of one file; they hold the training of the networks that it comes from, too."""
+    taught = recipe.gradual if teacher is None else teacher
+    origin = {"dense": DENSE[name], "teacher": TEACHER if taught else None}
+    return {"network": name, "title": title, "recipe": recipe.spelled(), "origin": origin, "seed": bench.seeds[0]}
 
 
 def compressed(
-    bench: Workbench, name: str, title: str, recipe: Recipe, *, seed: int, teacher: bool | None = None
+    bench: Workbench, *, network: str, title: str, recipe: dict[str, Any], origin: dict[str, Any], seed: int
 ) -> dict[str, Any]:
     """Compress one network by one recipe, write the file, and read it back to test it."""
-    taught = recipe.gradual if teacher is None else teacher
-
-    def make(path: Path) -> dict[str, Any]:
-        data = bench.dataset("mnist")
-        dense = dense_network(bench, name, seed)
-        small = compress(
-            dense,
-            recipe,
-            data=data,
-            teacher=teacher_network(bench) if taught else None,
-            seed=seed,
-            device=bench.device,
-            checkpoint=bench.folder / f"{name}-state{'-validate' if bench.validate else ''}",
-            progress=bench.progress,
-        )
-        file = path.with_name(path.name + ".cun")
-        size = small.save(file)
-        again = CompressedModel.load(file)
-        report = again.report()
-        return {
-            "bytes": size,
-            "ratio": report.ratio,
-            "error": percent(again.to_model(), data),
-            "dense error": percent(dense, data),
-            "report": str(report),
-            "rows": [layer.cells for layer in report.layers],
-            "total": report.total,
-            "by kind": report.by_kind,
-        }
-
-    # A result belongs to the networks that it came from, too: with another training it is measured again.
-    origin = {"seed": seed, "network": DENSE[name], "teacher": TEACHER if taught else None}
-    return bench.measure(f"{name}-{re.sub('[^a-z0-9]+', '-', title)}-{seed}", [recipe.spelled(), origin], make)
+    data = bench.dataset("mnist")
+    dense = dense_network(bench, network, seed)
+    small = compress(
+        dense,
+        Recipe(**recipe),
+        data=data,
+        teacher=teacher_network(bench) if origin["teacher"] else None,
+        seed=seed,
+        device=bench.device,
+        checkpoint=bench.folder / f"{network}-state{'-validate' if bench.validate else ''}",
+        progress=bench.progress,
+    )
+    stem = f"{network}-{re.sub('[^a-z0-9]+', '-', title)}-{seed}"
+    file = bench.place(stem, [recipe, origin]).with_suffix(".cun")
+    size = small.save(file)
+    again = CompressedModel.load(file)
+    report = again.report()
+    return {
+        "bytes": size,
+        "ratio": report.ratio,
+        "error": percent(again.to_model(), data),
+        "dense error": percent(dense, data),
+        "rows": [list(layer.cells) for layer in report.layers],
+        "total": list(report.total),
+        "by kind": report.by_kind,
+        "file": file.name,
+    }
 
 
 def dense_network(bench: Workbench, name: str, seed: int) -> nn.Module:
@@ -198,63 +224,62 @@ def percent(model: nn.Module, data: Dataset) -> float:
     return 100 - 100 * evaluate(model, data).accuracy
 
 
-def summary(name: str, results: list[dict[str, Any]]) -> Iterator[str]:
-    """The table of the first seed above the paper's, and the figures over all seeds."""
+def summary(name: str, title: str, results: Sequence[Result], text: str) -> Section:
+    """The paper's table with the first seed's file above it, and the figures over all seeds."""
     paper: Mapping[str, Any] = DEEP_COMPRESSION[name]
-    head = ["layer", "weights", "kept", "bits P+Q", "P+Q+H", "index P+Q", "P+Q+H", "rate P+Q", "P+Q+H"]
-    yield "measured, first seed:"
-    yield from columns([head, *results[0]["rows"], results[0]["total"]])
-    yield "published (Han et al. 2015):"
-    yield from columns([head, *paper["rows"]])
     before, after = paper["errors"]
-    dense, errors, sizes, ratios = (
-        [result[key] for result in results] for key in ("dense error", "error", "bytes", "ratio")
-    )
-    kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in results[0]["by kind"].items())
-    yield f"bytes of the first file: {kinds}"
-    yield from columns(
-        [
-            ["", "dense error %", "error %", "bytes", "ratio", "seconds"],
-            [
-                f"measured, {len(results)} seeds",
-                spread(dense),
-                spread(errors),
-                spread(sizes, ",.0f"),
-                spread(ratios, ".1f"),
-                spread([result["seconds"] for result in results], ".0f"),
-            ],
-            ["published", f"{before:.2f}", f"{after:.2f}", "", f"{paper['ratio']}", ""],
-        ]
+    first = results[0]
+    rows = [Row(cells, [first]) for cells in (*first["rows"], first["total"])]
+    kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in first["by kind"].items())
+    sizes, ratios, errors, dense = ([r[key] for r in results] for key in ("bytes", "ratio", "error", "dense error"))
+    return Section(
+        f"{TITLES[name]}, {title}",
+        ["layer", "weights", "kept", "bits P+Q", "P+Q+H", "index P+Q", "P+Q+H", "rate P+Q", "P+Q+H"],
+        [*rows, *(Row((f"published: {cells[0]}", *cells[1:])) for cells in paper["rows"])],
+        text=f"{text} The rows are those of the first seed's file.",
+        remark=(
+            f"Bytes of the first file: {kinds}. Over {len(results)} seeds: **{spread(sizes, ',.0f')} bytes, "
+            f"{spread(ratios, '.1f')} times smaller, test error {spread(errors)} %**, dense {spread(dense)} %. "
+            f"Published (Han et al. 2015): {paper['ratio']} times smaller, {after:.2f} %, dense {before:.2f} %."
+        ),
+        name=f"{name}-{re.sub('[^a-z0-9]+', '-', title)}",
     )
 
 
-def frontier(bench: Workbench) -> Iterator[str]:
+def frontier(bench: Workbench) -> Section:
     """The best recipes with fewer weights left, from file to file."""
-    rows = [["", "weights left", "error %", "bytes", "ratio"]]
+    points = []
     for name, shares in FEWER.items():
         recipe = best(bench)[name]
-        for share in (recipe.prune, *shares):
-            result = compressed(bench, name, "best recipe", replace(recipe, prune=share), seed=bench.seeds[0])
-            cells = [f"{result['error']:.2f}", f"{result['bytes']:,}", f"{result['ratio']:.1f}"]
-            rows.append([TITLES[name], f"{1 - share:.2%}", *cells])  # type: ignore[operator]
-    yield from columns(rows)
+        points += [point(bench, name, "best recipe", replace(recipe, prune=share)) for share in (recipe.prune, *shares)]
+    rows = [
+        Row(
+            [
+                TITLES[r.settings["network"]],
+                f"{1 - r.settings['recipe']['prune']:.2%}",
+                f"{r['error']:.2f}",
+                f"{r['bytes']:,}",
+                f"{r['ratio']:.1f}",
+            ],
+            [r],
+        )
+        for r in bench.sweep(compressed, points)
+    ]
+    head = ["", "weights left", "error %", "bytes", "ratio"]
+    return Section("How far the best recipe goes: bytes against error", head, rows, text="One seed.", name="frontier")
 
 
-def ablation(bench: Workbench) -> Iterator[str]:
+def ablation(bench: Workbench) -> Section:
     """The best recipe without one of its steps at a time."""
     recipe = best(bench)["lenet_300_100"]
+    as_long = recipe.copies + 1  # without copies an epoch has fewer steps
     rounds = replace(recipe, gradual=False, rounds=recipe.prune_epochs, prune_epochs=1)
+    unmoved = replace(
+        recipe, copies=0, prune_epochs=recipe.prune_epochs * as_long, share_epochs=recipe.share_epochs * as_long
+    )
     variants: dict[str, tuple[Recipe, bool]] = {
         "best recipe": (recipe, True),
-        "without augmentation": (
-            replace(
-                recipe,
-                copies=0,
-                prune_epochs=recipe.prune_epochs * (recipe.copies + 1),
-                share_epochs=recipe.share_epochs * (recipe.copies + 1),
-            ),
-            True,
-        ),
+        "without augmentation": (unmoved, True),
         "without a teacher": (recipe, False),
         "pruned in rounds by magnitude": (rounds, True),
         "bits of a weight not counted": (replace(recipe, lonely=0.0), True),
@@ -263,14 +288,23 @@ def ablation(bench: Workbench) -> Iterator[str]:
         "Huffman and gaps": (replace(recipe, entropy="huffman"), True),
         "ANS, rows and columns": (replace(recipe, entropy="ans"), True),
     }
-    rows = [["", "error %", "bytes", "ratio"]]
-    for title, (variant, teacher) in variants.items():
-        result = compressed(bench, "lenet_300_100", "best recipe", variant, seed=bench.seeds[0], teacher=teacher)
-        rows.append([title, f"{result['error']:.2f}", f"{result['bytes']:,}", f"{result['ratio']:.1f}"])
-    yield from columns(rows)
+    points = [
+        point(bench, "lenet_300_100", "best recipe", variant, teacher=teacher) for variant, teacher in variants.values()
+    ]
+    rows = [
+        Row([title, f"{r['error']:.2f}", f"{r['bytes']:,}", f"{r['ratio']:.1f}"], [r])
+        for title, r in zip(variants, bench.sweep(compressed, points), strict=True)
+    ]
+    return Section(
+        "What each step buys: LeNet-300-100, best recipe",
+        ["", "error %", "bytes", "ratio"],
+        rows,
+        text="One seed: differences of the error below 0.2 % mean little.",
+        name="ablation",
+    )
 
 
-def figure6(bench: Workbench) -> Iterator[str]:
+def figure6(bench: Workbench) -> Section:
     """Accuracy against bytes for pruning alone, sharing alone, both, and SVD."""
     base = Recipe(lr=1e-3, share_lr=1e-4, init="linear", prune_epochs=bench.epochs(12), share_epochs=bench.epochs(6))
     kept = (0.3, 0.15, 0.08, 0.05, 0.03, 0.02)
@@ -279,69 +313,86 @@ def figure6(bench: Workbench) -> Iterator[str]:
         "sharing": [replace(base, levels=2**b) for b in (6, 5, 4, 3, 2, 1)],
         "pruning and sharing": [replace(base, prune=1 - k, levels=32) for k in kept],
     }
-    found: dict[str, list[dict[str, Any]]] = {}
-    for title, recipes in series.items():
-        found[title] = [
-            compressed(bench, "lenet_300_100", f"figure 6 {title}", recipe, seed=bench.seeds[0]) for recipe in recipes
-        ]
-    found["SVD"] = [factored(bench, rank) for rank in (60, 40, 25, 15, 10, 6)]
-    rows = [["", "bytes", "share of the dense bytes", "error %"]]
-    for title, results in found.items():
-        rows += [[title, f"{r['bytes']:,}", f"{1 / r['ratio']:.2%}", f"{r['error']:.2f}"] for r in results]
-    yield from columns(rows)
-    path = draw(
-        bench.folder / f"figure6-{bench.level}.png", found, "test error (%)", "Figure 6 on files: LeNet-300-100"
+    points = [
+        point(bench, "lenet_300_100", f"figure 6 {title}", recipe)
+        for title, recipes in series.items()
+        for recipe in recipes
+    ]
+    found: dict[str, list[Result]] = {title: [] for title in series}
+    for result in bench.sweep(compressed, points):
+        found[result.settings["title"].removeprefix("figure 6 ")].append(result)
+    epochs = bench.epochs(12)
+    found["SVD"] = bench.sweep(
+        factored, [{"rank": rank, "epochs": epochs, "seed": bench.seeds[0]} for rank in (60, 40, 25, 15, 10, 6)]
     )
-    yield f"drawn: {path}"
+    rows = [
+        Row([title, f"{r['bytes']:,}", f"{1 / r['ratio']:.2%}", f"{r['error']:.2f}"], [r])
+        for title, results in found.items()
+        for r in results
+    ]
+    return Section(
+        "Figure 6: LeNet-300-100, each method alone and together",
+        ["", "bytes", "share of the dense bytes", "error %"],
+        rows,
+        text="One seed. The lecture's figure 6 prints no numbers to compare with.",
+        draw=partial(draw, found=found),
+        name="figure-6",
+    )
 
 
-def factored(bench: Workbench, rank: int) -> dict[str, Any]:
+def factored(bench: Workbench, *, rank: int, epochs: int, seed: int) -> dict[str, Any]:
     """Both large layers as products of two matrices of this rank, trained again, written as float32."""
+    data = bench.dataset("mnist")
+    dense = dense_network(bench, "lenet_300_100", seed)
 
-    def make(path: Path) -> dict[str, Any]:
-        data, seed = bench.dataset("mnist"), bench.seeds[0]
-        dense = dense_network(bench, "lenet_300_100", seed)
-
-        def thin() -> nn.Module:
-            return nn.Sequential(
-                *(
-                    low_rank_layer(layer, rank=rank)
-                    if isinstance(layer, nn.Linear) and min(layer.weight.shape) > rank
-                    else layer
-                    for layer in dense.children()
-                )
+    def thin() -> nn.Module:
+        return nn.Sequential(
+            *(
+                low_rank_layer(layer, rank=rank)
+                if isinstance(layer, nn.Linear) and min(layer.weight.shape) > rank
+                else layer
+                for layer in dense.children()
             )
+        )
 
-        model = bench.trained(f"svd-{rank}", thin, data, seed=seed, epochs=bench.epochs(12), schedule="cosine")
-        file = path.with_name(path.name + ".cun")
-        size = save(file, {name: value.numpy() for name, value in model.state_dict().items()})
-        whole = 4 * sum(p.numel() for p in dense.parameters())
-        return {"bytes": size, "ratio": whole / size, "error": percent(model, data)}
-
-    return bench.measure(f"svd-{rank}", [rank, bench.seeds[0], DENSE["lenet_300_100"]], make)
+    model = bench.trained(f"svd-{rank}", thin, data, seed=seed, epochs=epochs, schedule="cosine")
+    file = bench.place(f"svd-{rank}", [seed, epochs, DENSE["lenet_300_100"]]).with_suffix(".cun")
+    size = save(file, {name: value.numpy() for name, value in model.state_dict().items()})
+    whole = 4 * sum(p.numel() for p in dense.parameters())
+    return {"bytes": size, "ratio": whole / size, "error": percent(model, data), "file": file.name}
 
 
-def after_training(bench: Workbench) -> Iterator[str]:
+def after_training(bench: Workbench) -> Section:
     """Bits against accuracy and bytes for the pretrained ResNet-20: k-means of each layer, and nothing else."""
+    title = "ResNet-20 on CIFAR-10 images, without any training"
+    head = ["levels", "bits", "error %", "bytes, Huffman", "bytes, ANS", "ratio, ANS"]
     try:
-        model = resnet20(pretrained=True)
-        data = bench.data.get("cifar10") or bench.dataset("cifar10")
+        resnet20(pretrained=True)
+        data = bench.dataset("cifar10")
     except DataError as error:
-        yield f"not measured: {error}"
-        return
-    yield f"{data}; dense error {percent(model, data):.2f} %"
-    rows = [["levels", "bits", "error %", "bytes, Huffman", "bytes, ANS", "ratio, ANS"]]
-    for bits in (8, 7, 6, 5, 4, 3, 2):
-        measured = partial(shared, model, data, bits)
-        result = bench.measure(f"resnet20-{bits}", [bits, len(data.y_test)], measured)
-        sizes = [f"{result[entropy]:,}" for entropy in ("huffman", "ans")]
-        rows.append([str(2**bits), str(bits), f"{result['error']:.2f}", *sizes, f"{result['ratio']:.1f}"])
-    yield from columns(rows)
+        return Section(title, head, [], text=f"Not measured: {error}", name="resnet20")
+    results = bench.sweep(shared, [{"bits": bits} for bits in (8, 7, 6, 5, 4, 3, 2)])
+    rows = [
+        Row(
+            [
+                str(2 ** r.settings["bits"]),
+                str(r.settings["bits"]),
+                f"{r['error']:.2f}",
+                *(f"{r[entropy]:,}" for entropy in ("huffman", "ans")),
+                f"{r['ratio']:.1f}",
+            ],
+            [r],
+        )
+        for r in results
+    ]
+    dense = results[0]["dense error"]
+    return Section(title, head, rows, text=f"{data}; dense error {dense:.2f} %.", name="resnet20")
 
 
-def shared(model: nn.Module, data: Dataset, bits: int, _: Path) -> dict[str, Any]:
+def shared(bench: Workbench, *, bits: int) -> dict[str, Any]:
     """The network with 2^bits values in each layer, and its bytes under both coders."""
-    result: dict[str, Any] = {}
+    model, data = resnet20(pretrained=True), images(bench)
+    result: dict[str, Any] = {"dense error": percent(model, data)}
     for entropy in ("huffman", "ans"):
         recipe = Recipe(levels=2**bits, init="exact", entropy=entropy, dense="float16")
         small = compress(model, recipe, progress=False)
@@ -350,27 +401,22 @@ def shared(model: nn.Module, data: Dataset, bits: int, _: Path) -> dict[str, Any
     return result | {"error": percent(small.to_model(), data)}
 
 
-def draw(path: Path, found: Mapping[str, list[dict[str, Any]]], ylabel: str, title: str) -> Path:
+def images(bench: Workbench) -> Dataset:
+    """Test images of CIFAR-10; a sample has no others, so nothing is held out."""
+    return replace(bench, validate=False).dataset("cifar10")
+
+
+def draw(figure: Any, found: Mapping[str, Sequence[Result]]) -> None:
     """Error against bytes, a line for each method."""
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    from course_utils.plots import LINE_STYLES, MARKERS, style
-
-    with matplotlib.rc_context(style()):
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        axes = figure.subplots()
-        for number, (name, results) in enumerate(found.items()):
-            size = np.array([100 / r["ratio"] for r in results])
-            axes.plot(
-                size, [r["error"] for r in results], marker=MARKERS[number], linestyle=LINE_STYLES[number], label=name
-            )
-        axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel=ylabel, title=title)
-        axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-        axes.minorticks_off()
-        # What is five times as bad as the best lies outside, so that the rest can be told apart.
-        least = min(r["error"] for results in found.values() for r in results)
-        axes.set_ylim(0, 5 * max(least, 1.0))
-        axes.legend()
-        figure.savefig(path, dpi=120)
-    return path
+    axes = figure.subplots()
+    for number, (name, results) in enumerate(found.items()):
+        size = [100 / r["ratio"] for r in results]
+        errors = [r["error"] for r in results]
+        axes.plot(size, errors, marker=MARKERS[number], linestyle=LINE_STYLES[number], label=name)
+    axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="test error (%)")
+    axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    axes.minorticks_off()
+    # What is five times as bad as the best lies outside, so that the rest can be told apart.
+    least = min(r["error"] for results in found.values() for r in results)
+    axes.set_ylim(0, 5 * max(least, 1.0))
+    axes.legend()

@@ -1,4 +1,4 @@
-"""What the experiments behind the tables share: data, settings, and results that are kept.
+"""What the experiments behind the tables share: data, settings, and results that are kept with where they came from.
 
 Choices are made with `validate`, where the test part is held out of the training part; the real test part is looked at
 once, in the run without it.
@@ -6,70 +6,121 @@ once, in the run without it.
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import torch
 from torch import nn
 
-from course_utils.data import Dataset, load_dataset
+from course_utils.data import Dataset, data_root, load_dataset
 from course_utils.files import written_atomically
+from course_utils.journal import Journal
+from course_utils.sweep import run_sweep
+from course_utils.tables.origin import origin, peak_memory
+from course_utils.tables.section import Result, columns
 from course_utils.train import fit
 
-__all__ = ["Workbench", "columns", "spread"]
-
-Result = dict[str, Any]
+__all__ = ["Workbench"]
 
 
 @dataclass
 class Workbench:
     """Where and how to measure.
 
-    `folder`: keeps results, files and checkpoints. `level`: "quick" (one seed, short training) or "full". `validate`:
-    hold 8,000 of 60,000 training rows out and test on them. `data`: in the place of data sets to be loaded, by name.
+    `folder`: keeps the journal, files and checkpoints. `table`: the name of what is measured. `level`: "quick" (one
+    seed, short training) or "full". `validate`: hold 8,000 of 60,000 training rows out and test on them. `data`: in the
+    place of data sets to be loaded, by name. `jobs`: processes of a sweep, by default one a processor. `scheduler`: the
+    address of a Dask cluster that sweeps run on; the machines share `folder`, or keep files and checkpoints of their
+    own. `command`: what was typed, for the records.
     """
 
     folder: Path
+    table: str = ""
     level: str = "full"
     seeds: Sequence[int] = (0, 1, 2)
     validate: bool = False
     device: str = "auto"
     progress: bool = True
     data: dict[str, Dataset] = field(default_factory=dict)
+    jobs: int | None = None
+    scheduler: str | None = None
+    command: str = ""
+    used: dict[str, str] = field(default_factory=dict)  # checksums of the data that the present piece of work has read
+
+    @property
+    def full(self) -> bool:
+        """Whether the published settings are wanted."""
+        return self.level == "full"
+
+    @property
+    def journal(self) -> Journal:
+        """The records that are finished."""
+        if "_journal" not in self.__dict__:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.__dict__["_journal"] = Journal(self.folder / "journal.jsonl")
+        return self.__dict__["_journal"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_journal"}  # of this process alone
 
     def dataset(self, name: str) -> Dataset:
-        """A data set, or the training part of it split in two."""
-        if name not in self.data:
-            self.data[name] = load_dataset(name)
-        data = self.data[name]
+        """A data set, or the training part of it split in two; its checksum goes into the record that is measured."""
+        data = self.data.get(name) or _loaded(name, str(data_root()))
+        self.used[name] = data.checksum
         return data.split(8000 / 60000) if self.validate else data
 
     def epochs(self, full: int) -> int:
         """So many epochs, or a quarter of them and at least one for the quick level."""
-        return full if self.level == "full" else max(1, full // 4)
+        return full if self.full else max(1, full // 4)
 
     def place(self, name: str, settings: Any = "") -> Path:
-        """The path of a result, without an ending: it is another one for other settings."""
+        """The path of a file, without an ending: it is another one for other settings."""
         spelled = json.dumps([settings, self.level, self.validate], sort_keys=True, default=str)
         return self.folder / f"{name}-{hashlib.sha256(spelled.encode()).hexdigest()[:8]}"
 
-    def measure(self, name: str, settings: Any, make: Callable[[Path], Result]) -> Result:
-        """The result that `make(path)` gives, with the seconds it took; made once, and kept in the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.place(name, settings)
-        kept = path.with_name(path.name + ".json")
-        if kept.is_file():
-            return json.loads(kept.read_text())
-        started = time.perf_counter()
-        result = make(path)
-        result["seconds"] = round(time.perf_counter() - started, 1)
-        with written_atomically(kept) as file:
-            file.write(json.dumps(result, indent=1).encode())
-        return result
+    def sweep(
+        self,
+        function: Callable[..., Any],
+        points: Sequence[dict[str, Any]],
+        *,
+        batch_by: Sequence[str] | None = None,
+        batch: int = 1,
+    ) -> list[Result]:
+        """The results of ``function(bench, **point)`` for all points, side by side; see `run_sweep`.
+
+        With `batch_by` it is ``function(bench, points)``, which returns a list.
+        """
+        title = self._title(function.__name__)
+        call = partial(_together if batch_by else _alone, function, replace(self, used={}))
+        records = run_sweep(
+            call,
+            points,
+            name=title,
+            journal=self.journal,
+            n_jobs=self.jobs,
+            scheduler=self.scheduler,
+            batch_by=batch_by,
+            batch=batch,
+            progress=self.progress,
+            seen=partial(self._so_far, function.__name__),
+        )
+        return [Result(title, record) for record in records]
+
+    def measure(self, name: str, settings: dict[str, Any], make: Callable[[Path], dict[str, Any]]) -> Result:
+        """The result of ``make(path)``, run in this process with all of its threads; `path` is a stem for its files."""
+        title, path = self._title(name), self.place(name, settings)
+        [record] = run_sweep(
+            lambda **_: _alone(lambda *_, **__: make(path), self),
+            [settings],
+            name=title,
+            journal=self.journal,
+            n_jobs=1,
+            progress=False,
+        )
+        return Result(title, record)
 
     def trained(
         self, name: str, make: Callable[[], nn.Module], data: Dataset, *, seed: int, **settings: Any
@@ -92,26 +143,41 @@ class Workbench:
         )
         return model.eval()
 
+    def _title(self, name: str) -> str:
+        """What tells the records of one kind from all others in the journal."""
+        return " ".join([self.table, name, self.level, *(["validate"] if self.validate else [])])
 
-def spread(values: Sequence[float], form: str = ".2f") -> str:
-    """The mean, with the standard deviation where there are several.
+    def _so_far(self, name: str, records: list[dict[str, Any]]) -> None:
+        """An early table beside the journal, for whoever does not want to wait."""
+        rows = [record["settings"] | record["values"]["result"] for record in records]
+        head = [key for key, value in rows[-1].items() if isinstance(value, int | float | str)]
+        cells = [[_short(row.get(key, "")) for key in head] for row in rows]
+        with written_atomically(self.folder / f"{name}-so-far.md") as file:
+            file.write("\n".join([*columns([head, *cells]), ""]).encode())
 
-    >>> spread([1.0, 1.2, 1.1]), spread([2.0])
-    ('1.10 ± 0.10', '2.00')
-    """
-    text = format(mean(values), form)
-    return f"{text} ± {format(stdev(values), form)}" if len(values) > 1 else text
+
+def _alone(function: Callable[..., dict[str, Any]], bench: Workbench, **point: Any) -> dict[str, Any]:
+    """One piece of work, with where its result comes from."""
+    return _together(lambda bench, points: [function(bench, **points[0])], bench, [point])[0]
 
 
-def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows of text as lines of a Markdown table; the first row is its head.
+def _together(
+    function: Callable[[Workbench, list[dict[str, Any]]], list[dict[str, Any]]],
+    bench: Workbench,
+    points: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Several pieces of work that are done as one, each with where its result comes from."""
+    bench.used.clear()
+    results = function(bench, points)
+    came_from = {"data": dict(bench.used), "origin": origin(bench.command), "peak MB": peak_memory()}
+    return [{"result": result, **came_from} for result in results]
 
-    >>> list(columns([["a", "bytes"], ["x", "12"]]))
-    ['| a | bytes |', '|---|------:|', '| x |    12 |']
-    """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for number, row in enumerate(rows):
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        yield f"| {' | '.join(cells)} |"
-        if number == 0:
-            yield "|".join(["", "-" * (widths[0] + 2), *("-" * (w + 1) + ":" for w in widths[1:]), ""])
+
+@cache
+def _loaded(name: str, root: str) -> Dataset:
+    """A data set, read once by each process."""
+    return load_dataset(name, root=root)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

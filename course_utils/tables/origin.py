@@ -1,0 +1,75 @@
+"""Where a number comes from: the command, the commit of the code, the machine and the day."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import date
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+__all__ = ["commit", "machine", "origin", "peak_memory"]
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@cache
+def commit() -> str:
+    """The commit of the code, with a plus sign where it was changed since; the version outside of a clone.
+
+    >>> len(commit()) >= 5
+    True
+    """
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "course_utils")
+        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return f"version {version('course-utils')}"
+
+
+@cache
+def machine() -> str:
+    """The processor, its cores, a GPU, and the versions that numbers may depend on.
+
+    >>> machine().endswith(f"torch {torch.__version__}")
+    True
+    """
+    names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    gpu = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
+    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
+    return ", ".join([processor, f"{os.cpu_count()} cores", *gpu, platform.system(), versions])
+
+
+def _cpuinfo() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def peak_memory() -> int | None:
+    """The most memory in MB that this process has used so far; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1024 if sys.platform == "darwin" else 1
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit / 1024)
+
+
+def origin(command: str) -> dict[str, str]:
+    """Where a number comes from that is measured here and now.
+
+    >>> list(origin("course table binary --quick"))
+    ['command', 'commit', 'machine', 'day']
+    """
+    return {"command": command, "commit": commit(), "machine": machine(), "day": date.today().isoformat()}
