@@ -1,6 +1,6 @@
 """Numbers that others have published, as printed; none of them was measured here."""
 
-__all__ = ["DEEP_COMPRESSION"]
+__all__ = ["DEEP_COMPRESSION", "GROUP_SPARSE", "QUANTIZED"]
 
 # Han, Mao, Dally 2015, arXiv:1510.00149, tables 2 and 3: layer, weights, kept, weight bits (P+Q), (P+Q+H), index bits
 # (P+Q), (P+Q+H), rate (P+Q), (P+Q+H); then the errors before and after, and the compression.
@@ -25,5 +25,39 @@ DEEP_COMPRESSION = {
         ],
         "errors": (0.80, 0.74),
         "ratio": 39,
+    },
+}
+
+# Scardapane's lecture, figure 13, after A. Chen 2017, pytorch-playground: accuracy (top-1, or top-1/top-5) in percent
+# with float32, 12, 10, 8 and 6 bits.
+QUANTIZED = {
+    "MNIST": ("98.42", "98.43", "98.44", "98.44", "98.32"),
+    "SVHN": ("96.03", "96.03", "96.04", "96.02", "95.46"),
+    "CIFAR10": ("93.78", "93.79", "93.80", "93.58", "90.86"),
+    "CIFAR100": ("74.27", "74.21", "74.19", "73.70", "66.32"),
+    "STL10": ("77.59", "77.65", "77.70", "77.59", "73.40"),
+    "AlexNet": ("55.70/78.42", "55.66/78.41", "55.54/78.39", "54.17/77.29", "18.19/36.25"),
+    "VGG16": ("70.44/89.43", "70.45/89.43", "70.44/89.33", "69.99/89.17", "53.33/76.32"),
+    "VGG19": ("71.36/89.94", "71.35/89.93", "71.34/89.88", "70.88/89.62", "56.00/78.62"),
+    "ResNet18": ("68.63/88.31", "68.62/88.33", "68.49/88.25", "66.80/87.20", "19.14/36.49"),
+    "ResNet34": ("72.50/90.86", "72.46/90.82", "72.45/90.85", "71.47/90.00", "32.25/55.71"),
+    "ResNet50": ("74.98/92.17", "74.94/92.12", "74.91/92.09", "72.54/90.44", "2.43/5.36"),
+    "InceptionV3": ("76.41/92.78", "76.43/92.71", "76.44/92.73", "73.67/91.34", "1.50/4.82"),
+}
+
+# Scardapane's lecture, section 04, after Scardapane, Comminiello, Hussain, Uncini 2017, arXiv:1607.00485: accuracy, and
+# for each weight matrix the sparsity (as fractions, although printed under [%]) and the neurons on its input side.
+GROUP_SPARSE = {
+    "sensorless": {
+        "L2": ("0.98", "0.17, 0.36, 0.36, 0.16", "48.0, 35.5, 24.8, 26.3"),
+        "SG-L1": ("0.97", "0.64, 0.81, 0.76, 0.54", "47.4, 19.0, 14.8, 15.9"),
+    },
+    "mnist": {
+        "L2": ("0.98", "0.60, 0.60, 0.34, 0.08", "676.4, 311, 249.9, 93.7"),
+        "SG-L1": ("0.97", "0.96, about 1.0, 0.98, 0.48", "581.8, 44.7, 41.0, 60.6"),
+    },
+    "covertype": {
+        "L2": ("0.84", "0.04, 0.10, 0.22, 0.14", "54.0, 49.0, 47.3, 18.7"),
+        "SG-L1": ("0.83", "0.45, 0.82, 0.84, 0.49", "52.7, 30.0, 16.0, 11.3"),
     },
 }
