@@ -81,31 +81,61 @@ def bench(names: tuple[str, ...], device: str) -> None:
 
 
 @main.command()
-@click.argument("name", default="")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All tables, in the order of the lecture.")
 @click.option("--quick/--full", default=False, help="Short training and one seed, or the published settings.")
-@click.option("--seeds", default=3, show_default=True, help="How many seeds the full level takes.")
+@click.option(
+    "--seeds", type=click.IntRange(min=1), default=None, help="Seeds of the full level; a table knows its own."
+)
 @click.option("--validate", is_flag=True, help="Hold rows out of the training part and measure on them.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("results"), show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Trainings at once; by default one a processor.")
+@click.option("--scheduler", default=None, help="Address of a Dask cluster that does the work.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or a GPU where there is one.")
-def table(name: str, quick: bool, seeds: int, validate: bool, out: Path, device: str) -> None:
-    """Measure the lecture's table NAME again and print it beside the published one; without NAME list the tables.
+@click.option("--publish", "into_course", is_flag=True, help="Take the results into the notebooks of this clone.")
+def table(
+    names: tuple[str, ...],
+    everything: bool,
+    quick: bool,
+    seeds: int | None,
+    validate: bool,
+    out: Path,
+    jobs: int | None,
+    scheduler: str | None,
+    device: str,
+    into_course: bool,
+) -> None:
+    """Measure the lecture's tables NAMES again, beside the published ones; without NAMES list them.
 
-    Results, files and checkpoints are kept in the folder OUT, so a run that was stopped goes on where it was.
+    Results, files, checkpoints and the report are kept in the folder OUT, so a run that was stopped goes on where it
+    was; OUT/NAME/*-so-far.md shows what is finished while it runs.
     """
-    from course_utils.tables import table, tables
-    from course_utils.tables.workbench import Workbench
+    from course_utils.sweep import SweepError
+    from course_utils.tables import tables
+    from course_utils.tables.run import publish, run_tables
 
-    if not name:
+    wanted = tables() if everything else list(names)
+    if not wanted and not into_course:
         click.echo("\n".join(tables()))
         return
+    lines = run_tables(
+        wanted,
+        out,
+        level="quick" if quick else "full",
+        seeds=seeds,
+        validate=validate,
+        jobs=jobs,
+        scheduler=scheduler,
+        device=device,
+    )
     try:
-        module = table(name)
-    except ValueError as error:
+        for line in lines:
+            click.echo(line)
+    except (ValueError, SweepError) as error:
         raise click.ClickException(str(error)) from error
-    level = "quick" if quick else "full"
-    bench = Workbench(out / name, level=level, seeds=range(1 if quick else seeds), validate=validate, device=device)
-    for line in module.run(bench):
-        click.echo(line)
+    if into_course:
+        for path in publish(out, course_folder()):
+            click.echo(f"written: {path}")
 
 
 @main.command()

@@ -15,7 +15,8 @@ from course_utils.data import Dataset
 from course_utils.models import resnet20
 from course_utils.tables import deep_compression, table, tables
 from course_utils.tables.published import DEEP_COMPRESSION
-from course_utils.tables.workbench import Workbench, columns, spread
+from course_utils.tables.section import Section, columns, spread
+from course_utils.tables.workbench import Workbench
 
 
 def images(n: int, shape: tuple[int, ...], *, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

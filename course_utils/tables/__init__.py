@@ -1,25 +1,38 @@
 """The lecture's tables, measured again: one module per table, `course table NAME` runs it.
 
-A table's module has `run(bench)`, which yields the lines to print. What it measures goes through `Workbench.measure`,
-which keeps each result in a folder: a run that was killed goes on from there, and nothing is measured twice.
+A table's module has a TITLE, the SECTION (notebook) that teaches it, the number of SEEDS of the full level, and
+`run(bench)`, which yields one `Section` after the other. What it measures goes through the `Workbench`, which keeps
+each result with where it came from: a run that was killed goes on from there, and nothing is measured twice.
 """
 
 import importlib
-import pkgutil
+from importlib.util import find_spec
 from types import ModuleType
 
 __all__ = ["table", "tables"]
 
-TOOLS = ("workbench", "published")  # modules that are no tables
+# In the order of the lecture.
+TABLES = (
+    "random-labels",
+    "predict-parameters",
+    "federated",
+    "group-sparse",
+    "quantized",
+    "low-precision",
+    "binary",
+    "deep-compression",
+    "distillation",
+    "activations",
+)
 
 
 def tables() -> list[str]:
-    """The names of all tables.
+    """The names of all tables, in the order of the lecture.
 
     >>> "deep-compression" in tables()
     True
     """
-    return [module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.name not in TOOLS]
+    return [name for name in TABLES if find_spec(_module(name))]
 
 
 def table(name: str) -> ModuleType:
@@ -29,4 +42,8 @@ def table(name: str) -> ModuleType:
     """
     if name not in tables():
         raise ValueError(f"no table is called {name!r}; there are {', '.join(tables())}")
-    return importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    return importlib.import_module(_module(name))
+
+
+def _module(name: str) -> str:
+    return f"{__name__}.{name.replace('-', '_')}"

@@ -107,7 +107,7 @@ def best(bench: Workbench) -> dict[str, Recipe]:
 
 def run(bench: Workbench) -> Iterator[Section]:
     """The whole table; each part as soon as it is measured."""
-    data = bench.dataset("mnist")
+    data = digits(bench)
     errors = "Errors on rows held out of the training part." if bench.validate else "Errors on the test part."
     # The networks that all recipes begin with, before two processes want the same one at the same time.
     names = (*NETWORKS, "teacher")
@@ -142,6 +142,13 @@ def seeds_of(bench: Workbench, name: str) -> Sequence[int]:
     return [0] if name == "teacher" else bench.seeds
 
 
+def digits(bench: Workbench) -> Dataset:
+    """MNIST; for the quick level 10,000 of its training rows."""
+    data = bench.dataset("mnist")
+    few = min(10_000, len(data.y_train))
+    return data if bench.full else replace(data.subset(few), note=f"{few:,} of {len(data.y_train):,} training rows")
+
+
 def training(name: str, seed: int) -> dict[str, Any]:
     """The settings of a dense network."""
     return {"network": name, "seed": seed, "training": DENSE.get(name, {"epochs": TEACHER})}
@@ -150,7 +157,7 @@ def training(name: str, seed: int) -> dict[str, Any]:
 def trained(bench: Workbench, *, network: str, seed: int, training: dict[str, Any]) -> dict[str, Any]:
     """The test error of a dense network."""
     model = teacher_network(bench) if network == "teacher" else dense_network(bench, network, seed)
-    return {"error": percent(model, bench.dataset("mnist"))}
+    return {"error": percent(model, digits(bench))}
 
 
 def point(bench: Workbench, name: str, title: str, recipe: Recipe, *, teacher: bool | None = None) -> dict[str, Any]:
@@ -164,7 +171,7 @@ def compressed(
     bench: Workbench, *, network: str, title: str, recipe: dict[str, Any], origin: dict[str, Any], seed: int
 ) -> dict[str, Any]:
     """Compress one network by one recipe, write the file, and read it back to test it."""
-    data = bench.dataset("mnist")
+    data = digits(bench)
     dense = dense_network(bench, network, seed)
     small = compress(
         dense,
@@ -196,7 +203,7 @@ def compressed(
 def dense_network(bench: Workbench, name: str, seed: int) -> nn.Module:
     """The network that is compressed, trained as usual."""
     settings = DENSE[name] | {"epochs": bench.epochs(DENSE[name]["epochs"])}
-    data = bench.dataset("mnist")
+    data = digits(bench)
     return bench.trained(f"dense-{name}", NETWORKS[name], data, seed=seed, schedule="cosine", **settings)
 
 
@@ -206,7 +213,7 @@ def teacher_network(bench: Workbench) -> nn.Module:
     def turned() -> nn.Module:
         return nn.Sequential(Augmented(), lenet5())
 
-    data = bench.dataset("mnist")
+    data = digits(bench)
     epochs = bench.epochs(TEACHER)
     return bench.trained("teacher", turned, data, seed=0, epochs=epochs, schedule="cosine")[1]  # type: ignore[index]
 
@@ -342,7 +349,7 @@ def figure6(bench: Workbench) -> Section:
 
 def factored(bench: Workbench, *, rank: int, epochs: int, seed: int) -> dict[str, Any]:
     """Both large layers as products of two matrices of this rank, trained again, written as float32."""
-    data = bench.dataset("mnist")
+    data = digits(bench)
     dense = dense_network(bench, "lenet_300_100", seed)
 
     def thin() -> nn.Module:

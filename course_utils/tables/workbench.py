@@ -6,6 +6,7 @@ once, in the run without it.
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -168,8 +169,14 @@ def _together(
 ) -> list[dict[str, Any]]:
     """Several pieces of work that are done as one, each with where its result comes from."""
     bench.used.clear()
+    started = time.process_time()
     results = function(bench, points)
-    came_from = {"data": dict(bench.used), "origin": origin(bench.command), "peak MB": peak_memory()}
+    came_from = {
+        "data": dict(bench.used),
+        "origin": origin(bench.command),
+        "CPU seconds": round((time.process_time() - started) / len(points), 2),
+        "peak MB": peak_memory(),
+    }
     return [{"result": result, **came_from} for result in results]
 
 

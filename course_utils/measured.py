@@ -1,0 +1,139 @@
+"""The lecture's tables as this course has measured them: `measured` shows them beside the published numbers.
+
+The numbers are those of `measured.json`, which `course table --publish` writes: nothing is typed in, and each row knows
+the command, the commit, the seed and the data that it came from.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from course_utils.check import one_of
+
+__all__ = ["FILE", "Part", "Table", "measured", "table_from"]
+
+FILE = Path(__file__).parent / "measured.json"
+REPORT = "tables/README.md"  # beside the notebooks
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a table.
+
+    head: the columns. rows: cells of text. records: for each row where its numbers come from; empty for a published
+    row. `text` says what was done, `remark` what was reached; `picture` is the name of a file beside the report.
+    """
+
+    name: str
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    records: Sequence[Sequence[Mapping[str, Any]]]
+    text: str
+    remark: str
+    picture: str
+
+    def lines(self) -> Iterator[str]:
+        """The part as lines of Markdown."""
+        yield from (f"**{self.title}.** {self.text}", "")
+        yield f"| {' | '.join(self.head)} |"
+        yield f"|---|{'---:|' * (len(self.head) - 1)}"
+        for cells in self.rows:
+            yield f"| {' | '.join(cells)} |"
+        if self.remark:
+            yield from ("", self.remark)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A measured table of the lecture; a notebook shows it as tables with their sources below."""
+
+    name: str
+    title: str
+    section: str
+    level: str
+    records: Sequence[Mapping[str, Any]]
+    parts: Sequence[Part]
+
+    @property
+    def sources(self) -> str:
+        """The command, the commits, the seeds, the data and the time behind the parts, in two sentences."""
+        used = {id(record): record for part in self.parts for row in part.records for record in row}.values()
+        if not used:
+            return "Nothing of this is measured."
+        origins = [record["origin"] for record in used]
+        seeds = sorted({record["settings"]["seed"] for record in used if "seed" in record["settings"]})
+        data = sorted({f"{name} ({digest[:8]})" for record in used for name, digest in record["data"].items()})
+        facts = [
+            f"Measured by {_listed('`' + origin['command'] + '`' for origin in origins)}",
+            f"commit {_listed(origin['commit'] for origin in origins)}",
+            *([f"seed{'s' * (len(seeds) > 1)} {_listed(map(str, seeds))}"] if seeds else []),
+            *([f"data {_listed(data)}"] if data else []),
+            f"{sum(record['CPU seconds'] for record in used) / 60:.1f} minutes of one core",
+        ]
+        return f"{', '.join(facts)}. [Where each number comes from]({REPORT}#{self.name})."
+
+    def _repr_markdown_(self) -> str:
+        parts = ["\n".join(part.lines()) for part in self.parts]
+        return "\n\n".join([*parts, f"*{self.sources}*"])
+
+    def __repr__(self) -> str:
+        return self._repr_markdown_()
+
+
+def measured(table: str, *parts: str) -> Table:
+    """A table by its name, or those of its parts that are named.
+
+    Raises: ValueError for a table or a part that is not there.
+
+    >>> measured("shallow")
+    Traceback (most recent call last):
+        ...
+    ValueError: table must be one of ...
+    """
+    tables = _read(FILE)["tables"]
+    one_of("table", table, list(tables))
+    whole = table_from(table, tables[table])
+    for part in parts:
+        one_of("part", part, [one.name for one in whole.parts])
+    if not parts:
+        return whole
+    return Table(
+        whole.name,
+        whole.title,
+        whole.section,
+        whole.level,
+        whole.records,
+        [one for one in whole.parts if one.name in parts],
+    )
+
+
+def table_from(name: str, content: Mapping[str, Any]) -> Table:
+    """A table from what `measured.json` holds of it: there a row names its records by their numbers, from 1."""
+    records = content["records"]
+    parts = [
+        Part(
+            part["name"],
+            part["title"],
+            part["head"],
+            [row["cells"] for row in part["rows"]],
+            [[records[number - 1] for number in row["from"]] for row in part["rows"]],
+            part["text"],
+            part["remark"],
+            part["picture"],
+        )
+        for part in content["parts"]
+    ]
+    return Table(name, content["title"], content["section"], content["level"], records, parts)
+
+
+@cache
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _listed(words: Any) -> str:
+    return ", ".join(dict.fromkeys(words))

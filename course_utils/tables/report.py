@@ -1,0 +1,137 @@
+"""The report of all tables: one page of Markdown, and the same as HTML; every row says where its numbers come from."""
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from course_utils.export.page import document
+from course_utils.export.text import markdown_html
+from course_utils.files import written_atomically
+from course_utils.measured import Part, Table, table_from
+
+__all__ = ["write_report"]
+
+INTRODUCTION = """# The lecture's tables, measured again
+
+Each table of the lecture, and each claim that comes with numbers, beside what the code of this course measures on real
+data. A row that ends with numbers in brackets was measured: they lead to its records, with command, commit, settings,
+data and time. A row without them is printed as it was published. Every run here can be repeated: the same command gives
+the same numbers, up to what another processor rounds differently."""
+
+
+def write_report(tables: Mapping[str, Any], out: Path) -> list[Path]:
+    """Write README.md and report.html into a folder whose subfolder `pictures` holds the pictures."""
+    measured = [table_from(name, content) for name, content in tables.items()]
+    text = (
+        "\n".join([INTRODUCTION, "", *overview(measured), *(line for one in measured for line in chapter(one))]) + "\n"
+    )
+    paths = [out / "README.md", out / "report.html"]
+    for path, content in zip(paths, (text, page(text, out)), strict=True):
+        with written_atomically(path) as file:
+            file.write(content.encode())
+    return paths
+
+
+def overview(tables: Sequence[Table]) -> Iterator[str]:
+    """What was measured, at which level, and how long it took."""
+    yield from (
+        "| table | notebook | level | pieces of work | minutes of one core | peak MB | commit | day |",
+        "|---|---|---|---:|---:|---:|---|---|",
+    )
+    for table in tables:
+        minutes = sum(record["CPU seconds"] for record in table.records) / 60
+        peak = max((record["peak MB"] or 0 for record in table.records), default=0)
+        commits, days = (_listed(record["origin"][key] for record in table.records) for key in ("commit", "day"))
+        yield (
+            f"| [{table.title}](#{table.name}) | {table.section} | {table.level} | {len(table.records)} "
+            f"| {minutes:.1f} | {peak:,} | {commits} | {days} |"
+        )
+    yield from (
+        "",
+        f"Machine: {_listed(record['origin']['machine'] for table in tables for record in table.records)}.",
+        "",
+    )
+
+
+def chapter(table: Table) -> Iterator[str]:
+    """One table: its parts, and its records."""
+    yield from (f'<a id="{table.name}"></a>', "", f"## {table.title}", "")
+    numbers = {id(record): number for number, record in enumerate(table.records, start=1)}
+    for part in table.parts:
+        yield from section(table, part, numbers)
+    yield from records(table)
+
+
+def section(table: Table, part: Part, numbers: Mapping[int, int]) -> Iterator[str]:
+    """A part: text, rows with the numbers of their records, remark, picture."""
+    yield from (f"### {part.title}", "", *([part.text, ""] if part.text else []))
+    if part.rows:
+        yield f"| {' | '.join(part.head)} | from |"
+        yield f"|---|{'---:|' * (len(part.head) - 1)}---|"
+    for cells, rows in zip(part.rows, part.records, strict=True):
+        yield f"| {' | '.join(cells)} | {_links(table.name, sorted(numbers[id(record)] for record in rows))} |"
+    yield from ("", *([part.remark, ""] if part.remark else []))
+    if part.picture:
+        yield from (f"![{part.title}](pictures/{part.picture})", "")
+
+
+def records(table: Table) -> Iterator[str]:
+    """Where the numbers of a table come from."""
+    yield from (f"<details><summary>The {len(table.records)} records of this table</summary>", "")
+    yield from (
+        "| | what | settings | result | seconds | of one core | peak MB | data | commit, day, command |",
+        "|---|---|---|---|---:|---:|---:|---|---|",
+    )
+    for number, record in enumerate(table.records, start=1):
+        origin = record["origin"]
+        data = ", ".join(f"{name} `{digest[:12]}`" for name, digest in record["data"].items())
+        cells = [
+            f'<a id="{table.name}-{number}"></a>{number}',
+            record["what"],
+            _spelled(record["settings"]),
+            _spelled(record["result"]),
+            f"{record['seconds']:.1f}",
+            f"{record['CPU seconds']:.1f}",
+            f"{record['peak MB']:,}" if record["peak MB"] else "",
+            data,
+            f"{origin['commit']}, {origin['day']}, `{origin['command']}`",
+        ]
+        yield f"| {' | '.join(cells)} |"
+    yield from ("", "</details>", "")
+
+
+def page(text: str, folder: Path) -> str:
+    """The Markdown as one HTML file with its pictures in it."""
+    body = markdown_html(text)
+
+    def inline(found: re.Match[str]) -> str:
+        data = base64.b64encode((folder / found[1]).read_bytes()).decode()
+        return f'src="data:image/png;base64,{data}"'
+
+    body = re.sub(r'src="(pictures/[^"]+\.png)"', inline, body)
+    return document(
+        "The lecture's tables, measured again", f'<main id="content">\n{body}\n</main>', styles=["page.css"]
+    )
+
+
+def _spelled(values: Mapping[str, Any]) -> str:
+    return "; ".join(f"{name} {_value(value)}" for name, value in values.items())
+
+
+def _value(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+
+
+def _links(table: str, numbers: Sequence[int]) -> str:
+    """References; a run of many is shortened to its ends."""
+    if not numbers:
+        return ""
+    linked = [f"[{number}](#{table}-{number})" for number in numbers]
+    return f"[{', '.join(linked)}]" if len(linked) <= 4 else f"[{linked[0]} to {linked[-1]}]"
+
+
+def _listed(words: Any) -> str:
+    return ", ".join(dict.fromkeys(words))

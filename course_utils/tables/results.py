@@ -1,0 +1,73 @@
+"""Measured tables as plain data: what `measured.json` holds, and how runs of single tables come together in it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from course_utils.files import written_atomically
+from course_utils.tables.section import Result, Section
+
+__all__ = ["add_table", "plain_table", "read_tables"]
+
+LONGEST = 400  # letters of a value that is kept; curves and pictures are not: the cells and the picture show them
+
+
+def plain_table(
+    title: str, section: str, level: str, parts: Sequence[Section], pictures: dict[str, str]
+) -> dict[str, Any]:
+    """A table as JSON values; a row names its records by their numbers, from 1. `pictures`: file names by part."""
+    numbers: dict[str, int] = {}
+    records: list[dict[str, Any]] = []
+
+    def number(result: Result) -> int:
+        key = f"{result.title} {json.dumps(result.settings, sort_keys=True)}"
+        if key not in numbers:
+            records.append(_plain(result))
+            numbers[key] = len(records)
+        return numbers[key]
+
+    plain = [
+        {
+            "name": part.name,
+            "title": part.title,
+            "text": part.text,
+            "head": list(part.head),
+            "rows": [
+                {"cells": list(row.cells), "from": list(dict.fromkeys(map(number, row.results)))} for row in part.rows
+            ],
+            "remark": part.remark,
+            "picture": pictures.get(part.name, ""),
+        }
+        for part in parts
+    ]
+    return {"title": title, "section": section, "level": level, "parts": plain, "records": records}
+
+
+def _plain(result: Result) -> dict[str, Any]:
+    values = result.record["values"]
+    short = {name: value for name, value in values["result"].items() if len(json.dumps(value)) <= LONGEST}
+    return {
+        "what": result.title,
+        "settings": result.settings,
+        "result": short,
+        "seconds": result.record["seconds"],
+        "CPU seconds": values["CPU seconds"],
+        "peak MB": values["peak MB"],
+        "data": values["data"],
+        "origin": values["origin"],
+    }
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """The tables in a results file; none where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8"))["tables"] if path.is_file() else {}
+
+
+def add_table(path: Path, name: str, table: dict[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """Put a table into a results file, in the place of an earlier one; the tables in it, in the lecture's order."""
+    tables = read_tables(path) | {name: table}
+    tables = {each: tables[each] for each in order if each in tables}
+    with written_atomically(path) as file:
+        file.write((json.dumps({"tables": tables}, indent=1, ensure_ascii=False) + "\n").encode())
+    return tables

@@ -1,0 +1,83 @@
+"""From a table's name to its printed rows, its results file and the report."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from course_utils.data import DataError
+from course_utils.measured import FILE
+from course_utils.tables import table, tables
+from course_utils.tables.report import write_report
+from course_utils.tables.results import add_table, plain_table, read_tables
+from course_utils.tables.section import Section
+from course_utils.tables.workbench import Workbench
+
+__all__ = ["publish", "run_tables"]
+
+
+def run_tables(
+    names: Sequence[str], out: Path, *, level: str, seeds: int | None, validate: bool, **workbench: Any
+) -> Iterator[str]:
+    """Measure tables one after the other, and yield the lines to print.
+
+    Each has its own folder in `out`; `out` itself holds measured.json and the report of all that was measured there.
+    Raises: ValueError for a name that is none.
+    """
+    modules = {name: table(name) for name in names}
+    for name, module in modules.items():
+        count = seeds or (module.SEEDS if level == "full" else 1)
+        command = " ".join(
+            [
+                f"course table {name} --{level}",
+                *([f"--seeds {seeds}"] if seeds else []),
+                *(["--validate"] if validate else []),
+            ]
+        )
+        bench = Workbench(
+            out / name, name, level=level, seeds=range(count), validate=validate, command=command, **workbench
+        )
+        yield f"# {module.TITLE} ({command})\n"
+        started, parts = time.perf_counter(), []
+        try:
+            for part in module.run(bench):
+                parts.append(part)
+                yield from part.lines()
+        except DataError as error:
+            yield f"Not measured: {error}"
+            continue
+        pictures = {part.name: draw(part, out / "pictures", name) for part in parts if part.draw}
+        found = plain_table(module.TITLE, module.SECTION, level, parts, pictures)
+        paths = write_report(add_table(out / "measured.json", name, found, tables()), out)
+        yield f"{time.perf_counter() - started:.0f} s; written: {', '.join(map(str, paths))}\n"
+
+
+def draw(part: Section, folder: Path, table: str) -> str:
+    """Draw the picture of a part and return its file's name."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from course_utils.plots import style
+
+    assert part.draw is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{table}-{part.name}.png"
+    with matplotlib.rc_context(style()):
+        figure = Figure(figsize=(8, 4.5), layout="constrained")
+        part.draw(figure)
+        # Without the version of matplotlib in it the same picture is the same file.
+        figure.savefig(path, dpi=110, metadata={"Software": None})
+    return path.name
+
+
+def publish(out: Path, course: Path) -> Iterator[Path]:
+    """Take what was measured in `out` into the course: the results file of the notebooks, and the report."""
+    folder = course / "notebooks" / "tables"
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    for picture in sorted((out / "pictures").glob("*.png")):
+        copyfile(picture, folder / "pictures" / picture.name)
+    merged: dict[str, Any] = read_tables(FILE)
+    for name, found in read_tables(out / "measured.json").items():
+        merged = add_table(FILE, name, found, tables())
+    yield from (FILE, *write_report(merged, folder))
