@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 # From bottom to top. A module may import from its own layer and from those above it in this list, not from those below.
 LAYERS = [
     # helpers without a subject
-    {"check", "files", "journal", "after_step", "layers", "symbols", "reader", "mixing", "unwritten"},
+    {"check", "files", "journal", "after_step", "layers", "symbols", "reader", "mixing", "unwritten", "history"},
     # the primitives
     {
         "penalties",
@@ -32,15 +32,18 @@ LAYERS = [
     {"checkpoint", "sources", "tidy", "syllabus", "glossary", "binder_link"},
     {"glossary_page", "progress", "work"},
     {"course_map"},
-    {"data", "vision", "models", "augment"},
+    {"data", "vision", "models", "augment", "imagenet"},
+    {"settings", "out_of_memory"},
+    {"not_finite"},
     {"train"},
     {"ensemble", "sweep"},
     {"corruption", "memorize", "federated"},
-    {"plots"},
+    {"plots", "measured"},
     {"compress"},
     {"panels"},
     {"exercises"},
-    {"tables", "export"},
+    {"export"},
+    {"tables"},
     {"grading"},
     {"cli"},
     {"bench"},
