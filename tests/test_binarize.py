@@ -54,6 +54,26 @@ def test_the_expectation_of_a_random_sign_is_the_weight() -> None:
     assert torch.equal(binarize(beyond, stochastic=True, generator=seeded()), beyond.sign())
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_signs_of_any_dtype_and_number(dtype: torch.dtype, stochastic: bool) -> None:
+    for n in (0, 1, 2, 3, 5, 4097):  # random numbers come four to a word
+        w = torch.linspace(-1, 1, n, dtype=dtype)
+        signs = binarize(w, stochastic=stochastic, generator=seeded())
+        assert signs.dtype == dtype
+        assert signs.shape == w.shape
+        assert bool((signs.abs() == 1).all())
+    assert binarize(torch.tensor(math.nan, dtype=dtype), stochastic=stochastic, generator=seeded()).isnan()
+    ends = torch.tensor([-math.inf, -1, 1, math.inf], dtype=dtype).repeat(20_000, 1)  # never on the other side
+    assert torch.equal(binarize(ends, stochastic=stochastic, generator=seeded()), ends.sign())
+
+
+def test_random_signs_are_independent_of_each_other() -> None:
+    signs = binarize(torch.full((50_000, 8), 0.3), stochastic=True, generator=seeded())
+    expected = 0.09 + torch.eye(8) * 0.91
+    assert (signs.T @ signs / 50_000 - expected).abs().max() < 5 / math.sqrt(50_000)
+
+
 @given(st.lists(st.floats(-3, 3, width=32), min_size=1))
 def test_hard_sigmoid_is_its_formula(values: list[float]) -> None:
     expected = [min(1.0, max(0.0, (v + 1) / 2)) for v in values]
