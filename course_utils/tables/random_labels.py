@@ -1,0 +1,216 @@
+"""Fitting random labels (Zhang et al. 2016, arXiv:1611.03530; lecture, section 03), measured on MNIST and CIFAR-10.
+
+The lecture prints no numbers but three claims: an over-parameterised network drives the training loss to zero on random
+labels or random pixels; the time that this takes grows with the share of corrupted labels; so does the test error. Here
+one perceptron with more parameters than training rows learns the same rows under each share and each corruption.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from course_utils.corruption import CORRUPTIONS
+from course_utils.data import DataError
+from course_utils.memorize import memorize
+from course_utils.models import count_parameters, mlp
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.tables.section import Result, Row, Section, spread
+from course_utils.tables.workbench import Workbench
+
+__all__ = ["SECTION", "SEEDS", "TITLE", "memorized", "run"]
+
+TITLE = "Fitting random labels"
+SECTION = "03"
+SEEDS = 3
+
+HIDDEN = [512, 512]
+ROWS = {"quick": 1000, "full": 5000}
+EPOCHS = 200  # at most
+LEARNT = 0.01  # training stops where no row is answered wrongly and the training loss has fallen below this
+TRAINING: dict[str, Any] = {"optimizer": "adam", "lr": 1e-3, "batch_size": 64}
+SHARES = {"quick": (0.0, 0.5, 1.0), "full": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
+DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
+# What is destroyed: the title of the row, the corruption and its share.
+KINDS = {
+    "true labels": ("labels", 0.0),
+    "shuffled pixels": ("shuffled", 1.0),
+    "random pixels": ("random", 1.0),
+    "random labels": ("labels", 1.0),
+}
+HEAD = ["epochs until fitted", "training loss", "training error %", "test error %", "seconds"]
+
+
+def run(bench: Workbench) -> Iterator[Section]:
+    """The shares of random labels and the kinds of noise, on each data set that is at hand."""
+    for name, title in DATA.items():
+        if missing := not_at_hand(bench, name):
+            yield Section(f"{title}: not measured", ["data set"], [], text=missing, name=name)
+            continue
+        yield shares(bench, name)
+        yield kinds(bench, name)
+
+
+def not_at_hand(bench: Workbench, name: str) -> str:
+    """Why a data set cannot be used; empty where it can."""
+    try:
+        data = bench.dataset(name)
+    except DataError as error:
+        return f"Not measured: {error}"
+    rows = len(data.y_train)
+    return "" if rows >= ROWS[bench.level] else f"Not measured, since there are only {rows:,} training rows: {data}."
+
+
+def shares(bench: Workbench, name: str) -> Section:
+    """From true labels to random ones."""
+    found = {share: measured(bench, name, "labels", share) for share in SHARES[bench.level]}
+    return Section(
+        f"{DATA[name]}: a share of the labels is random",
+        ["share of random labels", *HEAD],
+        [row(f"{share:.0%}", results) for share, results in found.items()],
+        text=about(bench, name),
+        remark=reached(list(found.values())),
+        draw=partial(draw, found=found),
+        name=f"{name}-shares",
+    )
+
+
+def kinds(bench: Workbench, name: str) -> Section:
+    """True labels, shuffled pixels, random pixels and random labels beside each other."""
+    found = {kind: measured(bench, name, what, share) for kind, (what, share) in KINDS.items()}
+    pixels = [r["epochs"] for r in found["random pixels"]], [r["epochs"] for r in found["random labels"]]
+    return Section(
+        f"{DATA[name]}: what is destroyed",
+        ["", *HEAD],
+        [row(kind, results) for kind, results in found.items()],
+        text=(
+            "*Shuffled pixels*: one other order of the pixels, the same for all images. *Random pixels*: an order of "
+            "its own for each image. The first and the last row are those of the part above."
+        ),
+        remark=(
+            f"{fitted(list(found.values()))} Random pixels took {spread(pixels[0], '.0f')} epochs, random labels "
+            f"{spread(pixels[1], '.0f')}."
+        ),
+        name=f"{name}-kinds",
+    )
+
+
+def measured(bench: Workbench, name: str, what: str, share: float) -> list[Result]:
+    """One corruption under each seed."""
+    point = {"data": name, "what": what, "share": share, "rows": ROWS[bench.level], "hidden": HIDDEN}
+    training = TRAINING | {"epochs": EPOCHS}
+    return bench.sweep(memorized, [point | {"training": training, "seed": seed} for seed in bench.seeds])
+
+
+def memorized(
+    bench: Workbench,
+    *,
+    data: str,
+    what: str,
+    share: float,
+    rows: int,
+    hidden: Sequence[int],
+    training: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Learn corrupted rows by heart; `epochs` is the first one without an error on them, or 0 where there was none."""
+    corrupted = CORRUPTIONS[what](bench.dataset(data).subset(rows, seed=seed), share, seed=seed)
+
+    def network() -> Any:
+        return mlp([corrupted.features, *hidden, corrupted.classes])
+
+    for curves in memorize(network, [corrupted], seed=seed, device=bench.device, **training):
+        if curves.train_error[0, -1] == 0 and curves.train_loss[0, -1] < LEARNT:
+            break
+    return {
+        "epochs": max(0, int(curves.fitted()[0])),
+        "epochs in all": curves.train_loss.shape[1] - 1,
+        "loss": float(curves.train_loss[0, -1]),
+        "training error": 100 * float(curves.train_error[0, -1]),
+        "error": 100 * float(curves.test_error[0, -1]),
+        "least error": 100 * float(curves.test_error[0].min()),
+        "parameters": count_parameters(network()),
+    }
+
+
+def row(title: str, results: list[Result]) -> Row:
+    """Means over the seeds; a dash where no epoch was without an error."""
+    epochs = spread([r["epochs"] for r in results], ".0f") if all(r["epochs"] for r in results) else "–"
+    cells = [
+        epochs,
+        spread([r["loss"] for r in results], ".4f"),
+        spread([r["training error"] for r in results]),
+        spread([r["error"] for r in results], ".1f"),
+        spread([r["seconds"] for r in results], ".0f"),
+    ]
+    return Row([title, *cells], results)
+
+
+def about(bench: Workbench, name: str) -> str:
+    """What was trained, on what."""
+    data = bench.dataset(name)
+    network = "-".join(str(n) for n in (data.features, *HIDDEN, data.classes))
+    parameters = count_parameters(mlp([data.features, *HIDDEN, data.classes]))
+    return (
+        f"{data}. A perceptron {network} ({parameters:,} parameters) learns {ROWS[bench.level]:,} of the training "
+        f"rows, drawn anew for each seed, by Adam (lr {TRAINING['lr']:g}, batches of {TRAINING['batch_size']}), until "
+        f"it answers each of them as its label says, with a training loss below {LEARNT:g}, and for at most {EPOCHS} "
+        f"epochs. The test error is that on all {len(data.y_test):,} test rows, whose labels stay true; a guess is "
+        f"wrong on {1 - 1 / data.classes:.0%} of them. The lecture prints no numbers."
+    )
+
+
+def reached(found: list[list[Result]]) -> str:
+    """Whether the three claims hold in what was measured."""
+    epochs, errors = ([sum(r[key] for r in results) / len(results) for results in found] for key in ("epochs", "error"))
+    all_fitted = all(r["epochs"] for results in found for r in results)
+    time = (
+        f"The time {'grows' if rising(epochs) else 'does not grow'} with every step of the share, from {epochs[0]:.0f} "
+        f"to {epochs[-1]:.0f} epochs, {epochs[-1] / epochs[0]:.1f} times as long."
+        if all_fitted
+        else "So the times cannot all be compared."
+    )
+    least = [sum(r["least error"] for r in results) / len(results) for results in found]
+    return (
+        f"{fitted(found)} {time} The test error {'rises' if rising(errors) else 'does not rise'} with every step, from "
+        f"{errors[0]:.1f} to {errors[-1]:.1f} %. The lowest test error "
+        f"of any epoch goes from {least[0]:.1f} to {least[-1]:.1f} %."
+    )
+
+
+def fitted(found: list[list[Result]]) -> str:
+    """How many trainings ended without an error on their rows."""
+    runs = [r for results in found for r in results]
+    done = [r for r in runs if r["epochs"]]
+    return (
+        f"**{len(done)} of {len(runs)} trainings fitted every row; the training losses at the end are at most "
+        f"{max(r['loss'] for r in runs):.4f}.**"
+    )
+
+
+def rising(values: Sequence[float]) -> bool:
+    """Whether each value is above the one before.
+
+    >>> rising([1, 2, 5]), rising([1, 1])
+    (True, False)
+    """
+    return all(a < b for a, b in pairwise(values))
+
+
+def draw(figure: Any, *, found: dict[float, list[Result]]) -> None:
+    """Epochs until fitted, and the test error, against the share of random labels."""
+    left, right = figure.subplots(1, 2)
+    shares = [100 * share for share in found]
+    series = {
+        left: {"epochs": "epochs until fitted"},
+        right: {"error": "at the end", "least error": "at its lowest"},
+    }
+    for axes, lines in series.items():
+        for number, (key, label) in enumerate(lines.items()):
+            means = [sum(r[key] for r in results) / len(results) for results in found.values()]
+            colour = list(COLOURS.values())[number]
+            axes.plot(shares, means, color=colour, marker=MARKERS[number], linestyle=LINE_STYLES[number], label=label)
+        axes.set(xlabel="share of random labels in %", ylim=(0, None))
+    left.set(ylabel="epochs until every row is fitted", title="Time")
+    right.set(ylabel="test error in %", title="Error")
+    right.legend()
