@@ -17,8 +17,11 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
+from course_utils.history import Epoch, History
+from course_utils.not_finite import all_finite, check_labels, check_outputs, unusable_inputs
 from course_utils.penalties import Regularizer, parameter_groups
-from course_utils.train import ROWS_AT_ONCE, Epoch, History, Settings, batches, pick_device
+from course_utils.settings import Settings
+from course_utils.train import CHECK_EVERY, ROWS_AT_ONCE, Training, batches, copied, pick_device
 
 __all__ = ["fit_many", "seeded", "stacked_forward"]
 
@@ -46,8 +49,9 @@ def fit_many(
     up to the draws of dropout). A multilayer perceptron is computed by batched matrix products, any other network
     through torch.func.vmap. An epoch's `seconds` are its share of the common time.
 
-    Raises: ValueError for no settings, one that may not differ, or a network with batch normalisation;
-    FloatingPointError if a loss is no longer finite, with the number of the network.
+    Raises: ValueError for no settings, one that may not differ, a network with batch normalisation, or wrong labels;
+    FloatingPointError if a loss or weights are no longer finite, with the number of each such network, and what is to
+    blame.
 
     >>> from course_utils.data import load_dataset
     >>> from course_utils.models import mlp
@@ -91,12 +95,14 @@ class _Stack:
     """S networks with their parameters stacked into (S, ...)."""
 
     def __init__(self, make_model: Callable[[], nn.Module], data: Dataset, plans: list[Settings]) -> None:
+        check_labels(data)
         # Networks of one kind of penalty lie side by side, so that a slice of the stack is a view of them.
         self.places = sorted(range(len(plans)), key=lambda i: _kind(plans[i].regularizer))
         self.plans = [plans[i] for i in self.places]
         self.data, self.common = data, plans[0]
         self.models = [seeded(make_model, plan.seed) for plan in self.plans]
         self.histories = [History() for _ in self.plans]
+        self.start: dict[str, Any] = {}
         device = data.x_train.device
         named = [dict(model.named_parameters()) for model in self.models]
         self.params = {
@@ -133,11 +139,13 @@ class _Stack:
 
     def epoch(self, *, look: bool) -> None:
         started = time.perf_counter()
+        before = copied(self._state())
+        self.start = self.start or before
         train_loss = self._pass()
-        if bad := [self.places[i] for i, loss in enumerate(train_loss) if not math.isfinite(loss)]:
+        if bad := self._not_finite(train_loss):
+            reasons = unusable_inputs(self.data) or "; ".join(f"network {s}: {self._reason(s, before)}" for s in bad)
             raise FloatingPointError(
-                f"the loss is no longer finite in epoch {len(self.histories[0]) + 1} of the networks {bad}; take a "
-                "smaller lr for them"
+                f"training is no longer finite in epoch {len(self.histories[0]) + 1} of the networks {bad}: {reasons}"
             )
         seen: list[tuple[float, float]] | None = self._evaluate() if look and len(self.data.y_test) else None
         seconds = (time.perf_counter() - started) / len(self.plans)
@@ -156,10 +164,54 @@ class _Stack:
         for i, parts in enumerate(zip(*orders, strict=True)):
             rows = (parts[0] if len(parts) == 1 else torch.stack(parts)).to(x.device, non_blocking=True)
             total += self._step(x[rows], y[rows], self.common.rate(done + i, steps)) * rows.shape[-1]
+            if i % CHECK_EVERY == CHECK_EVERY - 1 and not all_finite([total]):
+                break
         return (total / len(y)).tolist()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "params": dict(self.params),
+            "optimizer": self.optimizer.state_dict(),
+            "orders": [order.get_state() for order in self.orders],
+        }
+
+    def _not_finite(self, train_loss: list[float]) -> list[int]:
+        """The numbers of the networks whose loss or weights are not finite."""
+        good = [math.isfinite(loss) for loss in train_loss]
+        if not all_finite(self.moving.values()):
+            whole = [torch.isfinite(p.detach()).flatten(1).all(1) for p in self.moving.values()]
+            good = [a and b for a, b in zip(good, torch.stack(whole).all(0).tolist(), strict=True)]
+        return sorted(place for place, is_good in zip(self.places, good, strict=True) if not is_good)
+
+    def _reason(self, number: int, before: dict[str, Any]) -> str:
+        """What is to blame for a network that was stacked: it is looked at on its own, as `fit` would have it."""
+        i = self.places.index(number)
+        training = Training(self.models[i].to(self.lr.device), self.data, self.plans[i])
+        training.history[:] = self.histories[i]
+        training.start, now = (self._alone(state, i, training) for state in (self.start, before))
+        training.restore(now)
+        return training.reason(now)
+
+    def _alone(self, state: dict[str, Any], i: int, training: Training) -> dict[str, Any]:
+        """The state of one network of the stack."""
+        shapes = [p.shape for p in self.moving.values()]
+        optimizer = {
+            number: {
+                name: t[i] if isinstance(t, Tensor) and t.shape == shapes[number] else t for name, t in own.items()
+            }
+            for number, own in state["optimizer"]["state"].items()
+        }
+        return {
+            "model": training.model.state_dict() | {name: p[i] for name, p in state["params"].items()},
+            "optimizer": training.optimizer.state_dict() | {"state": optimizer},
+            "order": state["orders"][min(i, len(self.orders) - 1)],
+            "random_state": [],
+        }
 
     def _step(self, x: Tensor, y: Tensor, rate: float) -> Tensor:
         logits = self.forward(self.params, x, len(self.orders) > 1)  # (S, batch, classes)
+        if self.common.loss is F.cross_entropy and logits.shape[-1] < self.data.classes:
+            check_outputs(logits.shape[-1], self.data)
         losses = self.loss(logits, y.expand(logits.shape[:2]))  # (S,)
         objective = losses.sum()
         by_gradient = self.common.method == "gradient"

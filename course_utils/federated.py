@@ -24,6 +24,7 @@ from course_utils.binarize import binarize
 from course_utils.check import in_range
 from course_utils.data import Dataset
 from course_utils.ensemble import Forward, stacked_forward
+from course_utils.not_finite import unusable_inputs
 from course_utils.quantize import fake_quantize
 from course_utils.train import evaluate, pick_device
 
@@ -207,14 +208,17 @@ class _Server:
         self.known = {name: w.clone() for name, w in self.weights.items()}  # the weights that the clients know
         self.behind = [-1] * len(clients)  # differences that a client has missed; -1: it has no weights at all yet
         self.up = self.down = 0
+        self.lr = 0.0  # of the last round
 
     def seen(self, number: int, chosen: list[int]) -> Round:
         found = evaluate(self.model, self.data)
         if not all(bool(torch.isfinite(w).all()) for w in self.weights.values()):
-            raise FloatingPointError(f"the weights are no longer finite in round {number}; take a smaller lr")
+            reason = unusable_inputs(self.data) or f"take a smaller lr than {self.lr:g}, or look at compress"
+            raise FloatingPointError(f"the weights are no longer finite in round {number}: {reason}")
         return Round(number, found.accuracy, found.loss, self.up, self.down, chosen)
 
     def round(self, chosen: list[int], epochs: int, batch_size: int, lr: float, rng: np.random.Generator) -> None:
+        self.lr = lr
         self._broadcast(chosen)
         rows = [self.clients[k] for k in chosen]
         updates = local_training(

@@ -14,7 +14,9 @@ from torch.nn import functional as F
 
 from course_utils.data import Dataset
 from course_utils.ensemble import Forward, seeded, stacked_forward
-from course_utils.train import ROWS_AT_ONCE, Settings, batches, pick_device
+from course_utils.not_finite import check_labels, unusable_inputs
+from course_utils.settings import Settings
+from course_utils.train import ROWS_AT_ONCE, batches, pick_device
 
 __all__ = ["Curves", "memorize"]
 
@@ -52,7 +54,8 @@ def memorize(
     `settings`: batch_size, lr, schedule, optimizer, momentum, weight_decay and seed of `Settings`. Network s is, up to
     rounding, what `fit` with these settings makes of data set s.
 
-    Raises: ValueError for no data sets, for data sets of different shapes, or a network with batch normalisation.
+    Raises: ValueError for no data sets, for data sets of different shapes, wrong labels, or a network with batch
+    normalisation; FloatingPointError if a loss is no longer finite.
 
     >>> from course_utils.corruption import random_labels
     >>> from course_utils.data import load_dataset
@@ -65,6 +68,8 @@ def memorize(
     True
     """
     plan, target = Settings(epochs=epochs, **settings), pick_device(device)
+    for data in datasets:
+        check_labels(data)
     own = any(d.x_train is not datasets[0].x_train for d in datasets[1:])
     x_train, y_train, x_test, y_test = (t.to(target) for t in _stacked(datasets, own))
     model = seeded(make_model, plan.seed).to(target)
@@ -89,7 +94,15 @@ def memorize(
             optimizer.step()
         model.eval()
         columns.append(_measure(forward, params, own, x_train, y_train, x_test, y_test))
+        _check_finite(columns[-1][0], datasets, number + 1, plan.lr)
         yield _curves(columns)
+
+
+def _check_finite(losses: Tensor, datasets: Sequence[Dataset], epoch: int, lr: float) -> None:
+    bad = (~losses.isfinite()).nonzero()[:, 0].tolist()
+    if bad:
+        reason = unusable_inputs(datasets[bad[0]]) or f"lr={lr:g} is too large; try lr={min(lr / 10, 0.1):g}"
+        raise FloatingPointError(f"the loss is no longer finite in epoch {epoch} of the networks {bad}: {reason}")
 
 
 def _stacked(datasets: Sequence[Dataset], own: bool) -> tuple[Tensor, ...]:

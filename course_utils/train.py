@@ -2,16 +2,18 @@
 
 The data lie as tensors on the device, and an epoch is a loop over batches, never over samples. `fit_epochs` is the same
 training as a generator, for pictures that move while it runs. The same seed gives the same network, also when the
-training was killed and resumed from its checkpoint.
+training was killed and resumed from its checkpoint. Where the memory is too small for a batch, its gradient is summed
+over parts of it. A training whose numbers are no longer finite stops, and says which setting or datum is to blame.
 """
 
 import math
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.check import in_range, one_of
 from course_utils.checkpoint import load_checkpoint, save_checkpoint
 from course_utils.data import Dataset
+from course_utils.history import Epoch, History
+from course_utils.not_finite import all_finite, blame, check_labels, check_outputs
+from course_utils.out_of_memory import attempt, halved, in_parts, split
 from course_utils.penalties import Regularizer, parameter_groups
+from course_utils.settings import Loss, Settings
 
 __all__ = ["Epoch", "History", "Metrics", "Settings", "evaluate", "fit", "fit_epochs", "pick_device"]
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+CHECK_EVERY = 50  # steps; a look at the loss waits for the device
 ROWS_AT_ONCE = 2048  # in an evaluation: enough to keep a device busy, few enough for the memory of a small machine
 
 
@@ -37,106 +42,6 @@ class Metrics:
     loss: float
     accuracy: float
     errors: int
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the training data; the test columns are None where it was not evaluated."""
-
-    number: int
-    train_loss: float
-    test_loss: float | None
-    test_accuracy: float | None
-    seconds: float
-
-
-class History(list[Epoch]):
-    """The epochs of a training, oldest first, with the columns that one plots."""
-
-    @property
-    def train_loss(self) -> list[float]:
-        """The mean loss on the training data, without the penalty, of each epoch."""
-        return [e.train_loss for e in self]
-
-    @property
-    def test_accuracy(self) -> list[float]:
-        """The test accuracy of each epoch that was evaluated."""
-        return [e.test_accuracy for e in self if e.test_accuracy is not None]
-
-    @property
-    def seconds(self) -> float:
-        """The time that all epochs took."""
-        return sum(e.seconds for e in self)
-
-    def __repr__(self) -> str:
-        if not self:
-            return "History of 0 epochs"
-        accuracy = f", test accuracy {self.test_accuracy[-1]:.4f}" if self.test_accuracy else ""
-        return f"History of {len(self)} epochs in {self.seconds:.1f} s: train loss {self[-1].train_loss:.4f}{accuracy}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How to train: what decides the result, and nothing else.
-
-    epochs: passes over the training data. batch_size: rows per step; a last batch of one row joins the one before.
-    lr: step size eta of (4); schedule: "constant", or "cosine" for lr (1 + cos(pi t / T)) / 2 at step t of T.
-    optimizer: "adam" (Kingma, Ba 2014, arXiv:1412.6980), "sgd" with `momentum`, or a function of (parameters, lr).
-    weight_decay: torch's, which is l2 with lam = weight_decay / 2 on all parameters.
-    regularizer: a `Regularizer`; method="prox" takes its proximal step after each step on the loss and leaves exact
-    zeros; method="gradient" adds it to the loss and leaves none. The proximal step has the size `prox_lr` * lam: with
-    "sgd" both methods then seek the minimum of loss + penalty. "adam" rescales the gradient of each weight but not the
-    penalty, so its lam has another meaning (about 1 already outweighs any gradient): prefer "sgd" where lam matters.
-    loss: a function of (logits, labels) to a 0-d tensor. after_step: called with the model after each step, for masks
-    and clipping. seed: of the order of the rows, and of dropout.
-
-    Raises: ValueError for a value that is not allowed.
-    """
-
-    epochs: int
-    batch_size: int = 128
-    lr: float = 1e-3
-    schedule: str = "constant"
-    optimizer: str | Callable[..., torch.optim.Optimizer] = "adam"
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    regularizer: Regularizer | None = None
-    method: str = "prox"
-    loss: Loss = F.cross_entropy
-    after_step: Callable[[nn.Module], object] | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        in_range("epochs", self.epochs, 0, math.inf)
-        in_range("batch_size", self.batch_size, 1, math.inf)
-        in_range("lr", self.lr, 0, math.inf)
-        in_range("momentum", self.momentum, 0, 0.999)
-        in_range("weight_decay", self.weight_decay, 0, math.inf)
-        one_of("schedule", self.schedule, ("constant", "cosine"))
-        one_of("method", self.method, ("prox", "gradient"))
-        if not callable(self.optimizer):
-            one_of("optimizer", self.optimizer, ("adam", "sgd"))
-
-    def make_optimizer(self, parameters: list[Tensor], **changed: float) -> torch.optim.Optimizer:
-        """The optimizer for `parameters`; `changed` replaces lr or weight_decay."""
-        lr, decay = changed.get("lr", self.lr), changed.get("weight_decay", self.weight_decay)
-        if callable(self.optimizer):
-            return self.optimizer(parameters, lr=lr)
-        if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
-        return torch.optim.SGD(parameters, lr=lr, momentum=self.momentum, weight_decay=decay, fused=True)
-
-    def prox_lr(self, lr: float) -> float:
-        """The step size of the proximal step.
-
-        With momentum m a constant gradient moves a weight by lr / (1 - m) per step, and the penalty has to keep up, or
-        the training would come to rest where the gradient balances (1 - m) lam.
-        """
-        return lr / (1 - self.momentum) if self.optimizer == "sgd" else lr
-
-    def rate(self, step: int, steps: int) -> float:
-        """What lr is multiplied by at a step of so many."""
-        return 1.0 if self.schedule == "constant" else (1 + math.cos(math.pi * step / steps)) / 2
 
 
 def pick_device(device: str | torch.device = "auto") -> torch.device:
@@ -161,7 +66,7 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
 def evaluate(model: nn.Module, data: Dataset, *, loss: Loss = F.cross_entropy) -> Metrics:
     """Measure a network on the test part of `data`, where the network lies; it is left in the mode it was in.
 
-    Raises: ValueError if the test part is empty.
+    Raises: ValueError if the test part is empty; torch.OutOfMemoryError if the memory is too small for one row.
 
     >>> from course_utils.data import load_dataset
     >>> from course_utils.models import mlp
@@ -175,15 +80,17 @@ def evaluate(model: nn.Module, data: Dataset, *, loss: Loss = F.cross_entropy) -
     device = torch.device("cpu") if first is None else first.device
     was_training = model.training
     model.eval()
-    total, right = 0.0, 0
+
+    def look(rows: slice) -> tuple[float, int]:
+        logits, labels = model(data.x_test[rows].to(device)), data.y_test[rows].to(device)
+        return float(loss(logits, labels)) * len(labels), int((logits.argmax(1) == labels).sum())
+
     try:
-        for x, y in zip(data.x_test.split(ROWS_AT_ONCE), data.y_test.split(ROWS_AT_ONCE), strict=True):
-            logits, labels = model(x.to(device)), y.to(device)
-            total += float(loss(logits, labels)) * len(y)
-            right += int((logits.argmax(1) == labels).sum())
+        found = list(in_parts(look, n, at_once=ROWS_AT_ONCE, name=f"an evaluation on {data.name}"))
     finally:
         model.train(was_training)
-    return Metrics(loss=total / n, accuracy=right / n, errors=n - right)
+    right = sum(count for _, count in found)
+    return Metrics(loss=sum(total for total, _ in found) / n, accuracy=right / n, errors=n - right)
 
 
 def fit(
@@ -202,10 +109,20 @@ def fit(
     `settings`: those of `Settings` (batch_size, lr, schedule, optimizer, weight_decay, regularizer, method, loss, ...).
     `evaluate_every`: epochs between two looks at the test part; 0 for none. `checkpoint`: a file that is written
     after each epoch, atomically; if it is there already, training goes on from it and ends with the same numbers as if
-    it had never stopped. The network trains on `device` and comes back to where it was.
+    it had never stopped. Whoever is killed loses an epoch at most. The network trains on `device` and comes back to
+    where it was.
 
-    Raises: ValueError for a setting that is not allowed, a network without parameters, data without rows, or a
-    checkpoint of another training; FloatingPointError if the loss is no longer finite.
+    If the memory is too small for a batch, the epoch is trained again with each batch in parts whose gradients are
+    summed, half as large until they fit, and so it stays. That is the same step up to rounding, for a loss that is a
+    mean over rows. Batch normalisation sees the smaller parts, and dropout draws other masks.
+
+    Training stops within `CHECK_EVERY` steps of a loss that is not finite, or after the epoch if only weights are not,
+    and is looked at again for what is to blame. The network is left as it was after the last epoch that went well, and
+    no checkpoint ever holds weights that are not finite.
+
+    Raises: ValueError for a setting that is not allowed, a network without parameters, data without rows, labels that
+    are no classes, or a checkpoint of another training; FloatingPointError if the loss or the weights are no longer
+    finite, with the setting or datum that is to blame; torch.OutOfMemoryError if even one row does not fit.
 
     >>> from course_utils.data import load_dataset
     >>> from course_utils.models import mlp
@@ -253,7 +170,12 @@ def fit_epochs(
     home = next((p.device for p in model.parameters()), torch.device("cpu"))
     target = pick_device(device)
     try:
-        training = _Training(model.to(target), data.to(target), Settings(epochs=epochs, **settings))
+        moved = attempt(lambda: (model.to(target), data.to(target)))
+        if moved is None:
+            raise torch.OutOfMemoryError(
+                f"{data.name} and the network do not fit into the memory of {target}; use device='cpu', or a subset()"
+            )
+        training = Training(*moved, Settings(epochs=epochs, **settings))
         if checkpoint is not None and Path(checkpoint).exists():
             training.load(Path(checkpoint))
         yield training.history
@@ -278,7 +200,7 @@ def batches(n: int, size: int, generator: torch.Generator) -> list[Tensor]:
     return parts
 
 
-class _Training:
+class Training:
     """A network, its data and everything that changes while it trains."""
 
     def __init__(self, model: nn.Module, data: Dataset, settings: Settings) -> None:
@@ -289,6 +211,7 @@ class _Training:
                 f"fit needs trainable parameters and training rows, got {len(self.params)} parameters "
                 f"and {len(data.y_train)} rows of {data.name}"
             )
+        check_labels(data)
         self.device = next(iter(self.params.values())).device
         self.optimizer = settings.make_optimizer(list(self.params.values()))
         self.groups: dict[str, tuple[int, ...] | None] = {}
@@ -297,15 +220,24 @@ class _Training:
             self.groups = {name: dim for name, dim in groups.items() if name in self.params}
         self.order = torch.Generator().manual_seed(settings.seed)
         self.random_state: list[Tensor] = []
+        self.at_once: int | None = None  # the rows of a part, where the memory is too small for a whole batch
+        self.least = 2 if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()) else 1
+        self.start: dict[str, Any] = {}
 
     def epoch(self, *, look: bool) -> None:
+        """Train for one epoch, or leave everything as it was before and raise what `fit` raises."""
         started = time.perf_counter()
-        with self._random_numbers():
-            train_loss = self._pass()
+        before = copied(self.state())
+        self.start = self.start or before
+        while (train_loss := attempt(self._pass)) is None:
+            self.restore(before)
+            rows = self.at_once or min(self.settings.batch_size, len(self.data.y_train))
+            self.at_once = halved(rows, least=self.least, work=f"training on {self.data.name}")
         if not math.isfinite(train_loss):
+            self.restore(before)
+            epoch, reason = len(self.history) + 1, self.reason(before)
             raise FloatingPointError(
-                f"the loss became {train_loss} in epoch {len(self.history) + 1}; take a smaller lr than "
-                f"{self.settings.lr:g}, or scale the inputs"
+                f"training is no longer finite in epoch {epoch}: {reason} (the network is as it was before that epoch)"
             )
         seen = evaluate(self.model, self.data, loss=self.settings.loss) if look and len(self.data.y_test) else None
         self.history.append(
@@ -319,31 +251,77 @@ class _Training:
         )
 
     def _pass(self) -> float:
-        x, y, settings = self.data.x_train, self.data.y_train, self.settings
-        parts = batches(len(y), settings.batch_size, self.order)
-        done, steps = len(self.history) * len(parts), settings.epochs * len(parts)
+        """Take the steps of an epoch and return the mean loss; NaN where it or the weights are not finite."""
+        total = torch.zeros(())
+        with self._random_numbers():
+            for number, total in enumerate(self._steps(), 1):
+                if number % CHECK_EVERY == 0 and not math.isfinite(total):
+                    return math.nan
+        return float(total) / len(self.data.y_train) if all_finite(self.params.values()) else math.nan
+
+    def _steps(self) -> Iterator[Tensor]:
+        """Take the steps of an epoch one by one, and yield the sum of the losses of all rows so far."""
+        parts = batches(len(self.data.y_train), self.settings.batch_size, self.order)
+        done, steps = len(self.history) * len(parts), self.settings.epochs * len(parts)
         total = torch.zeros((), device=self.device)
         self.model.train()
         for i, rows in enumerate(parts):
-            rows = rows.to(self.device, non_blocking=True)
-            total += self._step(x[rows], y[rows], settings.lr * settings.rate(done + i, steps)) * len(rows)
-        return float(total) / len(y)
+            self._step(rows.to(self.device, non_blocking=True), done + i, steps, total)
+            yield total
 
-    def _step(self, x: Tensor, y: Tensor, lr: float) -> Tensor:
-        regularizer = self.settings.regularizer
-        loss = objective = self.settings.loss(self.model(x), y)
-        if regularizer is not None and self.settings.method == "gradient":
-            objective = loss + regularizer.penalty(self.params, self.groups)
+    def _step(self, rows: Tensor, number: int, steps: int, total: Tensor) -> None:
+        settings = self.settings
+        lr = settings.lr * settings.rate(number, steps)
         self.optimizer.zero_grad()
-        objective.backward()
+        for part in split(rows, self.at_once, self.least):
+            total += self._backward(part, len(part) / len(rows)) * len(part)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.step()
-        if regularizer is not None and self.settings.method == "prox":
-            regularizer.prox_params_(self.params, self.groups, lr=self.settings.prox_lr(lr))
-        if self.settings.after_step is not None:
-            self.settings.after_step(self.model)
+        if settings.regularizer is not None and settings.method == "prox":
+            settings.regularizer.prox_params_(self.params, self.groups, lr=settings.prox_lr(lr))
+        if settings.after_step is not None:
+            settings.after_step(self.model)
+
+    def _backward(self, rows: Tensor, share: float) -> Tensor:
+        """Add the gradient of these rows, which are this `share` of a batch, and return their mean loss."""
+        settings = self.settings
+        outputs, labels = self.model(self.data.x_train[rows]), self.data.y_train[rows]
+        if settings.loss is F.cross_entropy and outputs.shape[-1] < self.data.classes:
+            check_outputs(outputs.shape[-1], self.data)
+        loss = objective = settings.loss(outputs, labels)
+        if settings.regularizer is not None and settings.method == "gradient":
+            objective = loss + settings.regularizer.penalty(self.params, self.groups)
+        (objective if share == 1 else objective * share).backward()
         return loss.detach()
+
+    def reason(self, before: dict[str, Any]) -> str:
+        """What is to blame when the epoch that begins at the state `before`, where the training is, goes wrong."""
+        losses = self.history.train_loss
+        grown = bool(losses) and losses[-1] > 10 * min(losses)  # then the weights of `before` are spoilt already
+        return blame(
+            self.model,
+            self.data,
+            self.settings,
+            epoch=partial(self._trial, before, before),
+            longer=partial(self._trial, self.start if grown else before, before),
+            epoch_steps=len(batches(len(self.data.y_train), self.settings.batch_size, torch.Generator())),
+        )
+
+    def _trial(
+        self, start: dict[str, Any], end: dict[str, Any], data: Dataset | None = None, **changed: Any
+    ) -> Generator[Tensor]:
+        """The steps from a state on, without an end, with other data or settings; at last the state is put to `end`."""
+        own = self.data, self.settings
+        self.data, self.settings = data or self.data, replace(self.settings, **changed)
+        self.restore(start)
+        try:
+            with self._random_numbers():
+                while True:
+                    yield from self._steps()
+        finally:
+            self.data, self.settings = own
+            self.restore(end)
 
     @contextmanager
     def _random_numbers(self) -> Iterator[None]:
@@ -361,22 +339,30 @@ class _Training:
             if gpu:
                 self.random_state.append(torch.cuda.get_rng_state(self.device))
 
-    def save(self, path: Path) -> None:
-        state = {
-            "history": [asdict(epoch) for epoch in self.history],
+    def state(self) -> dict[str, Any]:
+        """What an epoch changes, beside the history."""
+        return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "order": self.order.get_state(),
             "random_state": self.random_state,
         }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.optimizer.zero_grad()
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(copied(state["optimizer"]))  # which may keep what it is given
+        self.order.set_state(state["order"])
+        self.random_state = state["random_state"]
+
+    def save(self, path: Path) -> None:
+        state = self.state() | {"at_once": self.at_once, "history": [asdict(epoch) for epoch in self.history]}
         save_checkpoint(path, state, fingerprint=self._fingerprint())
 
     def load(self, path: Path) -> None:
         state = load_checkpoint(path, fingerprint=self._fingerprint())
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.order.set_state(state["order"])
-        self.random_state = state["random_state"]
+        self.restore(state)
+        self.at_once = state.get("at_once")
         self.history[:] = [Epoch(**epoch) for epoch in state["history"]]
 
     def _fingerprint(self) -> dict[str, str]:
@@ -397,3 +383,12 @@ def _spelled(value: object) -> str:
     if isinstance(value, Regularizer):
         return ", ".join(f"{f.name}={_spelled(getattr(value, f.name))}" for f in fields(value))
     return getattr(value, "__qualname__", None) or repr(value)
+
+
+def copied(state: Any) -> Any:
+    """A copy of a state in the memory of the CPU, which is not short of it."""
+    if isinstance(state, Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: copied(value) for key, value in state.items()}
+    return [copied(value) for value in state] if isinstance(state, list) else state
