@@ -418,6 +418,12 @@ def test_a_page_shows_what_the_cells_show(folder: Path) -> None:
     assert str(ROOT) not in page
 
 
+def test_each_cell_has_an_address(folder: Path) -> None:
+    page = (folder / "05_toy.html").read_text()
+    assert re.findall(r'<section class="(\w+)" id="cell-(\w+)">', page)[:2] == [("text", "t0"), ("cell", "cell0")]
+    assert "cell-t2" in page
+
+
 def test_a_page_says_first_that_there_is_nothing_to_run(folder: Path) -> None:
     page = (folder / "05_toy.html").read_text()
     assert page.index("nothing to run here") < page.index("<h1")

@@ -38,6 +38,7 @@ class Cell:
     kind: str  # "markdown" or "code"
     source: str
     outputs: list[Output] = field(default_factory=list)
+    id: str = ""  # its name in the notebook, so that others can link to it
 
 
 @dataclass
@@ -71,7 +72,7 @@ def capture(path: Path) -> Lesson:
     cells = []
     with contextlib.chdir(path.parent), _main(shell.user_module, afterwards=main):
         for number, raw in enumerate(notebook["cells"]):
-            cell = Cell(raw["cell_type"], "".join(raw["source"]))
+            cell = Cell(raw["cell_type"], "".join(raw["source"]), id=raw.get("id", ""))
             if REMOVED not in raw["metadata"].get("tags", []):
                 cells.append(cell)
             if cell.kind == "code":

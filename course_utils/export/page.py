@@ -80,13 +80,14 @@ def panel_script() -> str:
 
 
 def cell_html(cell: Cell, lives: Any, link: Link) -> str:
-    """A cell with what it shows."""
+    """A cell with what it shows; its address within the page is made of its name in the notebook."""
+    address = f' id="cell-{html.escape(cell.id)}"' if cell.id else ""
     if cell.kind == "markdown":
-        return f'<section class="text">\n{markdown_html(cell.source, link=link)}</section>'
+        return f'<section class="text"{address}>\n{markdown_html(cell.source, link=link)}</section>'
     if cell.kind != "code":
         return ""
     outputs = "\n".join(output_html(output, lives, link) for output in cell.outputs)
-    return f'<section class="cell">\n{code_html(cell.source)}\n{outputs}\n</section>'
+    return f'<section class="cell"{address}>\n{code_html(cell.source)}\n{outputs}\n</section>'
 
 
 def output_html(output: Shown | dict[str, Any], lives: Any, link: Link) -> str:
