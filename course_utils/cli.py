@@ -162,6 +162,35 @@ def export(notebooks: tuple[Path, ...], out: Path, slides: bool, jobs: int | Non
 
 
 @main.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("kit"), show_default=True)
+@click.option("--pages", type=click.Path(file_okay=False, path_type=Path), default=Path("pages"), show_default=True)
+@click.option("--lab", default=None, help="Address of the JupyterLab that links lead to: by default of `course lab`.")
+@click.option("--time", "timing", is_flag=True, help="First run all notebooks, and take the time of each cell.")
+def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
+    """Write what a lecturer needs: a map of the lecture, minutes, misconceptions and questions for class.
+
+    Writes index.html for a browser and kit.md for JupyterLab into the folder OUT. Where `course export` has written
+    pages into the folder PAGES, links lead there too.
+    """
+    from course_utils.kit import timing as clock
+    from course_utils.kit.pages import Kit
+    from course_utils.kit.write import LAB, write
+    from course_utils.syllabus import pages as course
+
+    root = course_folder()
+    sections = course(root / "notebooks")
+    if timing:
+        paths = [page.path for page in sections if page.path]
+        try:
+            clock.write(clock.measure(paths, root))
+        except RuntimeError as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(f"measured: {clock.FILE}")
+    for path in write(Kit(root, out, sections, clock.read(), pages), lab=lab or LAB):
+        click.echo(f"written: {path}")
+
+
+@main.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--check", is_flag=True, help="Change nothing; say what is wrong, and fail if anything is.")
 def tidy(paths: tuple[Path, ...], check: bool) -> None:

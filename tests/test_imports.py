@@ -44,7 +44,7 @@ LAYERS = [
     {"exercises"},
     {"export"},
     {"tables"},
-    {"grading"},
+    {"grading", "kit"},
     {"cli"},
     {"bench"},
 ]
