@@ -6,10 +6,12 @@ finished point is written to a journal at once, so a sweep that was stopped or k
 
 import itertools
 import json
+import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from course_utils.journal import Journal
@@ -78,7 +80,8 @@ def run_sweep(
     failed: list[str] = []
     parts = _parts(waiting, batch_by, batch)
     with tqdm(total=len(points), initial=len(records), unit="point", leave=False, disable=not progress) as bar:
-        for part, outcome in _finished(partial(_run, function, batch_by is not None), parts, n_jobs, scheduler):
+        run = partial(_run, function, batch_by is not None, os.getpid())
+        for part, outcome in _finished(run, parts, n_jobs, scheduler):
             bar.update(len(part))
             if isinstance(outcome, str):
                 failed.append(outcome)
@@ -174,8 +177,10 @@ def _numbered(run: Callable[[Any], Any], number: int, part: dict[str, Point]) ->
     return number, run(part)
 
 
-def _run(function: Callable[..., Any], together: bool, part: dict[str, Point]) -> list[Record] | str:
+def _run(function: Callable[..., Any], together: bool, sweep: int, part: dict[str, Point]) -> list[Record] | str:
     """The records of a part, or the sentence that says why there are none: one bad point must not end the others."""
+    if os.getppid() == sweep:
+        _end_with(sweep)
     points = list(part.values())
     started = time.perf_counter()
     try:
@@ -189,3 +194,15 @@ def _run(function: Callable[..., Any], together: bool, part: dict[str, Point]) -
     return [
         {"settings": point, "values": values, "seconds": seconds} for point, values in zip(points, found, strict=True)
     ]
+
+
+@cache
+def _end_with(sweep: int) -> None:
+    """End this worker as soon as the process of its sweep is killed: nobody would take its results any more."""
+
+    def watch() -> None:
+        while os.getppid() == sweep:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,54 @@
+"""Processes that tests start and kill, and a Dask cluster of this machine."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Process = subprocess.Popen[bytes]
+
+
+@contextmanager
+def started(*command: str, folder: Path) -> Iterator[Process]:
+    """`python -m command`, which is ended with all that it has started."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, start_new_session=True, **quiet)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[tuple[str, list[Process]]]:
+    """A Dask scheduler and two workers of one thread each: its address, and the workers."""
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    scheduler = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    worker = ("distributed.cli.dask_worker", address, *["--nthreads", "1", "--no-nanny", "--no-dashboard"])
+    with (
+        started(*scheduler, folder=folder),
+        started(*worker, folder=folder) as first,
+        started(*worker, folder=folder) as second,
+    ):
+        yield address, [first, second]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(done: Callable[[], object], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
