@@ -90,8 +90,7 @@ def _classes(names: Sequence[str]) -> dict[str, int]:
     if len(names) == CLASSES and all(WORDNET.fullmatch(name) for name in names):
         return {name: label for label, name in enumerate(names)}
     categories = _weights("resnet18").meta["categories"]
-    # Two names stand for two classes each (crane, maillot), and so for none.
-    if wrong := [name for name in names if categories.count(name) != 1]:
+    if wrong := [name for name in names if name not in categories]:
         raise DataError(
             f"the folders in imagenet/val must be all {CLASSES:,} WordNet numbers (n01440764 and so on), or names of "
             f"classes as torchvision spells them, such as {categories[0]!r}; got {len(names)} folders, among them "
