@@ -174,5 +174,5 @@ def test_what_bits_cost_is_read_from_the_records(parts: list[Section]) -> None:
 def test_the_quick_level_looks_at_a_thousand_test_images(tmp_path: Path) -> None:
     data = {"cifar10": stand_in("cifar10", (1, 1, 1), 0, 1200)}
     quick = Workbench(tmp_path, level="quick", validate=True, data=data)
-    assert len(quantized.tested(quick).y_test) == 1000
-    assert len(quantized.tested(replace(quick, level="full")).y_test) == 1200
+    assert len(quantized.cifar10_images(quick).y_test) == 1000
+    assert len(quantized.cifar10_images(replace(quick, level="full")).y_test) == 1200

@@ -113,7 +113,7 @@ def cifar10(bench: Workbench) -> Section:
     title = "CIFAR10: ResNet-20"
     try:
         resnet20(pretrained=True)
-        data = tested(bench)
+        data = cifar10_images(bench)
     except DataError as error:
         return Section(
             title, ["", "accuracy"], [Row(["published", _published("CIFAR10")["32"]])], f"Not measured: {error}."
@@ -144,11 +144,11 @@ def rounded_mnist(bench: Workbench, points: list[dict[str, Any]]) -> list[dict[s
 
 def rounded_cifar10(bench: Workbench, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The accuracy of the pretrained ResNet-20, rounded in several ways."""
-    model, data = resnet20(pretrained=True), tested(bench)
+    model, data = resnet20(pretrained=True), cifar10_images(bench)
     return [{"accuracy": accuracy(model, point, folds(data), bench.device)[0]} for point in points]
 
 
-def tested(bench: Workbench) -> Dataset:
+def cifar10_images(bench: Workbench) -> Dataset:
     """CIFAR-10's test images, or at the quick level the first thousand of them.
 
     With `validate` too: the published weights have seen all training rows, and nothing is chosen here.
