@@ -20,6 +20,7 @@ from course_utils.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_,
 from course_utils.data import Dataset
 from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.published import BINARY
+from course_utils.tables.quick_dropout import QuickDropout
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
 from course_utils.train import evaluate, fit
@@ -133,7 +134,7 @@ def network(kind: Kind, *, features: int, hidden: int, classes: int) -> nn.Seque
         if number:
             # Signs of the inputs are their own nonlinearity.
             layers += [] if kind.binary_inputs else [nn.ReLU()]
-            layers += [nn.Dropout(kind.dropout)] if kind.dropout else []
+            layers += [QuickDropout(kind.dropout)] if kind.dropout else []
         layer = BinaryLinear if kind.binary_inputs and not number else kind.layer  # pixels keep their grey levels
         layers += [layer(n, m, bias=False), nn.BatchNorm1d(m)]
     return InBfloat16(*layers)
