@@ -164,7 +164,7 @@ def export(notebooks: tuple[Path, ...], out: Path, slides: bool, jobs: int | Non
 @main.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("kit"), show_default=True)
 @click.option("--pages", type=click.Path(file_okay=False, path_type=Path), default=Path("pages"), show_default=True)
-@click.option("--lab", default=None, help="Address of the JupyterLab that links lead to: by default of `course lab`.")
+@click.option("--lab", default=None, help="The course in the JupyterLab that links lead to.  [default: `course lab`'s]")
 @click.option("--time", "timing", is_flag=True, help="First run all notebooks, and take the time of each cell.")
 def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
     """Write what a lecturer needs: a map of the lecture, minutes, misconceptions and questions for class.

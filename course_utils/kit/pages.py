@@ -128,7 +128,7 @@ def cells(kit: Kit, where: Place) -> list[str]:
 
 def formula(latex: str) -> str:
     """A formula for a cell of a table, where a bar would end the cell."""
-    return latex.replace(r"\|", r"\Vert ").replace("|", r"\vert ").replace("\n", " ")
+    return latex.replace(r"\|", r"\Vert ").replace("|", r"\vert ").replace("\n", " ").strip()
 
 
 # Minutes

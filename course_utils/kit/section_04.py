@@ -72,7 +72,7 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="More λ costs a little more accuracy each time.",
-            truth="Over a wide range the zeros are almost free, because what goes was not needed. Then the network collapses within a factor of three.",
+            truth="Over a wide range the zeros are almost free, because what goes was not needed. Then the network collapses within a factor of five.",
             panel="sparsity.group_lasso",
             steps=(
                 Step({"λ, weight of the penalty": "0.0001"}, "about 96 % right.", lambda p: said(p, ": #% right") > 94),
@@ -176,7 +176,7 @@ LESSON = Lesson(
         ),
     ),
     skip=(
-        Skip(7, "the proximal steps to write are the first tasks of exercise 04"),
+        Skip(7, "two proximal steps to write; exercise 04 asks for both too"),
         Skip(6, "that a network loses its weights late can be told in one sentence"),
         Skip(3, "not without telling what a group is: sections 4 and 5 need the word"),
     ),

@@ -171,7 +171,7 @@ LESSON = Lesson(
         ),
     ),
     skip=(
-        Skip(7, "two quantizers to write; exercise 05 has them"),
+        Skip(7, "two quantizers to write; exercise 05 asks for others"),
         Skip(4, "figure 12 is a picture of one comparison; the question for class shows it in a minute"),
         Skip(3, "which layer minds is a question of practice"),
     ),

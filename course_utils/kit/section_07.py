@@ -172,7 +172,7 @@ LESSON = Lesson(
         ),
     ),
     skip=(
-        Skip(7, "the gap coder to write is in exercise 07"),
+        Skip(7, "a gap coder and the lengths of a code to write; exercise 07 asks for the coder too"),
         Skip(6, "figure 6 repeats what the file of section 5 has shown, for several strengths at once"),
         Skip(4, "Huffman codes are known to whoever has heard of information theory"),
     ),

@@ -154,7 +154,7 @@ LESSON = Lesson(
         ),
     ),
     skip=(
-        Skip(5, "the softmax and the loss to write are in exercise 08"),
+        Skip(5, "a softmax and a loss to write; exercise 08 asks for both too"),
         Skip(4, "two more uses of the same idea, in code without a panel"),
         Skip(3, "the most surprising rows of the paper's table would then be told and not shown"),
     ),

@@ -118,16 +118,16 @@ def commit(root: Path) -> str:
     return done.stdout.strip()[:10] + ("+" if changed.stdout.strip() else "") if done.returncode == 0 else "unknown"
 
 
-def read(file: Path = FILE) -> Times:
+def read(file: Path | None = None) -> Times:
     """The times that the package carries.
 
     >>> all(seconds >= 0 for seconds in read().cells.values())
     True
     """
-    return Times(**json.loads(file.read_text(encoding="utf-8")))
+    return Times(**json.loads((file or FILE).read_text(encoding="utf-8")))
 
 
-def write(times: Times, file: Path = FILE) -> None:
+def write(times: Times, file: Path | None = None) -> None:
     """Keep times beside this module."""
-    with written_atomically(file) as out:
+    with written_atomically(file or FILE) as out:
         out.write((json.dumps(asdict(times), indent=1, ensure_ascii=False) + "\n").encode())

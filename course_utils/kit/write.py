@@ -14,13 +14,13 @@ from course_utils.kit.pages import TITLE, Block, Kit, blocks
 __all__ = ["LAB", "browser_page", "write"]
 
 STYLE = Path(__file__).parent / "static" / "kit.css"
-LAB = "http://localhost:8888"  # where `course lab` serves the notebooks
+LAB = "http://localhost:8888/lab/tree"  # where `course lab` serves the folder of the course
 
 
 def write(kit: Kit, *, lab: str = LAB) -> list[Path]:
     """Write the kit into its folder, and return the files; others that lie there stay.
 
-    `lab`: the address at which a JupyterLab serves the folder of the course; links of the browser's page lead there.
+    `lab`: the address of the folder of the course in a JupyterLab, to which links of the browser's page lead.
     """
     kit.out.mkdir(parents=True, exist_ok=True)
     parts = list(blocks(kit))
@@ -42,7 +42,7 @@ def linker(kit: Kit, lab: str) -> Link:
         if not file.endswith(".ipynb"):
             return target
         path = (kit.out / file).resolve().relative_to(kit.root.resolve()).as_posix()
-        return f"{lab.rstrip('/')}/lab/tree/{path}" + (f"#{cell}" if cell else "")
+        return f"{lab.rstrip('/')}/{path}" + (f"#{cell}" if cell else "")
 
     return link
 
