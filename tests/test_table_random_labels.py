@@ -59,7 +59,7 @@ def test_each_cell_is_the_value_of_its_record(bench: Workbench) -> None:
 
 
 def test_a_record_is_what_the_training_gives(bench: Workbench) -> None:
-    [result] = random_labels.measured(bench, "mnist", "labels", 0.5)
+    [result] = random_labels.measured(bench, "mnist")["labels", 0.5]
     data = corrupt(bench.dataset("mnist").subset(40, seed=0), 0.5, seed=0)
     settings = random_labels.TRAINING | {"epochs": result["epochs in all"]}
     *_, curves = memorize(lambda: mlp([36, 100, 10]), [data], device="cpu", **settings)
@@ -78,7 +78,7 @@ def test_a_second_run_measures_nothing(bench: Workbench, monkeypatch: pytest.Mon
 def test_a_sample_without_training_rows_and_missing_data_are_said(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "only 0 training rows" in random_labels.not_at_hand(bench, "cifar10")
+    assert "it takes 40 training rows" in random_labels.not_at_hand(bench, "cifar10")
 
     def none(name: str) -> Dataset:
         raise DataError(f"{name} is not here")
@@ -91,7 +91,7 @@ def test_a_sample_without_training_rows_and_missing_data_are_said(
 
 def test_a_training_that_fits_nothing_is_no_number(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random_labels, "EPOCHS", 1)
-    part = random_labels.shares(bench, "mnist")
+    part = random_labels.shares(bench, "mnist", random_labels.measured(bench, "mnist"))
     assert [row.cells[1] for row in part.rows] == ["–"] * 3
     assert "0 of 3 trainings fitted every row" in part.remark
     assert "cannot all be compared" in part.remark

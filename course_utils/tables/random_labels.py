@@ -38,6 +38,7 @@ KINDS = {
     "random pixels": ("random", 1.0),
     "random labels": ("labels", 1.0),
 }
+Found = dict[tuple[str, float], list[Result]]  # by corruption and share
 HEAD = ["epochs until fitted", "training loss", "training error %", "test error %", "seconds"]
 
 
@@ -47,8 +48,9 @@ def run(bench: Workbench) -> Iterator[Section]:
         if missing := not_at_hand(bench, name):
             yield Section(f"{title}: not measured", ["data set"], [], text=missing, name=name)
             continue
-        yield shares(bench, name)
-        yield kinds(bench, name)
+        found = measured(bench, name)
+        yield shares(bench, name, found)
+        yield kinds(name, found)
 
 
 def not_at_hand(bench: Workbench, name: str) -> str:
@@ -57,49 +59,53 @@ def not_at_hand(bench: Workbench, name: str) -> str:
         data = bench.dataset(name)
     except DataError as error:
         return f"Not measured: {error}"
-    rows = len(data.y_train)
-    return "" if rows >= ROWS[bench.level] else f"Not measured, since there are only {rows:,} training rows: {data}."
+    needed = ROWS[bench.level]
+    return "" if len(data.y_train) >= needed else f"Not measured, since it takes {needed:,} training rows: {data}."
 
 
-def shares(bench: Workbench, name: str) -> Section:
+def measured(bench: Workbench, name: str) -> Found:
+    """Every corruption under every seed."""
+    kinds = dict.fromkeys([*(("labels", share) for share in SHARES[bench.level]), *KINDS.values()])
+    point = {"data": name, "rows": ROWS[bench.level], "hidden": HIDDEN, "training": TRAINING | {"epochs": EPOCHS}}
+    points = [point | {"what": what, "share": share, "seed": seed} for what, share in kinds for seed in bench.seeds]
+    found: Found = {kind: [] for kind in kinds}
+    for result in bench.sweep(memorized, points):
+        found[result.settings["what"], result.settings["share"]].append(result)
+    return found
+
+
+def shares(bench: Workbench, name: str, found: Found) -> Section:
     """From true labels to random ones."""
-    found = {share: measured(bench, name, "labels", share) for share in SHARES[bench.level]}
+    path = {share: found["labels", share] for share in SHARES[bench.level]}
     return Section(
         f"{DATA[name]}: a share of the labels is random",
         ["share of random labels", *HEAD],
-        [row(f"{share:.0%}", results) for share, results in found.items()],
+        [row(f"{share:.0%}", results) for share, results in path.items()],
         text=about(bench, name),
-        remark=reached(list(found.values())),
-        draw=partial(draw, found=found),
+        remark=reached(list(path.values())),
+        draw=partial(draw, found=path),
         name=f"{name}-shares",
     )
 
 
-def kinds(bench: Workbench, name: str) -> Section:
+def kinds(name: str, found: Found) -> Section:
     """True labels, shuffled pixels, random pixels and random labels beside each other."""
-    found = {kind: measured(bench, name, what, share) for kind, (what, share) in KINDS.items()}
-    pixels = [r["epochs"] for r in found["random pixels"]], [r["epochs"] for r in found["random labels"]]
+    rows = {title: found[kind] for title, kind in KINDS.items()}
+    epochs = {title: spread([r["epochs"] for r in results], ".0f") for title, results in rows.items()}
     return Section(
         f"{DATA[name]}: what is destroyed",
         ["", *HEAD],
-        [row(kind, results) for kind, results in found.items()],
+        [row(title, results) for title, results in rows.items()],
         text=(
             "*Shuffled pixels*: one other order of the pixels, the same for all images. *Random pixels*: an order of "
             "its own for each image. The first and the last row are those of the part above."
         ),
         remark=(
-            f"{fitted(list(found.values()))} Random pixels took {spread(pixels[0], '.0f')} epochs, random labels "
-            f"{spread(pixels[1], '.0f')}."
+            f"{fitted(list(rows.values()))} Random pixels took {epochs['random pixels']} epochs, random labels "
+            f"{epochs['random labels']}."
         ),
         name=f"{name}-kinds",
     )
-
-
-def measured(bench: Workbench, name: str, what: str, share: float) -> list[Result]:
-    """One corruption under each seed."""
-    point = {"data": name, "what": what, "share": share, "rows": ROWS[bench.level], "hidden": HIDDEN}
-    training = TRAINING | {"epochs": EPOCHS}
-    return bench.sweep(memorized, [point | {"training": training, "seed": seed} for seed in bench.seeds])
 
 
 def memorized(
@@ -165,16 +171,16 @@ def reached(found: list[list[Result]]) -> str:
     epochs, errors = ([sum(r[key] for r in results) / len(results) for results in found] for key in ("epochs", "error"))
     all_fitted = all(r["epochs"] for results in found for r in results)
     time = (
-        f"The time {'grows' if rising(epochs) else 'does not grow'} with every step of the share, from {epochs[0]:.0f} "
-        f"to {epochs[-1]:.0f} epochs, {epochs[-1] / epochs[0]:.1f} times as long."
+        f"The time goes from {epochs[0]:.0f} to {epochs[-1]:.0f} epochs, {epochs[-1] / epochs[0]:.1f} times as long"
+        f"{', and grows with every step of the share' if rising(epochs) else ', though not with every step'}."
         if all_fitted
         else "So the times cannot all be compared."
     )
     least = [sum(r["least error"] for r in results) / len(results) for results in found]
     return (
-        f"{fitted(found)} {time} The test error {'rises' if rising(errors) else 'does not rise'} with every step, from "
-        f"{errors[0]:.1f} to {errors[-1]:.1f} %. The lowest test error "
-        f"of any epoch goes from {least[0]:.1f} to {least[-1]:.1f} %."
+        f"{fitted(found)} {time} The test error goes from {errors[0]:.1f} to {errors[-1]:.1f} %"
+        f"{', and rises with every step' if rising(errors) else ', though it does not rise with every step'}. "
+        f"The lowest test error of any epoch goes from {least[0]:.1f} to {least[-1]:.1f} %."
     )
 
 
