@@ -1,6 +1,7 @@
 """tables: the commands behind the lecture's tables, on small data of the same form."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from course_utils.cli import main
 from course_utils.compress import CompressedModel
 from course_utils.data import Dataset
 from course_utils.models import resnet20
+from course_utils.syllabus import SECTIONS
 from course_utils.tables import deep_compression, table, tables
 from course_utils.tables.published import DEEP_COMPRESSION
 from course_utils.tables.section import Section, columns, spread
@@ -38,54 +40,56 @@ def stand_in(name: str, shape: tuple[int, ...]) -> Dataset:
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     folder = tmp_path_factory.mktemp("results")
     data = {"mnist": stand_in("mnist", (1, 28, 28)), "cifar10": stand_in("cifar10", (3, 32, 32))}
-    return Workbench(folder, level="quick", seeds=(0,), device="cpu", progress=False, data=data)
+    return Workbench(
+        folder, "deep-compression", level="quick", seeds=(0,), device="cpu", progress=False, data=data, jobs=1
+    )
 
 
 @pytest.fixture(scope="module")
-def lines(bench: Workbench) -> Iterator[list[str]]:
+def parts(bench: Workbench) -> Iterator[list[Section]]:
     with pytest.MonkeyPatch.context() as patch:
         network = resnet20().eval()
         patch.setattr(deep_compression, "resnet20", lambda *, pretrained: network)  # no download
         yield list(deep_compression.run(bench))
 
 
-def results(folder: Path) -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+def text_of(parts: list[Section]) -> str:
+    return "\n".join(line for part in parts for line in part.lines())
 
 
-def test_every_number_of_the_table_is_that_of_a_file(bench: Workbench, lines: list[str]) -> None:
-    text = "\n".join(lines)
-    found = results(bench.folder)
-    assert len(found) >= 4 + 8 + 18 + 6
-    for stem, result in found.items():
-        if not stem.startswith("resnet20"):
-            file = bench.folder / f"{stem}.cun"
-            assert file.stat().st_size == result["bytes"], stem
-            assert f"{result['bytes']:,}" in text
-    for stem in found:
-        if "-recipe-" in stem:
-            network = CompressedModel.load(bench.folder / f"{stem}.cun")
-            name = stem.split("-")[0]
-            assert network.report().ratio == pytest.approx(found[stem]["ratio"])
+def test_every_number_of_the_table_is_that_of_a_file(bench: Workbench, parts: list[Section]) -> None:
+    text = text_of(parts)
+    found = [record["values"]["result"] for record in bench.journal.records.values()]
+    files = [result for result in found if "file" in result]
+    assert len(files) == 2 * 3 + 2 + 3 + 8 + 9 + 3
+    for result in files:
+        file = bench.folder / result["file"]
+        assert file.stat().st_size == result["bytes"], result["file"]
+        assert f"{result['bytes']:,}" in text
+    for result in files:
+        if "-recipe-" in result["file"]:
+            network = CompressedModel.load(bench.folder / result["file"])
+            assert network.report().ratio == pytest.approx(result["ratio"])
             data = bench.dataset("mnist")
-            assert deep_compression.percent(network.to_model(), data) == pytest.approx(found[stem]["error"]), name
+            assert deep_compression.percent(network.to_model(), data) == pytest.approx(result["error"])
 
 
-def test_the_published_numbers_stand_beside_and_are_called_published(lines: list[str]) -> None:
-    text = "\n".join(lines)
-    for paper in DEEP_COMPRESSION.values():
-        for row in paper["rows"]:  # type: ignore[attr-defined]
-            assert any(all(cell in line for cell in row) for line in lines)
-    assert text.count("published (Han et al. 2015):") == 6
-    assert text.count("measured, first seed:") == 6
-    assert "patterns for a test" in lines[0]
-    assert "Errors on the test part." in lines[1]
+def test_the_published_numbers_stand_beside_and_are_called_published(parts: list[Section]) -> None:
+    for name, paper in DEEP_COMPRESSION.items():
+        title = deep_compression.TITLES[name]
+        for part in [part for part in parts if part.title.startswith(f"{title}, ")]:
+            published = [row for row in part.rows if not row.results]
+            assert [tuple(row.cells[1:]) for row in published] == [row[1:] for row in paper["rows"]]  # type: ignore[attr-defined]
+            assert all(row.cells[0].startswith("published: ") for row in published)
+            assert f"Published (Han et al. 2015): {paper['ratio']} times smaller" in part.remark
+    assert "patterns for a test" in parts[0].text
+    assert "Errors on the test part." in parts[0].text
 
 
-def test_a_second_run_measures_nothing_again(bench: Workbench, lines: list[str]) -> None:
-    before = {path: path.stat().st_mtime_ns for path in bench.folder.glob("*.json")}
-    assert list(deep_compression.run(bench)) == lines
-    assert {path: path.stat().st_mtime_ns for path in bench.folder.glob("*.json")} == before
+def test_a_second_run_measures_nothing_again(bench: Workbench, parts: list[Section]) -> None:
+    before = (bench.folder / "journal.jsonl").read_bytes()
+    assert text_of(list(deep_compression.run(bench))) == text_of(parts)
+    assert (bench.folder / "journal.jsonl").read_bytes() == before
 
 
 def test_validation_never_sees_the_test_part(bench: Workbench) -> None:
@@ -106,16 +110,55 @@ def test_other_settings_are_another_result(tmp_path: Path) -> None:
     assert bench.measure("a", {"x": 1}, make)["value"] == bench.measure("a", {"x": 1}, make)["value"] == 1
     assert bench.measure("a", {"x": 2}, make)["value"] == 2
     assert Workbench(tmp_path, validate=True).measure("a", {"x": 1}, make)["value"] == 3
+    assert Workbench(tmp_path, level="quick").measure("a", {"x": 1}, make)["value"] == 4
+    assert len(set(calls)) == 4
 
 
-def test_the_command_lists_and_refuses(tmp_path: Path) -> None:
+def reads(bench: Workbench, *, n: int) -> dict[str, Any]:
+    return {"rows": n + len(bench.dataset("mnist").y_train) if n else 0}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_result_says_where_it_comes_from(tmp_path: Path, jobs: int) -> None:
+    data = {"mnist": stand_in("mnist", (1, 4, 4))}
+    bench = Workbench(tmp_path, "a", progress=False, data=data, jobs=jobs, command="course table a --full")
+    none, some = bench.sweep(reads, [{"n": 0}, {"n": 5}])
+    assert some["rows"] == 905
+    assert some.settings == {"n": 5}
+    assert none.record["values"]["data"] == {}
+    assert some.record["values"]["data"] == {"mnist": data["mnist"].checksum}
+    origin = some.record["values"]["origin"]
+    assert origin["command"] == "course table a --full"
+    assert re.fullmatch(r"[0-9a-f]{10}\+?|version .+", origin["commit"])
+    assert str(tmp_path) not in json.dumps(some.record)
+    table = (tmp_path / "reads-so-far.md").read_text().splitlines()
+    assert table[0].split() == ["|", "n", "|", "rows", "|"]
+    assert "905" in table[3]
+
+
+def test_a_checksum_belongs_to_the_rows() -> None:
+    one, same, other = stand_in("a", (1, 4, 4)), stand_in("b", (1, 4, 4)), stand_in("a", (1, 4, 5))
+    assert one.checksum == same.checksum != other.checksum
+    assert one.checksum != one.subset(800).checksum
+
+
+def test_the_command_lists_and_refuses() -> None:
     assert "deep-compression" in tables()
     assert CliRunner().invoke(main, ["table"]).output.split() == tables()
     wrong = CliRunner().invoke(main, ["table", "shallow"])
     assert wrong.exit_code == 1
-    assert "no table is called 'shallow'; there are deep-compression" in wrong.output
+    assert "no table is called 'shallow'; there are " in wrong.output
     with pytest.raises(ValueError, match="no table"):
         table("workbench")
+
+
+def test_every_table_has_what_the_report_needs() -> None:
+    numbers = {section.number for section in SECTIONS}
+    for name in tables():
+        module = table(name)
+        assert module.TITLE
+        assert module.SEEDS >= 1
+        assert module.SECTION in numbers
 
 
 def test_columns_and_spread() -> None:

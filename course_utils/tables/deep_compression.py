@@ -40,7 +40,12 @@ DENSE: dict[str, dict[str, Any]] = {
 }
 # Shares pruned beyond those of the best recipes, for the frontier.
 FEWER = {"lenet_300_100": (0.991, 0.9925), "lenet5": (0.9915, 0.9935, 0.9955)}
+# Figure 6: shares of weights kept, bits of a shared value, ranks of the SVD.
+KEPT = {"full": (0.3, 0.15, 0.08, 0.05, 0.03, 0.02), "quick": (0.15, 0.05, 0.02)}
+BITS = {"full": (6, 5, 4, 3, 2, 1), "quick": (5, 3, 1)}
+RANKS = {"full": (60, 40, 25, 15, 10, 6), "quick": (40, 15, 6)}
 TEACHER = 24  # epochs of the teacher, on augmented images
+FEW = 10_000  # training rows of the quick level
 MILD = {"degrees": 6.0, "shift": 1.0, "stretch": 0.06}
 
 
@@ -143,10 +148,11 @@ def seeds_of(bench: Workbench, name: str) -> Sequence[int]:
 
 
 def digits(bench: Workbench) -> Dataset:
-    """MNIST; for the quick level 10,000 of its training rows."""
+    """MNIST; for the quick level a part of its training rows."""
     data = bench.dataset("mnist")
-    few = min(10_000, len(data.y_train))
-    return data if bench.full else replace(data.subset(few), note=f"{few:,} of {len(data.y_train):,} training rows")
+    if bench.full or len(data.y_train) <= FEW:
+        return data
+    return replace(data.subset(FEW), note=f"{FEW:,} of {len(data.y_train):,} training rows")
 
 
 def training(name: str, seed: int) -> dict[str, Any]:
@@ -245,7 +251,7 @@ def summary(name: str, title: str, results: Sequence[Result], text: str) -> Sect
         [*rows, *(Row((f"published: {cells[0]}", *cells[1:])) for cells in paper["rows"])],
         text=f"{text} The rows are those of the first seed's file.",
         remark=(
-            f"Bytes of the first file: {kinds}. Over {len(results)} seeds: **{spread(sizes, ',.0f')} bytes, "
+            f"Bytes of the first file: {kinds}. Over {len(results)} seed{'s' * (len(results) > 1)}: **{spread(sizes, ',.0f')} bytes, "
             f"{spread(ratios, '.1f')} times smaller, test error {spread(errors)} %**, dense {spread(dense)} %. "
             f"Published (Han et al. 2015): {paper['ratio']} times smaller, {after:.2f} %, dense {before:.2f} %."
         ),
@@ -314,10 +320,10 @@ def ablation(bench: Workbench) -> Section:
 def figure6(bench: Workbench) -> Section:
     """Accuracy against bytes for pruning alone, sharing alone, both, and SVD."""
     base = Recipe(lr=1e-3, share_lr=1e-4, init="linear", prune_epochs=bench.epochs(12), share_epochs=bench.epochs(6))
-    kept = (0.3, 0.15, 0.08, 0.05, 0.03, 0.02)
+    kept = KEPT[bench.level]
     series: dict[str, list[Recipe]] = {
         "pruning": [replace(base, prune=1 - k) for k in kept],
-        "sharing": [replace(base, levels=2**b) for b in (6, 5, 4, 3, 2, 1)],
+        "sharing": [replace(base, levels=2**b) for b in BITS[bench.level]],
         "pruning and sharing": [replace(base, prune=1 - k, levels=32) for k in kept],
     }
     points = [
@@ -330,7 +336,7 @@ def figure6(bench: Workbench) -> Section:
         found[result.settings["title"].removeprefix("figure 6 ")].append(result)
     epochs = bench.epochs(12)
     found["SVD"] = bench.sweep(
-        factored, [{"rank": rank, "epochs": epochs, "seed": bench.seeds[0]} for rank in (60, 40, 25, 15, 10, 6)]
+        factored, [{"rank": rank, "epochs": epochs, "seed": bench.seeds[0]} for rank in RANKS[bench.level]]
     )
     rows = [
         Row([title, f"{r['bytes']:,}", f"{1 / r['ratio']:.2%}", f"{r['error']:.2f}"], [r])

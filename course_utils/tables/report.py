@@ -1,6 +1,8 @@
 """The report of all tables: one page of Markdown, and the same as HTML; every row says where its numbers come from."""
 
 import base64
+import html
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -78,28 +80,26 @@ def section(table: Table, part: Part, numbers: Mapping[int, int]) -> Iterator[st
 
 
 def records(table: Table) -> Iterator[str]:
-    """Where the numbers of a table come from."""
+    """Where the numbers of a table come from, a paragraph for each piece of work."""
     yield from (f"<details><summary>The {len(table.records)} records of this table</summary>", "")
-    yield from (
-        "| | what | settings | result | seconds | of one core | peak MB | data | commit, day, command |",
-        "|---|---|---|---|---:|---:|---:|---|---|",
-    )
     for number, record in enumerate(table.records, start=1):
         origin = record["origin"]
-        data = ", ".join(f"{name} `{digest[:12]}`" for name, digest in record["data"].items())
-        cells = [
-            f'<a id="{table.name}-{number}"></a>{number}',
-            record["what"],
-            _spelled(record["settings"]),
-            _spelled(record["result"]),
-            f"{record['seconds']:.1f}",
-            f"{record['CPU seconds']:.1f}",
-            f"{record['peak MB']:,}" if record["peak MB"] else "",
-            data,
-            f"{origin['commit']}, {origin['day']}, `{origin['command']}`",
+        data = [f"{name} {digest[:12]}" for name, digest in record["data"].items()]
+        peak = [f"peak {record['peak MB']:,} MB"] if record["peak MB"] else []
+        facts = [
+            f"commit {origin['commit']}",
+            origin["day"],
+            *data,
+            f"{record['seconds']:,.1f} s",
+            f"{record['CPU seconds']:,.1f} s of one core",
+            *peak,
         ]
-        yield f"| {' | '.join(cells)} |"
-    yield from ("", "</details>", "")
+        yield (
+            f'<p class="record"><a id="{table.name}-{number}"></a><b>{number}</b> <code>{origin["command"]}</code> '
+            f"{', '.join(facts)}<br>{_spelled(record['settings'])}<br>→ {_spelled(record['result'])}</p>"
+        )
+        yield ""
+    yield from ("</details>", "")
 
 
 def page(text: str, folder: Path) -> str:
@@ -112,17 +112,16 @@ def page(text: str, folder: Path) -> str:
 
     body = re.sub(r'src="(pictures/[^"]+\.png)"', inline, body)
     return document(
-        "The lecture's tables, measured again", f'<main id="content">\n{body}\n</main>', styles=["page.css"]
+        "The lecture's tables, measured again", f'<main id="content" class="text">\n{body}\n</main>', styles=["page.css", "report.css"]
     )
 
 
 def _spelled(values: Mapping[str, Any]) -> str:
-    return "; ".join(f"{name} {_value(value)}" for name, value in values.items())
+    return ", ".join(f"{html.escape(name)} = {_value(value)}" for name, value in values.items())
 
 
 def _value(value: Any) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    return html.escape(f"{value:.6g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False))
 
 
 def _links(table: str, numbers: Sequence[int]) -> str:

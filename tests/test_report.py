@@ -1,0 +1,180 @@
+"""The report: every row leads to its records, and what a notebook shows is what was measured."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from test_tables import stand_in
+
+from course_utils import measured as loader
+from course_utils.cli import main
+from course_utils.data import DataError, Dataset
+from course_utils.measured import measured, table_from
+from course_utils.tables import run
+from course_utils.tables.report import write_report
+from course_utils.tables.results import add_table, read_tables
+from course_utils.tables.section import Row, Section, spread
+from course_utils.tables.workbench import Workbench
+
+
+def square(bench: Workbench, *, n: int, seed: int) -> dict[str, Any]:
+    rows = len(bench.dataset("mnist").y_train)
+    return {"square": n * n + seed, "rows": rows, "curve": list(range(1000))}
+
+
+def sections(bench: Workbench) -> Iterator[Section]:
+    found = [bench.sweep(square, [{"n": n, "seed": seed} for seed in bench.seeds]) for n in (2, 3)]
+    rows = [Row([f"n = {r[0].settings['n']}", spread([one["square"] for one in r], ".1f")], r) for r in found]
+
+    def draw(figure: Any) -> None:
+        figure.subplots().plot([one["square"] for one in found[0]])
+
+    yield Section("Squares", ["", "square"], [*rows, Row(["published", "4 or 9"])], "Text.", "Remark.", draw, "squares")
+    yield Section("Not here", ["", "a"], [], "Not measured: no data.", name="missing")
+
+
+FAKE = SimpleNamespace(TITLE="Squares of numbers", SECTION="04", SEEDS=2, run=sections)
+DATA: dict[str, Dataset] = {"mnist": stand_in("mnist", (1, 4, 4))}
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "table", lambda name: FAKE)
+    monkeypatch.setattr(run, "tables", lambda: ["squares", "others"])
+
+
+def measure(out: Path, *names: str, level: str = "full", seeds: int | None = None) -> str:
+    lines = run.run_tables(
+        names, out, level=level, seeds=seeds, validate=False, jobs=1, progress=False, data=DATA, device="cpu"
+    )
+    return "\n".join(lines)
+
+
+@pytest.mark.usefixtures("fake")
+def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
+    printed = measure(tmp_path, "squares")
+    assert "# Squares of numbers (course table squares --full)" in printed
+    assert re.search(r"\| n = 2 +\| 4\.5 ± 0\.7 \|", printed)
+    content = read_tables(tmp_path / "measured.json")["squares"]
+    assert [row["from"] for row in content["parts"][0]["rows"]] == [[1, 2], [3, 4], []]
+    assert [record["result"] for record in content["records"][:2]] == [
+        {"square": 4, "rows": 900},
+        {"square": 5, "rows": 900},
+    ]
+    text = (tmp_path / "README.md").read_text()
+    assert "| n = 3 | 9.5 ± 0.7 | [[3](#squares-3), [4](#squares-4)] |" in text
+    assert "| published | 4 or 9 |  |" in text
+    for number in range(1, 5):
+        assert text.count(f'<a id="squares-{number}"></a>') == 1
+    assert "course table squares --full" in text
+    assert DATA["mnist"].checksum[:12] in text
+    page = (tmp_path / "report.html").read_text()
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+    assert 'src="data:image/png;base64,' in page
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_table_that_was_measured_again_takes_its_own_place(tmp_path: Path) -> None:
+    measure(tmp_path, "others", "squares", seeds=1)
+    measure(tmp_path, "squares", level="quick")
+    found = read_tables(tmp_path / "measured.json")
+    assert list(found) == ["squares", "others"]
+    assert [table["level"] for table in found.values()] == ["quick", "full"]
+    command = found["others"]["records"][0]["origin"]["command"]
+    assert command == "course table others --full --seeds 1"
+
+
+@pytest.mark.usefixtures("fake")
+def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_data(bench: Workbench) -> Iterator[Section]:
+        raise DataError("susy is not at hand")
+        yield
+
+    missing = SimpleNamespace(TITLE="Missing", SECTION="09", SEEDS=1, run=without_data)
+    monkeypatch.setattr(run, "table", lambda name: missing if name == "others" else FAKE)
+    printed = measure(tmp_path, "others", "squares")
+    assert "Not measured: susy is not at hand" in printed
+    assert list(read_tables(tmp_path / "measured.json")) == ["squares"]
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure(tmp_path, "squares")
+    monkeypatch.setattr(loader, "FILE", tmp_path / "measured.json")
+    loader._read.cache_clear()
+    shown = measured("squares", "squares")
+    assert [part.name for part in shown.parts] == ["squares"]
+    text = shown._repr_markdown_()
+    assert "| n = 2 | 4.5 ± 0.7 |" in text
+    assert "| published | 4 or 9 |" in text
+    assert "Measured by `course table squares --full`, commit " in shown.sources
+    assert "seeds 0, 1" in shown.sources
+    assert f"data mnist ({DATA['mnist'].checksum[:8]})" in shown.sources
+    assert measured("squares", "missing").sources == "Nothing of this is measured."
+    assert len(measured("squares").parts) == 2
+    with pytest.raises(ValueError, match="part must be one of 'squares', 'missing'; got 'cubes'"):
+        measured("squares", "cubes")
+    with pytest.raises(ValueError, match="table must be one of 'squares'; got 'cubes'"):
+        measured("cubes")
+    loader._read.cache_clear()
+
+
+@pytest.mark.usefixtures("fake")
+def test_publishing_keeps_the_tables_that_were_not_measured_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, course = tmp_path / "measured.json", tmp_path / "course"
+    monkeypatch.setattr(run, "FILE", results)
+    measure(tmp_path / "first", "others")
+    measure(tmp_path / "second", "squares")
+    for name in ("first", "second"):
+        paths = list(run.publish(tmp_path / name, course))
+    assert paths == [results, course / "notebooks/tables/README.md", course / "notebooks/tables/report.html"]
+    assert list(read_tables(results)) == ["squares", "others"]
+    pictures = sorted(path.name for path in (course / "notebooks/tables/pictures").iterdir())
+    assert pictures == ["others-squares.png", "squares-squares.png"]
+    text = paths[1].read_text()
+    assert "![Squares](pictures/others-squares.png)" in text
+    assert "(#others)" in text
+
+
+def test_letters_of_html_and_markdown_stay_what_they_are(tmp_path: Path) -> None:
+    record = {
+        "what": "a",
+        "settings": {"name": "<script>*x*_y_|z"},
+        "result": {"value": 1},
+        "seconds": 1.0,
+        "CPU seconds": 1.0,
+        "peak MB": None,
+        "data": {},
+        "origin": {"command": "course table a", "commit": "0123456789", "machine": "m", "day": "2026-01-01"},
+    }
+    part = {"name": "p", "title": "P", "text": "", "head": ["a"], "rows": [{"cells": ["1"], "from": [1]}]}
+    content = {"title": "A", "section": "04", "level": "full", "parts": [part | {"remark": "", "picture": ""}]}
+    tables = add_table(tmp_path / "measured.json", "a", content | {"records": [record]}, ["a"])
+    write_report(tables, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "&lt;script&gt;*x*_y_|z" in page
+    assert table_from("a", tables["a"]).parts[0].records[0][0]["settings"] == record["settings"]
+
+
+def test_the_command_measures_prints_and_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "table", lambda name: FAKE)
+    monkeypatch.setattr(run, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(run, "publish", lambda out, course: iter([out / "published"]))
+    monkeypatch.setattr("course_utils.tables.workbench._loaded", lambda name, root: DATA[name])
+    done = CliRunner().invoke(
+        main, ["table", "binary", "--quick", "--jobs", "1", "--out", str(tmp_path / "out"), "--publish"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "# Squares of numbers (course table binary --quick)" in done.output
+    assert f"written: {tmp_path / 'out' / 'published'}" in done.output
+    assert json.loads((tmp_path / "out" / "measured.json").read_text())["tables"]["binary"]["level"] == "quick"
