@@ -25,6 +25,8 @@ def test_folders_named_by_classes_are_read_in_turn(tmp_path: Path) -> None:
     assert len(x_last) == len(y_last) == 2
     assert x[0, 0, 0, 0] == pytest.approx(60 / 255, abs=0.01)  # tench was put there second
     assert [label for _, label in images[::2].files] == [0, 340, 340]
+    again = imagenet.imagenet(grey, root=put_images(tmp_path / "copy", {"goldfish": 2, "tench": 1, "zebra": 3}))
+    assert again.checksum == images.checksum != images[::2].checksum
 
 
 def test_a_thousand_wordnet_numbers_stand_for_the_classes_in_their_order(tmp_path: Path) -> None:

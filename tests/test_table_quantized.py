@@ -81,6 +81,7 @@ def test_each_cell_is_the_mean_of_its_records(parts: list[Section]) -> None:
                 assert cell.split(" ±")[0] == f"{sum(values) / len(values):.2f}"
     for row in measured(parts[2]):
         assert list(row.cells[1:]) == [f"{r['top1']:.2f}/{r['top5']:.2f}" for r in row.results]
+        assert all(len(r.record["values"]["data"]["imagenet"]) == 64 for r in row.results)
 
 
 def test_the_text_says_what_the_data_are(parts: list[Section]) -> None:

@@ -100,7 +100,7 @@ def run(bench: Workbench) -> Iterator[Section]:
         try:
             data = bench.dataset(name)
         except DataError as error:
-            yield Section(task.title, HEAD, published(name), f"Not measured: {error}.")
+            yield Section(task.title, HEAD, published(name), f"Not measured: {error}.", name=name)
             continue
         path = bench.sweep(trained, path_points(bench, name), batch_by=BATCH, batch=task.together)
         lams = choose(path, float(GROUP_SPARSE[name]["SG-L1"][0]))
@@ -219,7 +219,7 @@ def table_section(
         f"{L1_RATIO['sparse_group']} in SG-L1. Accuracy (a fraction) on {part}; a weight of at most {THRESHOLD:g} "
         "counts as zero. Numbers are means over the seeds."
     )
-    return Section(task.title, HEAD, rows, text, remark(name, found["sparse_group"], data))
+    return Section(task.title, HEAD, rows, text, remark(name, found["sparse_group"], data), name=name)
 
 
 def layers(results: Sequence[Result], key: str, form: str) -> str:

@@ -353,7 +353,7 @@ def on_imagenet(bench: Workbench) -> Section:
                 rows += imagenet_rows(bench, model)
             except DataError as error:
                 notes.append(f"- {name}: not measured, {error}.")
-    return Section(title, head, rows, text, "\n".join(notes))
+    return Section(title, head, rows, text, "\n".join(notes), name="imagenet")
 
 
 def unreachable() -> Section:
@@ -364,7 +364,12 @@ def unreachable() -> Section:
         "Not measured: for these data the source trained networks of its own, and torchvision has no weights for them."
     )
     return Section(
-        "SVHN, CIFAR100, STL10", ["accuracy (%)", "float32", *(f"{b} bits" for b in IMAGENET_BITS)], rows, "", remark
+        "SVHN, CIFAR100, STL10",
+        ["accuracy (%)", "float32", *(f"{b} bits" for b in IMAGENET_BITS)],
+        rows,
+        "",
+        remark,
+        name="others",
     )
 
 
@@ -386,7 +391,9 @@ def imagenet_rows(bench: Workbench, name: str) -> list[Row]:
 def rounded_imagenet(bench: Workbench, *, network: str, images: int, **point: Any) -> dict[str, Any]:
     """Top-1 and top-5 accuracy of one of torchvision's networks, rounded in one way."""
     model, transform = imagenet.pretrained(network)
-    halves = [_images(bench, transform)[i::2] for i in (0, 1)]
+    found = _images(bench, transform)
+    bench.used["imagenet"] = found.checksum
+    halves = [found[i::2] for i in (0, 1)]
     parts = [
         Fold([x for x, _ in other[:IMAGENET_RANGES].batches()], half.batches)
         for half, other in zip(halves, reversed(halves), strict=True)
