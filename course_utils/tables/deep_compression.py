@@ -251,9 +251,10 @@ def summary(name: str, title: str, results: Sequence[Result], text: str) -> Sect
         [*rows, *(Row((f"published: {cells[0]}", *cells[1:])) for cells in paper["rows"])],
         text=f"{text} The rows are those of the first seed's file.",
         remark=(
-            f"Bytes of the first file: {kinds}. Over {len(results)} seed{'s' * (len(results) > 1)}: **{spread(sizes, ',.0f')} bytes, "
-            f"{spread(ratios, '.1f')} times smaller, test error {spread(errors)} %**, dense {spread(dense)} %. "
-            f"Published (Han et al. 2015): {paper['ratio']} times smaller, {after:.2f} %, dense {before:.2f} %."
+            f"Bytes of the first file: {kinds}. Over {len(results)} seed{'s' * (len(results) > 1)}: "
+            f"**{spread(sizes, ',.0f')} bytes, {spread(ratios, '.1f')} times smaller, test error {spread(errors)} %**, "
+            f"dense {spread(dense)} %. Published (Han et al. 2015): {paper['ratio']} times smaller, {after:.2f} %, "
+            f"dense {before:.2f} %."
         ),
         name=f"{name}-{re.sub('[^a-z0-9]+', '-', title)}",
     )

@@ -111,9 +111,8 @@ def page(text: str, folder: Path) -> str:
         return f'src="data:image/png;base64,{data}"'
 
     body = re.sub(r'src="(pictures/[^"]+\.png)"', inline, body)
-    return document(
-        "The lecture's tables, measured again", f'<main id="content" class="text">\n{body}\n</main>', styles=["page.css", "report.css"]
-    )
+    main = f'<main id="content" class="text">\n{body}\n</main>'
+    return document("The lecture's tables, measured again", main, styles=["page.css", "report.css"])
 
 
 def _spelled(values: Mapping[str, Any]) -> str:

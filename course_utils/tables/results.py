@@ -17,6 +17,9 @@ def plain_table(
     title: str, section: str, level: str, parts: Sequence[Section], pictures: dict[str, str]
 ) -> dict[str, Any]:
     """A table as JSON values; a row names its records by their numbers, from 1. `pictures`: file names by part."""
+    names = [part.name for part in parts]
+    if len(set(names)) < len(names):
+        raise ValueError(f"the parts of a table must have names of their own, got {', '.join(names)}")
     numbers: dict[str, int] = {}
     records: list[dict[str, Any]] = []
 

@@ -1,5 +1,6 @@
 """A part of a measured table: rows whose every number knows the results that it came from."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
@@ -29,8 +30,8 @@ class Row:
 class Section:
     """A part of a table. `text` says what was done, `remark` what was reached; both are Markdown.
 
-    `draw` draws the part's picture into an empty matplotlib figure; `name` is the stem of its file, unique in the
-    table.
+    `draw` draws the part's picture into an empty matplotlib figure; `name`, unique in the table, is how a notebook asks
+    for the part, and the stem of the picture's file; by default it is made of the title.
     """
 
     title: str
@@ -40,6 +41,10 @@ class Section:
     remark: str = ""
     draw: Callable[[Any], object] | None = field(default=None, compare=False)
     name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", "-".join(re.findall("[a-z0-9]+", self.title.lower())))
 
     def lines(self) -> Iterator[str]:
         """The part as lines of Markdown."""
