@@ -22,11 +22,12 @@ def stand_in() -> Dataset:
     return Dataset("mnist", x[:700], labels[:700], x[700:], labels[700:], classes=10, note="patterns for a test")
 
 
+SHORT = {"optimizer": "adam", "lr": 0.01, "epochs": 2, "batch_size": 50}
 SMALL = {
     "HIDDEN": {"teacher": [40, 40], "student": [20, 20]},
-    "TEACHER": {"optimizer": "adam", "lr": 0.01, "epochs": 2, "batch_size": 50},
-    "STUDENT": {"optimizer": "adam", "lr": 0.01, "epochs": 2, "batch_size": 50},
-    "JITTERED": {"optimizer": "adam", "lr": 0.01, "epochs": 2, "batch_size": 50},
+    "TEACHER": SHORT,
+    "STUDENT": SHORT,
+    "TAUGHT": {"plain images": SHORT, "moved images": SHORT},
 }
 
 
