@@ -315,9 +315,9 @@ def remark(dense: Sequence[Result], found: Mapping[str, Mapping[int, list[Result
     for name, cells in found.items():
         lost = {b: loss(dense, results) for b, results in sorted(cells.items())}
         enough = next((b for b in lost if all(lost[c] <= LOST for c in lost if c >= b)), None)
-        fewest = f"{enough} bits are the fewest measured" if enough else "no number of bits measured is enough"
+        fewest = f"{enough} bits are the fewest that cost" if enough else "no number of bits measured costs"
         change = number(-lost[8], "+.2f")
-        lines.append(f"- {name}: {change} points with 8 bits; {fewest} that cost at most {LOST} points.")
+        lines.append(f"- {name}: {change} points with 8 bits; {fewest} at most {LOST} points.")
     return "\n".join(lines)
 
 
@@ -333,9 +333,9 @@ def draw(figure: Any, *, dense: Sequence[Result], found: Mapping[str, Mapping[in
     bits = sorted({b for cells in found.values() for b in cells})
     level = mean(r["accuracy"] for r in dense)
     axes.axhline(level, color=COLOURS["grey"], linewidth=1)
-    axes.annotate("float32", (bits[-1], level), (0, -4), textcoords="offset points", ha="right", va="top")
-    axes.set(xlabel="bits for each number", ylabel="test accuracy (%)", ylim=(0, 105), xticks=bits)
-    axes.legend(loc="lower right")
+    axes.annotate("float32", (bits[0], level), (0, 3), textcoords="offset points")
+    axes.set(xlabel="bits for each number", ylabel="test accuracy (%)", ylim=(0, 108), xticks=bits)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
 
 
 def on_imagenet(bench: Workbench) -> Section:
