@@ -30,16 +30,24 @@ Trial = Callable[..., Generator[Tensor]]  # after each step it yields the sum of
 def check_labels(data: Dataset) -> None:
     """Refuse labels that are none of the classes. On a GPU they would end the whole process's use of it.
 
+    For the cross-entropy; a loss of one's own may give labels another meaning.
+
     Raises: ValueError with the first such label, and how many there are.
     """
+    if found := _wrong_labels(data):
+        raise ValueError(found)
+
+
+def _wrong_labels(data: Dataset) -> str:
     for name, y in (("y_train", data.y_train), ("y_test", data.y_test)):
         if len(y) and not 0 <= int(y.min()) <= int(y.max()) < data.classes:
             wrong = ((y < 0) | (y >= data.classes)).nonzero()[:, 0]
             row = int(wrong[0])
-            raise ValueError(
+            return (
                 f"the labels of {data.name} must lie between 0 and {data.classes - 1}, got {name}[{row}] = "
                 f"{int(y[row])} ({_counted(len(wrong), 'such row')}); correct them, or give the Dataset more classes"
             )
+    return ""
 
 
 def check_outputs(outputs: int, data: Dataset) -> None:
@@ -73,7 +81,7 @@ def blame(model: nn.Module, data: Dataset, settings: Settings, *, epoch: Trial, 
     """
     if found := unusable_inputs(data) or _unusable_weights(model):
         return found
-    steps, found = _broken_function(model, settings, epoch, epoch_steps)
+    steps, found = _broken_function(model, data, settings, epoch, epoch_steps)
     found = found or _setting_to_blame(data, settings, longer, max(steps, STEPS)) or _huge_weights(model)
     return found or f"no single setting was found to blame; try a smaller lr than {settings.lr:g}, from new weights"
 
@@ -166,7 +174,9 @@ class _Watch:
         return all_finite(t for pair in self.seen for t in pair)
 
 
-def _broken_function(model: nn.Module, settings: Settings, trial: Trial, epoch_steps: int) -> tuple[int, str]:
+def _broken_function(
+    model: nn.Module, data: Dataset, settings: Settings, trial: Trial, epoch_steps: int
+) -> tuple[int, str]:
     """The number of steps until something is not finite, and the layer or loss function that is to blame, or ""."""
     watch, number = _Watch(settings.loss), 0
     with closing(trial(loss=watch.loss)) as steps, watch.layers_of(model):
@@ -175,8 +185,10 @@ def _broken_function(model: nn.Module, settings: Settings, trial: Trial, epoch_s
             if not watch.finite() or not all_finite(model.parameters()):
                 break
             watch.seen.clear()
-    found = f"{watch.layer}; look for a logarithm, a root or a division there" if watch.layer else watch.broken_loss()
-    return number, found
+    if watch.layer:
+        return number, f"{watch.layer}; look for a logarithm, a root or a division there"
+    found = watch.broken_loss()
+    return number, found and (_wrong_labels(data) or found)  # a loss may well fail on labels that are no classes
 
 
 # Which setting it is

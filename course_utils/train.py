@@ -121,8 +121,9 @@ def fit(
     no checkpoint ever holds weights that are not finite.
 
     Raises: ValueError for a setting that is not allowed, a network without parameters, data without rows, labels that
-    are no classes, or a checkpoint of another training; FloatingPointError if the loss or the weights are no longer
-    finite, with the setting or datum that is to blame; torch.OutOfMemoryError if even one row does not fit.
+    are no classes (with the cross-entropy), or a checkpoint of another training; FloatingPointError if the loss or the
+    weights are no longer finite, with the setting or datum that is to blame; torch.OutOfMemoryError if even one row
+    does not fit.
 
     >>> from course_utils.data import load_dataset
     >>> from course_utils.models import mlp
@@ -211,7 +212,8 @@ class Training:
                 f"fit needs trainable parameters and training rows, got {len(self.params)} parameters "
                 f"and {len(data.y_train)} rows of {data.name}"
             )
-        check_labels(data)
+        if settings.loss is F.cross_entropy:
+            check_labels(data)
         self.device = next(iter(self.params.values())).device
         self.optimizer = settings.make_optimizer(list(self.params.values()))
         self.groups: dict[str, tuple[int, ...] | None] = {}

@@ -153,6 +153,16 @@ def test_labels_are_looked_at_before_training() -> None:
     check_labels(DIGITS)
 
 
+def test_a_loss_of_ones_own_may_give_labels_another_meaning() -> None:
+    def to_the_picture(outputs: Tensor, rows: Tensor) -> Tensor:
+        return F.l1_loss(outputs, DIGITS.x_train[rows].flatten(1)[:, :10])
+
+    train(data=replace(DIGITS, y_train=torch.arange(300)), epochs=1, evaluate_every=0, loss=to_the_picture)
+    # But where such a loss fails, labels that are no classes are the first thing to look at.
+    with pytest.raises(FloatingPointError, match=r"epoch 1: the labels of digits must lie .* got y_train\[0\] = -100"):
+        train(data=with_labels(dict.fromkeys(range(300), -100)), loss=lambda out, y: F.cross_entropy(out, y))
+
+
 def test_the_network_and_the_checkpoint_are_those_of_the_last_good_epoch(tmp_path: Path) -> None:
     """The weights are spoilt by the last step of epoch 3, when the loss of that epoch is known and finite already."""
     good, spoilt, steps = network(), network(), []
