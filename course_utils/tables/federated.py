@@ -1,0 +1,251 @@
+"""Federated averaging (McMahan et al. 2016, arXiv:1602.05629; lecture, section 03), measured on MNIST.
+
+The paper's smaller network, 784-200-200-10, on 100 clients, of which a tenth takes part in each round, with batches of
+10: rounds until 97 % of the test rows are right, where the clients' rows are split evenly and where they are sorted by
+class. The lecture prints no numbers but the reason to count: agents exchange weights, so bytes per round matter. So the
+same training is repeated with fewer bits for each weight that is sent.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+
+from course_utils.data import Dataset
+from course_utils.federated import federated_averaging, split_evenly, split_sorted
+from course_utils.models import mlp
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.tables.published import FEDERATED
+from course_utils.tables.section import Result, Row, Section, spread
+from course_utils.tables.workbench import Workbench
+
+__all__ = ["SECTION", "SEEDS", "TITLE", "averaged", "run"]
+
+TITLE = "Federated averaging"
+SECTION = "03"
+SEEDS = 3
+
+HIDDEN = [200, 200]
+CLIENTS, FRACTION, BATCH = 100, 0.1, 10
+LR = 0.1  # chosen on held-out training rows
+SPLITS = {"even": split_evenly, "sorted": split_sorted}
+TARGET = {"quick": 0.93, "full": 0.97}
+# Rounds at most, by split and local epochs.
+ROUNDS = {
+    "quick": {("even", 1): 40, ("even", 5): 20, ("sorted", 1): 80},
+    "full": {("even", 1): 300, ("even", 5): 100, ("sorted", 1): 800, ("sorted", 5): 200},
+}
+# Bits of a weight on the way up to the server, and on the way down.
+BITS = {
+    "quick": ((32, 32), (4, 32), (1, 32), (4, 4)),
+    "full": ((32, 32), (8, 32), (4, 32), (2, 32), (1, 32), (8, 8), (4, 4), (1, 4)),
+}
+BITS_ROUNDS = {"quick": 12, "full": 100}
+
+
+def run(bench: Workbench) -> Iterator[Section]:
+    """Rounds until the target; then bits against accuracy and megabytes."""
+    yield rounds(bench)
+    yield bits(bench)
+
+
+def rounds(bench: Workbench) -> Section:
+    """Rounds until the target accuracy, for each split and number of local epochs."""
+    target, most = TARGET[bench.level], ROUNDS[bench.level]
+    points = [
+        point(split=split, local_epochs=epochs, rounds=most[split, epochs], target=target, seed=seed)
+        # The longest first, so that no processor waits for it at the end.
+        for split, epochs in sorted(most, key=lambda setting: -most[setting] * setting[1])
+        for seed in (bench.seeds if split == "even" else bench.seeds[:1])
+    ]
+    found: dict[tuple[str, int], list[Result]] = {setting: [] for setting in most}
+    for result in bench.sweep(averaged, points):
+        found[result.settings["split"], result.settings["local_epochs"]].append(result)
+    rows = []
+    for (split, epochs), results in found.items():
+        rows.append(rounds_row(split, epochs, most[split, epochs], results))
+        if bench.full and (split, epochs) in FEDERATED:
+            rows.append(Row(["published", split, f"{epochs}", f"{FEDERATED[split, epochs]}", "", "", ""]))
+    return Section(
+        f"Rounds until {target:.0%} of the test rows are right",
+        ["", "clients' rows", "local epochs", "rounds", "MB up", "MB down", "seconds"],
+        rows,
+        text=about(bench),
+        remark=rounds_remark(bench, found),
+        draw=partial(draw_rounds, found=found, target=target),
+        name="rounds",
+    )
+
+
+def bits(bench: Workbench) -> Section:
+    """Accuracy and megabytes after a number of rounds, by the bits of what is sent."""
+    number, pairs = BITS_ROUNDS[bench.level], BITS[bench.level]
+    points = [
+        point(split="even", local_epochs=1, rounds=number, bits_up=up, bits_down=down, seed=bench.seeds[0])
+        for up, down in pairs
+    ]
+    results = bench.sweep(averaged, points)
+    return Section(
+        f"Bits of what is sent, and the accuracy after {number} rounds",
+        ["bits up", "bits down", "accuracy %", "MB up", "MB down", "MB in all", "seconds"],
+        [bits_row(result) for result in results],
+        text=(
+            "Even split, one local epoch, one seed. Each tensor is sent as so many bits a weight and two numbers for "
+            "its range; on the way up it is rounded at random, on the way down what rounding leaves over is sent in "
+            "the next round. A client that takes part for the first time gets all weights at 32 bits, one that missed "
+            "rounds the changes of all of them, or all weights where that is less. MB are 10^6 bytes of all clients."
+        ),
+        remark=bits_remark(results),
+        draw=partial(draw_bits, results=results),
+        name="bits",
+    )
+
+
+def point(**own: Any) -> dict[str, Any]:
+    """All settings of a training."""
+    common = {"hidden": HIDDEN, "clients": CLIENTS, "fraction": FRACTION, "batch_size": BATCH, "lr": LR}
+    return common | {"bits_up": 32, "bits_down": 32, "target": None} | own
+
+
+def averaged(
+    bench: Workbench, *, split: str, hidden: list[int], clients: int, target: float | None, seed: int, **settings: Any
+) -> dict[str, Any]:
+    """Train by federated averaging, up to the target accuracy where there is one.
+
+    `reached` is the first round at or above it, 0 where there was none.
+    """
+    data = bench.dataset("mnist")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = mlp([data.features, *hidden, data.classes])
+    shares = SPLITS[split](data.y_train, clients, seed=seed)
+    path = []
+    for seen in federated_averaging(model, data, shares, device=bench.device, seed=seed, **settings):
+        path.append(round(100 * seen.accuracy, 2))
+        if target is not None and seen.accuracy >= target:
+            break
+    reached = seen.number if target is not None and seen.accuracy >= target else 0
+    return {
+        "reached": reached,
+        "accuracy": 100 * seen.accuracy,
+        "MB up": seen.bytes_up / 1e6,
+        "MB down": seen.bytes_down / 1e6,
+        "path": path,
+    }
+
+
+def rounds_row(split: str, epochs: int, most: int, results: list[Result]) -> Row:
+    """Means over the seeds; where the target was not reached, after how many rounds the training ended."""
+    if all(r["reached"] for r in results):
+        number = spread([r["reached"] for r in results], ".0f")
+    else:
+        number = f"over {most} ({spread([max(r['path']) for r in results], '.2f')} % at best)"
+    sent = [spread([r[way] for r in results], ".0f") for way in ("MB up", "MB down")]
+    seconds = spread([r["seconds"] for r in results], ".0f")
+    return Row(["measured", split, f"{epochs}", number, *sent, seconds], results)
+
+
+def bits_row(result: Result) -> Row:
+    """One training."""
+    up, down = result["MB up"], result["MB down"]
+    cells = [
+        f"{result.settings['bits_up']}",
+        f"{result.settings['bits_down']}",
+        f"{result['accuracy']:.2f}",
+        f"{up:.1f}",
+        f"{down:.1f}",
+        f"{up + down:.1f}",
+        f"{result['seconds']:.0f}",
+    ]
+    return Row(cells, [result])
+
+
+def about(bench: Workbench) -> str:
+    """What was trained, on what."""
+    data: Dataset = bench.dataset("mnist")
+    network = "-".join(str(n) for n in (data.features, *HIDDEN, data.classes))
+    return (
+        f"{data}. A perceptron {network} on {CLIENTS} clients, {FRACTION:.0%} of them in each round, batches of "
+        f"{BATCH}, plain gradient steps of {LR:g}; weights are sent at 32 bits. *Even*: each client has rows of all "
+        "classes. *Sorted*: the rows are sorted by class, and each client gets two pieces. The test rows are looked at "
+        f"after each round. Even splits with {len(bench.seeds)} seed{'s' if len(bench.seeds) > 1 else ''}, sorted ones "
+        "with one. Published: table 1 of the paper, which has one local epoch, and a step chosen anew for each row."
+    )
+
+
+def rounds_remark(bench: Workbench, found: dict[tuple[str, int], list[Result]]) -> str:
+    """How far from the published rounds, and what more local epochs buy."""
+    mean = {
+        setting: sum(r["reached"] for r in results) / len(results)
+        for setting, results in found.items()
+        if all(r["reached"] for r in results)
+    }
+    parts = []
+    for (split, epochs), paper in FEDERATED.items():
+        if bench.full and (split, epochs) in mean:
+            ours = mean[split, epochs]
+            parts.append(
+                f"**{split.capitalize()}: {ours:.0f} rounds, where {paper} are published ({ours / paper:.2f}x).**"
+            )
+    parts += [
+        f"{split.capitalize()}: five local epochs take {mean[split, 5]:.0f} rounds in place of {mean[split, 1]:.0f}, "
+        f"and so {mean[split, 5] / mean[split, 1]:.0%} of the bytes."
+        for split in SPLITS
+        if (split, 1) in mean and (split, 5) in mean
+    ]
+    missed = [f"{split}, {epochs} local" for split, epochs in found if (split, epochs) not in mean]
+    if missed:
+        parts.append(f"The target was not reached in the rounds allowed: {'; '.join(missed)}.")
+    return " ".join(parts)
+
+
+def bits_remark(results: list[Result]) -> str:
+    """The fewest megabytes whose accuracy is within half a point of that at 32 bits."""
+    full = next(r for r in results if r.settings["bits_up"] == r.settings["bits_down"] == 32)
+    near = [r for r in results if r["accuracy"] >= full["accuracy"] - 0.5]
+    least = min(near, key=lambda r: r["MB up"] + r["MB down"])
+    before, after = (r["MB up"] + r["MB down"] for r in (full, least))
+    return (
+        f"**With {least.settings['bits_up']} bits up and {least.settings['bits_down']} down {after:.0f} MB are sent in "
+        f"place of {before:.0f} ({before / after:.1f} times fewer), at {least['accuracy']:.2f} % in place of "
+        f"{full['accuracy']:.2f} %**: the fewest whose accuracy is at most half a point lower."
+    )
+
+
+def draw_rounds(figure: Any, *, found: dict[tuple[str, int], list[Result]], target: float) -> None:
+    """The accuracy of the first seed, round by round."""
+    axes = figure.subplots()
+    for number, ((split, epochs), results) in enumerate(found.items()):
+        axes.plot(
+            results[0]["path"],
+            color=list(COLOURS.values())[number],
+            linestyle=LINE_STYLES[number],
+            linewidth=1.4,
+            label=f"{split}, {epochs} local epoch{'s' if epochs > 1 else ''}",
+        )
+    axes.axhline(100 * target, color=COLOURS["grey"], linewidth=1)
+    axes.set(xlabel="round", ylabel="test rows that are right, in %", ylim=(70, 100), xscale="symlog", title="Rounds")
+    axes.set_xlim(0, None)
+    axes.legend()
+
+
+def draw_bits(figure: Any, *, results: list[Result]) -> None:
+    """Accuracy against megabytes, with the bits up and down beside each dot."""
+    axes = figure.subplots()
+    for number, down in enumerate(sorted({r.settings["bits_down"] for r in results}, reverse=True)):
+        some = [r for r in results if r.settings["bits_down"] == down]
+        megabytes = [r["MB up"] + r["MB down"] for r in some]
+        axes.plot(
+            megabytes,
+            [r["accuracy"] for r in some],
+            color=list(COLOURS.values())[number],
+            marker=MARKERS[number],
+            linestyle="none",
+            label=f"{down} bits down",
+        )
+        for result, x in zip(some, megabytes, strict=True):
+            place = (x, result["accuracy"])
+            axes.annotate(f"{result.settings['bits_up']} up", place, (5, 5), textcoords="offset points", fontsize=10)
+    axes.set(xlabel="megabytes sent", ylabel="test rows that are right, in %", xlim=(0, None), title="Bits")
+    axes.legend(loc="lower right")
