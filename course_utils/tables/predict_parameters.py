@@ -89,7 +89,7 @@ def trained_network(
             # The second layer's inputs exist only once there is a first layer that has learnt something.
             fit(model, data, epochs=1, **common)
             model[3] = predicted(hidden_kernel(kernel, model, data), share, hidden, ridge=RIDGE[kernel], seed=seed + 1)
-    fit(model, data, epochs=epochs, schedule="cosine", **common)
+    fit(model, data, epochs=epochs + (kernel == DENSE), schedule="cosine", **common)
     return {
         "trained": count_parameters(model),
         "of all": count_parameters(model) / whole,
@@ -143,7 +143,8 @@ def about(bench: Workbench) -> str:
         f"trained; each of {COLUMNS} blocks of features observes inputs of its own. The others are predicted. *Near "
         f"pixels*: squared exponential kernel of {WIDTH:g} pixels. *What goes together*: covariance of the inputs. "
         "*Zeros*: not predicted at all, but left out. The second layer takes the covariance of its inputs, after one "
-        "more epoch with all of its weights, as near pixels have no meaning there. The output layer and the biases "
+        "more epoch with all of its weights, as near pixels have no meaning there (the network whose weights are all "
+        "trained has that epoch, too). The output layer and the biases "
         "are always trained, and counted. The lecture prints one sentence: over 95 % predicted, accuracy unchanged."
     )
 
