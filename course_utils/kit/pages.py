@@ -218,7 +218,7 @@ def chapter_table(kit: Kit, page: Page, found: Lesson) -> str:
         [
             f"{chapter.number} {chapter.title}",
             str(chapter.minutes),
-            f"{chapter.seconds(kit.times.cells):.0f}",
+            f"{chapter.seconds(kit.times.cells):.1f}",
             ORDINALS[order[chapter.number]] if chapter.number in order else "",
         ]
         for chapter in chapters(page)

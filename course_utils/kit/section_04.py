@@ -27,8 +27,8 @@ LESSON = Lesson(
                 ),
                 Step(
                     {"Threshold for |w|": "0.1"},
-                    "zeros by the dozen, made by the threshold and not by the penalty.",
-                    lambda p: said(p, "with #% of all weights zero") > 30,
+                    "more than half of the weights at zero, made so by the threshold and not by the penalty.",
+                    lambda p: said(p, "with #% of all weights zero") > 50,
                 ),
             ),
         ),
@@ -89,8 +89,8 @@ LESSON = Lesson(
             ),
         ),
         Misconception(
-            claim="l1 is a matter of taste: any penalty with p from 1 on has corners somewhere.",
-            truth="Only at p = 1 does the ball still have corners on the axes and yet a single valley. For p above 1 it is round there, however slightly, and touches the cost beside the axis.",
+            claim="l1 is nothing special: another p would make exact zeros as well.",
+            truth="For p above 1 the ball is round where it meets an axis, however slightly, and touches the cost beside it. Below 1 it has spikes there and makes zeros too, but then there may be several valleys. p = 1 is the only one with corners and a single valley.",
             panel="sparsity.geometry",
             steps=(
                 Step({}, "one weight at exactly zero, with p = 1.", lambda p: says(p, "One weight is exactly zero")),
