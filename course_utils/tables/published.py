@@ -1,6 +1,15 @@
 """Numbers that others have published, as printed; none of them was measured here."""
 
-__all__ = ["BINARY", "DEEP_COMPRESSION", "DISTILLATION", "FEDERATED", "GROUP_SPARSE", "QUANTIZED", "WITHOUT_3S"]
+__all__ = [
+    "ACTIVATIONS",
+    "BINARY",
+    "DEEP_COMPRESSION",
+    "DISTILLATION",
+    "FEDERATED",
+    "GROUP_SPARSE",
+    "QUANTIZED",
+    "WITHOUT_3S",
+]
 
 # Han, Mao, Dally 2015, arXiv:1510.00149, tables 2 and 3: layer, weights, kept, weight bits (P+Q), (P+Q+H), index bits
 # (P+Q), (P+Q+H), rate (P+Q), (P+Q+H); then the errors before and after, and the compression.
@@ -84,3 +93,19 @@ WITHOUT_3S = {"as taught": (206, 133), "bias corrected": (109, 14)}
 # McMahan et al. 2016, arXiv:1602.05629, table 1: rounds of the 2NN on MNIST until 97 %, with C = 0.1 and B = 10; by the
 # split of the rows ("even": IID, "sorted": the pathological non-IID one) and the local epochs.
 FEDERATED = {("even", 1): 87, ("sorted", 1): 664}
+
+# Scardapane's lecture, section 09, after Scardapane, Van Vaerenbergh, Totaro, Uncini 2017, arXiv:1707.04035: AUC on
+# SUSY with its standard deviation, and trainable parameters (the lecture prints ReLU's on the row of ELU), by the
+# activation and the number of hidden layers.
+ACTIVATIONS = {
+    ("ReLU", 5): ("0.8739 (0.001)", 367201),
+    ("ELU", 5): ("0.8739 (0.001)", 367201),
+    ("SELU", 5): ("0.8745 (0.002)", 367201),
+    ("PReLU", 5): ("0.8748 (0.001)", 368701),
+    ("Maxout", 1): ("0.8744 (0.001)", 17401),
+    ("Maxout", 2): ("0.8744 (0.002)", 288301),
+    ("APL", 1): ("0.8744 (0.002)", 7801),
+    ("APL", 2): ("0.8757 (0.002)", 99901),
+    ("KAF", 1): ("0.8756 (0.001)", 12001),
+    ("KAF", 2): ("0.8758 (0.001)", 108301),
+}
