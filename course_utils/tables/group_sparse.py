@@ -56,7 +56,7 @@ TASKS = {
     "sensorless": Task(
         "SSD",
         [48, 40, 40, 30, 11],
-        {"epochs": 200, "batch_size": 32, "lr": 0.02},
+        {"epochs": 240, "batch_size": 32, "lr": 0.01},
         {
             "l2": (1e-4, 4e-4, 1e-3),
             "l1": (4e-4, 8e-4, 1.6e-3, 2.4e-3),
