@@ -125,7 +125,7 @@ LESSON = Lesson(
         ),
         Question(
             ask="How many different values has a layer at 2 bits, with affine and with symmetric codes?",
-            answer="Four, and three: symmetric codes leave one of the four unused, so that the range is the same on both sides of 0. Here it is the network's end.",
+            answer="Four, and three: symmetric codes leave one of the four unused, so that the range is the same on both sides of 0. Here the network does not survive it.",
             panel="precision.levels",
             steps=(
                 Step(
