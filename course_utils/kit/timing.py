@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # comes with ipykernel, as nbclient and nbformat do with JupyterLab
 
 from course_utils.files import written_atomically
 
