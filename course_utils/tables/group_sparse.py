@@ -88,7 +88,7 @@ TASKS = {
             "l1": (5e-5, 1e-4, 1.5e-4, 2e-4),
             "elastic_net": (1e-4, 2e-4, 3e-4, 4e-4),
             "group": (5e-5, 1e-4, 1.5e-4),
-            "sparse_group": (5e-5, 1e-4, 1.5e-4, 2e-4, 2.5e-4),
+            "sparse_group": (1e-4, 1.5e-4, 1.75e-4, 2e-4, 2.5e-4),
         },
         held_out=0.1,
     ),
