@@ -38,13 +38,15 @@ class Part:
 
     def lines(self) -> Iterator[str]:
         """The part as lines of Markdown."""
-        yield from (f"**{self.title}.** {self.text}", "")
+        yield from (f"**{self.title}**", "")
         yield f"| {' | '.join(self.head)} |"
         yield f"|---|{'---:|' * (len(self.head) - 1)}"
         for cells in self.rows:
             yield f"| {' | '.join(cells)} |"
         if self.remark:
             yield from ("", self.remark)
+        if self.text:
+            yield from ("", f"<details><summary>How this was measured</summary>\n\n{self.text}\n\n</details>")
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,7 @@ def run(bench: Workbench) -> Iterator[Section]:
     found = bench.sweep(
         compressed, [one | {"seed": seed} for seed in bench.seeds for each in titled.values() for one in each.values()]
     )
+    yield files(found, f"{data}. {errors}")
     for name in NETWORKS:
         for title in titled:
             results = [r for r in found if r.settings["network"] == name and r.settings["title"] == title]
@@ -235,6 +236,30 @@ class Augmented(nn.Module):
 def percent(model: nn.Module, data: Dataset) -> float:
     """The test error in percent."""
     return 100 - 100 * evaluate(model, data).accuracy
+
+
+def files(found: Sequence[Result], text: str) -> Section:
+    """Bytes and errors of both networks under each recipe, over the seeds."""
+    rows: list[Row] = []
+    for name, paper in DEEP_COMPRESSION.items():
+        error, ratio = paper["errors"][1], paper["ratio"]  # type: ignore[index]
+        rows.append(Row([f"{TITLES[name]}, published", "", f"{ratio}", f"{error:.2f}", f"{paper['errors'][0]:.2f}"]))  # type: ignore[index]
+        of_network = [r for r in found if r.settings["network"] == name]
+        for title in dict.fromkeys(r.settings["title"] for r in of_network):
+            results = [r for r in of_network if r.settings["title"] == title]
+            sizes, ratios, errors, dense = (
+                [r[key] for r in results] for key in ("bytes", "ratio", "error", "dense error")
+            )
+            cells = [spread(sizes, ",.0f"), spread(ratios, ".1f"), spread(errors), spread(dense)]
+            rows.append(Row([f"{TITLES[name]}, {title}", *cells], results))
+    count = len({r.settings["seed"] for r in found})
+    return Section(
+        "Bytes of files and errors",
+        ["network, recipe", "bytes", "times smaller", "error %", "dense error %"],
+        rows,
+        text=f"{text} {count} seed{'s' * (count > 1)}. Every byte of a file counts; the paper does not count biases.",
+        name="files",
+    )
 
 
 def summary(name: str, title: str, results: Sequence[Result], text: str) -> Section:
