@@ -186,7 +186,14 @@ def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
         except RuntimeError as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"measured: {clock.FILE}")
-    for path in write(Kit(root, out, sections, clock.read(), pages), lab=lab or LAB):
+    try:
+        written = write(Kit(root, out, sections, clock.read(), pages), lab=lab or LAB)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"{error.name} is not here: the kit answers the questions for class, so what students get is without it; "
+            "run `course kit` in the lecturer's own copy of the course"
+        ) from error
+    for path in written:
         click.echo(f"written: {path}")
 
 

@@ -112,6 +112,7 @@ def test_the_tree_has_what_students_need_and_nothing_else(given: Handout, small:
     assert notebooks == {f"notebooks/{name}.ipynb" for name in (*LECTURE, "exercises/ex04")}
     assert given.files == len(names)
     assert os.access(given.folder / "binder" / "start", os.X_OK)
+    assert not [name for name in names if name.startswith("course_utils/kit/section_")]
 
 
 def test_maps_and_notebooks_lead_to_the_exercise(given: Handout) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -415,3 +416,13 @@ def test_links_of_the_teaching_page_lead_somewhere() -> None:
         assert (page.parent / target).exists(), target
     for name in re.findall(r"`course ([\w-]+)", text):
         assert name in main.commands, name
+
+
+def test_in_what_students_get_the_command_says_where_the_kit_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "course_utils.kit.section_04", None)
+    done = CliRunner().invoke(main, ["kit", "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "course_utils.kit.section_04 is not here" in done.output
+    assert "run `course kit` in the lecturer's own copy of the course" in done.output

@@ -426,3 +426,8 @@ def test_many_colours_are_sent_as_a_photograph() -> None:
     assert patch.mime == "image/jpeg"
     difference = decode(patch.mime, patch.data, 64).astype(int) - pixels.view(np.uint8).reshape(64, 64, 4)[:, :, :3]
     assert abs(difference).mean() < 12
+
+
+def test_a_slider_of_thousands_shows_no_power_of_ten() -> None:
+    slider = Slider(name="rows", label="Rows", values=(0.125, 50, 1000, 25000))
+    assert slider.spec()["texts"] == ["0.125", "50", "1,000", "25,000"]

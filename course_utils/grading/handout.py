@@ -28,10 +28,11 @@ FIRST_PAGE = f"notebooks/{course_map.MAP}"
 RECORD = ".handout.json"  # in the tree: the hash of each file, by which the next handout knows what was changed by hand
 # What students get beside the exercises, by names; a star stands for any letters, also for those of folders.
 TAKEN = (
-    "course_utils/*", "binder/*", "notebooks/[0-9][0-9]_*.ipynb", "notebooks/glossary.ipynb",
+    "course_utils/*", "binder/*", "notebooks/[0-9][0-9]_*.ipynb", "notebooks/glossary.ipynb", "notebooks/tables/*",
     "pyproject.toml", "LICENSE", "FORMAT.md", ".gitignore",
 )  # fmt: skip
-NEVER = ("*/.*", "*/__pycache__/*", "notebooks/*/*")
+# The lessons of the teaching kit answer the questions for class.
+NEVER = ("*/.*", "*/__pycache__/*", "notebooks/exercises/*", "course_utils/kit/section_*")
 MODULE = re.compile(r"course_utils/exercises/(ex\d\d)\.py")
 PARTS = ("course_utils/exercises/{}.py", "notebooks/exercises/source/{}/{}.ipynb", "notebooks/exercises/teacher/{}.py")
 WITHOUT_LINK = "<!-- start -->"

@@ -64,12 +64,18 @@ class Slider(Control):
         return min(self.values, key=lambda v: abs(v - raw))
 
     def spec(self) -> dict[str, Any]:
-        texts = self.texts or [f"{v:.3g}{self.unit}" for v in self.values]
+        texts = self.texts or [f"{_short(v)}{self.unit}" for v in self.values]
         return super().spec() | {"values": list(self.values), "texts": list(texts)}
 
     def probe(self) -> list[float]:
         n = len(self.values)
         return [self.values[i] for i in sorted({0, n // 2, n - 1})]
+
+
+def _short(value: float) -> str:
+    """Three digits, and no power of ten for thousands: 0.125, 250, 1,000."""
+    text = f"{value:.3g}"
+    return f"{value:,.0f}" if "e+" in text else text
 
 
 @dataclass(frozen=True, kw_only=True)
