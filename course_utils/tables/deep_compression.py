@@ -44,6 +44,7 @@ FEWER = {"lenet_300_100": (0.991, 0.9925), "lenet5": (0.9915, 0.9935, 0.9955)}
 KEPT = {"full": (0.3, 0.15, 0.08, 0.05, 0.03, 0.02), "quick": (0.15, 0.05, 0.02)}
 BITS = {"full": (6, 5, 4, 3, 2, 1), "quick": (5, 3, 1)}
 RANKS = {"full": (60, 40, 25, 15, 10, 6), "quick": (40, 15, 6)}
+RESNET_BITS = {"full": (8, 7, 6, 5, 4, 3, 2), "quick": (6, 4, 2)}
 TEACHER = 24  # epochs of the teacher, on augmented images
 FEW = 10_000  # training rows of the quick level
 MILD = {"degrees": 6.0, "shift": 1.0, "stretch": 0.06}
@@ -410,7 +411,7 @@ def after_training(bench: Workbench) -> Section:
         data = bench.dataset("cifar10")
     except DataError as error:
         return Section(title, head, [], text=f"Not measured: {error}", name="resnet20")
-    results = bench.sweep(shared, [{"bits": bits} for bits in (8, 7, 6, 5, 4, 3, 2)])
+    results = bench.sweep(shared, [{"bits": bits} for bits in RESNET_BITS[bench.level]])
     rows = [
         Row(
             [

@@ -22,9 +22,11 @@ from course_utils.journal import Journal
 from course_utils.sweep import run_sweep
 from course_utils.tables.origin import origin, peak_memory
 from course_utils.tables.section import Result, columns
-from course_utils.train import fit
+from course_utils.train import fit, pick_device
 
 __all__ = ["Workbench"]
+
+SHARE = 4  # processes that share a GPU: one alone seldom fills it, and each needs some of its memory
 
 
 @dataclass
@@ -55,6 +57,13 @@ class Workbench:
     def full(self) -> bool:
         """Whether the published settings are wanted."""
         return self.level == "full"
+
+    @property
+    def at_once(self) -> int | None:
+        """The processes of a sweep; None for one a processor, or for what a cluster has."""
+        if self.jobs or self.scheduler:
+            return self.jobs
+        return SHARE if pick_device(self.device).type == "cuda" else None
 
     @property
     def journal(self) -> Journal:
@@ -101,7 +110,7 @@ class Workbench:
             points,
             name=title,
             journal=self.journal,
-            n_jobs=self.jobs,
+            n_jobs=self.at_once,
             scheduler=self.scheduler,
             batch_by=batch_by,
             batch=batch,
