@@ -26,6 +26,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     most = {("even", 1): 30, ("even", 5): 10, ("sorted", 1): 2}
     monkeypatch.setattr(table, "HIDDEN", [20])
     monkeypatch.setattr(table, "CLIENTS", 10)
+    monkeypatch.setattr(table, "LR", {"even": 0.1, "sorted": 0.1})
     monkeypatch.setattr(table, "FRACTION", 0.5)
     monkeypatch.setattr(table, "ROUNDS", {"full": most})
     monkeypatch.setattr(table, "TARGET", {"full": 0.9})

@@ -9,10 +9,11 @@ Every layer has a dynamic fixed-point range of its own for its input, weight, bi
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +28,23 @@ from course_utils.quantize.fixed import DynamicFixedPoint
 __all__ = ["LowPrecision"]
 
 
+class Number(Protocol):
+    """How the numbers of one group are kept, such as `DynamicFixedPoint`."""
+
+    def round(self, x: Tensor, *, stochastic: bool = False, generator: torch.Generator | None = None) -> Tensor:
+        """The number of this format for each x."""
+
+    def update(self) -> None:
+        """Adapt the range to what has been rounded since the last call."""
+
+
 class LowPrecision:
     """A context around any training loop: inside, the network computes at b bits and stores updates at b' bits.
 
     `compute_bits` (b) and `update_bits` (b') from 2 to 16; `update_bits=None` keeps the parameters in float32.
     `stochastic` rounds the updates at random, in proportion, so that steps smaller than the last bit are not lost on
-    average. `update_every`: optimizer steps between two adaptations of the ranges. Inside the context the network is
+    average. `update_every`: optimizer steps between two adaptations of the ranges. `number` makes the format of a group
+    from its bits, by default a `DynamicFixedPoint`; any other `Number` will do. Inside the context the network is
     evaluated at b bits too; afterwards it is an ordinary network again, whose parameters have b' bits.
 
     Raises: ValueError for bits outside 2 to 16, or a network without linear or convolutional layers; RuntimeError
@@ -56,6 +68,7 @@ class LowPrecision:
         stochastic: bool = False,
         generator: torch.Generator | None = None,
         update_every: int = 100,
+        number: Callable[[int], Number] = lambda bits: DynamicFixedPoint(bits=bits),
     ) -> None:
         self.model = model
         self.compute_bits = check_bits(compute_bits, "compute_bits")
@@ -65,11 +78,9 @@ class LowPrecision:
         self.layers = weight_layers(model)
         if not self.layers:
             raise ValueError("LowPrecision needs linear or convolutional layers, got a model with none")
-        self.formats: dict[str, DynamicFixedPoint] = defaultdict(partial(DynamicFixedPoint, bits=self.compute_bits))
+        self.formats: dict[str, Number] = defaultdict(partial(number, self.compute_bits))
         self._parameters = {
-            name: DynamicFixedPoint(bits=self.update_bits)
-            for name, _ in model.named_parameters()
-            if self.update_bits is not None
+            name: number(self.update_bits) for name, _ in model.named_parameters() if self.update_bits is not None
         }
         self._steps = 0
         self._stack: ExitStack | None = None
@@ -121,7 +132,7 @@ class _RoundBoth(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, value: DynamicFixedPoint, gradient: DynamicFixedPoint | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, value: Number, gradient: Number | None) -> Tensor:
         ctx.gradient = gradient
         return value.round(x)
 

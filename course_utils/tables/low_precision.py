@@ -1,0 +1,260 @@
+"""Training in low precision (Courbariaux, Bengio, David 2015, arXiv:1412.7024; lecture, section 05), measured on MNIST.
+
+Algorithm 1: forward and backward at b bits, updates at more. The lecture prints the algorithm and no table for it; here
+one perceptron is trained in float32, float16, fixed point and dynamic fixed point, and in dynamic fixed point with
+fewer and fewer bits for the computation and for the updates.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils.models import count_parameters, mlp
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.quantize import DynamicFixedPoint, FixedPoint, LowPrecision
+from course_utils.tables.section import Result, Row, Section, spread
+from course_utils.tables.workbench import Workbench
+from course_utils.train import evaluate, fit, pick_device
+
+__all__ = ["SECTION", "SEEDS", "TITLE", "run", "trained_network"]
+
+TITLE = "Training at few bits"
+SECTION = "05"
+SEEDS = 2
+
+HIDDEN = {"quick": [100], "full": [256, 256]}
+EPOCHS = {"quick": 2, "full": 12}
+ROWS = {"quick": 12_000, "full": None}  # training rows
+TRAINING: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "batch_size": 128, "schedule": "cosine"}
+# Steps between two adaptations of the ranges. With 20 (the paper has 10,000 rows, and ranges from a training before)
+# the ranges of the first rows stay too narrow for sums that grow, and training fails.
+UPDATE_EVERY = 5
+FIXED_BITS = 6  # before the binary point in plain fixed point, with the sign: from -32 to 32
+
+# Format, bits of the computation and of the updates, and whether updates are rounded at random.
+Setting = tuple[str, int, int, bool]
+FLOAT: Setting = ("float32", 32, 32, False)
+FORMATS: list[Setting] = [
+    FLOAT,
+    ("float16", 16, 16, False),
+    ("fixed point", 16, 16, False),
+    ("dynamic fixed point", 16, 16, False),
+    ("dynamic fixed point", 10, 12, False),
+]
+COMPUTE = {"quick": (10, 6, 4), "full": (12, 10, 8, 6, 5, 4, 3)}  # with updates in float32
+UPDATE = {"quick": (12, 8), "full": (14, 12, 10, 8, 6)}  # with computation at 10 bits
+
+
+def run(bench: Workbench) -> Iterator[Section]:
+    """The formats, then the bits of the computation, then those of the updates."""
+    compute: list[Setting] = [("dynamic fixed point", bits, 32, False) for bits in COMPUTE[bench.level]]
+    nearest: list[Setting] = [("dynamic fixed point", 10, bits, False) for bits in UPDATE[bench.level]]
+    at_random: list[Setting] = [("dynamic fixed point", 10, bits, True) for bits in UPDATE[bench.level]]
+    found = measured(bench, list(dict.fromkeys([*FORMATS, *compute, *nearest, *at_random])))
+    yield section(
+        "Formats",
+        {setting: found[setting] for setting in FORMATS},
+        found[FLOAT],
+        text=about(bench),
+        remark=formats_remark(found),
+        name="formats",
+    )
+    yield section(
+        "Bits of the computation",
+        {setting: found[setting] for setting in compute},
+        found[FLOAT],
+        text="Dynamic fixed point, with updates in float32.",
+        remark=least_bits(compute, found, "computation", 1),
+        draw=partial(draw, lines={"updates in float32": {s[1]: found[s] for s in compute}}, dense=found[FLOAT]),
+        name="compute-bits",
+    )
+    lines = {"rounded to the nearest": nearest, "rounded at random": at_random}
+    yield section(
+        "Bits of the updates",
+        {setting: found[setting] for setting in (*nearest, *at_random)},
+        found[FLOAT],
+        text="Dynamic fixed point with 10 bits of computation. At random: up with the probability of the fraction.",
+        remark=" ".join(least_bits(some, found, f"updates {how}", 2) for how, some in lines.items()),
+        draw=partial(
+            draw, lines={how: {s[2]: found[s] for s in some} for how, some in lines.items()}, dense=found[FLOAT]
+        ),
+        name="update-bits",
+    )
+
+
+def measured(bench: Workbench, settings: Sequence[Setting]) -> dict[Setting, list[Result]]:
+    """Every setting under each seed."""
+    common: dict[str, Any] = {"rows": ROWS[bench.level], "hidden": HIDDEN[bench.level], "training": TRAINING}
+    common |= {"epochs": EPOCHS[bench.level], "update_every": UPDATE_EVERY}
+    points = [
+        common | {"form": form, "compute": compute, "update": update, "at_random": at_random, "seed": seed}
+        for form, compute, update, at_random in settings
+        for seed in bench.seeds
+    ]
+    found: dict[Setting, list[Result]] = {setting: [] for setting in settings}
+    for result in bench.sweep(trained_network, points):
+        s = result.settings
+        found[s["form"], s["compute"], s["update"], s["at_random"]].append(result)
+    return found
+
+
+def trained_network(
+    bench: Workbench,
+    *,
+    form: str,
+    compute: int,
+    update: int,
+    at_random: bool,
+    rows: int | None,
+    hidden: list[int],
+    epochs: int,
+    update_every: int,
+    training: dict[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Train a network in a format, and test it in the same format."""
+    data = bench.dataset("mnist")
+    data = data.subset(rows, seed=seed) if rows else data
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = mlp([data.features, *hidden, data.classes])
+    low = (
+        nullcontext()
+        if form == "float32"
+        else LowPrecision(
+            model,
+            compute_bits=compute,
+            update_bits=None if update == 32 else update,
+            stochastic=at_random,
+            generator=torch.Generator(pick_device(bench.device)).manual_seed(seed),
+            update_every=update_every,
+            number=NUMBERS[form],
+        )
+    )
+    common = training | {"seed": seed, "evaluate_every": 0, "device": bench.device, "progress": False}
+    with low:
+        try:
+            history = fit(model, data, epochs=epochs, **common)
+        except FloatingPointError:  # the loss is no number any more: as bad as a guess
+            return {"error": 100 * (1 - 1 / data.classes), "loss": None}
+        return {"error": 100 - 100 * evaluate(model, data).accuracy, "loss": history[-1].train_loss}
+
+
+class Half:
+    """float16 as the format of a group: each number has an exponent of its own, so that no range is adapted."""
+
+    def round(self, x: Tensor, *, stochastic: bool = False, generator: torch.Generator | None = None) -> Tensor:
+        """The float16 number next to each x, as float32.
+
+        >>> Half().round(torch.tensor([1.0001, 70000.0]))
+        tensor([1., inf])
+        """
+        return x.detach().half().float()
+
+    def update(self) -> None:
+        """Nothing to adapt."""
+
+
+class Static:
+    """Fixed point whose binary point never moves: numbers from -32 to 32 at any bits.
+
+    >>> Static(8).round(torch.tensor([1.1, 100.0]))
+    tensor([ 1.0000, 31.7500])
+    """
+
+    def __init__(self, bits: int) -> None:
+        self.format = FixedPoint(bits=bits, frac_bits=bits - FIXED_BITS)
+
+    def round(self, x: Tensor, *, stochastic: bool = False, generator: torch.Generator | None = None) -> Tensor:
+        """As `FixedPoint.round`."""
+        return self.format.round(x, stochastic=stochastic, generator=generator)
+
+    def update(self) -> None:
+        """Nothing to adapt."""
+
+
+NUMBERS: dict[str, Callable[[int], Any]] = {
+    "float16": lambda bits: Half(),
+    "fixed point": Static,
+    "dynamic fixed point": lambda bits: DynamicFixedPoint(bits=bits),
+}
+
+
+def section(title: str, found: dict[Setting, list[Result]], dense: list[Result], **own: Any) -> Section:
+    """Rows of settings and errors, and how far they are from float32."""
+    rows = []
+    for (form, compute, update, at_random), results in found.items():
+        gaps = [r["error"] - d["error"] for r, d in zip(results, dense, strict=True)]
+        cells = [
+            form,
+            f"{compute}",
+            f"{update}" + (" at random" if at_random else ""),
+            spread([r["error"] for r in results]),
+            "–" if form == "float32" else spread(gaps, "+.2f").replace("± +", "± "),
+            spread([r["seconds"] for r in results], ".0f"),
+        ]
+        rows.append(Row(cells, results if form == "float32" else [*results, *dense]))
+    head = ["format", "bits of computation", "of updates", "test error %", "beside float32", "seconds"]
+    return Section(title, head, rows, **own)
+
+
+def about(bench: Workbench) -> str:
+    """What was trained, on what."""
+    data, hidden, rows = bench.dataset("mnist"), HIDDEN[bench.level], ROWS[bench.level]
+    sizes = [data.features, *hidden, data.classes]
+    used = f"{rows:,} of the training rows, drawn anew for each seed" if rows else "all training rows"
+    return (
+        f"{data}; trained on {used}. A perceptron {'-'.join(map(str, sizes))} ({count_parameters(mlp(sizes)):,} "
+        f"parameters, ReLU, no dropout; the paper has maxout and dropout), {EPOCHS[bench.level]} epochs of gradient "
+        f"steps with momentum {TRAINING['momentum']}, tested at the bits that it was trained at. Sums within a product "
+        "and the optimizer's momentum are kept in float32. *Fixed point*: from −32 to 32. *Dynamic fixed point*: a "
+        f"range for each group of numbers, adapted every {UPDATE_EVERY} steps (the paper adapts every 10,000 rows, "
+        "from ranges that a training in high precision has found before; here they start from the first rows). The "
+        "lecture prints the algorithm, but no table."
+    )
+
+
+def mean(results: list[Result]) -> float:
+    """The mean test error over the seeds."""
+    return sum(r["error"] for r in results) / len(results)
+
+
+def formats_remark(found: dict[Setting, list[Result]]) -> str:
+    """The formats beside float32."""
+    dense = mean(found[FLOAT])
+    said = [f"{s[0]} with {s[1]} and {s[2]} bits {mean(found[s]) - dense:+.2f}" for s in FORMATS[1:]]
+    return f"**Points of error beside float32 ({dense:.2f} %): {'; '.join(said)}.**".replace(" -", " −")
+
+
+def least_bits(settings: Sequence[Setting], found: dict[Setting, list[Result]], what: str, place: int) -> str:
+    """The fewest bits whose error is at most half a point above that of float32."""
+    dense = mean(found[FLOAT])
+    near = [s for s in settings if mean(found[s]) <= dense + 0.5]
+    if not near:
+        return f"No number of bits that was tried for the {what} comes within half a point of float32."
+    fewest = min(near, key=lambda s: int(s[place]))
+    return (
+        f"**The fewest bits for the {what} with an error at most half a point above float32's: {fewest[place]} "
+        f"({mean(found[fewest]):.2f} % beside {dense:.2f} %).**"
+    )
+
+
+def draw(figure: Any, *, lines: dict[str, dict[int, list[Result]]], dense: list[Result]) -> None:
+    """The test error against bits, with that of float32 as a level."""
+    axes = figure.subplots()
+    for number, (label, points) in enumerate(lines.items()):
+        axes.plot(
+            list(points),
+            [mean(results) for results in points.values()],
+            color=list(COLOURS.values())[number],
+            marker=MARKERS[number],
+            linestyle=LINE_STYLES[number],
+            label=label,
+        )
+    axes.axhline(mean(dense), color=COLOURS["grey"], linewidth=1, label="float32")
+    axes.set(xlabel="bits", ylabel="test error in %", yscale="log", title="Error against bits")
+    axes.legend()
