@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from course_utils.data import Dataset
 from course_utils.tables import distillation
-from course_utils.tables.section import Section
+from course_utils.tables.section import Result, Section
 from course_utils.tables.workbench import Workbench
 
 
@@ -76,6 +76,21 @@ def test_each_cell_is_the_value_of_its_record(parts: list[Section]) -> None:
         assert result["before"][1] <= result["before"][0]
     assert "patterns for a test" in parts[0].text
     assert f"{distillation.mean_errors(taught.results):.0f} errors where the student alone makes" in parts[0].remark
+
+
+def test_a_teacher_that_knows_less_is_said(parts: list[Section]) -> None:
+    def of(*numbers: int) -> dict[str, list[Result]]:
+        record = {"seconds": 1.0, "settings": {}}
+        names = [row.cells[0] for row in parts[0].rows]
+        return {
+            name: [Result("", record | {"values": {"result": {"errors": n}}})]
+            for name, n in zip(names, numbers, strict=True)
+        }
+
+    assert "90 errors where the student alone makes 140, 71% of the way" in distillation.gain(of(70, 140, 90, 80))
+    worse = distillation.gain(of(150, 140, 155, 80))
+    assert "no better than the student alone" in worse
+    assert "of the way" not in worse
 
 
 def test_a_second_run_trains_nothing(
