@@ -147,7 +147,16 @@ def drawing(found: list[Network]) -> Draw:
         (small,) = axes.plot([1], [1], "o", ms=9, color=COLOURS["blue"], label="ours, trained in this notebook")
         (large,) = axes.plot([1], [1], "D", ms=8, color=COLOURS["green"], label="published")
         texts = [
-            axes.annotate("", (1, row), (10, 0), textcoords="offset points", va="center", fontsize=10) for row in rows
+            axes.annotate(
+                "",
+                (1, row),
+                (10, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=10,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},  # the edge of the room may go through
+            )
+            for row in rows
         ]
         edge = axes.axvline(1, color=COLOURS["orange"], ls="--", label="room")
         axes.set(xscale="log", xlim=(100, 2e13), ylim=(len(found) - 0.4, -0.8), xlabel="bytes")

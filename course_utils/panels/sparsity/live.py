@@ -107,7 +107,8 @@ def drawing(sizes: list[int], epochs: int) -> Draw:
         (accuracy,) = shares.plot([], [], "o-", ms=3, color=COLOURS["blue"], label="test accuracy")
         (zeros,) = shares.plot([], [], "s--", ms=3, color=COLOURS["orange"], label="share of exact zeros")
         shares.set(xlim=(0, epochs), ylim=(-0.03, 1.03))
-        shares.legend(loc="center right", fontsize=9.5)
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "fontsize": 9.5, "borderaxespad": 0.2}
+        shares.legend(ncols=2, **above)  # above the curves, which may go anywhere
         names = ["inputs", *(f"hidden {i}" for i in range(1, len(sizes) - 1))]
         colours = [COLOURS["green"], COLOURS["purple"], COLOURS["sky"]]
         lines = [
@@ -115,7 +116,7 @@ def drawing(sizes: list[int], epochs: int) -> Draw:
             for i, name in enumerate(names)
         ]
         neurons.set(ylim=(-0.03, 1.03), xlabel="epoch", ylabel="share left")
-        neurons.legend(loc="lower left", fontsize=9.5)
+        neurons.legend(ncols=len(names), **above)
 
         def show(growing: Growing) -> str:
             for image, w in zip(maps, growing.weights, strict=False):
