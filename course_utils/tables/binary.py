@@ -234,7 +234,8 @@ def errors(bench: Workbench, found: Mapping[str, list[Result]]) -> Section:
         "batch normalisation are taken anew over the training rows, with the weights of the test: the signs for the "
         "deterministic network, the real weights for the stochastic one, as in the paper. "
         f"{_seeds(bench)}; each network is trained by one processor core. The learning rates of the first "
-        f"three networks were chosen on 8,000 rows held out of the training part. Error in percent of the {len(data.y_test):,} "
+        f"three networks were chosen on 8,000 rows held out of the training part. "
+        f"Error in percent of the {len(data.y_test):,} "
         f"{'held-out rows' if bench.validate else 'test rows'}."
     )
     head = ["", "published error (%)", "measured error (%)", "weights in the test (MB)", "core-minutes", "epochs"]
