@@ -61,7 +61,7 @@ def test_each_cell_is_the_value_of_its_record(parts: list[Section]) -> None:
         assert list(row.cells[2:]) == [
             f"{result['error']:.2f}",
             f"{result['megabytes']:.2f}",
-            f"{result['minutes']:.1f}",
+            f"{result['seconds'] / 60:.1f}",
             f"{binary.QUICK}",
         ]
         assert 0 <= result["error"] <= 100

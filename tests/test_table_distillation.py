@@ -83,7 +83,7 @@ def test_a_teacher_that_knows_less_is_said(parts: list[Section]) -> None:
         record = {"seconds": 1.0, "settings": {}}
         names = [row.cells[0] for row in parts[0].rows]
         return {
-            name: [Result("", record | {"values": {"result": {"errors": n}}})]
+            name: [Result("", record | {"values": {"result": {"errors": n}, "CPU seconds": 1.0}})]
             for name, n in zip(names, numbers, strict=True)
         }
 

@@ -204,7 +204,7 @@ def comparison(bench: Workbench, name: str, why: str, found: dict[tuple[str, int
     )
     return Section(
         "AUC on SUSY" if name == "susy" else "AUC on a substitute: lodgepole pine in Covertype",
-        ["activation", "hidden layers", "AUC", "parameters", "published on SUSY", "seconds"],
+        ["activation", "hidden layers", "AUC", "parameters", "published on SUSY", "core-seconds"],
         rows,
         text=(
             f"{data}.{task} {data.features} inputs, hidden layers of {HIDDEN}; {used:,} training rows, "

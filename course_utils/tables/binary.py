@@ -110,7 +110,6 @@ def trained_network(bench: Workbench, *, kind: str, hidden: int, seed: int, **tr
         "error": percent(model, data),
         "error as trained": as_trained,
         "loss": history[-1].train_loss,
-        "minutes": history.seconds / 60,
         "megabytes": weight_bytes(model, KINDS[kind].bits) / 1e6,
         "at the ends": at_the_ends(model),
         "features": first_features(model),
@@ -247,7 +246,7 @@ def cells(results: Sequence[Result]) -> list[str]:
     return [
         spread([r["error"] for r in results]),
         f"{results[0]['megabytes']:.2f}",
-        spread([r["minutes"] for r in results], ".1f"),
+        spread([r["seconds"] / 60 for r in results], ".1f"),
     ]
 
 

@@ -126,7 +126,7 @@ def from_labels(bench: Workbench, *, network: str, seed: int, training: dict[str
     """Train the teacher, or the student without one."""
     data = bench.dataset("mnist")
     model, history = from_labels_alone(bench, network, seed, training)
-    return {"errors": evaluate(model, data).errors, "loss": history[-1].train_loss, "minutes": history.seconds / 60}
+    return {"errors": evaluate(model, data).errors, "loss": history[-1].train_loss}
 
 
 def from_labels_alone(
@@ -174,7 +174,6 @@ def distilled(bench: Workbench, *, seed: int, **way: Any) -> dict[str, Any]:
     return {
         "errors": evaluate(student, data).errors,
         "loss": history[-1].train_loss,
-        "minutes": history.seconds / 60,
     }
 
 
@@ -246,7 +245,6 @@ def without_class(bench: Workbench, *, label: int, **way: Any) -> dict[str, Any]
         "after": of_class(student, data, label),
         "shift": shift,
         "loss": history[-1].train_loss,
-        "minutes": history.seconds / 60,
     }
 
 
@@ -269,7 +267,7 @@ def main_part(bench: Workbench, found: dict[str, list[Result]]) -> Section:
     rows = []
     for name, results in found.items():
         measured = spread([float(r["errors"]) for r in results], ".1f" if len(results) > 1 else ".0f")
-        minutes = spread([r["minutes"] for r in results], ".1f")
+        minutes = spread([r["seconds"] / 60 for r in results], ".1f")
         length = str(results[0].settings["training"]["epochs"])
         rows.append(Row([name, str(DISTILLATION.get(name, "")), measured, minutes, length], results))
     head = ["", "published errors", "measured errors", "core-minutes", "epochs"]
@@ -315,7 +313,7 @@ def left_out(bench: Workbench, found: dict[str, Result]) -> Section:
     rows = [Row(["published", *(str(n) for pair in WITHOUT_3S.values() for n in pair), "", ""])]
     for name, result in found.items():
         numbers = [str(n) for key in ("before", "after") for n in result[key]]
-        rows.append(Row([name, *numbers, f"{result['shift']:.2f}", f"{result['minutes']:.1f}"], [result]))
+        rows.append(Row([name, *numbers, f"{result['shift']:.2f}", f"{result['seconds'] / 60:.1f}"], [result]))
     head = ["", "errors", f"of them on {digit}", "errors, bias corrected", f"of them on {digit}", "added to the bias"]
     head.append("core-minutes")
     n = int((data.y_test == LEFT_OUT).sum())

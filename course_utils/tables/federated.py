@@ -69,7 +69,7 @@ def rounds(bench: Workbench) -> Section:
             rows.append(Row(["published", split, f"{epochs}", f"{FEDERATED[split, epochs]}", "", "", ""]))
     return Section(
         f"Rounds until {target:.0%} of the test rows are right",
-        ["", "clients' rows", "local epochs", "rounds", "MB up", "MB down", "seconds"],
+        ["", "clients' rows", "local epochs", "rounds", "MB up", "MB down", "core-seconds"],
         rows,
         text=about(bench),
         remark=rounds_remark(bench, found),
@@ -88,7 +88,7 @@ def bits(bench: Workbench) -> Section:
     results = bench.sweep(averaged, points)
     return Section(
         f"Bits of what is sent, and the accuracy after {number} rounds",
-        ["bits up", "bits down", "accuracy %", "MB up", "MB down", "MB in all", "seconds"],
+        ["bits up", "bits down", "accuracy %", "MB up", "MB down", "MB in all", "core-seconds"],
         [bits_row(result) for result in results],
         text=(
             "Even split, one local epoch, one seed. Each tensor is sent as so many bits a weight and two numbers for "

@@ -198,7 +198,7 @@ def section(title: str, found: dict[Setting, list[Result]], dense: list[Result],
             spread([r["seconds"] for r in results], ".0f"),
         ]
         rows.append(Row(cells, results if form == "float32" else [*results, *dense]))
-    head = ["format", "bits of computation", "of updates", "test error %", "beside float32", "seconds"]
+    head = ["format", "bits of computation", "of updates", "test error %", "beside float32", "core-seconds"]
     return Section(title, head, rows, **own)
 
 

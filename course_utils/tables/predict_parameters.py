@@ -56,7 +56,7 @@ def run(bench: Workbench) -> Iterator[Section]:
         found[result.settings["kernel"], result.settings["share"]].append(result)
     yield Section(
         "Share of the parameters that is trained, against the test error",
-        ["weights are predicted from", "share observed", "trained", "of all", "test error %", "seconds"],
+        ["weights are predicted from", "share observed", "trained", "of all", "test error %", "core-seconds"],
         [row(kernel, share, results) for (kernel, share), results in found.items()],
         text=about(bench),
         remark=reached(found),

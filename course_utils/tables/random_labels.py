@@ -39,7 +39,7 @@ KINDS = {
     "random labels": ("labels", 1.0),
 }
 Found = dict[tuple[str, float], list[Result]]  # by corruption and share
-HEAD = ["epochs until fitted", "training loss", "training error %", "test error %", "seconds"]
+HEAD = ["epochs until fitted", "training loss", "training error %", "test error %", "core-seconds"]
 
 
 def run(bench: Workbench) -> Iterator[Section]:

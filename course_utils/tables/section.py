@@ -10,10 +10,13 @@ __all__ = ["Result", "Row", "Section", "columns", "spread"]
 
 
 class Result(dict[str, Any]):
-    """What one piece of work returned, with its `seconds`; `record` is all that is kept of it, `title` what it was."""
+    """What one piece of work returned, with the `seconds` of one core that it took: other programs do not count.
+
+    `record` is all that is kept of it, `title` what it was.
+    """
 
     def __init__(self, title: str, record: dict[str, Any]) -> None:
-        super().__init__(record["values"]["result"], seconds=record["seconds"])
+        super().__init__(record["values"]["result"], seconds=record["values"]["CPU seconds"])
         self.title, self.record = title, record
         self.settings: dict[str, Any] = record["settings"]
 
