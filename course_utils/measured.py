@@ -17,6 +17,8 @@ __all__ = ["FILE", "Part", "Table", "measured", "table_from"]
 
 FILE = Path(__file__).parent / "measured.json"
 REPORT = "tables/README.md"  # beside the notebooks
+# Beside the notebook that runs, or in the clone that this package was installed from.
+PICTURES = (Path("tables/pictures"), FILE.parent.parent / "notebooks" / "tables" / "pictures")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """A measured table of the lecture; a notebook shows it as tables with their sources below."""
+    """A measured table of the lecture; a notebook shows it as tables with their sources, and with pictures."""
 
     name: str
     title: str
@@ -78,12 +80,21 @@ class Table:
         ]
         return f"{', '.join(facts)}. [Where each number comes from]({REPORT}#{self.name})."
 
-    def _repr_markdown_(self) -> str:
+    def __repr__(self) -> str:
         parts = ["\n".join(part.lines()) for part in self.parts]
         return "\n\n".join([*parts, f"*{self.sources}*"])
 
-    def __repr__(self) -> str:
-        return self._repr_markdown_()
+    def _ipython_display_(self) -> None:
+        """In a notebook: the tables, and below them the pictures of the report where it is at hand."""
+        from IPython.display import Image, Markdown, display
+
+        display(Markdown(repr(self)))
+        for part in self.parts:
+            for picture in [folder / part.picture for folder in PICTURES if part.picture]:
+                if picture.is_file():
+                    alt = f"{part.title}: the numbers of its table above as a picture."
+                    display(Image(picture.read_bytes()), metadata={"image/png": {"alt": alt}})
+                    break
 
 
 def measured(table: str, *parts: str) -> Table:

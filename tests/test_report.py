@@ -112,12 +112,20 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
     loader._read.cache_clear()
     shown = measured("squares", "squares")
     assert [part.name for part in shown.parts] == ["squares"]
-    text = shown._repr_markdown_()
+    text = repr(shown)
     assert "| n = 2 | 4.5 ± 0.7 |" in text
     assert "| published | 4 or 9 |" in text
     assert "Measured by `course table squares --full`, commit " in shown.sources
     assert "seeds 0, 1" in shown.sources
     assert f"data mnist ({DATA['mnist'].checksum[:8]})" in shown.sources
+    monkeypatch.setattr(loader, "PICTURES", (tmp_path / "nowhere", tmp_path / "pictures"))
+    displayed: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", lambda one, metadata=None: displayed.append((one, metadata)))
+    shown._ipython_display_()
+    (table, _), (picture, metadata) = displayed
+    assert table.data == text
+    assert picture.data[:4] == b"\x89PNG"
+    assert metadata["image/png"]["alt"].startswith("Squares: ")
     assert measured("squares", "missing").sources == "Nothing of this is measured."
     assert len(measured("squares").parts) == 2
     with pytest.raises(ValueError, match="part must be one of 'squares', 'missing'; got 'cubes'"):
