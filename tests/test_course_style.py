@@ -40,7 +40,10 @@ def headings(page: Page) -> list[str]:
 
 
 def is_panel(cell: dict[str, Any]) -> bool:
-    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))
+    """A picture; those of measured tables have nothing to move."""
+    return not source(cell).startswith("measured(") and any(
+        "image/png" in output.get("data", {}) for output in cell.get("outputs", [])
+    )
 
 
 # Structure

@@ -67,7 +67,7 @@ def draw(part: Section, folder: Path, table: str) -> str:
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         part.draw(figure)
         # Without the version of matplotlib in it the same picture is the same file.
-        figure.savefig(path, dpi=110, metadata={"Software": None})
+        figure.savefig(path, dpi=120, metadata={"Software": None})
     return path.name
 
 
