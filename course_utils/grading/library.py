@@ -9,7 +9,7 @@ __all__ = ["MISSING", "without"]
 
 PACKAGE = Path(__file__).parent.parent
 MISSING = "{name} is what this exercise asks for, so it is not at hand while your work is graded"
-LEFT_OUT = ("exercises", "panels", "tables", "bench", "export", "grading", "static", "lab", "__pycache__")
+LEFT_OUT = ("exercises", "panels", "tables", "bench", "export", "kit", "grading", "static", "lab", "__pycache__")
 
 SILENT = '''"""Nothing is drawn or checked while an exercise is graded."""
 
