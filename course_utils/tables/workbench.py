@@ -178,11 +178,12 @@ def _together(
 ) -> list[dict[str, Any]]:
     """Several pieces of work that are done as one, each with where its result comes from."""
     bench.used.clear()
+    here = origin(bench.command)  # before the work: the commit of the code that runs, not of a later one
     started = time.process_time()
     results = function(bench, points)
     came_from = {
         "data": dict(bench.used),
-        "origin": origin(bench.command),
+        "origin": here,
         "CPU seconds": round((time.process_time() - started) / len(points), 2),
         "peak MB": peak_memory(),
     }
