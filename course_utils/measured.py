@@ -5,6 +5,7 @@ the command, the commit, the seed and the data that it came from.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -86,14 +87,15 @@ class Table:
 
     def _ipython_display_(self) -> None:
         """In a notebook: the tables, and below them the pictures of the report where it is at hand."""
-        from IPython.display import Image, Markdown, display
+        from IPython.display import display
 
-        display(Markdown(repr(self)))
+        display({"text/markdown": repr(self), "text/plain": repr(self)}, raw=True)
         for part in self.parts:
             for picture in [folder / part.picture for folder in PICTURES if part.picture]:
                 if picture.is_file():
                     alt = f"{part.title}: the numbers of its table above as a picture."
-                    display(Image(picture.read_bytes()), metadata={"image/png": {"alt": alt}})
+                    shown = {"image/png": b64encode(picture.read_bytes()).decode(), "text/plain": alt}
+                    display(shown, raw=True, metadata={"image/png": {"alt": alt}})
                     break
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -120,11 +121,11 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
     assert f"data mnist ({DATA['mnist'].checksum[:8]})" in shown.sources
     monkeypatch.setattr(loader, "PICTURES", (tmp_path / "nowhere", tmp_path / "pictures"))
     displayed: list[Any] = []
-    monkeypatch.setattr("IPython.display.display", lambda one, metadata=None: displayed.append((one, metadata)))
+    monkeypatch.setattr("IPython.display.display", lambda one, raw, metadata=None: displayed.append((one, metadata)))
     shown._ipython_display_()
     (table, _), (picture, metadata) = displayed
-    assert table.data == text
-    assert picture.data[:4] == b"\x89PNG"
+    assert table["text/markdown"] == text
+    assert b64decode(picture["image/png"])[:4] == b"\x89PNG"
     assert metadata["image/png"]["alt"].startswith("Squares: ")
     assert measured("squares", "missing").sources == "Nothing of this is measured."
     assert len(measured("squares").parts) == 2
