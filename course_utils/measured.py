@@ -6,7 +6,7 @@ the command, the commit, the seed and the data that it came from.
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 from course_utils.check import one_of
 
-__all__ = ["FILE", "Part", "Table", "measured", "table_from"]
+__all__ = ["FILE", "Part", "Table", "listed", "measured", "table_from"]
 
 FILE = Path(__file__).parent / "measured.json"
 REPORT = "tables/README.md"  # beside the notebooks
@@ -73,10 +73,10 @@ class Table:
         seeds = sorted({record["settings"]["seed"] for record in used if "seed" in record["settings"]})
         data = sorted({f"{name} ({digest[:8]})" for record in used for name, digest in record["data"].items()})
         facts = [
-            f"Measured by {_listed('`' + origin['command'] + '`' for origin in origins)}",
-            f"commit {_listed(origin['commit'] for origin in origins)}",
-            *([f"seed{'s' * (len(seeds) > 1)} {_listed(map(str, seeds))}"] if seeds else []),
-            *([f"data {_listed(data)}"] if data else []),
+            f"Measured by {listed('`' + origin['command'] + '`' for origin in origins)}",
+            f"commit {listed(origin['commit'] for origin in origins)}",
+            *([f"seed{'s' * (len(seeds) > 1)} {listed(map(str, seeds))}"] if seeds else []),
+            *([f"data {listed(data)}"] if data else []),
             f"{sum(record['CPU seconds'] for record in used) / 60:.1f} minutes of one core",
         ]
         return f"{', '.join(facts)}. [Where each number comes from]({REPORT}#{self.name})."
@@ -150,5 +150,6 @@ def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _listed(words: Any) -> str:
+def listed(words: Iterable[str]) -> str:
+    """Words with commas, each once."""
     return ", ".join(dict.fromkeys(words))

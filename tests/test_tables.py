@@ -105,17 +105,30 @@ def test_validation_never_sees_the_test_part(bench: Workbench) -> None:
 
 
 def test_other_settings_are_another_result(tmp_path: Path) -> None:
-    bench, calls = Workbench(tmp_path), []
+    calls: list[int] = []
 
-    def make(path: Path) -> dict[str, Any]:
-        calls.append(path)
+    def count(bench: Workbench, *, x: int) -> dict[str, Any]:
+        calls.append(x)
         return {"value": len(calls)}
 
-    assert bench.measure("a", {"x": 1}, make)["value"] == bench.measure("a", {"x": 1}, make)["value"] == 1
-    assert bench.measure("a", {"x": 2}, make)["value"] == 2
-    assert Workbench(tmp_path, validate=True).measure("a", {"x": 1}, make)["value"] == 3
-    assert Workbench(tmp_path, level="quick").measure("a", {"x": 1}, make)["value"] == 4
-    assert len(set(calls)) == 4
+    def value(x: int, **workbench: Any) -> int:
+        [result] = Workbench(tmp_path, jobs=1, progress=False, **workbench).sweep(count, [{"x": x}])
+        return result["value"]
+
+    assert value(1) == value(1) == 1
+    assert value(2) == 2
+    assert value(1, validate=True) == 3
+    assert value(1, level="quick") == 4
+
+
+def together(bench: Workbench, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"of": len(points)} for _ in points]
+
+
+def test_without_a_setting_to_agree_in_all_points_go_together(tmp_path: Path) -> None:
+    bench = Workbench(tmp_path, jobs=1, progress=False)
+    results = bench.sweep(together, [{"n": n} for n in range(3)], batch_by=[], batch=8)
+    assert [result["of"] for result in results] == [3, 3, 3]
 
 
 def reads(bench: Workbench, *, n: int) -> dict[str, Any]:

@@ -17,13 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
-from course_utils.data import Dataset
 from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.published import BINARY
 from course_utils.tables.quick_dropout import QuickDropout
 from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
-from course_utils.train import evaluate, fit
+from course_utils.tables.workbench import Workbench, percent
+from course_utils.train import fit
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run"]
 
@@ -186,11 +185,6 @@ def renormalise_(model: nn.Module, x: Tensor) -> nn.Module:
     for part in x.chunk(max(1, len(x) // PART)):
         model(part.to(device))
     return model.eval()
-
-
-def percent(model: nn.Module, data: Dataset) -> float:
-    """The test error in percent."""
-    return 100 - 100 * evaluate(model, data).accuracy
 
 
 def linear_layers(model: nn.Module) -> list[nn.Linear]:

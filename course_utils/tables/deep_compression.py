@@ -22,8 +22,7 @@ from course_utils.models import lenet5, lenet_300_100, resnet20
 from course_utils.plots import LINE_STYLES, MARKERS
 from course_utils.tables.published import DEEP_COMPRESSION
 from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
-from course_utils.train import evaluate
+from course_utils.tables.workbench import Workbench, percent
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "best", "published", "run"]
 
@@ -232,11 +231,6 @@ class Augmented(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The images, or others like them."""
         return random_affine(x, degrees=12, shift=2.5, stretch=0.12) if self.training else x
-
-
-def percent(model: nn.Module, data: Dataset) -> float:
-    """The test error in percent."""
-    return 100 - 100 * evaluate(model, data).accuracy
 
 
 def files(found: Sequence[Result], text: str) -> Section:

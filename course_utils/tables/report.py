@@ -11,7 +11,7 @@ from typing import Any
 from course_utils.export.page import document
 from course_utils.export.text import markdown_html
 from course_utils.files import written_atomically
-from course_utils.measured import Part, Table, table_from
+from course_utils.measured import Part, Table, listed, table_from
 
 __all__ = ["write_report"]
 
@@ -45,14 +45,14 @@ def overview(tables: Sequence[Table]) -> Iterator[str]:
     for table in tables:
         minutes = sum(record["CPU seconds"] for record in table.records) / 60
         peak = max((record["peak MB"] or 0 for record in table.records), default=0)
-        commits, days = (_listed(record["origin"][key] for record in table.records) for key in ("commit", "day"))
+        commits, days = (listed(record["origin"][key] for record in table.records) for key in ("commit", "day"))
         yield (
             f"| [{table.title}](#{table.name}) | {table.section} | {table.level} | {len(table.records)} "
             f"| {minutes:.1f} | {peak:,} | {commits} | {days} |"
         )
     yield from (
         "",
-        f"Machine: {_listed(record['origin']['machine'] for table in tables for record in table.records)}.",
+        f"Machine: {listed(record['origin']['machine'] for table in tables for record in table.records)}.",
         "",
     )
 
@@ -129,7 +129,3 @@ def _links(table: str, numbers: Sequence[int]) -> str:
         return ""
     linked = [f"[{number}](#{table}-{number})" for number in numbers]
     return f"[{', '.join(linked)}]" if len(linked) <= 4 else f"[{linked[0]} to {linked[-1]}]"
-
-
-def _listed(words: Any) -> str:
-    return ", ".join(dict.fromkeys(words))

@@ -22,9 +22,9 @@ from course_utils.journal import Journal
 from course_utils.sweep import run_sweep
 from course_utils.tables.origin import origin, peak_memory
 from course_utils.tables.section import Result, columns
-from course_utils.train import fit, pick_device
+from course_utils.train import evaluate, fit, pick_device
 
-__all__ = ["Workbench"]
+__all__ = ["Workbench", "percent"]
 
 SHARE = 4  # processes that share a GPU: one alone seldom fills it, and each needs some of its memory
 
@@ -104,7 +104,7 @@ class Workbench:
         With `batch_by` it is ``function(bench, points)``, which returns a list.
         """
         title = self._title(function.__name__)
-        call = partial(_together if batch_by else _alone, function, replace(self, used={}))
+        call = partial(_alone if batch_by is None else _together, function, replace(self, used={}))
         records = run_sweep(
             call,
             points,
@@ -118,19 +118,6 @@ class Workbench:
             seen=partial(self._so_far, function.__name__),
         )
         return [Result(title, record) for record in records]
-
-    def measure(self, name: str, settings: dict[str, Any], make: Callable[[Path], dict[str, Any]]) -> Result:
-        """The result of ``make(path)``, run in this process with all of its threads; `path` is a stem for its files."""
-        title, path = self._title(name), self.place(name, settings)
-        [record] = run_sweep(
-            lambda **_: _alone(lambda *_, **__: make(path), self),
-            [settings],
-            name=title,
-            journal=self.journal,
-            n_jobs=1,
-            progress=False,
-        )
-        return Result(title, record)
 
     def trained(
         self, name: str, make: Callable[[], nn.Module], data: Dataset, *, seed: int, **settings: Any
@@ -188,6 +175,11 @@ def _together(
         "peak MB": peak_memory(),
     }
     return [{"result": result, **came_from} for result in results]
+
+
+def percent(model: nn.Module, data: Dataset) -> float:
+    """The test error in percent."""
+    return 100 - 100 * evaluate(model, data).accuracy
 
 
 @cache
