@@ -97,6 +97,8 @@ def test_what_a_notebook_shows_is_short() -> None:
 AGAIN: list[Any] = [
     ("quantized", "rounded_cifar10", {"bits": 8, "scheme": "weights", "per_channel": True}, {"accuracy": 0.11}),
     ("quantized", "rounded_cifar10", {"bits": 4, "scheme": "weights", "per_channel": True}, {"accuracy": 0.31}),
+    ("random-labels", "memorized", {"what": "random", "seed": 1}, {"epochs": 2, "training error": 0.1, "error": 3.0}),
+    ("group-sparse", "trained", {"data": "sensorless", "penalty": "group", "part": "test"}, {"accuracy": 0.02}),
     pytest.param("quantized", "rounded_mnist", {"bits": 8, "seed": 0}, {"accuracy": 0.3}, marks=pytest.mark.slow),
 ]
 
