@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
 from course_utils.check import one_of
 
-__all__ = ["FILE", "Part", "Table", "listed", "measured", "table_from"]
+__all__ = ["FILE", "Claim", "Part", "Table", "listed", "measured", "measured_tables", "table_from"]
 
 FILE = Path(__file__).parent / "measured.json"
 REPORT = "tables/README.md"  # beside the notebooks
@@ -23,11 +24,59 @@ PICTURES = (Path("tables/pictures"), FILE.parent.parent / "notebooks" / "tables"
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A published number, and what was measured here in its place, one number for each seed.
+
+    published: as printed, since its digits say how exact it is. quantity: what is counted, with its unit. best: what no
+    method could beat, 0 for errors and 100 for an accuracy in percent. note: why the two cannot be compared; empty
+    where they can. records: where the measured numbers come from.
+    """
+
+    what: str
+    quantity: str
+    published: str
+    measured: Sequence[float]
+    best: float
+    records: Sequence[Any] = ()
+    note: str = ""
+
+    @property
+    def value(self) -> float:
+        """The mean over the seeds."""
+        return mean(self.measured)
+
+    @property
+    def digits(self) -> int:
+        """Digits after the point of the published number."""
+        return len(self.published.partition(".")[2])
+
+    @property
+    def reached(self) -> bool:
+        """Whether the measured number, rounded as the published one is, is at least as good."""
+        return abs(self.best - round(self.value, self.digits)) <= abs(self.best - float(self.published)) + 1e-9
+
+    @property
+    def in_spread(self) -> bool:
+        """Whether the two differ by less than the standard deviation over the seeds."""
+        return len(self.measured) > 1 and abs(self.value - float(self.published)) < stdev(self.measured)
+
+    def times(self, value: float) -> float:
+        """How far `value` is from the best, as a multiple of how far the published number is: 2 for twice the errors.
+
+        >>> claim = Claim("stochastic", "accuracy (%)", "98.0", [99.0], best=100)
+        >>> claim.times(99.0), claim.times(96.0)
+        (0.5, 2.0)
+        """
+        return abs(self.best - value) / abs(self.best - float(self.published))
+
+
+@dataclass(frozen=True)
 class Part:
     """A part of a table.
 
     head: the columns. rows: cells of text. records: for each row where its numbers come from; empty for a published
     row. `text` says what was done, `remark` what was reached; `picture` is the name of a file beside the report.
+    `claims` are the published numbers beside the measured ones.
     """
 
     name: str
@@ -38,6 +87,7 @@ class Part:
     text: str
     remark: str
     picture: str
+    claims: Sequence[Claim] = ()
 
     def lines(self) -> Iterator[str]:
         """The part as lines of Markdown."""
@@ -109,9 +159,9 @@ def measured(table: str, *parts: str) -> Table:
         ...
     ValueError: table must be one of ...
     """
-    tables = _read(FILE)["tables"]
+    tables = measured_tables()
     one_of("table", table, list(tables))
-    whole = table_from(table, tables[table])
+    whole = tables[table]
     for part in parts:
         one_of("part", part, [one.name for one in whole.parts])
     if not parts:
@@ -126,9 +176,19 @@ def measured(table: str, *parts: str) -> Table:
     )
 
 
+def measured_tables() -> dict[str, Table]:
+    """All tables that were measured, in the lecture's order."""
+    return {name: table_from(name, content) for name, content in _read(FILE)["tables"].items()}
+
+
 def table_from(name: str, content: Mapping[str, Any]) -> Table:
     """A table from what `measured.json` holds of it: there a row names its records by their numbers, from 1."""
     records = content["records"]
+
+    def claim(plain: Mapping[str, Any]) -> Claim:
+        values = {key: value for key, value in plain.items() if key != "from"}
+        return Claim(**values, records=[records[number - 1] for number in plain["from"]])
+
     parts = [
         Part(
             part["name"],
@@ -139,6 +199,7 @@ def table_from(name: str, content: Mapping[str, Any]) -> Table:
             part["text"],
             part["remark"],
             part["picture"],
+            [claim(plain) for plain in part["claims"]],
         )
         for part in content["parts"]
     ]

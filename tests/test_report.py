@@ -15,7 +15,7 @@ from test_tables import stand_in
 from course_utils import measured as loader
 from course_utils.cli import main
 from course_utils.data import DataError, Dataset
-from course_utils.measured import measured, table_from
+from course_utils.measured import Claim, measured, table_from
 from course_utils.tables import run
 from course_utils.tables.report import write_report
 from course_utils.tables.results import add_table, read_tables
@@ -35,7 +35,12 @@ def sections(bench: Workbench) -> Iterator[Section]:
     def draw(figure: Any) -> None:
         figure.subplots().plot([one["square"] for one in found[0]])
 
-    yield Section("Squares", ["", "square"], [*rows, Row(["published", "4 or 9"])], "Text.", "Remark.", draw, "squares")
+    claims = [
+        Claim("n = 2", "square", "4.9", [float(one["square"]) for one in found[0]], 0.0, found[0]),
+        Claim("n = 3", "square", "9", [float(one["square"]) for one in found[1]], 0.0, found[1], "other numbers"),
+    ]
+    shown = [*rows, Row(["published", "4 or 9"])]
+    yield Section("Squares", ["", "square"], shown, "Text.", "Remark.", draw, "squares", claims)
     yield Section("Not here", ["", "a"], [], "Not measured: no data.", name="missing")
 
 
@@ -73,6 +78,11 @@ def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
     for number in range(1, 5):
         assert text.count(f'<a id="squares-{number}"></a>') == 1
     assert "course table squares --full" in text
+    assert "2 numbers are published; 1 of them can be compared" in text
+    assert "| [Squares](#squares) | n = 2 | square | 4.9 | 4.5 ± 0.7 | 0.92 | yes |" in text
+    assert "| [Squares](#squares) | n = 3 | square | 9 | 10 ± 1 | 1.06 | not to be compared: other numbers |" in text
+    (claim, _) = table_from("squares", content).parts[0].claims
+    assert [record["result"]["square"] for record in claim.records] == list(claim.measured) == [4, 5]
     assert DATA["mnist"].checksum[:12] in text
     page = (tmp_path / "report.html").read_text()
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
@@ -167,7 +177,12 @@ def test_letters_of_html_and_markdown_stay_what_they_are(tmp_path: Path) -> None
         "origin": {"command": "course table a", "commit": "0123456789", "machine": "m", "day": "2026-01-01"},
     }
     part = {"name": "p", "title": "P", "text": "", "head": ["a"], "rows": [{"cells": ["1"], "from": [1]}]}
-    content = {"title": "A", "section": "04", "level": "full", "parts": [part | {"remark": "", "picture": ""}]}
+    content = {
+        "title": "A",
+        "section": "04",
+        "level": "full",
+        "parts": [part | {"remark": "", "picture": "", "claims": []}],
+    }
     tables = add_table(tmp_path / "measured.json", "a", content | {"records": [record]}, ["a"])
     write_report(tables, tmp_path)
     page = (tmp_path / "report.html").read_text()

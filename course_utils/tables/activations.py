@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from course_utils.activations import APL, KAF, Maxout
 from course_utils.data import DataError, Dataset
+from course_utils.measured import Claim
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, MARKERS
 from course_utils.tables.published import ACTIVATIONS
@@ -66,10 +67,12 @@ def run(bench: Workbench) -> Iterator[Section]:
 def parameters(bench: Workbench) -> Section:
     """The trainable parameters of all ten networks with SUSY's 18 inputs."""
     results = bench.sweep(counted, [{"activation": a, "layers": n, "inputs": INPUTS} for a, n in ACTIVATIONS])
-    rows, same = [], 0
+    rows, claims = [], []
     for result, ((activation, layers), (_, published)) in zip(results, ACTIVATIONS.items(), strict=True):
         rows.append(Row([activation, f"{layers}", f"{result['parameters']:,}", f"{published:,}"], [result]))
-        same += result["parameters"] == published
+        counted_here = [result["parameters"]]
+        claims.append(Claim(title((activation, layers)), "parameters", f"{published}", counted_here, 0.0, [result]))
+    same = sum(claim.value == float(claim.published) for claim in claims)
     return Section(
         "Trainable parameters",
         ["activation", "hidden layers", "counted here", "published"],
@@ -81,6 +84,7 @@ def parameters(bench: Workbench) -> Section:
         ),
         remark=f"**{same} of {len(rows)} numbers agree exactly.**",
         name="parameters",
+        claims=claims,
     )
 
 
@@ -215,7 +219,16 @@ def comparison(bench: Workbench, name: str, why: str, found: dict[tuple[str, int
         remark=reached(found),
         draw=partial(draw, found=found),
         name="auc",
+        claims=claims(found) if name == "susy" else [],  # of another task there is nothing to compare
     )
+
+
+def claims(found: dict[tuple[str, int], list[Result]]) -> list[Claim]:
+    """The published AUC on SUSY."""
+    return [
+        Claim(title(key), "AUC", ACTIVATIONS[key][0].split()[0], [r["auc"] for r in results], 1.0, results)
+        for key, results in found.items()
+    ]
 
 
 def reached(found: dict[tuple[str, int], list[Result]]) -> str:

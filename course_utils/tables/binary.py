@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
+from course_utils.measured import Claim
 from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.published import BINARY
 from course_utils.tables.quick_dropout import QuickDropout
@@ -232,7 +233,16 @@ def errors(bench: Workbench, found: Mapping[str, list[Result]]) -> Section:
         f"{'held-out rows' if bench.validate else 'test rows'}."
     )
     head = ["", "published error (%)", "measured error (%)", "weights in the test (MB)", "core-minutes", "epochs"]
-    return Section("MNIST", head, rows, text, remark(bench, found, len(data.y_test)))
+    return Section("MNIST", head, rows, text, remark(bench, found, len(data.y_test)), claims=claims(found))
+
+
+def claims(found: Mapping[str, list[Result]]) -> list[Claim]:
+    """The published errors of those networks that were trained."""
+    return [
+        Claim(name, "test error (%)", BINARY[name][0].split()[0], [r["error"] for r in results], 0.0, results)
+        for name, results in found.items()
+        if name in BINARY
+    ]
 
 
 def cells(results: Sequence[Result]) -> list[str]:

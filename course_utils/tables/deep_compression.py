@@ -18,6 +18,7 @@ from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.container import save
 from course_utils.data import DataError, Dataset
 from course_utils.lowrank import low_rank_layer
+from course_utils.measured import Claim
 from course_utils.models import lenet5, lenet_300_100, resnet20
 from course_utils.plots import LINE_STYLES, MARKERS
 from course_utils.tables.published import DEEP_COMPRESSION
@@ -254,7 +255,20 @@ def files(found: Sequence[Result], text: str) -> Section:
         rows,
         text=f"{text} {count} seed{'s' * (count > 1)}. Every byte of a file counts; the paper does not count biases.",
         name="files",
+        claims=list(claims(found)),
     )
+
+
+def claims(found: Sequence[Result]) -> Iterator[Claim]:
+    """The published bytes and errors beside those of the paper's recipe and of the best one."""
+    for title, short in {"published recipe": "paper's recipe", "best recipe": "best recipe"}.items():
+        for name, paper in DEEP_COMPRESSION.items():
+            results = [r for r in found if (r.settings["network"], r.settings["title"]) == (name, title)]
+            share = [100 / r["ratio"] for r in results]
+            rate, error = paper["rows"][-1][-1].removesuffix(" %"), f"{paper['errors'][1]:.2f}"  # type: ignore[index]
+            what = f"{TITLES[name]}, {short}"
+            yield Claim(f"{what}: bytes", "% of the dense bytes", rate, share, 0.0, results)
+            yield Claim(f"{what}: errors", "test error (%)", error, [r["error"] for r in results], 0.0, results)
 
 
 def summary(name: str, title: str, results: Sequence[Result], text: str) -> Section:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from course_utils.data import Dataset
 from course_utils.distill import Distillation, best_bias, correct_bias_
+from course_utils.measured import Claim
 from course_utils.models import mlp
 from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.published import DISTILLATION, WITHOUT_3S
@@ -282,7 +283,12 @@ def main_part(bench: Workbench, found: dict[str, list[Result]]) -> Section:
         f"teacher. Errors among {len(data.y_test):,} "
         f"{'rows held out of the training part' if bench.validate else 'test images'}."
     )
-    return Section("A student with and without a teacher", head, rows, text, gain(found), name="errors")
+    claims = [
+        Claim(name, "errors", str(DISTILLATION[name]), [r["errors"] for r in results], 0.0, results)
+        for name, results in found.items()
+        if name in DISTILLATION
+    ]
+    return Section("A student with and without a teacher", head, rows, text, gain(found), name="errors", claims=claims)
 
 
 def gain(found: dict[str, list[Result]]) -> str:
@@ -339,7 +345,16 @@ def left_out(bench: Workbench, found: dict[str, Result]) -> Section:
         "\n".join(lines),
         draw=partial(draw, found=found, n=n),
         name="left-out",
+        claims=list(claims_left_out(found, digit)),
     )
+
+
+def claims_left_out(found: dict[str, Result], digit: str) -> Iterator[Claim]:
+    """The published errors of the student that has never seen one digit."""
+    result = next(iter(found.values()))  # taught as in the paper
+    for (when, printed), key in zip(WITHOUT_3S.items(), ("before", "after"), strict=True):
+        for i, kind in enumerate(("errors", f"errors on {digit}")):
+            yield Claim(f"{when}: {kind}", kind, str(printed[i]), [result[key][i]], 0.0, [result])
 
 
 def draw(figure: Any, *, found: dict[str, Result], n: int) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from course_utils.data import DataError, Dataset
 from course_utils.ensemble import fit_many
+from course_utils.measured import Claim
 from course_utils.models import mlp
 from course_utils.penalties import Regularizer, active_neurons, sparsity
 from course_utils.tables.published import GROUP_SPARSE
@@ -224,7 +225,26 @@ def table_section(
         f"{L1_RATIO['sparse_group']} in SG-L1. Trained on all training rows; accuracy (a fraction) on {part}. A "
         f"weight of at most {THRESHOLD:g} counts as zero. Numbers are means over the seeds."
     )
-    return Section(task.title, HEAD, rows, text, remark(name, found["sparse_group"], data), name=name)
+    told = {title: found[penalty] for penalty, title in PENALTIES.items() if title in GROUP_SPARSE[name]}
+    return Section(
+        task.title,
+        HEAD,
+        rows,
+        text,
+        remark(name, found["sparse_group"], data),
+        name=name,
+        claims=[claim for title, results in told.items() for claim in claims(name, title, results, data)],
+    )
+
+
+def claims(name: str, title: str, results: Sequence[Result], data: Dataset) -> Iterator[Claim]:
+    """The published accuracy and zeros of one penalty."""
+    accuracy, zeros, _ = GROUP_SPARSE[name][title]
+    note = "a sample of the rows" if data.note else ""
+    yield Claim(f"{title}: accuracy", "accuracy", accuracy, [r["accuracy"] for r in results], 1.0, results, note)
+    for i, published in enumerate(zeros.split(", ")):
+        share = [r["sparsity"][i] for r in results]
+        yield Claim(f"{title}: zeros in W{i + 1}", "share of zeros", as_number(published), share, 1.0, results)
 
 
 def layers(results: Sequence[Result], key: str, form: str) -> str:
@@ -235,8 +255,7 @@ def layers(results: Sequence[Result], key: str, form: str) -> str:
 def remark(name: str, results: Sequence[Result], data: Dataset) -> str:
     """How the sparse group lasso compares with the lecture's."""
     accuracy, zeros, _ = GROUP_SPARSE[name]["SG-L1"]
-    # "about 1.0" is what rounds to it
-    bars = [0.995 if "about" in each else float(each) for each in zeros.split(", ")]
+    bars = [float(as_number(each)) for each in zeros.split(", ")]
     reached = [mean(each) for each in zip(*(r["sparsity"] for r in results), strict=True)]
     right = mean(r["accuracy"] for r in results)
     enough = sum(a >= b for a, b in zip(reached, bars, strict=True))
@@ -245,6 +264,15 @@ def remark(name: str, results: Sequence[Result], data: Dataset) -> str:
         f"{len(bars)} weight matrices ({', '.join(f'{a:.3f} for {b:g}' for a, b in zip(reached, bars, strict=True))})."
     )
     return f"{text} The data are a sample, so the accuracies cannot be compared." if data.note else text
+
+
+def as_number(printed: str) -> str:
+    """A printed share; "about 1.0" is what rounds to 1.00.
+
+    >>> as_number("about 1.0"), as_number("0.48")
+    ('0.995', '0.48')
+    """
+    return "0.995" if "about" in printed else printed
 
 
 def path_section(

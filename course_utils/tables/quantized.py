@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from course_utils import imagenet
 from course_utils.data import DataError, Dataset
+from course_utils.measured import Claim
 from course_utils.models import resnet20
 from course_utils.plots import number
 from course_utils.quantize import FixedPoint, quantize_model
@@ -40,6 +41,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "min-max: weights per tensor, inputs of layers": {"scheme": "weights and inputs", "per_channel": False},
     "min-max: weights per channel, inputs of layers": {"scheme": "weights and inputs", "per_channel": True},
 }
+SOURCE = "fixed point: weights, biases, outputs of layers"  # the way of the figure's source
 # What the few bits of the statistics alone cost, where a network has batch normalisation.
 STATISTICS = {
     "fixed point, running means and variances as floats": {
@@ -69,7 +71,7 @@ IMAGENET = {
     "InceptionV3": "inception_v3",
 }
 IMAGENET_BITS = (12, 10, 8, 6)
-IMAGENET_METHODS = ("fixed point: weights, biases, outputs of layers", "min-max: weights per channel, inputs of layers")
+IMAGENET_METHODS = (SOURCE, "min-max: weights per channel, inputs of layers")
 IMAGENET_RANGES, IMAGENET_QUICK = 200, 500  # images that give the ranges; images tested at the quick level
 
 
@@ -124,7 +126,8 @@ def cifar10(bench: Workbench) -> Section:
         f"{data}. ResNet-20 with Y. Idelbayev's weights; the source's network is another one, a larger one without "
         f"shortcuts. {_ranges(data)} Accuracy in percent on {len(data.y_test):,} test images."
     )
-    return section("CIFAR10", title, results, text)
+    note = f"another network, {len(data.y_test):,} of 10,000 test images"
+    return section("CIFAR10", title, results, text, note)
 
 
 def settings(bits: Sequence[int], methods: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
@@ -272,7 +275,7 @@ def _greatest(model: nn.Module, layers: Iterable[nn.Module], inputs: Iterable[Te
     return found
 
 
-def section(row: str, title: str, results: Sequence[Result], text: str) -> Section:
+def section(row: str, title: str, results: Sequence[Result], text: str, note: str = "") -> Section:
     """The published row above a measured row for each method."""
     bits = sorted({r.settings["bits"] for r in results}, reverse=True)
     head = ["accuracy (%)", *("float32" if b == FLOAT else f"{b} bits" for b in bits)]
@@ -291,7 +294,28 @@ def section(row: str, title: str, results: Sequence[Result], text: str) -> Secti
         remark(dense, found),
         partial(draw, dense=dense, found=found),
         row.lower(),
+        claims(row, note, dense, found),
     )
+
+
+def claims(
+    row: str, note: str, dense: Sequence[Result], found: Mapping[str, Mapping[int, list[Result]]]
+) -> list[Claim]:
+    """The published accuracies beside those of the source's own way of rounding."""
+    ours = {FLOAT: dense, **found[SOURCE]}
+    return [
+        Claim(
+            "float32" if bits == FLOAT else f"{bits} bits",
+            "accuracy (%)",
+            _published(row)[str(bits)],
+            [r["accuracy"] for r in ours[bits]],
+            100.0,
+            ours[bits],
+            note,
+        )
+        for bits in (FLOAT, *IMAGENET_BITS)
+        if bits in ours
+    ]
 
 
 def by_method(results: Iterable[Result]) -> dict[str, dict[int, list[Result]]]:

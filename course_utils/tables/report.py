@@ -12,6 +12,7 @@ from course_utils.export.page import document
 from course_utils.export.text import markdown_html
 from course_utils.files import written_atomically
 from course_utils.measured import Part, Table, listed, table_from
+from course_utils.tables.section import spread
 
 __all__ = ["write_report"]
 
@@ -27,7 +28,13 @@ def write_report(tables: Mapping[str, Any], out: Path) -> list[Path]:
     """Write README.md and report.html into a folder whose subfolder `pictures` holds the pictures."""
     measured = [table_from(name, content) for name, content in tables.items()]
     text = (
-        "\n".join([INTRODUCTION, "", *overview(measured), *(line for one in measured for line in chapter(one))]) + "\n"
+        "\n".join(
+            [
+                *(INTRODUCTION, "", *overview(measured), *reached(measured)),
+                *(line for one in measured for line in chapter(one)),
+            ]
+        )
+        + "\n"
     )
     paths = [out / "README.md", out / "report.html"]
     for path, content in zip(paths, (text, page(text, out)), strict=True):
@@ -55,6 +62,33 @@ def overview(tables: Sequence[Table]) -> Iterator[str]:
         f"Machine: {listed(record['origin']['machine'] for table in tables for record in table.records)}.",
         "",
     )
+
+
+def reached(tables: Sequence[Table]) -> Iterator[str]:
+    """Each published number beside the measured one, and how many of them are reached."""
+    claims = [(table, part, claim) for table in tables for part in table.parts for claim in part.claims]
+    if not claims:
+        return
+    fair = [claim for *_, claim in claims if not claim.note]
+    yield from (
+        "## Which published numbers are reached",
+        "",
+        f"{len(claims)} numbers are published; {len(fair)} of them can be compared with what was measured here, and "
+        f"{sum(claim.reached for claim in fair)} of these are reached: the measured number, rounded as the published "
+        "one is, is at least as good. *Times* says how far it is from the best that there could be, no errors or "
+        "100 %, as a multiple of how far the published one is: 2.00 means twice the errors.",
+        "",
+        "| table | | what is counted | published | measured | times | reached |",
+        "|---|---|---|---:|---:|---:|---|",
+    )
+    for table, part, claim in claims:
+        verdict = "yes" if claim.reached else "within the spread" if claim.in_spread else "no"
+        verdict = f"not to be compared: {claim.note}" if claim.note else verdict
+        yield (
+            f"| [{part.title}](#{table.name}) | {claim.what} | {claim.quantity} | {claim.published} "
+            f"| {spread(claim.measured, f'.{claim.digits}f')} | {claim.times(claim.value):.2f} | {verdict} |"
+        )
+    yield ""
 
 
 def chapter(table: Table) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.files import written_atomically
+from course_utils.measured import Claim
 from course_utils.tables.section import Result, Section
 
 __all__ = ["add_table", "plain_table", "read_tables"]
@@ -30,21 +31,27 @@ def plain_table(
             numbers[key] = len(records)
         return numbers[key]
 
+    def numbered(results: Sequence[Result]) -> list[int]:
+        return list(dict.fromkeys(map(number, results)))
+
     plain = [
         {
             "name": part.name,
             "title": part.title,
             "text": part.text,
             "head": list(part.head),
-            "rows": [
-                {"cells": list(row.cells), "from": list(dict.fromkeys(map(number, row.results)))} for row in part.rows
-            ],
+            "rows": [{"cells": list(row.cells), "from": numbered(row.results)} for row in part.rows],
             "remark": part.remark,
             "picture": pictures.get(part.name, ""),
+            "claims": [_claim(claim) | {"from": numbered(claim.records)} for claim in part.claims],
         }
         for part in parts
     ]
     return {"title": title, "section": section, "level": level, "parts": plain, "records": records}
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {key: value for key, value in vars(claim).items() if key != "records"}
 
 
 def _plain(result: Result) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
 
+from course_utils.measured import Claim
+
 __all__ = ["Result", "Row", "Section", "columns", "spread"]
 
 
@@ -34,7 +36,8 @@ class Section:
     """A part of a table. `text` says what was done, `remark` what was reached; both are Markdown.
 
     `draw` draws the part's picture into an empty matplotlib figure; `name`, unique in the table, is how a notebook asks
-    for the part, and the stem of the picture's file; by default it is made of the title.
+    for the part, and the stem of the picture's file; by default it is made of the title. `claims` are the published
+    numbers beside the measured ones; their records are results.
     """
 
     title: str
@@ -44,6 +47,7 @@ class Section:
     remark: str = ""
     draw: Callable[[Any], object] | None = field(default=None, compare=False)
     name: str = ""
+    claims: Sequence[Claim] = ()
 
     def __post_init__(self) -> None:
         if not self.name:
