@@ -82,6 +82,7 @@ def drawing() -> Draw:
         for side in (words, numbers):
             side.set(xlim=(0, 1), xticks=[])
             side.spines[:].set_visible(False)
+            side.tick_params(axis="y", length=0)
         axes.set(xscale="log", xlim=ENDS, ylim=(LINES - 0.4, -0.9), title="Distance from the best possible")
         axes.set_xticks(list(TICKS), list(TICKS.values()))
         axes.set_yticks(range(LINES), [""] * LINES)
@@ -157,7 +158,7 @@ def sentence(scene: Scene) -> str:
             f"{sum(claim.reached for claim in fair)} of {len(fair)} are reached, {close} within {scene.tolerance:.0%}."
         )
         parts.append(
-            f"Farthest to the worse side: {worst.what}, {shown(worst)} for {worst.published} ({worst.quantity}), "
+            f"Farthest to the worse side: {worst.what}, {worst.quantity} {shown(worst)} for {worst.published}, "
             f"{worst.times(worst.value):.2f} times as far from the best possible."
         )
     if apart := [claim for claim in scene.claims if claim.note]:
