@@ -102,7 +102,16 @@ def test_low_precision_training_needs_more_bits_for_updates() -> None:
     assert len(set(visit(panel))) >= 6
     learned = panel.set(train=True, compute_bits=8, update_bits=12).result
     assert len(learned.few[1]) == len(learned.whole[1])
-    stuck = panel.set(update_bits=8).result
+    slow = panel.set(update_bits=8).result
+    stuck = panel.set(update_bits=6).result
     at_random = panel.set(stochastic=True).result
-    assert stuck.few[1][-1] < 0.6 < 0.9 < at_random.few[1][-1]
+    assert stuck.few[1][-1] < 0.7 < 0.9 < at_random.few[1][-1]
     assert learned.few[1][-1] > 0.9
+    assert learned.few[0][-1] < slow.few[0][-1] < stuck.few[0][-1]
+
+
+def test_low_precision_training_says_when_its_numbers_grow_beyond_all_bounds() -> None:
+    panel = low_precision_training("digits").set(train=True, compute_bits=3, update_bits=0)
+    assert panel.result.failed
+    assert panel.words.startswith("Failed after ")
+    assert panel.set(compute_bits=8).words.startswith("After 12 epochs")

@@ -362,6 +362,19 @@ def test_an_error_inside_still_restores_the_network() -> None:
     assert not any("forward" in layer.__dict__ for layer in model.modules())
 
 
+def test_ranges_settle_in_the_first_steps_of_a_quick_training(digits) -> None:
+    """Large steps from random weights: what the first batch needs is soon too little."""
+    found = {}
+    for settle in (0, 100):
+        torch.manual_seed(0)
+        model = mlp([64, 40, 30, 10])
+        with LowPrecision(model, compute_bits=10, update_bits=12, settle=settle):
+            fit(model, digits, epochs=6, batch_size=32, lr=0.05, momentum=0.9, optimizer="sgd", progress=False)
+            found[settle] = evaluate(model, digits).accuracy
+    assert found[0] < 0.5
+    assert found[100] > 0.9
+
+
 def test_a_model_without_layers_is_refused() -> None:
     with pytest.raises(ValueError, match="none"):
         LowPrecision(nn.ReLU(), compute_bits=8, update_bits=8)
@@ -371,14 +384,14 @@ def test_ten_bits_with_twelve_for_updates_learn_as_well_as_floats(digits) -> Non
     def accuracy(compute: int = 10, update: int = 12, **options) -> float:
         torch.manual_seed(0)
         model = mlp([64, 40, 30, 10])
-        training = {"epochs": 6, "batch_size": 32, "lr": 0.02, "optimizer": "sgd", "progress": False, "device": "cpu"}
-        with LowPrecision(model, compute_bits=compute, update_bits=update, update_every=20, **options):
+        with LowPrecision(model, compute_bits=compute, update_bits=update, **options):
             fit(model, digits, **training)
             return evaluate(model, digits).accuracy
 
+    training = {"epochs": 6, "batch_size": 32, "lr": 0.05, "optimizer": "sgd", "progress": False, "device": "cpu"}
     torch.manual_seed(0)
     floats = mlp([64, 40, 30, 10])
-    fit(floats, digits, epochs=6, batch_size=32, lr=0.02, optimizer="sgd", progress=False, device="cpu")
+    fit(floats, digits, **training)
     assert accuracy() > evaluate(floats, digits).accuracy - 0.03
     assert accuracy(update=6) < 0.5  # steps smaller than half of the last bit are lost
     assert accuracy(update=6, stochastic=True, generator=torch.Generator().manual_seed(0)) > 0.85  # but not on average

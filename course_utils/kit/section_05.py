@@ -92,18 +92,18 @@ LESSON = Lesson(
             ),
         ),
         Misconception(
-            claim="A network that computes well with 8 bits can be trained with 8 bits.",
-            truth="A step η · gradient is mostly smaller than half of the distance between two 8-bit numbers, so rounding to the nearest throws it away. The updates need more bits, or rounding at random, which is right on average.",
+            claim="A network that computes well with 6 bits can be trained with 6 bits.",
+            truth="A step η · gradient is mostly smaller than half of the distance between two such numbers, so rounding to the nearest throws it away. The updates need more bits, or rounding at random, which is right on average.",
             panel="precision.low_precision_training",
             steps=(
                 Step(
-                    {"Bits b′ of the updates": "8 bits", "Train live": "on"},
-                    "a training that gets stuck, and then fails: about one digit in ten right.",
-                    lambda p: said(p, ": #% right") < 60,
+                    {"Bits b of computing": "6", "Bits b′ of the updates": "6 bits", "Train live": "on"},
+                    "a training that gets stuck with little more than half of the digits right.",
+                    lambda p: said(p, ": #% right") < 70,
                 ),
                 Step(
                     {"Round updates at random": "on"},
-                    "about 95 % right, as in float32, with the same 8 bits.",
+                    "more than 90 % right, with the same 6 bits.",
                     lambda p: said(p, ": #% right") > 90,
                 ),
             ),

@@ -43,9 +43,11 @@ class LowPrecision:
 
     `compute_bits` (b) and `update_bits` (b') from 2 to 16; `update_bits=None` keeps the parameters in float32.
     `stochastic` rounds the updates at random, in proportion, so that steps smaller than the last bit are not lost on
-    average. `update_every`: optimizer steps between two adaptations of the ranges. `number` makes the format of a group
-    from its bits, by default a `DynamicFixedPoint`; any other `Number` will do. Inside the context the network is
-    evaluated at b bits too; afterwards it is an ordinary network again, whose parameters have b' bits.
+    average. The ranges are adapted after each of the first `settle` optimizer steps, because those of the first batch
+    are soon too narrow, and then after every `update_every` of them (the paper finds its first ranges by a training in
+    a wider format). `number` makes the format of a group from its bits, by default a `DynamicFixedPoint`; any other
+    `Number` will do. Inside the context the network is evaluated at b bits too; afterwards it is an ordinary network
+    again, whose parameters have b' bits.
 
     Raises: ValueError for bits outside 2 to 16, or a network without linear or convolutional layers; RuntimeError
     where the context is entered twice.
@@ -67,6 +69,7 @@ class LowPrecision:
         update_bits: int | None,
         stochastic: bool = False,
         generator: torch.Generator | None = None,
+        settle: int = 100,
         update_every: int = 100,
         number: Callable[[int], Number] = lambda bits: DynamicFixedPoint(bits=bits),
     ) -> None:
@@ -74,6 +77,7 @@ class LowPrecision:
         self.compute_bits = check_bits(compute_bits, "compute_bits")
         self.update_bits = None if update_bits is None else check_bits(update_bits, "update_bits")
         self.stochastic, self.generator = stochastic, generator
+        self.settle = int(in_range("settle", settle, 0, float("inf")))
         self.update_every = int(in_range("update_every", update_every, 1, float("inf")))
         self.layers = weight_layers(model)
         if not self.layers:
@@ -120,7 +124,7 @@ class LowPrecision:
                 number = self._parameters[name]
                 p.copy_(number.round(p, stochastic=self.stochastic, generator=self.generator))
         self._steps += 1
-        if self._steps % self.update_every == 0:
+        if self._steps <= self.settle or self._steps % self.update_every == 0:
             for group in (*self.formats.values(), *self._parameters.values()):
                 group.update()
 

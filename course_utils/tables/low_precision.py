@@ -30,9 +30,7 @@ HIDDEN = {"quick": [100], "full": [256, 256]}
 EPOCHS = {"quick": 2, "full": 12}
 ROWS = {"quick": 12_000, "full": None}  # training rows
 TRAINING: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "batch_size": 128, "schedule": "cosine"}
-# Steps between two adaptations of the ranges. With 20 (the paper has 10,000 rows, and ranges from a training before)
-# the ranges of the first rows stay too narrow for sums that grow, and training fails.
-UPDATE_EVERY = 5
+UPDATE_EVERY = 78  # steps between two adaptations of the ranges: about 10,000 rows, as in the paper
 FIXED_BITS = 6  # before the binary point in plain fixed point, with the sign: from -32 to 32
 
 # Format, bits of the computation and of the updates, and whether updates are rounded at random.

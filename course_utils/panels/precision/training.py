@@ -27,6 +27,7 @@ class Courses(NamedTuple):
     whole: tuple[list[float], list[float]]
     few: tuple[list[float], list[float]]
     bits: tuple[int, int | None]
+    failed: bool = False  # its numbers grew beyond all bounds
 
 
 def low_precision_training(data: str | Dataset = "digits") -> Panel:
@@ -50,8 +51,12 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
         if not train:
             yield Courses(float_run, ([], []), bits)
             return
-        for run in training(room, *bits, stochastic):
-            yield Courses(float_run, run, bits)
+        run: tuple[list[float], list[float]] = ([], [])
+        try:
+            for run in training(room, *bits, stochastic):
+                yield Courses(float_run, run, bits)
+        except FloatingPointError:
+            yield Courses(float_run, run, bits, failed=True)
 
     return Panel("Training at b bits", controls, compute, drawing(EPOCHS), size=(960, 360))
 
@@ -111,5 +116,7 @@ def words(found: Courses) -> str:
     whole = f"in float32 it ended at {found.whole[1][-1]:.1%}"
     if not found.few[1]:
         return f"Ready to train with {setting}; {whole}."
+    if found.failed:
+        return f"Failed after {len(found.few[0])} epochs with {setting}: its numbers grew beyond all bounds; {whole}."
     loss = f", training loss {found.few[0][-1]:.3g}" if found.few[0] else ""
     return f"After {len(found.few[0])} epochs with {setting}: {found.few[1][-1]:.1%} right{loss}; {whole}."
