@@ -15,6 +15,7 @@ __all__ = ["reproduced"]
 
 SIZE = (960, 460)
 LINES = 10  # rows of the picture: no part of a table has more published numbers
+FEW = 6  # rows that the picture has room for in any case: fewer would lie far apart
 ENDS = (0.2, 5.0)  # of the scale, as multiples; what lies outside is drawn at its end
 TICKS = {0.25: "a quarter", 0.5: "half", 1.0: "as published", 2.0: "twice", 4.0: "four times"}
 COLUMNS = {"published": 0.46, "measured": 1.0}  # where the columns of numbers end
@@ -83,9 +84,9 @@ def drawing() -> Draw:
             side.set(xlim=(0, 1), xticks=[])
             side.spines[:].set_visible(False)
             side.tick_params(axis="y", length=0)
-        axes.set(xscale="log", xlim=ENDS, ylim=(LINES - 0.4, -0.9), title="Distance from the best possible")
+        axes.set(xscale="log", xlim=ENDS, title="Distance from the best possible")
+        axes.set_yticks([])
         axes.set_xticks(list(TICKS), list(TICKS.values()))
-        axes.set_yticks(range(LINES), [""] * LINES)
         axes.minorticks_off()
         band = axes.axvspan(1, 1.1, fc="#DCEBF5", ec=COLOURS["grey"], lw=1, ls="--")
         axes.axvline(1, color=COLOURS["ink"], lw=1.4)
@@ -114,6 +115,10 @@ def drawing() -> Draw:
             numbers.text(x, -0.6, title, ha="right", va="center", fontsize=10.5, fontweight="bold")
 
         def show(scene: Scene) -> str:
+            rows = len(scene.claims)
+            if len(axes.get_yticks()) != rows:
+                axes.set_yticks(range(rows), [""] * rows)
+                axes.set_ylim(max(rows, FEW) - 0.4, -0.9)
             band.set_width(max(scene.tolerance, 0.004))
             kinds: list[list[tuple[float, int]]] = [[], [], []]
             single: list[tuple[float, int]] = []
