@@ -1,6 +1,7 @@
 """The table of binary networks, on small data of the same form."""
 
 import itertools
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -163,3 +164,19 @@ def test_renormalised_statistics_are_those_of_the_rows() -> None:
     torch.testing.assert_close(first.running_mean, sums.mean(0), atol=0.01, rtol=0.01)
     torch.testing.assert_close(first.running_var, sums.var(0), atol=0.01, rtol=0.02)
     assert not model.training
+
+
+def test_the_two_networks_that_are_compared_are_trained_more_than_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binary, "HIDDEN", {"full": 8})
+    monkeypatch.setattr(binary, "KINDS", {name: replace(kind, epochs=1) for name, kind in binary.KINDS.items()})
+    data = {"mnist": stand_in()}
+    bench = Workbench(
+        tmp_path, table="binary", level="full", seeds=(0,), device="cpu", progress=False, data=data, jobs=1
+    )
+    errors, _ = binary.run(bench)
+    seeds = {row.cells[0]: [result.settings["seed"] for result in row.results] for row in errors.rows if row.results}
+    assert seeds == {name: [0, 1, 2] if name in (binary.PLAIN, binary.STOCHASTIC) else [0] for name in binary.KINDS}
+    assert "One seed, but 3 of no regularizer and of BinaryConnect (stoch.)" in errors.text
+    assert " ± " in errors.rows[0].cells[2]
