@@ -99,6 +99,7 @@ AGAIN: list[Any] = [
     ("quantized", "rounded_cifar10", {"bits": 4, "scheme": "weights", "per_channel": True}, {"accuracy": 0.31}),
     ("random-labels", "memorized", {"what": "random", "seed": 1}, {"epochs": 2, "training error": 0.1, "error": 3.0}),
     ("group-sparse", "trained", {"data": "sensorless", "penalty": "group", "part": "test"}, {"accuracy": 0.02}),
+    ("activations", "counted", {"activation": "KAF", "layers": 2}, {"parameters": 0}),
     pytest.param("quantized", "rounded_mnist", {"bits": 8, "seed": 0}, {"accuracy": 0.3}, marks=pytest.mark.slow),
 ]
 

@@ -31,6 +31,7 @@ TITLE = "Flexible activation functions"
 SECTION = "09"
 SEEDS = 3
 
+DEEP = 5  # hidden layers of the networks with fixed functions
 HIDDEN = 300
 INPUTS = 18  # of SUSY
 PIECES = SEGMENTS = 3  # K of maxout and S of APL; the D of a KAF is 20
@@ -246,7 +247,7 @@ def reached(found: dict[tuple[str, int], list[Result]]) -> str:
 
 def best(mean: dict[tuple[str, int], float], *, deep: bool) -> tuple[str, int]:
     """The best of the networks with five hidden layers, or of those with fewer."""
-    return max((key for key in mean if (key[1] == 5) == deep), key=lambda key: mean[key])
+    return max((key for key in mean if (key[1] == DEEP) == deep), key=lambda key: mean[key])
 
 
 def compared(mean: dict[tuple[str, int], float]) -> str:
@@ -271,14 +272,23 @@ def title(key: tuple[str, int]) -> str:
 def draw(figure: Any, *, found: dict[tuple[str, int], list[Result]]) -> None:
     """AUC against parameters, with the name beside each dot."""
     axes = figure.subplots()
-    for number, layers in enumerate((1, 2, 5)):
+    for number, layers in enumerate((1, 2, DEEP)):
         some = {a: results for (a, n), results in found.items() if n == layers}
         size = [results[0]["parameters"] for results in some.values()]
         means = [sum(r["auc"] for r in results) / len(results) for results in some.values()]
         label = f"{layers} hidden layer{'s' if layers > 1 else ''}"
         colour = list(COLOURS.values())[number]
         axes.plot(size, means, color=colour, marker=MARKERS[number], linestyle="none", label=label)
+        if layers == DEEP:  # they lie too close to each other for a name each
+            names = sorted(some, key=lambda a: -means[list(some).index(a)])
+            place, text = (max(size), min(means)), f"from above: {', '.join(names)}"
+            axes.annotate(text, place, (5, -20), textcoords="offset points", ha="right", fontsize=10)
+            continue
         for a, x, y in zip(some, size, means, strict=True):
             axes.annotate(a, (x, y), (5, 4), textcoords="offset points", fontsize=10)
     axes.set(xscale="log", xlabel="trainable parameters", ylabel="AUC on the test rows", title="AUC")
+    axes.set_xticks([10_000, 20_000, 50_000, 100_000, 200_000, 500_000])
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.minorticks_off()
+    axes.margins(x=0.08, y=0.1)
     axes.legend(loc="lower right")
