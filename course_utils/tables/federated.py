@@ -124,18 +124,23 @@ def averaged(
 ) -> dict[str, Any]:
     """Train by federated averaging, up to the target accuracy where there is one.
 
-    `reached` is the first round at or above it, 0 where there was none.
+    `reached` is the first round at or above it, 0 where there was none; `diverged`, where there is such a number, the
+    round in which the weights grew beyond all bounds.
     """
     data = bench.dataset("mnist")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = mlp([data.features, *hidden, data.classes])
     shares = SPLITS[split](data.y_train, clients, seed=seed)
-    path = []
-    for seen in federated_averaging(model, data, shares, device=bench.device, seed=seed, **settings):
-        path.append(round(100 * seen.accuracy, 2))
-        if target is not None and seen.accuracy >= target:
-            break
+    path: list[float] = []
+    failed = {}
+    try:
+        for seen in federated_averaging(model, data, shares, device=bench.device, seed=seed, **settings):
+            path.append(round(100 * seen.accuracy, 2))
+            if target is not None and seen.accuracy >= target:
+                break
+    except FloatingPointError:
+        failed = {"diverged": seen.number + 1}
     reached = seen.number if target is not None and seen.accuracy >= target else 0
     return {
         "reached": reached,
@@ -143,6 +148,7 @@ def averaged(
         "MB up": seen.bytes_up / 1e6,
         "MB down": seen.bytes_down / 1e6,
         "path": path,
+        **failed,
     }
 
 
@@ -163,7 +169,7 @@ def bits_row(result: Result) -> Row:
     cells = [
         f"{result.settings['bits_up']}",
         f"{result.settings['bits_down']}",
-        f"{result['accuracy']:.2f}",
+        f"diverged in round {result['diverged']}" if "diverged" in result else f"{result['accuracy']:.2f}",
         f"{up:.1f}",
         f"{down:.1f}",
         f"{up + down:.1f}",
@@ -215,13 +221,15 @@ def rounds_remark(bench: Workbench, found: dict[tuple[str, int], list[Result]]) 
 def bits_remark(results: list[Result]) -> str:
     """The fewest megabytes whose accuracy is within half a point of that at 32 bits."""
     full = next(r for r in results if r.settings["bits_up"] == r.settings["bits_down"] == 32)
-    near = [r for r in results if r["accuracy"] >= full["accuracy"] - 0.5]
+    near = [r for r in results if "diverged" not in r and r["accuracy"] >= full["accuracy"] - 0.5]
     least = min(near, key=lambda r: r["MB up"] + r["MB down"])
     before, after = (r["MB up"] + r["MB down"] for r in (full, least))
+    failed = [f"{r.settings['bits_up']} up and {r.settings['bits_down']} down" for r in results if "diverged" in r]
+    lost = f" With {' and with '.join(failed)} the weights grew beyond all bounds." if failed else ""
     return (
         f"**With {least.settings['bits_up']} bits up and {least.settings['bits_down']} down {after:.0f} MB are sent in "
         f"place of {before:.0f} ({before / after:.1f} times fewer), at {least['accuracy']:.2f} % in place of "
-        f"{full['accuracy']:.2f} %**: the fewest whose accuracy is at most half a point lower."
+        f"{full['accuracy']:.2f} %**: the fewest whose accuracy is at most half a point lower.{lost}"
     )
 
 
@@ -246,7 +254,7 @@ def draw_bits(figure: Any, *, results: list[Result]) -> None:
     """Accuracy against megabytes, with the bits up and down beside each dot."""
     axes = figure.subplots()
     for number, down in enumerate(sorted({r.settings["bits_down"] for r in results}, reverse=True)):
-        some = [r for r in results if r.settings["bits_down"] == down]
+        some = [r for r in results if r.settings["bits_down"] == down and "diverged" not in r]
         megabytes = [r["MB up"] + r["MB down"] for r in some]
         axes.plot(
             megabytes,
