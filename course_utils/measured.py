@@ -41,6 +41,11 @@ class Claim:
     note: str = ""
 
     @property
+    def target(self) -> float:
+        """The published number."""
+        return float(self.published.replace(",", ""))
+
+    @property
     def value(self) -> float:
         """The mean over the seeds."""
         return mean(self.measured)
@@ -53,12 +58,12 @@ class Claim:
     @property
     def reached(self) -> bool:
         """Whether the measured number, rounded as the published one is, is at least as good."""
-        return abs(self.best - round(self.value, self.digits)) <= abs(self.best - float(self.published)) + 1e-9
+        return abs(self.best - round(self.value, self.digits)) <= abs(self.best - self.target) + 1e-9
 
     @property
     def in_spread(self) -> bool:
         """Whether the two differ by less than the standard deviation over the seeds."""
-        return len(self.measured) > 1 and abs(self.value - float(self.published)) < stdev(self.measured)
+        return len(self.measured) > 1 and abs(self.value - self.target) < stdev(self.measured)
 
     def times(self, value: float) -> float:
         """How far `value` is from the best, as a multiple of how far the published number is: 2 for twice the errors.
@@ -67,7 +72,7 @@ class Claim:
         >>> claim.times(99.0), claim.times(96.0)
         (0.5, 2.0)
         """
-        return abs(self.best - value) / abs(self.best - float(self.published))
+        return abs(self.best - value) / abs(self.best - self.target)
 
 
 @dataclass(frozen=True)
