@@ -129,13 +129,16 @@ def table(
         device=device,
     )
     try:
+        if wanted:
+            out.mkdir(parents=True, exist_ok=True)
         for line in lines:
             click.echo(line)
+        for path in publish(out, course_folder()) if into_course else ():
+            click.echo(f"written: {path}")
     except (ValueError, SweepError) as error:
         raise click.ClickException(str(error)) from error
-    if into_course:
-        for path in publish(out, course_folder()):
-            click.echo(f"written: {path}")
+    except OSError as error:
+        raise click.ClickException(f"cannot write to {out}: {error}; choose another folder with --out") from error
 
 
 @main.command()

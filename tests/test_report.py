@@ -18,7 +18,7 @@ from course_utils.data import DataError, Dataset
 from course_utils.measured import Claim, measured, table_from
 from course_utils.tables import run
 from course_utils.tables.report import write_report
-from course_utils.tables.results import add_table, read_tables
+from course_utils.tables.results import add_tables, read_tables
 from course_utils.tables.section import Row, Section, spread
 from course_utils.tables.workbench import Workbench
 
@@ -183,7 +183,7 @@ def test_letters_of_html_and_markdown_stay_what_they_are(tmp_path: Path) -> None
         "level": "full",
         "parts": [part | {"remark": "", "picture": "", "claims": []}],
     }
-    tables = add_table(tmp_path / "measured.json", "a", content | {"records": [record]}, ["a"])
+    tables = add_tables(tmp_path / "measured.json", {"a": content | {"records": [record]}}, ["a"])
     write_report(tables, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "&lt;script&gt;*x*_y_|z" in page
@@ -202,3 +202,24 @@ def test_the_command_measures_prints_and_publishes(tmp_path: Path, monkeypatch: 
     assert "# Squares of numbers (course table binary --quick)" in done.output
     assert f"written: {tmp_path / 'out' / 'published'}" in done.output
     assert json.loads((tmp_path / "out" / "measured.json").read_text())["tables"]["binary"]["level"] == "quick"
+
+
+@pytest.mark.usefixtures("fake")
+def test_only_what_was_measured_on_test_rows_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "FILE", tmp_path / "course.json")
+    with pytest.raises(ValueError, match="nothing was measured in"):
+        list(run.publish(tmp_path / "none", tmp_path))
+    lines = run.run_tables(
+        ["squares"], tmp_path / "held", level="quick", seeds=None, validate=True, jobs=1, progress=False, data=DATA
+    )
+    list(lines)
+    with pytest.raises(ValueError, match="squares was measured on held-out rows"):
+        list(run.publish(tmp_path / "held", tmp_path))
+    assert not (tmp_path / "course.json").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = CliRunner().invoke(main, ["table", "quantized", "--out", str(tmp_path / "file" / "results")])
+    assert result.exit_code == 1
+    assert "choose another folder with --out" in result.output

@@ -1,7 +1,7 @@
 """Measured tables as plain data: what `measured.json` holds, and how runs of single tables come together in it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from course_utils.files import written_atomically
 from course_utils.measured import Claim
 from course_utils.tables.section import Result, Section
 
-__all__ = ["add_table", "plain_table", "read_tables"]
+__all__ = ["add_tables", "plain_table", "read_tables"]
 
 LONGEST = 400  # letters of a value that is kept; curves and pictures are not: the cells and the picture show them
 
@@ -74,9 +74,9 @@ def read_tables(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))["tables"] if path.is_file() else {}
 
 
-def add_table(path: Path, name: str, table: dict[str, Any], order: Sequence[str]) -> dict[str, Any]:
-    """Put a table into a results file, in the place of an earlier one; the tables in it, in the lecture's order."""
-    tables = read_tables(path) | {name: table}
+def add_tables(path: Path, found: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """Put tables into a results file, in the place of earlier ones; the tables in it, in the lecture's order."""
+    tables = read_tables(path) | dict(found)
     tables = {each: tables[each] for each in order if each in tables}
     with written_atomically(path) as file:
         file.write((json.dumps({"tables": tables}, indent=1, ensure_ascii=False) + "\n").encode())

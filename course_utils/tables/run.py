@@ -10,7 +10,7 @@ from course_utils.data import DataError
 from course_utils.measured import FILE
 from course_utils.tables import table, tables
 from course_utils.tables.report import write_report
-from course_utils.tables.results import add_table, plain_table, read_tables
+from course_utils.tables.results import add_tables, plain_table, read_tables
 from course_utils.tables.section import Section
 from course_utils.tables.workbench import Workbench
 
@@ -49,7 +49,7 @@ def run_tables(
             continue
         pictures = {part.name: draw(part, out / "pictures", name) for part in parts if part.draw}
         found = plain_table(module.TITLE, module.SECTION, level, parts, pictures)
-        paths = write_report(add_table(out / "measured.json", name, found, tables()), out)
+        paths = write_report(add_tables(out / "measured.json", {name: found}, tables()), out)
         yield f"{time.perf_counter() - started:.0f} s; written: {', '.join(map(str, paths))}\n"
 
 
@@ -72,12 +72,18 @@ def draw(part: Section, folder: Path, table: str) -> str:
 
 
 def publish(out: Path, course: Path) -> Iterator[Path]:
-    """Take what was measured in `out` into the course: the results file of the notebooks, and the report."""
+    """Take what was measured in `out` into the course: the results file of the notebooks, and the report.
+
+    Raises: ValueError where nothing was measured, or on rows that were held out.
+    """
+    found = read_tables(out / "measured.json")
+    if not found:
+        raise ValueError(f"nothing was measured in {out}; `course table NAME --out {out}` measures a table")
+    for name, each in found.items():
+        if any("validate" in record["what"].split() for record in each["records"]):
+            raise ValueError(f"{name} was measured on held-out rows, for choices; run it without --validate first")
     folder = course / "notebooks" / "tables"
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     for picture in sorted((out / "pictures").glob("*.png")):
         copyfile(picture, folder / "pictures" / picture.name)
-    merged: dict[str, Any] = read_tables(FILE)
-    for name, found in read_tables(out / "measured.json").items():
-        merged = add_table(FILE, name, found, tables())
-    yield from (FILE, *write_report(merged, folder))
+    yield from (FILE, *write_report(add_tables(FILE, found, tables()), folder))
