@@ -101,6 +101,16 @@ AGAIN: list[Any] = [
     ("group-sparse", "trained", {"data": "sensorless", "penalty": "group", "part": "test"}, {"accuracy": 0.02}),
     ("activations", "counted", {"activation": "KAF", "layers": 2}, {"parameters": 0}),
     pytest.param("quantized", "rounded_mnist", {"bits": 8, "seed": 0}, {"accuracy": 0.3}, marks=pytest.mark.slow),
+    pytest.param(
+        "federated", "averaged", {"split": "even", "local_epochs": 1, "seed": 0}, {"reached": 8}, marks=pytest.mark.slow
+    ),
+    pytest.param(
+        "predict-parameters",
+        "trained_network",
+        {"kernel": "zeros", "share": 0.02, "seed": 0},
+        {"error": 1.5},
+        marks=pytest.mark.slow,
+    ),
 ]
 
 
