@@ -15,6 +15,7 @@ from functools import cache, partial
 from typing import Any
 
 from course_utils.journal import Journal
+from course_utils.sources import DataError
 
 __all__ = ["SweepError", "product", "run_sweep", "workers"]
 
@@ -63,8 +64,8 @@ def run_sweep(
     progress: a bar with the time left. seen: called with all finished records after each new one, for a table that
     grows while the sweep runs.
 
-    Raises: ValueError for a point that is no JSON; SweepError after all other points if some have failed, or if a
-    worker was ended.
+    Raises: ValueError for a point that is no JSON; DataError at once where data are not at hand; SweepError after all
+    other points if some have failed, or if a worker was ended.
 
     >>> records = run_sweep(lambda a, b: {"sum": a + b}, product(a=[1, 2], b=[3]), n_jobs=1, progress=False)
     >>> [record["values"] for record in records]
@@ -188,6 +189,8 @@ def _run(function: Callable[..., Any], together: bool, sweep: int, part: dict[st
         if len(found) != len(points):
             raise ValueError(f"the function returned {len(found)} results for {len(points)} points")
         json.dumps(found)
+    except DataError:
+        raise  # no other point would have its data either
     except Exception as error:
         return f"{type(error).__name__}: {error}, at the settings {points[0]}"
     seconds = round((time.perf_counter() - started) / len(points), 2)

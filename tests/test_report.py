@@ -16,6 +16,7 @@ from course_utils import measured as loader
 from course_utils.cli import main
 from course_utils.data import DataError, Dataset
 from course_utils.measured import Claim, measured, table_from
+from course_utils.sweep import SweepError
 from course_utils.tables import run
 from course_utils.tables.report import write_report
 from course_utils.tables.results import add_tables, read_tables
@@ -112,7 +113,7 @@ def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
     missing = SimpleNamespace(TITLE="Missing", SECTION="09", SEEDS=1, run=without_data)
     monkeypatch.setattr(run, "table", lambda name: missing if name == "others" else FAKE)
     printed = measure(tmp_path, "others", "squares")
-    assert "Not measured: susy is not at hand" in printed
+    assert "## Not measured\n\nsusy is not at hand." in printed
     assert list(read_tables(tmp_path / "measured.json")) == ["squares"]
 
 
@@ -223,3 +224,65 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     result = CliRunner().invoke(main, ["table", "quantized", "--out", str(tmp_path / "file" / "results")])
     assert result.exit_code == 1
     assert "choose another folder with --out" in result.output
+
+
+def without_mnist(bench: Workbench, *, seed: int) -> dict[str, Any]:
+    raise DataError("mnist is not at hand")
+
+
+def broken(bench: Workbench, *, seed: int) -> dict[str, Any]:
+    raise RuntimeError("a wrong piece of work")
+
+
+@pytest.mark.usefixtures("fake")
+def test_what_fails_within_a_sweep_ends_its_table_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_part_only(bench: Workbench) -> Iterator[Section]:
+        yield next(sections(bench))
+        bench.sweep(without_mnist, [{"seed": 0}])
+
+    def nothing(bench: Workbench) -> Iterator[Section]:
+        bench.sweep(broken, [{"seed": 0}])
+        yield Section("Never", [""], [])
+
+    some = {"others": SimpleNamespace(TITLE="Half", SECTION="09", SEEDS=1, run=first_part_only), "squares": FAKE}
+    monkeypatch.setattr(run, "table", lambda name: some[name])
+    printed = measure(tmp_path, "others", "squares")
+    assert "mnist is not at hand." in printed
+    found = read_tables(tmp_path / "measured.json")
+    assert [part["name"] for part in found["others"]["parts"]] == ["squares", "not-measured"]
+    assert list(found) == ["squares", "others"]
+    some["others"] = SimpleNamespace(TITLE="Wrong", SECTION="09", SEEDS=1, run=nothing)
+    lines: list[str] = []
+    both = run.run_tables(
+        ["others", "squares"], tmp_path, level="full", seeds=None, validate=False, jobs=1, progress=False, data=DATA
+    )
+    with pytest.raises(SweepError, match="others: 1 of 1 pieces of the sweep failed.*a wrong piece of work"):
+        lines.extend(both)
+    assert "# Squares of numbers" in "\n".join(lines)
+
+
+@pytest.mark.usefixtures("fake")
+def test_records_of_other_data_are_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure(tmp_path, "squares")
+    journal = tmp_path / "squares" / "journal.jsonl"
+    before = journal.read_text()
+    measure(tmp_path, "squares")
+    assert journal.read_text() == before
+    fewer = {"mnist": DATA["mnist"].subset(400)}
+    list(
+        run.run_tables(
+            ["squares"], tmp_path, level="full", seeds=None, validate=False, jobs=1, progress=False, data=fewer
+        )
+    )
+    assert len(journal.read_text().splitlines()) == 2 * len(before.splitlines())
+    records = read_tables(tmp_path / "measured.json")["squares"]["records"]
+    assert {record["result"]["rows"] for record in records} == {400}
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_results_file_of_another_version_is_found_before_the_work(tmp_path: Path) -> None:
+    for content in ('{"tables": {"squares": {"title": "old"}}}', '{"tables": {"squa'):
+        (tmp_path / "measured.json").write_text(content)
+        with pytest.raises(ValueError, match="measured.json is damaged or of another version .*delete it"):
+            measure(tmp_path, "squares")
+    assert not (tmp_path / "squares").exists()

@@ -93,7 +93,12 @@ def run(bench: Workbench) -> Iterator[Section]:
 
 def mnist(bench: Workbench) -> Section:
     """The source's perceptron, trained here."""
-    data, training = bench.dataset("mnist"), PLAYGROUND | {"epochs": bench.epochs(PLAYGROUND["epochs"])}
+    title = "MNIST: 784-256-256-10"
+    try:
+        data = bench.dataset("mnist")
+    except DataError as error:
+        return not_measured("MNIST", title, error)
+    training = PLAYGROUND | {"epochs": bench.epochs(PLAYGROUND["epochs"])}
     points = [
         point | {"seed": seed, "training": training}
         for seed in bench.seeds
@@ -107,7 +112,12 @@ def mnist(bench: Workbench) -> Section:
         f"{len(bench.seeds)} seed{'s' if len(bench.seeds) > 1 else ''}. {_ranges(data)} Accuracy in percent"
         f"{', on rows held out of the training part' if bench.validate else ''}."
     )
-    return section("MNIST", "MNIST: 784-256-256-10", results, text)
+    return section("MNIST", title, results, text)
+
+
+def not_measured(row: str, title: str, error: DataError) -> Section:
+    """The published row, and why nothing stands below it."""
+    return Section(title, ["", "accuracy"], [Row(["published", _published(row)["32"]])], f"Not measured: {error}.")
 
 
 def cifar10(bench: Workbench) -> Section:
@@ -117,9 +127,7 @@ def cifar10(bench: Workbench) -> Section:
         resnet20(pretrained=True)
         data = cifar10_images(bench)
     except DataError as error:
-        return Section(
-            title, ["", "accuracy"], [Row(["published", _published("CIFAR10")["32"]])], f"Not measured: {error}."
-        )
+        return not_measured("CIFAR10", title, error)
     points = [point | {"rows": len(data.y_test)} for point in settings(BITS[bench.level], METHODS | STATISTICS)]
     results = bench.sweep(rounded_cifar10, points, batch_by=("scheme", "per_channel"), batch=len(points))
     text = (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.files import written_atomically
-from course_utils.measured import Claim
+from course_utils.measured import Claim, table_from
 from course_utils.tables.section import Result, Section
 
 __all__ = ["add_tables", "plain_table", "read_tables"]
@@ -70,8 +70,22 @@ def _plain(result: Result) -> dict[str, Any]:
 
 
 def read_tables(path: Path) -> dict[str, Any]:
-    """The tables in a results file; none where there is no file."""
-    return json.loads(path.read_text(encoding="utf-8"))["tables"] if path.is_file() else {}
+    """The tables in a results file; none where there is no file.
+
+    Raises: ValueError for a file that is damaged, or of another version.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        tables: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["tables"]
+        for name, content in tables.items():
+            table_from(name, content)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{path} is damaged or of another version ({type(error).__name__}: {error}); delete it and run the tables "
+            "again: what the journals beside it hold is not measured again"
+        ) from error
+    return tables
 
 
 def add_tables(path: Path, found: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:

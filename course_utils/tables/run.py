@@ -10,6 +10,7 @@ from typing import Any
 from course_utils.data import DataError
 from course_utils.files import written_atomically
 from course_utils.measured import FILE
+from course_utils.sweep import SweepError
 from course_utils.tables import table, tables
 from course_utils.tables.report import write_report
 from course_utils.tables.results import add_tables, plain_table, read_tables
@@ -25,9 +26,12 @@ def run_tables(
     """Measure tables one after the other, and yield the lines to print.
 
     Each has its own folder in `out`; `out` itself holds measured.json and the report of all that was measured there.
-    Raises: ValueError for a name that is none.
+    Raises: ValueError for a name that is none, or a results file that cannot be read; SweepError at the end if a table
+    could not be finished.
     """
     modules = {name: table(name) for name in names}
+    read_tables(out / "measured.json")  # one that cannot be read is found before the work, not after it
+    failed: list[str] = []
     for name, module in modules.items():
         count = seeds or (module.SEEDS if level == "full" else 1)
         command = " ".join(
@@ -43,16 +47,28 @@ def run_tables(
         yield f"# {module.TITLE} ({command})\n"
         started, parts = time.perf_counter(), []
         try:
-            for part in module.run(bench):
+            for part in measured_parts(module.run(bench)):
                 parts.append(part)
                 yield from part.lines()
-        except DataError as error:
-            yield f"Not measured: {error}"
+        except SweepError as error:  # the other tables are measured all the same
+            failed.append(f"{name}: {error}")
+            continue
+        if not any(row.results for part in parts for row in part.rows):
             continue
         pictures = {part.name: draw(part, out / "pictures", name) for part in parts if part.draw}
         found = plain_table(module.TITLE, module.SECTION, level, parts, pictures)
         paths = write_report(add_tables(out / "measured.json", {name: found}, tables()), out)
         yield f"{time.perf_counter() - started:.0f} s; written: {', '.join(map(str, paths))}\n"
+    if failed:
+        raise SweepError("\n".join(failed))
+
+
+def measured_parts(parts: Iterator[Section]) -> Iterator[Section]:
+    """The parts of a table as they come; where data are not at hand, the sentence that says so is the last one."""
+    try:
+        yield from parts
+    except DataError as error:
+        yield Section("Not measured", [""], [], text=f"{error}.", name="not-measured")
 
 
 def draw(part: Section, folder: Path, table: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from course_utils.data import Dataset, data_root, load_dataset
+from course_utils.data import DataError, Dataset, data_root, load_dataset
 from course_utils.files import written_atomically
 from course_utils.journal import Journal
 from course_utils.sweep import run_sweep
@@ -67,11 +67,27 @@ class Workbench:
 
     @property
     def journal(self) -> Journal:
-        """The records that are finished."""
+        """The records that are finished, without those of other data, such as a sample in the place of the whole."""
         if "_journal" not in self.__dict__:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.__dict__["_journal"] = Journal(self.folder / "journal.jsonl")
+            journal = Journal(self.folder / "journal.jsonl")
+            journal.records = {key: record for key, record in journal.records.items() if self._of_these_data(record)}
+            self.__dict__["_journal"] = journal
         return self.__dict__["_journal"]
+
+    def _of_these_data(self, record: dict[str, Any]) -> bool:
+        """Whether a record is whole, and was measured on the data that are at hand now, where they can be compared."""
+        values = record.get("values", {})
+        if not {"result", "data", "origin", "CPU seconds", "peak MB"} <= values.keys():
+            return False
+        for name, digest in values["data"].items():
+            try:
+                data = self.data.get(name) or _loaded(name, str(data_root()))
+            except (DataError, ValueError):  # not here any more, or images that are no data set
+                continue
+            if data.checksum != digest:
+                return False
+        return True
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_journal"}  # of this process alone
