@@ -191,7 +191,7 @@ def section(title: str, found: dict[Setting, list[Result]], dense: list[Result],
             form,
             f"{compute}",
             f"{update}" + (" at random" if at_random else ""),
-            spread([r["error"] for r in results]),
+            spread([r["error"] for r in results]) + (" (diverged)" if any(r["loss"] is None for r in results) else ""),
             "–" if form == "float32" else spread(gaps, "+.2f").replace("± +", "± "),
             spread([r["seconds"] for r in results], ".0f"),
         ]
@@ -210,8 +210,8 @@ def about(bench: Workbench) -> str:
         f"parameters, ReLU, no dropout; the paper has maxout and dropout), {EPOCHS[bench.level]} epochs of gradient "
         f"steps with momentum {TRAINING['momentum']}, tested at the bits that it was trained at. Sums within a product "
         "and the optimizer's momentum are kept in float32. *Fixed point*: from −32 to 32. *Dynamic fixed point*: a "
-        f"range for each group of numbers, adapted every {UPDATE_EVERY} steps (the paper adapts every 10,000 rows, "
-        "from ranges that a training in high precision has found before; here they start from the first rows). The "
+        f"range for each group of numbers, adapted after each of the first 100 steps and then every {UPDATE_EVERY} "
+        "(the paper adapts every 10,000 rows, from ranges that a training in high precision has found before). The "
         "lecture prints the algorithm, but no table."
     )
 
