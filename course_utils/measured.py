@@ -28,7 +28,8 @@ class Claim:
     """A published number, and what was measured here in its place, one number for each seed.
 
     published: as printed, since its digits say how exact it is. quantity: what is counted, with its unit. best: what no
-    method could beat, 0 for errors and 100 for an accuracy in percent. note: why the two cannot be compared; empty
+    method could beat, 0 for errors and 100 for an accuracy in percent; None where only the same number is right, as for
+    parameters. note: why the two cannot be compared; empty
     where they can. records: where the measured numbers come from.
     """
 
@@ -36,7 +37,7 @@ class Claim:
     quantity: str
     published: str
     measured: Sequence[float]
-    best: float
+    best: float | None
     records: Sequence[Any] = ()
     note: str = ""
 
@@ -57,7 +58,9 @@ class Claim:
 
     @property
     def reached(self) -> bool:
-        """Whether the measured number, rounded as the published one is, is at least as good."""
+        """Whether the measured number, rounded as the published one is, is at least as good, or the same."""
+        if self.best is None:
+            return self.value == self.target
         return abs(self.best - round(self.value, self.digits)) <= abs(self.best - self.target) + 1e-9
 
     @property
@@ -65,14 +68,25 @@ class Claim:
         """Whether the two differ by less than the standard deviation over the seeds."""
         return len(self.measured) > 1 and abs(self.value - self.target) < stdev(self.measured)
 
+    @property
+    def text(self) -> str:
+        """The measured number with a digit more than the published one, and its spread over the seeds."""
+        several = len(self.measured) > 1
+        digits = self.digits + 1 if self.digits or several else 0  # a single count has no more digits
+        mean_text = f"{self.value:,.{digits}f}"
+        return f"{mean_text} ± {stdev(self.measured):.{digits}f}" if several else mean_text
+
     def times(self, value: float) -> float:
         """How far `value` is from the best, as a multiple of how far the published number is: 2 for twice the errors.
+
+        Without a best it is the multiple of the published number.
 
         >>> claim = Claim("stochastic", "accuracy (%)", "98.0", [99.0], best=100)
         >>> claim.times(99.0), claim.times(96.0)
         (0.5, 2.0)
         """
-        return abs(self.best - value) / abs(self.best - self.target)
+        best = self.best or 0.0
+        return abs(best - value) / abs(best - self.target)
 
 
 @dataclass(frozen=True)
@@ -148,7 +162,7 @@ class Table:
         for part in self.parts:
             for picture in [folder / part.picture for folder in PICTURES if part.picture]:
                 if picture.is_file():
-                    alt = f"{part.title}: the numbers of its table above as a picture."
+                    alt = f"{part.title}: a picture of what its table above was made of."
                     shown = {"image/png": b64encode(picture.read_bytes()).decode(), "text/plain": alt}
                     display(shown, raw=True, metadata={"image/png": {"alt": alt}})
                     break

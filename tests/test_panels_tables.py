@@ -66,7 +66,7 @@ def test_the_tolerance_moves_rows_from_far_to_near() -> None:
 
 
 def test_a_table_without_published_numbers_is_refused_with_those_that_have_some() -> None:
-    with pytest.raises(ValueError, match="table must be one of 'group-sparse', .*; got 'shallow'"):
+    with pytest.raises(ValueError, match="table must be one of .*'group-sparse', .*; got 'shallow'"):
         reproduced("shallow")
     with pytest.raises(ValueError, match="part must be one of 'sensorless', 'mnist', 'covertype'; got 'susy'"):
         reproduced("group-sparse", "susy")

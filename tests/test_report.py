@@ -17,9 +17,9 @@ from course_utils.cli import main
 from course_utils.data import DataError, Dataset
 from course_utils.measured import Claim, measured, table_from
 from course_utils.sweep import SweepError
-from course_utils.tables import run
+from course_utils.tables import origin, run
 from course_utils.tables.report import write_report
-from course_utils.tables.results import add_tables, read_tables
+from course_utils.tables.results import read_tables, write_tables
 from course_utils.tables.section import Row, Section, spread
 from course_utils.tables.workbench import Workbench
 
@@ -49,15 +49,19 @@ FAKE = SimpleNamespace(TITLE="Squares of numbers", SECTION="04", SEEDS=2, run=se
 DATA: dict[str, Dataset] = {"mnist": stand_in("mnist", (1, 4, 4))}
 
 
+COMMIT = "0123456789"
+
+
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origin, "commit", lambda: COMMIT)
     monkeypatch.setattr(run, "table", lambda name: FAKE)
     monkeypatch.setattr(run, "tables", lambda: ["squares", "others"])
 
 
-def measure(out: Path, *names: str, level: str = "full", seeds: int | None = None) -> str:
+def measure(out: Path, *names: str, level: str = "full", seeds: int | None = None, validate: bool = False) -> str:
     lines = run.run_tables(
-        names, out, level=level, seeds=seeds, validate=False, jobs=1, progress=False, data=DATA, device="cpu"
+        names, out, level=level, seeds=seeds, validate=validate, jobs=1, progress=False, data=DATA, device="cpu"
     )
     return "\n".join(lines)
 
@@ -151,17 +155,18 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
 def test_publishing_keeps_the_tables_that_were_not_measured_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results, course = tmp_path / "measured.json", tmp_path / "course"
-    monkeypatch.setattr(run, "FILE", results)
+    course = tmp_path / "course"
+    results = course / "course_utils" / "measured.json"
+    results.parent.mkdir(parents=True)
     measure(tmp_path / "first", "others")
     measure(tmp_path / "second", "squares")
     for name in ("first", "second"):
         paths = list(run.publish(tmp_path / name, course))
-    assert paths == [results, course / "notebooks/tables/README.md", course / "notebooks/tables/report.html"]
+    assert paths == [course / "notebooks/tables/README.md", course / "notebooks/tables/report.html", results]
     assert list(read_tables(results)) == ["squares", "others"]
     pictures = sorted(path.name for path in (course / "notebooks/tables/pictures").iterdir())
     assert pictures == ["others-squares.png", "squares-squares.png"]
-    text = paths[1].read_text()
+    text = paths[0].read_text()
     assert "![Squares](pictures/others-squares.png)" in text
     assert "(#others)" in text
 
@@ -184,7 +189,9 @@ def test_letters_of_html_and_markdown_stay_what_they_are(tmp_path: Path) -> None
         "level": "full",
         "parts": [part | {"remark": "", "picture": "", "claims": []}],
     }
-    tables = add_tables(tmp_path / "measured.json", {"a": content | {"records": [record]}}, ["a"])
+    tables = {"a": content | {"records": [record]}}
+    write_tables(tmp_path / "measured.json", tables)
+    assert read_tables(tmp_path / "measured.json") == tables
     write_report(tables, tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "&lt;script&gt;*x*_y_|z" in page
@@ -206,17 +213,36 @@ def test_the_command_measures_prints_and_publishes(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.usefixtures("fake")
-def test_only_what_was_measured_on_test_rows_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FILE", tmp_path / "course.json")
-    with pytest.raises(ValueError, match="nothing was measured in"):
-        list(run.publish(tmp_path / "none", tmp_path))
-    lines = run.run_tables(
-        ["squares"], tmp_path / "held", level="quick", seeds=None, validate=True, jobs=1, progress=False, data=DATA
-    )
-    list(lines)
-    with pytest.raises(ValueError, match="squares was measured on held-out rows"):
-        list(run.publish(tmp_path / "held", tmp_path))
-    assert not (tmp_path / "course.json").exists()
+def test_only_what_is_fit_is_published(tmp_path: Path) -> None:
+    course, out = tmp_path / "course", tmp_path / "out"
+    results = course / "course_utils" / "measured.json"
+
+    def refused(reason: str) -> None:
+        before = results.read_bytes() if results.is_file() else b""
+        with pytest.raises(ValueError, match=reason):
+            list(run.publish(out, course))
+        assert (results.read_bytes() if results.is_file() else b"") == before
+
+    refused("is no clone of the course")
+    results.parent.mkdir(parents=True)
+    refused("nothing was measured in")
+    measure(out, "squares", level="quick", validate=True)
+    refused("squares cannot be published: it was measured on held-out rows")
+    measure(out, "squares")
+    content = read_tables(out / "measured.json")
+    dirty = json.loads(json.dumps(content).replace(COMMIT, f"{COMMIT}+"))
+    write_tables(out / "measured.json", dirty)
+    refused("is in no commit")
+    write_tables(out / "measured.json", content)
+    (out / "pictures" / "squares-squares.png").rename(tmp_path / "away.png")
+    refused("lacks squares-squares.png")
+    (tmp_path / "away.png").rename(out / "pictures" / "squares-squares.png")
+    (course / "notebooks" / "tables" / "pictures").mkdir(parents=True)
+    (course / "notebooks" / "tables" / "pictures" / "orphan.png").write_bytes(b"")
+    list(run.publish(out, course))
+    assert [path.name for path in (course / "notebooks/tables/pictures").iterdir()] == ["squares-squares.png"]
+    measure(out, "squares", level="quick")
+    refused("measured at the quick level, and the course has it at the full one")
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
@@ -286,3 +312,20 @@ def test_a_results_file_of_another_version_is_found_before_the_work(tmp_path: Pa
         with pytest.raises(ValueError, match="measured.json is damaged or of another version .*delete it"):
             measure(tmp_path, "squares")
     assert not (tmp_path / "squares").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["quantized", "shallow"], "no table is called 'shallow'"),
+        (["quantized", "--device", "nonsense"], "device must be one that torch knows"),
+        (["--all", "quantized"], "--all measures every table: leave out quantized"),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_sentence_and_leaves_no_folder(
+    arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(main, ["table", *arguments, "--out", str(tmp_path / "results")])
+    assert result.exit_code == 1
+    assert sentence in result.output
+    assert not (tmp_path / "results").exists()

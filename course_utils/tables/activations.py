@@ -72,7 +72,7 @@ def parameters(bench: Workbench) -> Section:
     for result, ((activation, layers), (_, published)) in zip(results, ACTIVATIONS.items(), strict=True):
         rows.append(Row([activation, f"{layers}", f"{result['parameters']:,}", f"{published:,}"], [result]))
         counted_here = [result["parameters"]]
-        claims.append(Claim(title((activation, layers)), "parameters", f"{published:,}", counted_here, 0.0, [result]))
+        claims.append(Claim(title((activation, layers)), "parameters", f"{published:,}", counted_here, None, [result]))
     same = sum(claim.value == claim.target for claim in claims)
     return Section(
         "Trainable parameters",

@@ -300,11 +300,20 @@ def gain(found: dict[str, list[Result]]) -> str:
     for name in ("student, distilled", "student, distilled on moved images"):
         taught = mean_errors(found[name])
         way = f", {(alone - taught) / (alone - teacher):.0%} of the way to the teacher" if teacher < alone else ""
-        lines.append(f"- {name}: {taught:.0f} errors where the student alone makes {alone:.0f}{way}.")
+        lines.append(f"- {name}: {count(taught)} errors where the student alone makes {count(alone)}{way}.")
     for name in ("teacher", "student, labels alone", "student, distilled"):
         gap = mean_errors(found[name]) - DISTILLATION[name]
-        lines.append(f"- {name}: {abs(gap):.0f} errors {'more' if gap > 0 else 'fewer'} than published.")
+        lines.append(f"- {name}: {count(abs(gap))} errors {'more' if gap > 0 else 'fewer'} than published.")
     return "\n".join(lines)
+
+
+def count(errors: float) -> str:
+    """A mean of whole numbers, with a digit only where it is none itself.
+
+    >>> count(98.5), count(137.0)
+    ('98.5', '137')
+    """
+    return f"{errors:.1f}".removesuffix(".0")
 
 
 def mean_errors(results: Sequence[Result]) -> float:

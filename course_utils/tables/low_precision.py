@@ -255,4 +255,7 @@ def draw(figure: Any, *, lines: dict[str, dict[int, list[Result]]], dense: list[
         )
     axes.axhline(mean(dense), color=COLOURS["grey"], linewidth=1, label="float32")
     axes.set(xlabel="bits", ylabel="test error in %", yscale="log", title="Error against bits")
+    axes.minorticks_off()
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if axes.get_ylim()[0] <= tick <= axes.get_ylim()[1]]
+    axes.set_yticks(ticks, [f"{tick}" for tick in ticks])
     axes.legend()

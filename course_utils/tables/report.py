@@ -12,7 +12,6 @@ from course_utils.export.page import document
 from course_utils.export.text import markdown_html
 from course_utils.files import written_atomically
 from course_utils.measured import Part, Table, listed, table_from
-from course_utils.tables.section import spread
 
 __all__ = ["write_report"]
 
@@ -84,19 +83,19 @@ def reached(tables: Sequence[Table]) -> Iterator[str]:
             else ""
         ),
         "",
-        "| table | | what is counted | published | measured | times | reached |",
-        "|---|---|---|---:|---:|---:|---|",
+        "| table | | what is counted | published | measured | times | reached | from |",
+        "|---|---|---|---:|---:|---:|---|---|",
     )
     before = None
     for table, part, claim in claims:
+        numbers = numbered(table)
         verdict = "yes" if claim.reached else "within the spread" if claim.in_spread else "no"
         verdict = f"not to be compared: {claim.note}" if claim.note else verdict
-        # A digit more than the published one shows what rounding hides; whole numbers have no more.
-        digits = claim.digits + 1 if claim.digits or len(claim.measured) > 1 else 0
         title = "" if part is before else f"[{table.section} {part.title}](#{table.name})"
         yield (
             f"| {title} | {claim.what} | {claim.quantity} | {claim.published} "
-            f"| {spread(claim.measured, f',.{digits}f')} | {claim.times(claim.value):.2f} | {verdict} |"
+            f"| {claim.text} | {claim.times(claim.value):.2f} | {verdict} "
+            f"| {_links(table.name, sorted(numbers[id(record)] for record in claim.records))} |"
         )
         before = part
     yield ""
@@ -105,10 +104,15 @@ def reached(tables: Sequence[Table]) -> Iterator[str]:
 def chapter(table: Table) -> Iterator[str]:
     """One table: its parts, and its records."""
     yield from (f'<a id="{table.name}"></a>', "", f"## {table.title}", "")
-    numbers = {id(record): number for number, record in enumerate(table.records, start=1)}
+    numbers = numbered(table)
     for part in table.parts:
         yield from section(table, part, numbers)
     yield from records(table)
+
+
+def numbered(table: Table) -> dict[int, int]:
+    """The numbers of a table's records, by their identity."""
+    return {id(record): number for number, record in enumerate(table.records, start=1)}
 
 
 def section(table: Table, part: Part, numbers: Mapping[int, int]) -> Iterator[str]:
@@ -121,7 +125,8 @@ def section(table: Table, part: Part, numbers: Mapping[int, int]) -> Iterator[st
         yield f"| {' | '.join(cells)} | {_links(table.name, sorted(numbers[id(record)] for record in rows))} |"
     yield from ("", *([part.remark, ""] if part.remark else []))
     if part.picture:
-        yield from (f"![{part.title}](pictures/{part.picture})", "")
+        used = sorted({numbers[id(record)] for rows in part.records for record in rows})
+        yield from (f"![{part.title}](pictures/{part.picture})", "", f"Drawn from {_links(table.name, used)}.", "")
 
 
 def records(table: Table) -> Iterator[str]:

@@ -9,7 +9,7 @@ from course_utils.files import written_atomically
 from course_utils.measured import Claim, table_from
 from course_utils.tables.section import Result, Section
 
-__all__ = ["add_tables", "plain_table", "read_tables"]
+__all__ = ["in_order", "plain_table", "read_tables", "write_tables"]
 
 LONGEST = 400  # letters of a value that is kept; curves and pictures are not: the cells and the picture show them
 
@@ -88,10 +88,12 @@ def read_tables(path: Path) -> dict[str, Any]:
     return tables
 
 
-def add_tables(path: Path, found: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
-    """Put tables into a results file, in the place of earlier ones; the tables in it, in the lecture's order."""
-    tables = read_tables(path) | dict(found)
-    tables = {each: tables[each] for each in order if each in tables}
+def in_order(tables: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """Tables in the lecture's order."""
+    return {name: tables[name] for name in order if name in tables}
+
+
+def write_tables(path: Path, tables: Mapping[str, Any]) -> None:
+    """Write a results file."""
     with written_atomically(path) as file:
         file.write((json.dumps({"tables": tables}, indent=1, ensure_ascii=False) + "\n").encode())
-    return tables

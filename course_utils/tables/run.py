@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from shutil import copyfile
 from typing import Any
 
 from course_utils.data import DataError
@@ -13,7 +12,7 @@ from course_utils.measured import FILE
 from course_utils.sweep import SweepError
 from course_utils.tables import table, tables
 from course_utils.tables.report import write_report
-from course_utils.tables.results import add_tables, plain_table, read_tables
+from course_utils.tables.results import in_order, plain_table, read_tables, write_tables
 from course_utils.tables.section import Section
 from course_utils.tables.workbench import Workbench
 
@@ -57,7 +56,9 @@ def run_tables(
             continue
         pictures = {part.name: draw(part, out / "pictures", name) for part in parts if part.draw}
         found = plain_table(module.TITLE, module.SECTION, level, parts, pictures)
-        paths = write_report(add_tables(out / "measured.json", {name: found}, tables()), out)
+        measured = in_order(read_tables(out / "measured.json") | {name: found}, tables())
+        write_tables(out / "measured.json", measured)
+        paths = write_report(measured, out)
         yield f"{time.perf_counter() - started:.0f} s; written: {', '.join(map(str, paths))}\n"
     if failed:
         raise SweepError("\n".join(failed))
@@ -100,18 +101,45 @@ def save_small(figure: Any, path: Path) -> None:
 
 
 def publish(out: Path, course: Path) -> Iterator[Path]:
-    """Take what was measured in `out` into the course: the results file of the notebooks, and the report.
+    """Take what was measured in `out` into the clone `course`: the results file of its notebooks, and the report.
 
-    Raises: ValueError where nothing was measured, or on rows that were held out.
+    Nothing is written before all of it is known to be fit; the results file, which the notebooks read, is the last.
+    Raises: ValueError that says what is not fit.
     """
-    found = read_tables(out / "measured.json")
+    file, folder = course / "course_utils" / FILE.name, course / "notebooks" / "tables"
+    if not file.parent.is_dir():
+        raise ValueError(f"{course} is no clone of the course: there is no {file.parent}")
+    found, before = read_tables(out / "measured.json"), read_tables(file)
     if not found:
         raise ValueError(f"nothing was measured in {out}; `course table NAME --out {out}` measures a table")
     for name, each in found.items():
-        if any("validate" in record["what"].split() for record in each["records"]):
-            raise ValueError(f"{name} was measured on held-out rows, for choices; run it without --validate first")
-    folder = course / "notebooks" / "tables"
+        if reason := unfit(each, before.get(name), out):
+            raise ValueError(f"{name} cannot be published: {reason}")
+    merged = in_order(before | found, tables())
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    for picture in sorted((out / "pictures").glob("*.png")):
-        copyfile(picture, folder / "pictures" / picture.name)
-    yield from (FILE, *write_report(add_tables(FILE, found, tables()), folder))
+    for picture in pictures_of(found):
+        with written_atomically(folder / "pictures" / picture) as copy:
+            copy.write((out / "pictures" / picture).read_bytes())
+    for picture in {path.name for path in (folder / "pictures").glob("*.png")} - set(pictures_of(merged)):
+        (folder / "pictures" / picture).unlink()
+    yield from write_report(merged, folder)
+    write_tables(file, merged)
+    yield file
+
+
+def unfit(table: dict[str, Any], before: dict[str, Any] | None, out: Path) -> str:
+    """Why a table may not stand in the course; empty where it may."""
+    if any("validate" in record["what"].split() for record in table["records"]):
+        return "it was measured on held-out rows, for choices; run it without --validate first"
+    if any(record["origin"]["commit"].endswith("+") for record in table["records"]):
+        return "the code that measured it is in no commit; commit it, delete its journal and run it again"
+    if before and (before["level"], table["level"]) == ("full", "quick"):
+        return "it was measured at the quick level, and the course has it at the full one"
+    if lost := [picture for picture in pictures_of({"": table}) if not (out / "pictures" / picture).is_file()]:
+        return f"{out / 'pictures'} lacks {', '.join(lost)}; run it again, nothing is measured twice"
+    return ""
+
+
+def pictures_of(tables: dict[str, Any]) -> list[str]:
+    """The names of the picture files of some tables."""
+    return [part["picture"] for table in tables.values() for part in table["parts"] if part["picture"]]

@@ -148,8 +148,8 @@ def inside(times: float) -> float:
 
 
 def shown(claim: Claim) -> str:
-    """The measured number with the digits of the published one."""
-    return f"{claim.value:,.{claim.digits}f}"
+    """The measured number, without its spread: the short lines show that."""
+    return claim.text.partition(" ±")[0]
 
 
 def sentence(scene: Scene) -> str:
