@@ -244,7 +244,7 @@ def claims(name: str, title: str, results: Sequence[Result], data: Dataset) -> I
     yield Claim(f"{title}: accuracy", "accuracy", accuracy, [r["accuracy"] for r in results], 1.0, results, note)
     for i, published in enumerate(zeros.split(", ")):
         share = [r["sparsity"][i] for r in results]
-        yield Claim(f"{title}: zeros in W{i + 1}", "share of zeros", as_number(published), share, 1.0, results)
+        yield Claim(f"{title}: zeros in W{i + 1}", "zeros", as_number(published), share, 1.0, results)
 
 
 def layers(results: Sequence[Result], key: str, form: str) -> str:

@@ -83,8 +83,8 @@ def reached(tables: Sequence[Table]) -> Iterator[str]:
             else ""
         ),
         "",
-        "| table | | what is counted | published | measured | times | reached | from |",
-        "|---|---|---|---:|---:|---:|---|---|",
+        "| table | | published | measured | times | reached | from |",
+        "|---|---|---:|---:|---:|---|---|",
     )
     before = None
     for table, part, claim in claims:
@@ -93,7 +93,7 @@ def reached(tables: Sequence[Table]) -> Iterator[str]:
         verdict = f"not to be compared: {claim.note}" if claim.note else verdict
         title = "" if part is before else f"[{table.section} {part.title}](#{table.name})"
         yield (
-            f"| {title} | {claim.what} | {claim.quantity} | {claim.published} "
+            f"| {title} | {claim.what}{f', {claim.quantity}' * (claim.quantity not in claim.what)} | {claim.published} "
             f"| {claim.text} | {claim.times(claim.value):.2f} | {verdict} "
             f"| {_links(table.name, sorted(numbers[id(record)] for record in claim.records))} |"
         )
