@@ -244,7 +244,8 @@ def survivors() -> list[list[str]]:
 def marked(folder: Path, since: float) -> list[Path]:
     """New files below a folder that a submission has left."""
     found = []
-    for path in folder.rglob("*"):
+    # os.walk passes over a folder that somebody else removes meanwhile; rglob raises.
+    for path in (Path(parent, name) for parent, folders, names in os.walk(folder) for name in (*folders, *names)):
         try:
             about = path.lstat()
             if MARK in path.name or (about.st_mtime > since and about.st_size < 1e6 and path.is_file() and _has(path)):
