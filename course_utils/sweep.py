@@ -80,7 +80,9 @@ def run_sweep(
     waiting = {key: point for key, point in points.items() if key not in records}
     failed: list[str] = []
     parts = _parts(waiting, batch_by, batch)
-    with tqdm(total=len(points), initial=len(records), unit="point", leave=False, disable=not progress) as bar:
+    with tqdm(
+        total=len(points), initial=len(records), desc=title, unit="point", leave=False, disable=not progress
+    ) as bar:
         run = partial(_run, function, batch_by is not None, os.getpid())
         for part, outcome in _finished(run, parts, n_jobs, scheduler):
             bar.update(len(part))
