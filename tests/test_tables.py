@@ -151,6 +151,8 @@ def test_a_result_says_where_it_comes_from(tmp_path: Path, jobs: int) -> None:
     table = (tmp_path / "reads-so-far.md").read_text().splitlines()
     assert table[0].split() == ["|", "n", "|", "rows", "|"]
     assert "905" in table[3]
+    bench.sweep(reads, [{"n": 7}])  # the early table goes on
+    assert "907" in (tmp_path / "reads-so-far.md").read_text().splitlines()[4]
 
 
 def test_a_sweep_runs_unchanged_on_a_cluster(tmp_path: Path) -> None:

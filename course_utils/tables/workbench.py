@@ -160,13 +160,16 @@ class Workbench:
         """What tells the records of one kind from all others in the journal."""
         return " ".join([self.table, name, self.level, *(["validate"] if self.validate else [])])
 
-    def _so_far(self, name: str, records: list[dict[str, Any]]) -> None:
-        """An early table beside the journal, for whoever does not want to wait."""
+    def _so_far(self, name: str, _: list[dict[str, Any]]) -> None:
+        """An early table beside the journal, for whoever does not want to wait: all records of a kind so far."""
+        title = f"{self._title(name)} {{"
+        records = [record for key, record in self.journal.records.items() if key.startswith(title)]
         rows = [record["settings"] | record["values"]["result"] for record in records]
-        head = [key for key, value in rows[-1].items() if isinstance(value, int | float | str)]
-        cells = [[_short(row.get(key, "")) for key in head] for row in rows]
+        cells = [{key: text for key, value in row.items() if (text := _short(value))} for row in rows]
+        head = list(dict.fromkeys(key for row in cells for key in row))
         with written_atomically(self.folder / f"{name}-so-far.md") as file:
-            file.write("\n".join([*columns([head, *cells]), ""]).encode())
+            lines = columns([head, *([row.get(key, "") for key in head] for row in cells)])
+            file.write("\n".join([*lines, ""]).encode())
 
 
 def _alone(function: Callable[..., dict[str, Any]], bench: Workbench, **point: Any) -> dict[str, Any]:
@@ -205,4 +208,14 @@ def _loaded(name: str, root: str) -> Dataset:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    """A value in a few letters; nothing for one that takes more, such as a curve.
+
+    >>> _short(0.12345), _short([0.5, 0.25]), _short({"lr": 0.1}), _short(list(range(100)))
+    ('0.1235', '0.5, 0.25', '', '')
+    """
+    if isinstance(value, list):
+        text = ", ".join(map(_short, value))
+        return text if len(text) <= 40 else ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value) if isinstance(value, int | str) else ""
