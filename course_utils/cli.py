@@ -111,10 +111,8 @@ def table(
     was; OUT/NAME/*-so-far.md shows what is finished while it runs.
     """
     from course_utils.sweep import SweepError
-    from course_utils.tables import table as find_table
     from course_utils.tables import tables
     from course_utils.tables.run import publish, run_tables
-    from course_utils.train import pick_device
 
     wanted = tables() if everything else list(names)
     if everything and names:
@@ -122,16 +120,6 @@ def table(
     if not wanted and not into_course:
         click.echo("\n".join(tables()))
         return
-    try:
-        for name in wanted:
-            find_table(name)
-        pick_device(device)
-        if wanted:
-            out.mkdir(parents=True, exist_ok=True)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    except OSError as error:
-        raise click.ClickException(f"cannot write to {out}: {error}; choose another folder with --out") from error
     lines = run_tables(
         wanted,
         out,

@@ -29,8 +29,8 @@ class Claim:
 
     published: as printed, since its digits say how exact it is. quantity: what is counted, with its unit. best: what no
     method could beat, 0 for errors and 100 for an accuracy in percent; None where only the same number is right, as for
-    parameters. note: why the two cannot be compared; empty
-    where they can. records: where the measured numbers come from.
+    parameters. note: why the two cannot be compared; empty where they can. records: where the measured numbers come
+    from.
     """
 
     what: str

@@ -15,6 +15,7 @@ from course_utils.tables.report import write_report
 from course_utils.tables.results import in_order, plain_table, read_tables, write_tables
 from course_utils.tables.section import Section
 from course_utils.tables.workbench import Workbench
+from course_utils.train import pick_device
 
 __all__ = ["publish", "run_tables"]
 
@@ -25,10 +26,16 @@ def run_tables(
     """Measure tables one after the other, and yield the lines to print.
 
     Each has its own folder in `out`; `out` itself holds measured.json and the report of all that was measured there.
-    Raises: ValueError for a name that is none, or a results file that cannot be read; SweepError at the end if a table
-    could not be finished.
+    Raises: ValueError for a name, a device or a folder that is none, or a results file that cannot be read; SweepError
+    at the end if a table could not be finished.
     """
     modules = {name: table(name) for name in names}
+    pick_device(workbench.get("device", "auto"))
+    try:
+        if modules:
+            out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot write to {out}: {error}; choose another folder with --out") from error
     read_tables(out / "measured.json")  # one that cannot be read is found before the work, not after it
     failed: list[str] = []
     for name, module in modules.items():
