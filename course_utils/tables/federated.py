@@ -268,6 +268,4 @@ def draw_bits(figure: Any, *, results: list[Result]) -> None:
             place = (x, result["accuracy"])
             axes.annotate(f"{result.settings['bits_up']} up", place, (5, 5), textcoords="offset points", fontsize=10)
     axes.set(xlabel="megabytes sent", ylabel="test rows that are right, in %", xlim=(0, None), title="Bits")
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, high - 2), high + 0.2)  # differences of a tenth of a percent are noise, and look like it
     axes.legend(loc="lower right")
