@@ -276,6 +276,7 @@ def grade(
 
     from course_utils.grading.grade import grade
     from course_utils.grading.sandbox import UNCOVERED, bubblewrap
+    from course_utils.side_by_side import WorkerLost
 
     if bubblewrap() is None:
         click.secho(f"Warning: {UNCOVERED}", err=True, fg="yellow")
@@ -292,7 +293,7 @@ def grade(
             scheduler=scheduler,
             progress=lambda records, total: tqdm(records, total=total, unit="submission"),
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, WorkerLost) as error:
         raise click.ClickException(str(error)) from error
     attention = sum(len(result.attention) for result in graded.results)
     click.echo(f"{len(graded.results)} rows, {graded.now} of them graded now: {out / 'grades.csv'}")

@@ -1,7 +1,7 @@
 """Many settings, one function: `run_sweep` runs a grid side by side and never runs a finished point twice.
 
-The work goes through joblib: to processes of this machine, or unchanged to a Dask cluster by joblib's own backend. Each
-finished point is written to a journal at once, so a sweep that was stopped or killed goes on where it was.
+The work is done by processes of this machine, or unchanged by a Dask cluster. Each finished point is written to a
+journal at once, so a sweep that was stopped or killed goes on where it was.
 """
 
 import itertools
@@ -9,16 +9,17 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
 from course_utils.journal import Journal
+from course_utils.side_by_side import WorkerLost, side_by_side
 from course_utils.sources import DataError
 
-__all__ = ["SweepError", "product", "run_sweep", "workers"]
+__all__ = ["SweepError", "product", "run_sweep"]
 
+_ALONE = threading.RLock()  # a point may be a sweep itself
 Point = dict[str, Any]
 Record = dict[str, Any]
 
@@ -57,7 +58,8 @@ def run_sweep(
     journal: keeps every record as soon as it is there; points that stand in it are not run. `name` tells sweeps in one
     journal apart; by default it is the function's.
     n_jobs: processes, by default one a processor; a single one is this process. With a GPU all of them share it.
-    scheduler: the address of a Dask cluster, whose machines have the same package installed.
+    scheduler: the address of a Dask cluster, whose machines have the same package installed; a worker does one point at
+    a time, whatever its threads are, as all of them would draw from the same random numbers.
     batch_by: points that agree in these settings are handed over together, at most `batch` of them, as
     ``function(points)``, which returns a list: for `fit_many`, which trains small networks as one. Each still has a
     record of its own.
@@ -84,48 +86,25 @@ def run_sweep(
         total=len(points), initial=len(records), desc=title, unit="point", leave=False, disable=not progress
     ) as bar:
         run = partial(_run, function, batch_by is not None, os.getpid())
-        for part, outcome in _finished(run, parts, n_jobs, scheduler):
-            bar.update(len(part))
-            if isinstance(outcome, str):
-                failed.append(outcome)
-                continue
-            for key, record in zip(part, outcome, strict=True):
-                records[key] = record
-                if journal is not None:
-                    journal.add(key, record)
-            seen([records[key] for key in points if key in records])
+        try:
+            for number, outcome in side_by_side(run, parts, at_once=n_jobs, scheduler=scheduler):
+                bar.update(len(parts[number]))
+                if isinstance(outcome, str):
+                    failed.append(outcome)
+                    continue
+                for key, record in zip(parts[number], outcome, strict=True):
+                    records[key] = record
+                    if journal is not None:
+                        journal.add(key, record)
+                seen([records[key] for key in points if key in records])
+        except WorkerLost as lost:
+            failed.append(str(lost))
     if failed:
         raise SweepError(
-            f"{len(failed)} of {len(parts)} pieces of the sweep failed, the others are kept; run it again to try these "
-            f"again. The first: {failed[0]}"
+            f"{len(points) - len(records)} of {len(points)} points of the sweep are not done, the others are kept; run "
+            f"it again to try these again. The first reason: {failed[0]}"
         )
     return [records[key] for key in keys]
-
-
-@contextmanager
-def workers(scheduler: str | None) -> Iterator[None]:
-    """Where joblib's work is done inside of the block: on this machine, or on the machines of a Dask cluster.
-
-    Raises: ValueError if Dask is not installed, or no scheduler answers at the address.
-    """
-    if scheduler is None:
-        yield
-        return
-    import joblib
-
-    try:
-        from distributed import Client
-    except ImportError as problem:
-        raise ValueError("a Dask cluster needs `pip install 'course-utils[cluster]'`") from problem
-    try:
-        client = Client(scheduler)
-    except (OSError, ValueError) as problem:
-        raise ValueError(
-            f"no Dask scheduler answers at {scheduler!r}; start one with `dask scheduler` and give its address, "
-            "such as tcp://localhost:8786"
-        ) from problem
-    with client, joblib.parallel_config(backend="dask", client=client):
-        yield
 
 
 def _key(title: str, point: Mapping[str, Any]) -> str:
@@ -152,50 +131,23 @@ def _parts(waiting: Mapping[str, Point], batch_by: Sequence[str] | None, batch: 
     ]
 
 
-def _finished(
-    run: Callable[[dict[str, Point]], list[Record] | str],
-    parts: Sequence[dict[str, Point]],
-    n_jobs: int | None,
-    scheduler: str | None,
-) -> Iterator[tuple[dict[str, Point], list[Record] | str]]:
-    """The parts with their outcomes, as they come."""
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    at_once = n_jobs or (-1 if scheduler else min(joblib.cpu_count(), max(len(parts), 1)))
-    numbered = partial(_numbered, run)
-    try:
-        with workers(scheduler):
-            parallel = joblib.Parallel(at_once, return_as="generator_unordered")
-            for number, outcome in parallel(joblib.delayed(numbered)(i, part) for i, part in enumerate(parts)):
-                yield parts[number], outcome
-    except TerminatedWorkerError as error:
-        raise SweepError(
-            "a worker of the sweep was ended from outside, often because the memory was used up; what is finished is "
-            f"kept: run it again, with fewer jobs than {at_once} if it was the memory"
-        ) from error
-
-
-def _numbered(run: Callable[[Any], Any], number: int, part: dict[str, Point]) -> tuple[int, Any]:
-    return number, run(part)
-
-
 def _run(function: Callable[..., Any], together: bool, sweep: int, part: dict[str, Point]) -> list[Record] | str:
     """The records of a part, or the sentence that says why there are none: one bad point must not end the others."""
     if os.getppid() == sweep:
         _end_with(sweep)
     points = list(part.values())
-    started = time.perf_counter()
     try:
-        found = function([dict(point) for point in points]) if together else [function(**points[0])]
+        with _ALONE:
+            started = time.perf_counter()
+            found = function([dict(point) for point in points]) if together else [function(**points[0])]
+            seconds = round((time.perf_counter() - started) / len(points), 2)
         if len(found) != len(points):
             raise ValueError(f"the function returned {len(found)} results for {len(points)} points")
         json.dumps(found)
     except DataError:
         raise  # no other point would have its data either
     except Exception as error:
-        return f"{type(error).__name__}: {error}, at the settings {points[0]}"
-    seconds = round((time.perf_counter() - started) / len(points), 2)
+        return f"{type(error).__name__}: {error}, at the settings {', '.join(map(str, points))}"
     return [
         {"settings": point, "values": values, "seconds": seconds} for point, values in zip(points, found, strict=True)
     ]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 Process = subprocess.Popen[bytes]
@@ -27,18 +27,21 @@ def started(*command: str, folder: Path) -> Iterator[Process]:
 
 
 @contextmanager
-def cluster(folder: Path) -> Iterator[tuple[str, list[Process]]]:
-    """A Dask scheduler and two workers of one thread each: its address, and the workers."""
+def cluster(
+    folder: Path, *, workers: int = 2, threads: int = 1, nannies: bool = False
+) -> Iterator[tuple[str, list[Process]]]:
+    """A Dask scheduler and workers: its address, and the workers and last the scheduler.
+
+    nannies: processes that start a worker again when it was ended.
+    """
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     scheduler = ("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    worker = ("distributed.cli.dask_worker", address, *["--nthreads", "1", "--no-nanny", "--no-dashboard"])
-    with (
-        started(*scheduler, folder=folder),
-        started(*worker, folder=folder) as first,
-        started(*worker, folder=folder) as second,
-    ):
-        yield address, [first, second]
+    worker = ("distributed.cli.dask_worker", address, "--nthreads", str(threads), "--no-dashboard")
+    worker += () if nannies else ("--no-nanny",)
+    with ExitStack() as running:
+        first = running.enter_context(started(*scheduler, folder=folder))
+        yield address, [*(running.enter_context(started(*worker, folder=folder)) for _ in range(workers)), first]
 
 
 def free_port() -> int:

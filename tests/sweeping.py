@@ -1,4 +1,4 @@
-"""A sweep to be killed: `python -m sweeping JOURNAL JOBS SCHEDULER`, 30 points, each noted when it starts."""
+"""A sweep to be killed: `python -m sweeping JOURNAL JOBS SCHEDULER`, 30 points, each noted as it starts, and where."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ GRID = product(lam=[n / 10 for n in range(10)], seed=[0, 1, 2])
 def work(notes: str, lam: float, seed: int) -> dict[str, float]:
     """A point takes a moment; the note is one write, so that two processes do not mix theirs."""
     note = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(note, f"{lam} {seed}\n".encode())
+    os.write(note, f"{lam} {seed} {os.getpid()}\n".encode())
     os.close(note)
     time.sleep(0.15)
     return {"value": lam + seed}
 
 
 if __name__ == "__main__":
-    path, jobs, scheduler = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] or None
+    path, jobs, scheduler = Path(sys.argv[1]), int(sys.argv[2]) or None, sys.argv[3] or None
     sweep = partial(work, str(path.with_name("notes")))
     records = run_sweep(
         sweep, GRID, name="work", journal=Journal(path), n_jobs=jobs, scheduler=scheduler, progress=False

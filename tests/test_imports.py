@@ -12,7 +12,19 @@ PACKAGE = Path(__file__).parent.parent / "course_utils"
 # From bottom to top. A module may import from its own layer and from those above it in this list, not from those below.
 LAYERS = [
     # helpers without a subject
-    {"check", "files", "journal", "after_step", "layers", "symbols", "reader", "mixing", "unwritten", "history"},
+    {
+        "check",
+        "files",
+        "journal",
+        "after_step",
+        "side_by_side",
+        "layers",
+        "symbols",
+        "reader",
+        "mixing",
+        "unwritten",
+        "history",
+    },
     # the primitives
     {
         "penalties",

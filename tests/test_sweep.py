@@ -4,12 +4,12 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pytest
 from processes import cluster, started, wait_until
 from sweeping import GRID
@@ -18,7 +18,7 @@ from course_utils.data import load_dataset
 from course_utils.ensemble import fit_many
 from course_utils.journal import Journal
 from course_utils.models import mlp
-from course_utils.sweep import SweepError, product, run_sweep, workers
+from course_utils.sweep import SweepError, product, run_sweep
 from course_utils.train import fit
 
 TESTS = Path(__file__).parent
@@ -78,7 +78,7 @@ def fails_at_two(a: int) -> dict[str, int]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_point_that_fails_is_named_and_the_others_are_kept(tmp_path: Path, jobs: int) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    with pytest.raises(SweepError, match=r"1 of 5 .* kept.*ZeroDivisionError: two, at the settings {'a': 2}"):
+    with pytest.raises(SweepError, match=r"1 of 5 points .* kept.*ZeroDivisionError: two, at the settings {'a': 2}"):
         quiet(fails_at_two, product(a=range(5)), journal=journal, n_jobs=jobs)
     assert sorted(r["values"]["a"] for r in journal.records.values()) == [0, 1, 3, 4]
 
@@ -92,7 +92,7 @@ def ends_its_process(a: int) -> dict[str, int]:
 
 def test_a_worker_that_is_killed_is_a_sentence(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
-    with pytest.raises(SweepError, match="what is finished is kept: run it again, with fewer jobs than 2"):
+    with pytest.raises(SweepError, match="the others are kept; run it again .* ended from outside"):
         quiet(ends_its_process, product(a=range(4)), journal=journal, n_jobs=2)
     assert {r["values"]["a"] for r in journal.records.values()} <= {0, 1, 2}
 
@@ -187,26 +187,46 @@ def test_thirty_points_and_kills_leave_thirty_records(tmp_path: Path, kills: int
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_dask_worker_that_is_killed_costs_no_point(tmp_path: Path, victim: int) -> None:
     pytest.importorskip("distributed")
-    path = tmp_path / "journal.jsonl"
+    path, notes = tmp_path / "journal.jsonl", tmp_path / "notes"
     with (
         cluster(TESTS) as (address, processes),
-        started("sweeping", str(path), "-1", address, folder=TESTS) as sweep,
+        started("sweeping", str(path), "0", address, folder=TESTS) as sweep,
     ):
-        wait_until(lambda: (path.is_file() and path.read_bytes().count(b"\n") >= 3) or sweep.poll() is not None, 120)
+        pids = {str(process.pid) for process in processes[:2]}
+        wait_until(lambda: notes.is_file() and pids <= set(notes.read_text().split()), 120)  # both are in the work
         os.kill(processes[victim].pid, signal.SIGKILL)
         assert sweep.wait(timeout=120) == 0
     once_each(path)
 
 
-def test_a_scheduler_that_does_not_answer_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    distributed = pytest.importorskip("distributed")
-    dask = pytest.importorskip("dask")
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "300ms"}),
-        pytest.raises(ValueError, match=r"no Dask scheduler answers at 'tcp://127.0.0.1:9'; start one"),
-        workers("tcp://127.0.0.1:9"),
-    ):
-        pass
-    assert distributed.get_client is not None
-    with workers(None):
-        assert joblib.effective_n_jobs(1) == 1
+def counts_those_beside(folder: str, a: int) -> dict[str, int]:
+    """How many calls run at one time, with this one: each is a file while it runs."""
+    mine = Path(folder) / str(a)
+    mine.touch()
+    time.sleep(0.2)
+    beside = len(list(Path(folder).iterdir()))
+    mine.unlink()
+    return {"beside": beside, "thread": threading.get_ident()}
+
+
+def test_a_worker_of_several_threads_does_one_point_at_a_time(tmp_path: Path) -> None:
+    with cluster(TESTS, workers=1, threads=2) as (address, _):
+        records = quiet(partial(counts_those_beside, str(tmp_path)), product(a=range(6)), name="b", scheduler=address)
+    assert len({r["values"]["thread"] for r in records}) == 2
+    assert {r["values"]["beside"] for r in records} == {1}
+
+
+def fails_together(points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    raise ZeroDivisionError(len(points))
+
+
+def test_all_points_that_failed_together_are_named() -> None:
+    with pytest.raises(SweepError, match=r"3 of 3 points .* settings {'a': 0}, {'a': 1}, {'a': 2}$"):
+        quiet(fails_together, product(a=range(3)), batch_by=[], batch=3, n_jobs=1)
+
+
+def test_a_point_may_be_a_sweep() -> None:
+    def sweeps(a: int) -> dict[str, int]:
+        return {"sum": sum(r["values"]["b"] for r in quiet(double, product(a=range(a)), n_jobs=1))}
+
+    assert [r["values"]["sum"] for r in quiet(sweeps, product(a=[1, 3]), n_jobs=1)] == [0, 6]

@@ -150,7 +150,7 @@ def test_a_result_says_where_it_comes_from(tmp_path: Path, jobs: int) -> None:
     assert str(tmp_path) not in json.dumps(some.record)
     table = (tmp_path / "reads-so-far.md").read_text().splitlines()
     assert table[0].split() == ["|", "n", "|", "rows", "|"]
-    assert "905" in table[3]
+    assert any("905" in line for line in table)  # in whatever order two processes have finished
     bench.sweep(reads, [{"n": 7}])  # the early table goes on
     assert "907" in (tmp_path / "reads-so-far.md").read_text().splitlines()[4]
 

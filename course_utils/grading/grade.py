@@ -1,14 +1,11 @@
 """A folder of submissions becomes marks: every student has a row, and what needs a person's eye is on a list."""
 
 import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import joblib
 
 from course_utils.exercises import exercises, load_exercise
 from course_utils.grading.attempt import Limits
@@ -17,7 +14,7 @@ from course_utils.grading.feedback import is_empty, write_feedback, write_writte
 from course_utils.grading.mark import AnswerKey, Job, answer_key, mark
 from course_utils.grading.marks import Mark, read_marks, table, wait_for
 from course_utils.journal import Journal
-from course_utils.sweep import workers
+from course_utils.side_by_side import side_by_side
 
 __all__ = ["Graded", "Result", "grade"]
 
@@ -123,15 +120,9 @@ def _marked(waiting: dict[str, Job], jobs: int | None, scheduler: str | None) ->
 
     A thread watches each student's process; the work is done in that process, so threads are enough on one machine.
     """
-    with workers(scheduler):
-        backend = {} if scheduler else {"prefer": "threads"}
-        at_once = jobs or (-1 if scheduler else os.cpu_count() or 1)
-        parallel = joblib.Parallel(at_once, return_as="generator_unordered", **backend)
-        yield from parallel(joblib.delayed(_with_key)(key, job) for key, job in waiting.items())
-
-
-def _with_key(key: str, job: Job) -> tuple[str, dict[str, Any]]:
-    return key, mark(job)
+    keys, work = list(waiting), list(waiting.values())
+    for number, record in side_by_side(mark, work, at_once=jobs, scheduler=scheduler, threads=True):
+        yield keys[number], record
 
 
 def _results(

@@ -48,7 +48,7 @@ def run_tables(
             ]
         )
         bench = Workbench(
-            out / name, name, level=level, seeds=range(count), validate=validate, command=command, **workbench
+            out.resolve() / name, name, level=level, seeds=range(count), validate=validate, command=command, **workbench
         )
         yield f"# {module.TITLE} ({command})\n"
         started, parts = time.perf_counter(), []
