@@ -183,7 +183,7 @@ def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
     if timing:
         paths = [page.path for page in sections if page.path]
         try:
-            clock.write(clock.measure(paths, root))
+            clock.write(clock.measure(paths))
         except RuntimeError as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"measured: {clock.FILE}")

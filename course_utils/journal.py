@@ -2,8 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 __all__ = ["Journal"]
 
@@ -36,18 +40,33 @@ class Journal:
             entry = _entry(line)
             if entry is not None:
                 self.records[entry["key"]] = entry["record"]
-        if whole < len(content):
-            with path.open("r+b") as file:
-                file.truncate(whole)
+        self._torn_at = whole if whole < len(content) else None  # cut off when something is added, not by a reader
 
     def add(self, key: str, record: Record) -> None:
         """Keep a record."""
         line = json.dumps({"key": key, "record": record}, ensure_ascii=False) + "\n"
         with self.path.open("ab") as file:
+            if self._torn_at is not None:
+                file.truncate(self._torn_at)
+                self._torn_at = None
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
         self.records[key] = record
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from the same work: inside of the block none can enter one of the same file.
+
+        Raises: ValueError where another one is in.
+        """
+        try:
+            with FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0):
+                yield
+        except Timeout as error:
+            raise ValueError(
+                f"another process is at work on {self.path}; wait until it has ended, or take another folder"
+            ) from error
 
 
 def _entry(line: bytes) -> Record | None:

@@ -355,6 +355,7 @@ class Training:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.optimizer.zero_grad()
+        self.optimizer.state.clear()  # the old one beside the new one may be more than the memory holds
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(copied(state["optimizer"]))  # which may keep what it is given
         self.order.set_state(state["order"])

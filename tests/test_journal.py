@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import started, wait_until
 
 from course_utils.journal import Journal
+
+TESTS = Path(__file__).parent
 
 
 @given(cut=st.integers(0, 10_000))
@@ -31,3 +34,28 @@ def test_the_later_of_two_records_counts_and_strange_lines_are_passed_over(tmp_p
     entry = json.dumps({"key": "a", "record": {"n": 1}})
     path.write_text(f'{entry}\nnonsense\n[1]\n{{"key": 3, "record": {{}}}}\n{entry.replace("1", "2")}\n')
     assert Journal(path).records == {"a": {"n": 2}}
+
+
+def test_who_only_reads_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    Journal(path).add("a", {"n": 1})
+    path.write_bytes(path.read_bytes() + b'{"key": "b", "rec')  # another process may be just writing it
+    before = path.read_bytes()
+    assert list(Journal(path).records) == ["a"]
+    assert path.read_bytes() == before
+
+
+def test_one_process_at_a_time_and_the_lock_ends_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    with started("journal_held", str(path), folder=TESTS) as holder:
+        wait_until(lambda: path.is_file(), 60)
+        with pytest.raises(ValueError, match=r"another process is at work on .*j\.jsonl; wait until it has ended"):
+            enter(path)
+        holder.kill()
+        holder.wait()
+        enter(path)
+
+
+def enter(path: Path) -> None:
+    with Journal(path).alone():
+        pass

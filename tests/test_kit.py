@@ -396,7 +396,7 @@ def test_only_its_own_files_are_written(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_command_measures_if_it_is_asked_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Path] = []
 
-    def measure(notebooks: list[Path], root: Path) -> Times:
+    def measure(notebooks: list[Path]) -> Times:
         asked.extend(notebooks)
         return Times("0123456789", "2026-01-01", "a machine", "versions", "", {"05c04": 12.0})
 

@@ -69,7 +69,7 @@ def measure(out: Path, *names: str, level: str = "full", seeds: int | None = Non
 @pytest.mark.usefixtures("fake")
 def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
     printed = measure(tmp_path, "squares")
-    assert "# Squares of numbers (course table squares --full)" in printed
+    assert "# Squares of numbers (course table squares --full --device cpu)" in printed
     assert re.search(r"\| n = 2 +\| 4\.5 ± 0\.7 \|", printed)
     content = read_tables(tmp_path / "measured.json")["squares"]
     assert [row["from"] for row in content["parts"][0]["rows"]] == [[1, 2], [3, 4], []]
@@ -82,7 +82,7 @@ def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
     assert "| published | 4 or 9 |  |" in text
     for number in range(1, 5):
         assert text.count(f'<a id="squares-{number}"></a>') == 1
-    assert "course table squares --full" in text
+    assert "course table squares --full --device cpu" in text
     assert "2 numbers are published; 1 of them can be compared" in text
     assert "| [04 Squares](#squares) | n = 2, square | 4.9 | 4.50 ± 0.71 | 0.92 | yes |" in text
     assert "|  | n = 3, square | 9 | 9.5 ± 0.7 | 1.06 | not to be compared: other numbers |" in text
@@ -103,7 +103,7 @@ def test_a_table_that_was_measured_again_takes_its_own_place(tmp_path: Path) -> 
     assert list(found) == ["squares", "others"]
     assert [table["level"] for table in found.values()] == ["quick", "full"]
     command = found["others"]["records"][0]["origin"]["command"]
-    assert command == "course table others --full --seeds 1"
+    assert command == "course table others --full --seeds 1 --device cpu"
 
 
 @pytest.mark.usefixtures("fake")
@@ -131,7 +131,7 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
     text = repr(shown)
     assert "| n = 2 | 4.5 ± 0.7 |" in text
     assert "| published | 4 or 9 |" in text
-    assert "Measured by `course table squares --full`, commit " in shown.sources
+    assert "Measured by `course table squares --full --device cpu`, commit " in shown.sources
     assert "seeds 0, 1" in shown.sources
     assert f"data mnist ({DATA['mnist'].checksum[:8]})" in shown.sources
     monkeypatch.setattr(loader, "PICTURES", (tmp_path / "nowhere", tmp_path / "pictures"))
@@ -282,7 +282,7 @@ def test_what_fails_within_a_sweep_ends_its_table_alone(tmp_path: Path, monkeypa
     both = run.run_tables(
         ["others", "squares"], tmp_path, level="full", seeds=None, validate=False, jobs=1, progress=False, data=DATA
     )
-    with pytest.raises(SweepError, match="others: 1 of 1 pieces of the sweep failed.*a wrong piece of work"):
+    with pytest.raises(SweepError, match="others: 1 of 1 points of the sweep are not done.*a wrong piece of work"):
         lines.extend(both)
     assert "# Squares of numbers" in "\n".join(lines)
 

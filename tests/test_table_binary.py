@@ -173,7 +173,7 @@ def test_the_two_networks_that_are_compared_are_trained_more_than_once(
     monkeypatch.setattr(binary, "KINDS", {name: replace(kind, epochs=1) for name, kind in binary.KINDS.items()})
     data = {"mnist": stand_in()}
     bench = Workbench(
-        tmp_path, table="binary", level="full", seeds=(0,), device="cpu", progress=False, data=data, jobs=1
+        tmp_path, table="binary", level="full", seeds=(0, 1, 2), device="cpu", progress=False, data=data, jobs=1
     )
     errors, _ = binary.run(bench)
     seeds = {row.cells[0]: [result.settings["seed"] for result in row.results] for row in errors.rows if row.results}

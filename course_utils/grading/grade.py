@@ -102,8 +102,9 @@ def grade(
         known = _key(one, keys) in journal.records
         if wanted and (again or chosen or not known):
             waiting[_key(one, keys)] = Job(keys[one.exercise], one.notebook, limits or Limits())
-    for key, record in progress(_marked(waiting, jobs, scheduler), len(waiting)):
-        journal.add(key, record)
+    with journal.alone():
+        for key, record in progress(_marked(waiting, jobs, scheduler), len(waiting)):
+            journal.add(key, record)
     results = _results(submissions, keys, journal, out)
     _write(results, keys, out)
     return Graded(results, len(waiting), out)

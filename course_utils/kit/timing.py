@@ -8,7 +8,6 @@ first cell also counts the time to load PyTorch.
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,6 +18,7 @@ from typing import Any
 import psutil  # comes with ipykernel, as nbclient and nbformat do with JupyterLab
 
 from course_utils.files import written_atomically
+from course_utils.tables.origin import commit, processors
 
 __all__ = ["FILE", "Times", "measure", "read", "write"]
 
@@ -37,7 +37,7 @@ class Times:
     cells: dict[str, float]
 
 
-def measure(notebooks: Sequence[Path], root: Path) -> Times:
+def measure(notebooks: Sequence[Path]) -> Times:
     """Run notebooks from top to bottom, each in its own kernel, and take the processor time of every code cell.
 
     Raises: RuntimeError where a cell fails.
@@ -49,9 +49,9 @@ def measure(notebooks: Sequence[Path], root: Path) -> Times:
         cells |= seconds_of(path)
     larger = [name for name in available() if name != "digits" and at_hand(name)]
     return Times(
-        commit=commit(root),
+        commit=commit("notebooks"),
         date=datetime.now().date().isoformat(),
-        machine=machine(),
+        machine=processors(),
         versions=f"Python {platform.python_version()}, PyTorch {version('torch')}",
         data=", ".join(larger),
         cells=cells,
@@ -93,29 +93,6 @@ def used(client: Any) -> float:
     for process in kernel.children(recursive=True):
         total += sum(process.cpu_times()[:2])
     return total
-
-
-def machine() -> str:
-    """The processor and its number of cores, without a name of its own."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        names = [
-            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    return f"{model}, {os.cpu_count()} cores"
-
-
-def commit(root: Path) -> str:
-    """The commit that was measured; with a plus sign where a file of it had been changed."""
-    done = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True)
-    changed = subprocess.run(
-        ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no", "notebooks", "course_utils"],
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip()[:10] + ("+" if changed.stdout.strip() else "") if done.returncode == 0 else "unknown"
 
 
 def read(file: Path | None = None) -> Times:

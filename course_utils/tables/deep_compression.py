@@ -117,7 +117,7 @@ def run(bench: Workbench) -> Iterator[Section]:
     errors = "Errors on rows held out of the training part." if bench.validate else "Errors on the test part."
     # The networks that all recipes begin with, before two processes want the same one at the same time.
     names = (*NETWORKS, "teacher")
-    bench.sweep(trained, [training(name, seed) for name in names for seed in seeds_of(bench, name)])
+    bench.sweep(trained, [training(bench, name, seed) for name in names for seed in seeds_of(bench, name)])
     titled = {
         title: {name: point(bench, name, title, recipes[name]) for name in NETWORKS}
         for title, recipes in recipes_of(bench).items()
@@ -157,9 +157,16 @@ def digits(bench: Workbench) -> Dataset:
     return replace(data.subset(FEW), note=f"{FEW:,} of {len(data.y_train):,} training rows")
 
 
-def training(name: str, seed: int) -> dict[str, Any]:
+def training(bench: Workbench, name: str, seed: int) -> dict[str, Any]:
     """The settings of a dense network."""
-    return {"network": name, "seed": seed, "training": DENSE.get(name, {"epochs": TEACHER})}
+    return {"network": name, "seed": seed, "training": training_of(bench, name)}
+
+
+def training_of(bench: Workbench, name: str) -> dict[str, Any]:
+    """How a dense network is trained, and on how many rows where they are not all."""
+    settings = DENSE.get(name, {"epochs": TEACHER})
+    rows = {} if bench.full else {"rows": FEW}
+    return settings | {"epochs": bench.epochs(settings["epochs"])} | rows
 
 
 def trained(bench: Workbench, *, network: str, seed: int, training: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +178,8 @@ def trained(bench: Workbench, *, network: str, seed: int, training: dict[str, An
 def point(bench: Workbench, name: str, title: str, recipe: Recipe, *, teacher: bool | None = None) -> dict[str, Any]:
     """The settings of one file; they hold the training of the networks that it comes from, too."""
     taught = recipe.gradual if teacher is None else teacher
-    origin = {"dense": DENSE[name], "teacher": TEACHER if taught else None}
+    teacher_epochs = training_of(bench, "teacher")["epochs"] if taught else None
+    origin = {"dense": training_of(bench, name), "teacher": teacher_epochs}
     return {"network": name, "title": title, "recipe": recipe.spelled(), "origin": origin, "seed": bench.seeds[0]}
 
 

@@ -273,6 +273,7 @@ def main_part(bench: Workbench, found: dict[str, list[Result]]) -> Section:
         rows.append(Row([name, str(DISTILLATION.get(name, "")), measured, minutes, length], results))
     head = ["", "published errors", "measured errors", "core-minutes", "epochs"]
     large, small = (" and ".join(map(str, HIDDEN[name])) for name in ("teacher", "student"))
+    learned = max(r["loss"] for r in found["student, labels alone"])
     text = (
         f"{data}. The teacher has hidden layers of {large} units with dropout (20 % of the pixels, 50 % of the units), "
         f"the weights into a unit have at most the norm {NORM:g}, and images are moved by up to {SHIFT} pixels each "
@@ -280,7 +281,8 @@ def main_part(bench: Workbench, found: dict[str, list[Result]]) -> Section:
         f"{TEMPERATURE:g} from the teacher's answers alone, first as in the paper on the training images as they are, "
         "then, beyond the paper, on images that are moved as the teacher's were. Products in bfloat16; learning rates "
         f"fall like a cosine. {len(bench.seeds)} seed{'s' if len(bench.seeds) > 1 else ''} of the students, one "
-        f"teacher. Errors among {len(data.y_test):,} "
+        f"teacher. The student alone ends at a training loss of {learned:.0e}: longer training could teach it little. "
+        f"Errors among {len(data.y_test):,} "
         f"{'rows held out of the training part' if bench.validate else 'test images'}."
     )
     claims = [

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["commit", "machine", "origin", "peak_memory"]
+__all__ = ["commit", "machine", "origin", "peak_memory", "processors"]
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 @cache
-def commit() -> str:
-    """The commit of the code, with a plus sign where it was changed since; the version outside of a clone.
+def commit(*folders: str) -> str:
+    """The commit of the code, with a plus sign where it, or another of these folders, was changed since.
+
+    Outside of a clone it is the version.
 
     >>> len(commit()) >= 5
     True
@@ -29,7 +31,7 @@ def commit() -> str:
         return done.stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "course_utils")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "course_utils", *folders)
         return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return f"version {version('course-utils')}"
@@ -37,16 +39,25 @@ def commit() -> str:
 
 @cache
 def machine() -> str:
-    """The processor, its cores, a GPU, and the versions that numbers may depend on.
+    """The processors, and the versions that numbers may depend on.
 
     >>> machine().endswith(f"torch {torch.__version__}")
     True
     """
+    return f"{processors()}, {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def processors() -> str:
+    """The processor, its number of cores, and a GPU; no name that the machine was given.
+
+    >>> "cores" in processors()
+    True
+    """
     names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
     processor = names[0] if names else platform.processor() or platform.machine()
-    gpu = [torch.cuda.get_device_name()] if torch.cuda.is_available() else []
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    return ", ".join([processor, f"{os.cpu_count()} cores", *gpu, platform.system(), versions])
+    return ", ".join(
+        [processor, f"{os.cpu_count()} cores", *([torch.cuda.get_device_name()] if torch.cuda.is_available() else [])]
+    )
 
 
 def _cpuinfo() -> list[str]:

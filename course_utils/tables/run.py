@@ -21,7 +21,14 @@ __all__ = ["publish", "run_tables"]
 
 
 def run_tables(
-    names: Sequence[str], out: Path, *, level: str, seeds: int | None, validate: bool, **workbench: Any
+    names: Sequence[str],
+    out: Path,
+    *,
+    level: str,
+    seeds: int | None,
+    validate: bool,
+    device: str = "auto",
+    **workbench: Any,
 ) -> Iterator[str]:
     """Measure tables one after the other, and yield the lines to print.
 
@@ -30,7 +37,7 @@ def run_tables(
     at the end if a table could not be finished.
     """
     modules = {name: table(name) for name in names}
-    pick_device(workbench.get("device", "auto"))
+    pick_device(device)
     try:
         if modules:
             out.mkdir(parents=True, exist_ok=True)
@@ -45,17 +52,26 @@ def run_tables(
                 f"course table {name} --{level}",
                 *([f"--seeds {seeds}"] if seeds else []),
                 *(["--validate"] if validate else []),
+                *([f"--device {device}"] if device != "auto" else []),
             ]
         )
         bench = Workbench(
-            out.resolve() / name, name, level=level, seeds=range(count), validate=validate, command=command, **workbench
+            out.resolve() / name,
+            name,
+            level=level,
+            seeds=range(count),
+            validate=validate,
+            device=device,
+            command=command,
+            **workbench,
         )
         yield f"# {module.TITLE} ({command})\n"
         started, parts = time.perf_counter(), []
         try:
-            for part in measured_parts(module.run(bench)):
-                parts.append(part)
-                yield from part.lines()
+            with bench.journal.alone():
+                for part in measured_parts(module.run(bench)):
+                    parts.append(part)
+                    yield from part.lines()
         except SweepError as error:  # the other tables are measured all the same
             failed.append(f"{name}: {error}")
             continue

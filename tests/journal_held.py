@@ -1,0 +1,13 @@
+"""A process that has a journal for itself until it is killed: `python -m journal_held JOURNAL`."""
+
+import sys
+import time
+from pathlib import Path
+
+from course_utils.journal import Journal
+
+if __name__ == "__main__":
+    journal = Journal(Path(sys.argv[1]))
+    with journal.alone():
+        journal.add("here", {})
+        time.sleep(120)
