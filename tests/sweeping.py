@@ -17,7 +17,7 @@ def work(notes: str, lam: float, seed: int) -> dict[str, float]:
     note = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(note, f"{lam} {seed} {os.getpid()}\n".encode())
     os.close(note)
-    time.sleep(0.15)
+    time.sleep(0.3)
     return {"value": lam + seed}
 
 
