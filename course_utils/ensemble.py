@@ -20,6 +20,7 @@ from course_utils.data import Dataset
 from course_utils.history import Epoch, History
 from course_utils.not_finite import all_finite, check_labels, check_outputs, unusable_inputs
 from course_utils.penalties import Regularizer, parameter_groups
+from course_utils.random_numbers import random_numbers
 from course_utils.settings import Settings
 from course_utils.train import CHECK_EVERY, ROWS_AT_ONCE, Training, batches, copied, pick_device
 
@@ -275,8 +276,7 @@ def seeded(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
 
     Raises: ValueError for a network with running statistics.
     """
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = make_model()
     for name, module in model.named_modules():
         if isinstance(module, nn.modules.batchnorm._NormBase) and module.track_running_stats:

@@ -18,6 +18,7 @@ LAYERS = [
         "journal",
         "after_step",
         "side_by_side",
+        "random_numbers",
         "layers",
         "symbols",
         "reader",

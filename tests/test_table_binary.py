@@ -13,7 +13,7 @@ from torch import nn
 
 from course_utils.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
 from course_utils.data import Dataset
-from course_utils.tables import binary
+from course_utils.tables import binary, workbench
 from course_utils.tables.section import Section
 from course_utils.tables.workbench import Workbench
 from course_utils.train import fit
@@ -78,7 +78,7 @@ def test_each_cell_is_the_value_of_its_record(parts: list[Section]) -> None:
 def test_a_second_run_measures_nothing(bench: Workbench, parts: list[Section], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binary, "HIDDEN", {"quick": 24})
     monkeypatch.setattr(binary, "BATCH", 50)
-    monkeypatch.setattr(binary, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(workbench, "fit", lambda *_, **__: pytest.fail("trained again"))
     assert list(binary.run(bench)) == parts
 
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
-from course_utils.tables import distillation
+from course_utils.tables import distillation, workbench
 from course_utils.tables.section import Result, Section
 from course_utils.tables.workbench import Workbench
 
@@ -96,7 +96,7 @@ def test_a_teacher_that_knows_less_is_said(parts: list[Section]) -> None:
 def test_a_second_run_trains_nothing(
     bench: Workbench, parts: list[Section], small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distillation, "fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(workbench, "fit", lambda *_, **__: pytest.fail("trained again"))
     assert list(distillation.run(bench)) == parts
 
 

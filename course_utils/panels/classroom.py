@@ -9,6 +9,7 @@ from torch import nn
 
 from course_utils.data import Dataset, load_dataset
 from course_utils.models import mlp
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit
 
 __all__ = ["as_column", "classroom", "hidden_sizes", "ready_to_train", "right_share", "trained"]
@@ -51,8 +52,7 @@ _TRAINED: dict[tuple[str, int, int], nn.Sequential] = {}
 
 def make_trained(data: Dataset, make: Callable[[], nn.Sequential], *, seed: int = 0, epochs: int = 20) -> nn.Sequential:
     """A new network, trained as a lesson trains: by Adam, in seconds."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = make()
     epochs = epochs if data.features <= 100 else max(1, epochs // 3)
     fit(

@@ -20,10 +20,11 @@ from course_utils.data import DataError, Dataset
 from course_utils.measured import Claim
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, MARKERS
+from course_utils.random_numbers import random_numbers
 from course_utils.tables.published import ACTIVATIONS
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
-from course_utils.train import ROWS_AT_ONCE, fit
+from course_utils.train import ROWS_AT_ONCE
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "auc", "network", "run", "trained_network"]
 
@@ -142,26 +143,12 @@ def trained_network(
 ) -> dict[str, Any]:
     """Train one network, and measure its AUC on all test rows."""
     used = rows_of(bench, data, rows, seed)
-    bench.folder.mkdir(parents=True, exist_ok=True)
-    path = bench.place(f"{activation}-{layers}-{seed}", [data, hidden, len(used.y_train), epochs, training])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = network(activation, layers, inputs=used.features)
-    fit(
-        model,
-        used,
-        epochs=epochs,
-        schedule="cosine",
-        loss=logistic_loss,
-        seed=seed,
-        evaluate_every=0,
-        checkpoint=path.with_name(path.name + ".pt"),
-        device=bench.device,
-        progress=False,
-        **training,
-    )
+    name = f"{activation}-{layers}"
+    bench.train(name, model, used, seed=seed, origin=hidden, loss=logistic_loss, epochs=epochs, **training)
     with torch.no_grad():
-        logits = torch.cat([model.eval()(x).squeeze(1) for x in used.x_test.split(ROWS_AT_ONCE)])
+        logits = torch.cat([model(x).squeeze(1) for x in used.x_test.split(ROWS_AT_ONCE)])
     return {"auc": auc(logits, used.y_test), "parameters": count_parameters(model)}
 
 

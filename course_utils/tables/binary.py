@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from course_utils.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
 from course_utils.measured import Claim
+from course_utils.random_numbers import random_numbers
 from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.published import BINARY
 from course_utils.tables.quick_dropout import QuickDropout
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench, percent
-from course_utils.train import fit
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run"]
 
@@ -90,23 +90,17 @@ def settings(bench: Workbench, name: str) -> dict[str, Any]:
 def trained_network(bench: Workbench, *, kind: str, hidden: int, seed: int, **training: Any) -> dict[str, Any]:
     """Train one network, and test it."""
     data = bench.dataset("mnist")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = network(KINDS[kind], features=data.features, hidden=hidden, classes=data.classes)
-    bench.folder.mkdir(parents=True, exist_ok=True)
-    path = bench.place(f"{kind.split(' ')[0]}-{seed}", [kind, hidden, data.name, len(data.y_train), training])
-    history = fit(
+    history = bench.train(
+        kind.split(" ")[0],
         model,
         data,
         seed=seed,
-        schedule="cosine",
+        origin=[kind, hidden],
         optimizer=partial(GlorotAdam, factors=glorot_factors(model)),
         loss=square_hinge_loss,
         after_step=clip_,
-        evaluate_every=0,
-        checkpoint=path.with_name(path.name + ".pt"),
-        device=bench.device,
-        progress=False,
         **training,
     )
     as_trained = percent(model, data)

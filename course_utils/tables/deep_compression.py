@@ -220,7 +220,7 @@ def dense_network(bench: Workbench, name: str, seed: int) -> nn.Module:
     """The network that is compressed, trained as usual."""
     settings = DENSE[name] | {"epochs": bench.epochs(DENSE[name]["epochs"])}
     data = digits(bench)
-    return bench.trained(f"dense-{name}", NETWORKS[name], data, seed=seed, schedule="cosine", **settings)
+    return bench.trained(f"dense-{name}", NETWORKS[name], data, seed=seed, **settings)
 
 
 def teacher_network(bench: Workbench) -> nn.Module:
@@ -231,7 +231,7 @@ def teacher_network(bench: Workbench) -> nn.Module:
 
     data = digits(bench)
     epochs = bench.epochs(TEACHER)
-    return bench.trained("teacher", turned, data, seed=0, epochs=epochs, schedule="cosine")[1]  # type: ignore[index]
+    return bench.trained("teacher", turned, data, seed=0, epochs=epochs)[1]  # type: ignore[index]
 
 
 class Augmented(nn.Module):
@@ -411,7 +411,7 @@ def factored(bench: Workbench, *, rank: int, epochs: int, seed: int) -> dict[str
             )
         )
 
-    model = bench.trained(f"svd-{rank}", thin, data, seed=seed, epochs=epochs, schedule="cosine")
+    model = bench.trained(f"svd-{rank}", thin, data, seed=seed, epochs=epochs)
     file = bench.place(f"svd-{rank}", [seed, epochs, DENSE["lenet_300_100"]]).with_suffix(".cun")
     size = save(file, {name: value.numpy() for name, value in model.state_dict().items()})
     whole = 4 * sum(p.numel() for p in dense.parameters())

@@ -17,12 +17,13 @@ from course_utils.data import Dataset
 from course_utils.distill import Distillation, best_bias, correct_bias_
 from course_utils.measured import Claim
 from course_utils.models import mlp
+from course_utils.random_numbers import random_numbers
 from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.published import DISTILLATION, WITHOUT_3S
 from course_utils.tables.quick_dropout import QuickDropout
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
-from course_utils.train import History, evaluate, fit
+from course_utils.train import History, evaluate
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run"]
 
@@ -136,36 +137,10 @@ def from_labels_alone(
     """The network itself; one that was trained before is read from its checkpoint."""
     data = bench.dataset("mnist")
     make = teacher_network if network == "teacher" else student_network
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = make(data)
     settings = training | ({"after_step": constrain_} if network == "teacher" else {})
-    return model, trained(bench, network, model, data, seed=seed, **settings)
-
-
-def trained(
-    bench: Workbench, name: str, model: nn.Module, data: Dataset, *, seed: int, origin: Any = (), **settings: Any
-) -> History:
-    """`fit` with a cosine and a checkpoint below the bench's folder; the network is left in eval mode.
-
-    `origin`: what else decides the result, so that it is another checkpoint.
-    """
-    bench.folder.mkdir(parents=True, exist_ok=True)
-    spelled = {key: getattr(value, "__qualname__", value) for key, value in settings.items()}
-    path = bench.place(f"{name.replace(' ', '-')}-{seed}", [data.name, len(data.y_train), spelled, origin])
-    history = fit(
-        model,
-        data,
-        seed=seed,
-        schedule="cosine",
-        checkpoint=path.with_name(path.name + ".pt"),
-        evaluate_every=0,
-        device=bench.device,
-        progress=False,
-        **settings,
-    )
-    model.eval()
-    return history
+    return model, bench.train(network, model, data, seed=seed, **settings)
 
 
 def distilled(bench: Workbench, *, seed: int, **way: Any) -> dict[str, Any]:
@@ -192,8 +167,7 @@ def taught_student(
     """A student taught on the training part of `transfer`."""
     data = bench.dataset("mnist")
     (_, teacher), _ = from_labels_alone(bench, "teacher", 0, teaching)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         student = student_network(data)
     ways: dict[str, Any] = {"temperature": temperature, "alpha": alpha}
     if jitter:
@@ -205,7 +179,7 @@ def taught_student(
         columns = Columns(0, data.features)
         model = lesson = Distillation(nn.Sequential(columns, student), Columns(data.features, None), **ways)
     name, origin = "distilled moved" if jitter else "distilled", [teaching, temperature, alpha]
-    return student, trained(bench, name, model, transfer, seed=seed, origin=origin, loss=lesson.loss, **training)
+    return student, bench.train(name, model, transfer, seed=seed, origin=origin, loss=lesson.loss, **training)
 
 
 class Columns(nn.Module):

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import torch
-
 from course_utils.data import Dataset
 from course_utils.federated import federated_averaging, split_evenly, split_sorted
 from course_utils.measured import Claim
 from course_utils.models import mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.random_numbers import random_numbers
 from course_utils.tables.published import FEDERATED
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
@@ -128,8 +127,7 @@ def averaged(
     round in which the weights grew beyond all bounds.
     """
     data = bench.dataset("mnist")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = mlp([data.features, *hidden, data.classes])
     shares = SPLITS[split](data.y_train, clients, seed=seed)
     path: list[float] = []

@@ -149,14 +149,21 @@ def trained(bench: Workbench, points: list[dict[str, Any]]) -> list[dict[str, An
     data = bench.dataset(first["data"])
     if first["part"] == "held out":
         data = data.split(first["held_out"])
-    common = {key: first[key] for key in ("epochs", "batch_size", "lr")} | {"optimizer": "sgd", "schedule": "cosine"}
+    common = {key: first[key] for key in ("epochs", "batch_size", "lr")} | {"optimizer": "sgd"}
     make, own = partial(mlp, first["sizes"]), [regularized(**p) for p in points]
     if len(points) == 1:
         name = f"{first['data']}-{first['part'].replace(' ', '-')}-{first['penalty']}-{first['lam']:g}"
         return [measured(bench.trained(name, make, data, seed=first["seed"], **own[0], **common), data)]
     settings = [each | {"seed": p["seed"]} for each, p in zip(own, points, strict=True)]
     found = fit_many(
-        make, data, settings=settings, evaluate_every=0, device=bench.device, progress=bench.progress, **common
+        make,
+        data,
+        settings=settings,
+        schedule="cosine",
+        evaluate_every=0,
+        device=bench.device,
+        progress=bench.progress,
+        **common,
     )
     return [measured(model, data) for model, _ in found]
 

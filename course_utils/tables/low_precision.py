@@ -16,6 +16,7 @@ from torch import Tensor
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
 from course_utils.quantize import DynamicFixedPoint, FixedPoint, LowPrecision
+from course_utils.random_numbers import random_numbers
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
 from course_utils.train import evaluate, fit, pick_device
@@ -117,8 +118,7 @@ def trained_network(
     """Train a network in a format, and test it in the same format."""
     data = bench.dataset("mnist")
     data = data.subset(rows, seed=seed) if rows else data
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = mlp([data.features, *hidden, data.classes])
     low = (
         nullcontext()

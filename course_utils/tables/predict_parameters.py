@@ -23,6 +23,7 @@ from course_utils.predict_parameters import (
     prediction_matrix,
     squared_exponential,
 )
+from course_utils.random_numbers import random_numbers
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
 from course_utils.train import evaluate, fit
@@ -79,8 +80,7 @@ def trained_network(
     """Train a network of which a share of the weights is observed and trained, and test it."""
     data = bench.dataset("mnist")
     data = data.subset(rows, seed=seed) if rows else data
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         model = mlp([data.features, hidden, hidden, data.classes])
         whole = count_parameters(model)
         common = training | {"seed": seed, "evaluate_every": 0, "device": bench.device, "progress": False}

@@ -149,7 +149,9 @@ def rounded_mnist(bench: Workbench, points: list[dict[str, Any]]) -> list[dict[s
     data = bench.dataset("mnist")
     # The source's inputs have mean 0 and deviation 1.
     data = replace(data, x_train=(data.x_train - 0.1307) / 0.3081, x_test=(data.x_test - 0.1307) / 0.3081)
-    model = bench.trained("playground", playground, data, seed=points[0]["seed"], **points[0]["training"])
+    model = bench.trained(
+        "playground", playground, data, seed=points[0]["seed"], schedule="constant", **points[0]["training"]
+    )
     return [{"accuracy": accuracy(model, point, folds(data), bench.device)[0]} for point in points]
 
 

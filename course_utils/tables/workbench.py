@@ -13,16 +13,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from course_utils.data import Dataset, at_hand, available, data_root, load_dataset
 from course_utils.files import written_atomically
 from course_utils.journal import Journal
+from course_utils.random_numbers import random_numbers
 from course_utils.sweep import run_sweep
 from course_utils.tables.origin import origin, peak_memory
 from course_utils.tables.section import Result, columns
-from course_utils.train import evaluate, fit, pick_device
+from course_utils.train import History, evaluate, fit, pick_device
 
 __all__ = ["Workbench", "percent"]
 
@@ -137,23 +137,35 @@ class Workbench:
     def trained(
         self, name: str, make: Callable[[], nn.Module], data: Dataset, *, seed: int, **settings: Any
     ) -> nn.Module:
-        """A network trained by `fit`, or the one that was trained before; the checkpoint lies in the folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        """The network that `make` gives at a seed, trained; see `train`."""
+        with random_numbers(seed):
             model = make()
-        path = self.place(f"{name}-{seed}", [data.name, len(data.y_train), sorted(settings.items())])
-        fit(
+        self.train(name, model, data, seed=seed, **settings)
+        return model
+
+    def train(
+        self, name: str, model: nn.Module, data: Dataset, *, seed: int, origin: Any = (), **settings: Any
+    ) -> History:
+        """Train a network by `fit`, or read it where it was trained before: the checkpoint lies in the folder.
+
+        By default the learning rate falls like a cosine; in the end the network is in evaluation mode. `origin`: what
+        else decides the result, beside the data and the settings, so that it is another checkpoint.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        spelled = {key: getattr(value, "__qualname__", value) for key, value in settings.items()}
+        path = self.place(f"{name.replace(' ', '-')}-{seed}", [data.name, len(data.y_train), spelled, origin])
+        history = fit(
             model,
             data,
             seed=seed,
             checkpoint=path.with_name(path.name + ".pt"),
             evaluate_every=0,
             device=self.device,
-            progress=self.progress,
-            **settings,
+            progress=False,  # the sweep has a bar
+            **{"schedule": "cosine"} | settings,
         )
-        return model.eval()
+        model.eval()
+        return history
 
     def _title(self, name: str) -> str:
         """What tells the records of one kind from all others in the journal."""

@@ -26,6 +26,7 @@ from course_utils.panels.applications.speller import (
 from course_utils.panels.controls import Button, Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS, FAINT, weight_map
+from course_utils.random_numbers import random_numbers
 
 __all__ = ["STATES", "Spellers", "captions", "share_right", "spellers"]
 
@@ -115,8 +116,7 @@ def captions(data: str | Dataset | Spellers = "digits", *, choose: Choose | None
     def spelling(state: int, forget: bool, rule: str, again: int) -> tuple[list[np.ndarray], float, float]:
         draws = torch.Generator().manual_seed(again)
         ways = {"greedy": greedy, "draw": lambda p: torch.multinomial(p, 1, generator=draws), "own": choose or greedy}
-        with torch.random.fork_rng(devices=[]):  # a reader's rule may use the global generator
-            torch.manual_seed(again)
+        with random_numbers(again):
             found = spell(made.models[state], made.data.x_test, choose=ways[rule], forget=forget)
         return [part.numpy() for part in found], *share_right(spelled(found[0]), made.data.y_test)
 

@@ -10,6 +10,7 @@ from torch import nn
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
 from course_utils.panels.classroom import classroom
+from course_utils.random_numbers import random_numbers
 
 __all__ = [
     "by_doubt",
@@ -45,8 +46,7 @@ def picture_room(data: str | Dataset) -> Dataset:
 
 def new_network(make: Callable[[], Network], *, seed: int) -> Network:
     """A network whose first weights depend on the seed alone; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         return make()
 
 

@@ -14,6 +14,7 @@ from course_utils.data import Dataset
 from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Choice, Slider
 from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.random_numbers import random_numbers
 from course_utils.train import evaluate, fit
 
 __all__ = ["KINDS", "Noises", "features", "first_layer", "make_network", "noises"]
@@ -41,8 +42,7 @@ def make_network(kind: str, data: Dataset, *, hidden: int, seed: int = 0) -> nn.
     binary = partial(BinaryLinear, stochastic=kind == "stoch")
     linear: Callable[..., nn.Module] = nn.Linear if plain else binary
     layers: list[nn.Module] = [nn.Flatten()]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         for n, m in ((data.features, hidden), (hidden, hidden)):
             layers += [linear(n, m), nn.BatchNorm1d(m), nn.ReLU()]
             layers += [nn.Dropout(0.5)] if kind == "dropout" else []

@@ -16,6 +16,7 @@ from course_utils.panels.classroom import ready_to_train
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Panel, Show
 from course_utils.plots import COLOURS, FAINT
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["Boundary", "boundary", "make_points"]
@@ -99,8 +100,7 @@ def boundary() -> Panel:
     ) -> Iterator[Boundary]:
         data = make_points(shape)
         sizes = [2, *[int(width)] * int(depth), 2]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with random_numbers(seed):
             model = mlp(sizes)
         chance, cost, share = look(model, data)
         found = Boundary(chance, [cost], [share], sizes, count_parameters(model), data, False)

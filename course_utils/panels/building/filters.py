@@ -15,6 +15,7 @@ from course_utils.panels.classroom import classroom, ready_to_train, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS, HeatMap, weight_map
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["Sight", "dense_parameters", "filters", "small_cnn"]
@@ -39,8 +40,7 @@ class Sight(NamedTuple):
 def small_cnn(data: Dataset, *, size: int = 3, seed: int = 0) -> nn.Sequential:
     """Two convolutions with ReLU and pooling, 8 and 16 filters, and a dense layer; the padding keeps images large."""
     channels, side = data.input_shape[0], data.input_shape[-2:]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         return nn.Sequential(
             nn.Conv2d(channels, FILTERS, size, padding=size // 2),  # (n, 8, rows, columns)
             nn.ReLU(),

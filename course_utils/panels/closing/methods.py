@@ -25,6 +25,7 @@ from course_utils.panels.distilling.teacher import teacher
 from course_utils.penalties import Regularizer
 from course_utils.prune import Pruner
 from course_utils.quantize import fake_quantize
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit
 
 __all__ = ["LABELS", "Made", "Methods", "course_of", "make", "steps"]
@@ -142,8 +143,7 @@ def _train(data: str | Dataset, penalty: bool, distill: bool, kaf: bool) -> nn.S
     activation: Any = nn.ReLU
     if kaf:
         first, second, activation = first // 2, second // 2, lambda width: KAF(width, init=nn.functional.elu)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with random_numbers(0):
         model = mlp([room.features, first, second, room.classes], activation=activation)
     strength = 1.5e-3 if room.features <= 100 else 2e-4  # larger groups weigh more in (9)
     # SGD, with which lambda means what (9) says, and never more steps than a moment of waiting allows.

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.distilling.teacher import teacher
 from course_utils.panels.engine import Panel, Show
 from course_utils.plots import COLOURS
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["live_training"]
@@ -85,8 +85,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
 
 def student_for(data: Dataset, width: int, seed: int) -> nn.Sequential:
     """A student with one hidden layer; the same one for the same seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with random_numbers(seed):
         return mlp([data.features, width, data.classes]).eval()
 
 

@@ -2,13 +2,13 @@
 
 from functools import lru_cache
 
-import torch
 from torch import Tensor, nn
 
 from course_utils.augment import random_affine
 from course_utils.data import Dataset
 from course_utils.models import mlp
 from course_utils.panels.classroom import classroom
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit
 
 __all__ = ["teacher"]
@@ -41,8 +41,7 @@ def _of_name(name: str) -> nn.Module:
 
 def _train(data: Dataset) -> nn.Module:
     width = 300 if data.features <= 100 else 800
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with random_numbers(0):
         flatten, *layers = mlp([data.features, width, width, data.classes])
         first, relu, second, relu2, last = layers
         model = nn.Sequential(

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import torch
 from matplotlib.figure import Figure
 from torch import nn
 
@@ -15,6 +14,7 @@ from course_utils.panels.classroom import classroom, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit
 
 __all__ = ["ACTIVATIONS", "Comparison", "comparison", "make_network", "size_against_accuracy"]
@@ -55,8 +55,7 @@ class Comparison:
 def make_network(activation: str, data: Dataset, *, width: int, depth: int) -> nn.Sequential:
     """A perceptron with so many hidden layers of this width and activation."""
     make = ACTIVATIONS[activation]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with random_numbers(0):
         if make is not None:
             one_each = make is nn.PReLU
             return mlp(

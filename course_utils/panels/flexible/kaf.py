@@ -13,6 +13,7 @@ from course_utils.panels.controls import Button, Choice, Slider, Text
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.typed import typed_function
 from course_utils.plots import COLOURS, FAINT, number
+from course_utils.random_numbers import random_numbers
 
 __all__ = ["kaf"]
 
@@ -88,8 +89,7 @@ def kaf(*, function: Function | None = None) -> Panel:
         spacing = 2 * BOUNDARY / (d - 1)
         gamma = factor / (6 * spacing**2)
         goal = None if start == "normal" else (function or typed_function(target))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(again)
+        with random_numbers(again):
             unit = KAF(1, size=d, boundary=BOUNDARY, gamma=gamma)
         with torch.no_grad():
             if goal is not None:

@@ -12,6 +12,7 @@ from course_utils.panels.controls import Button, Slider, Text
 from course_utils.panels.engine import Panel, Show
 from course_utils.panels.typed import typed_function
 from course_utils.plots import COLOURS
+from course_utils.random_numbers import random_numbers
 
 __all__ = ["maxout"]
 
@@ -46,8 +47,7 @@ def maxout() -> Panel:
         values = function(places)
         slopes = torch.autograd.grad(values.sum(), places)[0]
         offsets = (values - slopes * places).detach()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(again)
+        with random_numbers(again):
             unit = Maxout(2, 1, k)
         points = torch.from_numpy(GRID.reshape(-1, 2)).float()
         with torch.no_grad():

@@ -14,6 +14,7 @@ from course_utils.panels.classroom import classroom, right_share
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["neurons"]
@@ -47,8 +48,7 @@ def neurons(data: str | Dataset = "digits") -> Panel:
 
     def compute(train: bool, start: str, layer: float, first: float, lr: float) -> Iterator[Curves]:
         init: Any = {"normal": "normal", "tanh": torch.tanh, "elu": torch.nn.functional.elu}[start]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with random_numbers(0):
             model = mlp([room.features, 30, 30, room.classes], activation=lambda width: KAF(width, init=init))
         unit = [layer for layer in model if isinstance(layer, KAF)][int(layer) - 1]
         rows = slice(int(first) - 1, int(first) - 1 + SHOWN)

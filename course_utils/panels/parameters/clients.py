@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from course_utils.panels.classroom import classroom
 from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS, move_limits
+from course_utils.random_numbers import random_numbers
 
 __all__ = ["federated"]
 
@@ -85,8 +85,7 @@ def federated(data: str | Dataset = "digits", *, compress: Compress | None = Non
 
 def network(room: Dataset) -> nn.Sequential:
     """The network that is sent to and fro; the same one each time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with random_numbers(0):
         return mlp([room.features, HIDDEN, room.classes])
 
 

@@ -14,6 +14,7 @@ from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.plots import COLOURS
 from course_utils.quantize import LowPrecision
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["low_precision_training"]
@@ -65,8 +66,7 @@ def training(
     data: Dataset, compute_bits: int | None, update_bits: int | None, stochastic: bool
 ) -> Iterator[tuple[list[float], list[float]]]:
     """Loss and accuracy so far, after each epoch of a training."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with random_numbers(0):
         model = mlp([data.features, 64, 64, data.classes])
     around: Any = nullcontext()
     if compute_bits is not None:

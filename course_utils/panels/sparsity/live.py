@@ -15,6 +15,7 @@ from course_utils.panels.engine import Draw, Panel, Show
 from course_utils.panels.sparsity.path import KINDS, plan_for
 from course_utils.penalties import Regularizer, active_neurons
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, weight_map
+from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["live_training"]
@@ -54,8 +55,7 @@ def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor]
     ]
 
     def compute(train: bool, kind: str, lam: float, method: str, seed: int) -> Iterator[Growing]:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
+        with random_numbers(seed):
             model = mlp(sizes)
         growing = Growing()
         look(model, data, growing)
