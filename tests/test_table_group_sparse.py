@@ -129,16 +129,18 @@ def result(penalty: str, lam: float, accuracy: float, share: float) -> Result:
 def test_the_rule_takes_the_sparsest_that_is_accurate_enough() -> None:
     path = [
         result("l2", 0.1, 0.98, 0.5),
-        result("l2", 0.2, 0.96, 0.9),
+        result("l2", 0.2, 0.979, 0.6),
+        result("l2", 0.3, 0.96, 0.9),
         result("l1", 0.1, 0.975, 0.6),
         result("l1", 0.2, 0.971, 0.7),
         result("l1", 0.3, 0.969, 0.8),
         result("group", 0.1, 0.9, 0.1),
         result("group", 0.2, 0.8, 0.9),
     ]
-    assert choose(path, 0.97) == {"l2": 0.1, "l1": 0.2, "group": 0.1}
-    assert choose(path, 0.99)["l1"] == 0.2  # one point below L2 is enough
-    assert choose(path, 0.50)["group"] == 0.2
+    assert choose(path, l2=0.99, sparse_group=0.97) == {"l2": 0.1, "l1": 0.2, "group": 0.1}
+    assert choose(path, l2=0.97, sparse_group=0.97)["l2"] == 0.2
+    assert choose(path, l2=0.97, sparse_group=0.99)["l1"] == 0.2  # one point below the best of L2 is enough
+    assert choose(path, l2=0.97, sparse_group=0.50)["group"] == 0.2
 
 
 def test_zeros_and_neurons_are_counted() -> None:
