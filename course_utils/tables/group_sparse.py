@@ -298,9 +298,10 @@ def path_section(
         rows.append(Row([PENALTIES[penalty], *cells, "chosen" if lams[penalty] == lam else ""], [result]))
     text = (
         f"One seed, {task.held_out:.0%} of the training rows held out and tested on; no test row is looked at. Chosen "
-        f"is the lambda with the most zeros among those that reach the lecture's accuracy: for L2 {enough['l2']:g}, for "
-        f"each other penalty that of SG-L1, {enough['sparse_group']:g}, or the best of L2 less {POINT:g} where this is "
-        f"lower. Where none does, the most accurate one is taken. A weight of at most {THRESHOLD:g} counts as zero."
+        "is the lambda with the most zeros among those that reach the lecture's accuracy: for L2 that of L2, "
+        f"{enough['l2']:g}; for each other penalty that of SG-L1, {enough['sparse_group']:g}, or the best of L2 less "
+        f"{POINT:g} where this is lower. Where none does, the most accurate one is taken. A weight of at most "
+        f"{THRESHOLD:g} counts as zero."
     )
     head = ["", "lambda", "held-out accuracy", "share of weights that are zero", ""]
     plot = partial(draw, path=path, lams=lams)
