@@ -83,13 +83,13 @@ TASKS = {
     "covertype": Task(
         "COVER",
         [54, 50, 50, 20, 7],
-        {"epochs": 60, "batch_size": 256, "lr": 0.1},
+        {"epochs": 180, "batch_size": 256, "lr": 0.1},
         {
             "l2": (1e-6, 1e-5, 1e-4, 4e-4, 1e-3, 2e-3),
             "l1": (5e-5, 1e-4, 1.5e-4, 2e-4),
             "elastic_net": (1e-4, 2e-4, 3e-4, 4e-4),
             "group": (5e-5, 1e-4, 1.5e-4),
-            "sparse_group": (1e-4, 1.5e-4, 1.75e-4, 2e-4, 2.5e-4),
+            "sparse_group": (1e-4, 1.5e-4, 1.75e-4, 2e-4, 2.5e-4, 3e-4),
         },
         held_out=0.1,
     ),
