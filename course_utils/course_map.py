@@ -1,6 +1,6 @@
 """The pages that lead through the course, written from the syllabus and the glossary.
 
-These are the table of the course map, the table of the README, the line at the top and at the bottom of each notebook,
+These are the table of the course map, the tables of the README, the line at the top and at the bottom of each notebook,
 and the glossary. Whatever else is in these files stays as it is, outputs included.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from course_utils.files import written_atomically
 from course_utils.glossary_page import symbols_table, words_table
+from course_utils.measured import measured
 from course_utils.syllabus import Page, pages
 
 __all__ = ["MAP", "stale", "write"]
@@ -21,6 +22,7 @@ MAP = "00_course_map.ipynb"
 GLOSSARY = "glossary.ipynb"
 LINE = re.compile(rf"^.*\({MAP}\).*\({GLOSSARY}\).*$", re.M)  # a line that leads on: no other one has both links
 README_TABLE = re.compile(r"(?<=<!-- map -->\n).*?(?=<!-- end of map -->)", re.S)
+README_FILES = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- end of measured -->)", re.S)
 
 Notebook = dict[str, Any]
 
@@ -46,7 +48,8 @@ def _wanted(root: Path) -> Iterator[tuple[Path, str]]:
     course = pages(folder)
     readme = (root / "README.md").read_text(encoding="utf-8")
     table = readme_table(course)
-    yield root / "README.md", README_TABLE.sub(lambda _: f"\n{table}\n\n", readme)
+    readme = README_TABLE.sub(lambda _: f"\n{table}\n\n", readme)
+    yield root / "README.md", README_FILES.sub(lambda _: f"\n{readme_files()}\n\n", readme)
     parts = {"map-table": map_table(course), "map-goals": map_goals(course)}
     parts |= {"glossary-words": words_table(course), "glossary-symbols": symbols_table()}
     for name in (MAP, GLOSSARY):
@@ -156,3 +159,10 @@ def readme_table(course: Sequence[Page]) -> str:
         row = [section.number, title, str(page.minutes or "planned"), section.ability]
         rows.append([*row, *exercise_link(page, "notebooks/"), ""][: len(columns)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def readme_files() -> str:
+    """How small the files get, as measured: bytes and errors, and what each step of the best recipe buys."""
+    shown = measured("deep-compression", "files", "ablation")
+    parts = ["\n".join(part.table()) for part in shown.parts]
+    return "\n\n".join([parts[0], "What each step of the best recipe buys, LeNet-300-100:", parts[1]])

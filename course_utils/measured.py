@@ -108,13 +108,16 @@ class Part:
     picture: str
     claims: Sequence[Claim] = ()
 
-    def lines(self) -> Iterator[str]:
-        """The part as lines of Markdown."""
-        yield from (f"**{self.title}**", "")
+    def table(self) -> Iterator[str]:
+        """Its rows as a Markdown table."""
         yield f"| {' | '.join(self.head)} |"
         yield f"|---|{'---:|' * (len(self.head) - 1)}"
         for cells in self.rows:
             yield f"| {' | '.join(cells)} |"
+
+    def lines(self) -> Iterator[str]:
+        """The part as lines of Markdown."""
+        yield from (f"**{self.title}**", "", *self.table())
         if self.remark:
             yield from ("", self.remark)
         if self.text:

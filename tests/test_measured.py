@@ -100,6 +100,7 @@ AGAIN: list[Any] = [
     ("random-labels", "memorized", {"what": "random", "seed": 1}, {"epochs": 2, "training error": 0.1, "error": 3.0}),
     ("group-sparse", "trained", {"data": "sensorless", "penalty": "group", "part": "test"}, {"accuracy": 0.02}),
     ("activations", "counted", {"activation": "KAF", "layers": 2}, {"parameters": 0}),
+    ("deep-compression", "shared", {"bits": 4}, {"error": 0.31, "huffman": 300, "ans": 300}),
     pytest.param("quantized", "rounded_mnist", {"bits": 8, "seed": 0}, {"accuracy": 0.3}, marks=pytest.mark.slow),
     pytest.param(
         "federated", "averaged", {"split": "even", "local_epochs": 1, "seed": 0}, {"reached": 8}, marks=pytest.mark.slow
