@@ -70,3 +70,8 @@ def test_a_table_without_published_numbers_is_refused_with_those_that_have_some(
         reproduced("shallow")
     with pytest.raises(ValueError, match="part must be one of 'sensorless', 'mnist', 'covertype'; got 'susy'"):
         reproduced("group-sparse", "susy")
+
+
+def test_the_farthest_is_named_only_where_there_is_one() -> None:
+    assert "None lies on the worse side." in reproduced("activations").words
+    assert "Farthest to the worse side: 50 % dropout" in reproduced("binary").words

@@ -79,7 +79,7 @@ def drawing() -> Draw:
     """The drawing."""
 
     def draw(figure: Figure) -> Show:
-        words, axes, numbers = figure.subplots(1, 3, sharey=True, width_ratios=[1.02, 1.6, 0.7])
+        words, axes, numbers = figure.subplots(1, 3, sharey=True, width_ratios=[1.02, 1.5, 0.8])
         for side in (words, numbers):
             side.set(xlim=(0, 1), xticks=[])
             side.spines[:].set_visible(False)
@@ -95,16 +95,20 @@ def drawing() -> Draw:
         axes.tick_params(axis="y", length=0)
         axes.text(ENDS[0] * 1.05, -0.6, "← better", fontsize=11, va="center")
         axes.text(ENDS[1] / 1.05, -0.6, "worse →", fontsize=11, va="center", ha="right")
-        (seeds,) = axes.plot([], [], "|", ms=13, mew=1.4, color=FAINT, label="a seed")
+        (seeds,) = axes.plot([], [], "|", ms=13, mew=1.4, color=FAINT, label="a seed", clip_on=False)
         looks = {
             "within what counts as near, or better": ("o", COLOURS["blue"], COLOURS["blue"]),
             "farther": ("D", COLOURS["orange"], COLOURS["orange"]),
             "other data: not to be compared": ("s", "white", COLOURS["grey"]),
         }
         dots = [
-            axes.plot([], [], marker, ms=9, color=edge, mfc=face, mew=1.6, linestyle="none", label=label)[0]
+            axes.plot(
+                [], [], marker, ms=9, color=edge, mfc=face, mew=1.6, linestyle="none", label=label, clip_on=False
+            )[0]
             for label, (marker, face, edge) in looks.items()
         ]
+        for artist in (*dots, seeds):  # at the ends of the scale they reach over the edge, which moves nothing
+            artist.set_in_layout(False)
         figure.legend(handles=[*dots, seeds], loc="outside lower center", ncols=4, fontsize=10)
         names = [words.text(1, i, "", ha="right", va="center", fontsize=10.5) for i in range(LINES)]
         cells = {
@@ -163,7 +167,9 @@ def sentence(scene: Scene) -> str:
             f"{sum(claim.reached for claim in fair)} of {len(fair)} are reached, {close} within {scene.tolerance:.0%}."
         )
         parts.append(
-            f"Farthest to the worse side: {worst.what}, {worst.quantity} {shown(worst)} for {worst.published}, "
+            "None lies on the worse side."
+            if worst.times(worst.value) <= 1
+            else f"Farthest to the worse side: {worst.what}, {worst.quantity} {shown(worst)} for {worst.published}, "
             f"{worst.times(worst.value):.2f} times as far from the best possible."
         )
     if apart := [claim for claim in scene.claims if claim.note]:
