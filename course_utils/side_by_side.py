@@ -76,8 +76,9 @@ def _on_a_cluster(
 
     rest, killed = iter(enumerate(items)), 0
     waiting: dict[Any, int] = {}
+    failure: BaseException | None = None
     try:
-        while True:
+        while failure is None:
             room = at_once or 2 * sum(client.nthreads().values())
             while len(waiting) < room and (numbered := next(rest, None)):
                 waiting[client.submit(function, numbered[1], pure=False)] = numbered[0]
@@ -93,13 +94,13 @@ def _on_a_cluster(
                 if isinstance(error, KilledWorker):
                     killed += 1
                 elif error is not None:
-                    raise error
+                    failure = error  # of the function itself
                 else:
                     yield number, future.result()
     except (OSError, CancelledError) as error:
-        if client.status == "running":
-            raise
         raise WorkerLost("the scheduler of the cluster was ended; start it again, and run this again") from error
+    if failure is not None:
+        raise failure
     if killed:
         raise WorkerLost(
             f"{killed} of {len(items)} calls ended each worker of the cluster that tried them, often because the "

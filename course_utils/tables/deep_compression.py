@@ -276,7 +276,7 @@ def claims(found: Sequence[Result]) -> Iterator[Claim]:
             rate, error = paper["rows"][-1][-1].removesuffix(" %"), f"{paper['errors'][1]:.2f}"  # type: ignore[index]
             what = f"{TITLES[name]}, {short}"
             yield Claim(f"{what}: bytes", "% of the dense bytes", rate, share, 0.0, results)
-            yield Claim(f"{what}: test error (%)", "test error (%)", error, [r["error"] for r in results], 0.0, results)
+            yield Claim(f"{what}: error", "test error (%)", error, [r["error"] for r in results], 0.0, results)
 
 
 def summary(name: str, title: str, results: Sequence[Result], text: str) -> Section:

@@ -79,7 +79,7 @@ def drawing() -> Draw:
     """The drawing."""
 
     def draw(figure: Figure) -> Show:
-        words, axes, numbers = figure.subplots(1, 3, sharey=True, width_ratios=[1.02, 1.5, 0.8])
+        words, axes, numbers = figure.subplots(1, 3, sharey=True, width_ratios=[1.12, 1.45, 0.8])
         for side in (words, numbers):
             side.set(xlim=(0, 1), xticks=[])
             side.spines[:].set_visible(False)
