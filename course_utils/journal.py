@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "alone"]
 
 Record = dict[str, Any]
 
@@ -54,19 +54,21 @@ class Journal:
             os.fsync(file.fileno())
         self.records[key] = record
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other processes from the same work: inside of the block none can enter one of the same file.
 
-        Raises: ValueError where another one is in.
-        """
-        try:
-            with FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0):
-                yield
-        except Timeout as error:
-            raise ValueError(
-                f"another process is at work on {self.path}; wait until it has ended, or take another folder"
-            ) from error
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes from the same work: inside of the block none can enter one for the same journal.
+
+    Read the journal inside of it, or what another process has just finished is missed. Raises: ValueError where another
+    one is in.
+    """
+    try:
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(
+            f"another process is at work on {path}; wait until it has ended, or take another folder"
+        ) from error
 
 
 def _entry(line: bytes) -> Record | None:

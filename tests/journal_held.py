@@ -4,10 +4,10 @@ import sys
 import time
 from pathlib import Path
 
-from course_utils.journal import Journal
+from course_utils.journal import Journal, alone
 
 if __name__ == "__main__":
-    journal = Journal(Path(sys.argv[1]))
-    with journal.alone():
-        journal.add("here", {})
+    path = Path(sys.argv[1])
+    with alone(path):
+        Journal(path).add("here", {})
         time.sleep(120)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import started, wait_until
 
-from course_utils.journal import Journal
+from course_utils.journal import Journal, alone
 
 TESTS = Path(__file__).parent
 
@@ -57,5 +57,5 @@ def test_one_process_at_a_time_and_the_lock_ends_with_it(tmp_path: Path) -> None
 
 
 def enter(path: Path) -> None:
-    with Journal(path).alone():
+    with alone(path):
         pass

@@ -13,7 +13,7 @@ from course_utils.grading.collect import Submission, collect
 from course_utils.grading.feedback import is_empty, write_feedback, write_written
 from course_utils.grading.mark import AnswerKey, Job, answer_key, mark
 from course_utils.grading.marks import Mark, read_marks, table, wait_for
-from course_utils.journal import Journal
+from course_utils.journal import Journal, alone
 from course_utils.side_by_side import side_by_side
 
 __all__ = ["Graded", "Result", "grade"]
@@ -93,16 +93,16 @@ def grade(
     submissions = collect(source, exercises())
     keys = {name: answer_key(folder, name) for name in {s.exercise for s in submissions if s.notebook and s.exercise}}
     chosen = exercise is not None or student is not None
-    journal = Journal(out / "records.jsonl")
-    waiting = {}
-    for one in submissions:
-        if one.problem or one.notebook is None:
-            continue
-        wanted = (exercise in (None, one.exercise)) and (student in (None, one.student))
-        known = _key(one, keys) in journal.records
-        if wanted and (again or chosen or not known):
-            waiting[_key(one, keys)] = Job(keys[one.exercise], one.notebook, limits or Limits())
-    with journal.alone():
+    path = out / "records.jsonl"
+    with alone(path):
+        journal, waiting = Journal(path), {}
+        for one in submissions:
+            if one.problem or one.notebook is None:
+                continue
+            wanted = (exercise in (None, one.exercise)) and (student in (None, one.student))
+            known = _key(one, keys) in journal.records
+            if wanted and (again or chosen or not known):
+                waiting[_key(one, keys)] = Job(keys[one.exercise], one.notebook, limits or Limits())
         for key, record in progress(_marked(waiting, jobs, scheduler), len(waiting)):
             journal.add(key, record)
     results = _results(submissions, keys, journal, out)

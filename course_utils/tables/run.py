@@ -8,6 +8,7 @@ from typing import Any
 
 from course_utils.data import DataError
 from course_utils.files import written_atomically
+from course_utils.journal import alone
 from course_utils.measured import FILE
 from course_utils.sweep import SweepError
 from course_utils.tables import table, tables
@@ -68,7 +69,7 @@ def run_tables(
         yield f"# {module.TITLE} ({command})\n"
         started, parts = time.perf_counter(), []
         try:
-            with bench.journal.alone():
+            with alone(bench.journal_file):
                 for part in measured_parts(module.run(bench)):
                     parts.append(part)
                     yield from part.lines()

@@ -66,11 +66,16 @@ class Workbench:
         return SHARE if pick_device(self.device).type == "cuda" else None
 
     @property
+    def journal_file(self) -> Path:
+        """Where the journal lies; the folder is made."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / "journal.jsonl"
+
+    @property
     def journal(self) -> Journal:
         """The records that are finished, without those of other data, such as a sample in the place of the whole."""
         if "_journal" not in self.__dict__:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            journal = Journal(self.folder / "journal.jsonl")
+            journal = Journal(self.journal_file)
             journal.records = {key: record for key, record in journal.records.items() if self._of_these_data(record)}
             self.__dict__["_journal"] = journal
         return self.__dict__["_journal"]
