@@ -287,13 +287,14 @@ def summary(name: str, title: str, results: Sequence[Result], text: str) -> Sect
     rows = [Row(cells, [first]) for cells in (*first["rows"], first["total"])]
     kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in first["by kind"].items())
     sizes, ratios, errors, dense = ([r[key] for r in results] for key in ("bytes", "ratio", "error", "dense error"))
+    over = f"Over {len(results)} seeds" if len(results) > 1 else "One seed"
     return Section(
         f"{TITLES[name]}, {title}",
         ["layer", "weights", "kept", "bits P+Q", "P+Q+H", "index P+Q", "P+Q+H", "rate P+Q", "P+Q+H"],
         [*rows, *(Row((f"published: {cells[0]}", *cells[1:])) for cells in paper["rows"])],
         text=f"{text} The rows are those of the first seed's file.",
         remark=(
-            f"Bytes of the first file: {kinds}. Over {len(results)} seed{'s' * (len(results) > 1)}: "
+            f"Bytes of the first file: {kinds}. {over}: "
             f"**{spread(sizes, ',.0f')} bytes, {spread(ratios, '.1f')} times smaller, test error {spread(errors)} %**, "
             f"dense {spread(dense)} %. Published (Han et al. 2015): {paper['ratio']} times smaller, {after:.2f} %, "
             f"dense {before:.2f} %."
