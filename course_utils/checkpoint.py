@@ -26,8 +26,11 @@ def load_checkpoint(path: Path, *, fingerprint: dict[str, str]) -> dict[str, Any
     data = path.read_bytes()  # a file that cannot be read raises what it should; below, every error means damage
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        found, state = content["fingerprint"], content["state"]
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        found, state = dict(content["fingerprint"]), dict(content["state"])
+    except (
+        *(OSError, RuntimeError, EOFError, LookupError, AttributeError, TypeError, ValueError),
+        pickle.UnpicklingError,
+    ) as error:
         raise ValueError(f"{path} is no checkpoint, or a damaged one; delete it to start anew") from error
     for name, wanted in fingerprint.items():
         if found.get(name) != wanted:

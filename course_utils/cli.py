@@ -19,6 +19,8 @@ FIRST_PAGE = "notebooks/00_course_map.ipynb"
 @click.version_option(package_name="course-utils")
 def main() -> None:
     """An interactive course on compressing deep neural networks."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a console that knows no "−" ends no work
 
 
 @main.command()
@@ -132,10 +134,10 @@ def table(
     )
     try:
         for line in lines:
-            click.echo(line)
+            say(line)
         for path in publish(out, course_folder()) if into_course else ():
-            click.echo(f"written: {path}")
-    except (ValueError, SweepError) as error:
+            say(f"written: {path}")
+    except (OSError, ValueError, SweepError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -188,7 +190,9 @@ def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
             raise click.ClickException(str(error)) from error
         click.echo(f"measured: {clock.FILE}")
     try:
-        written = write(Kit(root, out, sections, clock.read(), pages), lab=lab or LAB)
+        written = write(Kit(root, out.resolve(), sections, clock.read(), pages), lab=lab or LAB)
+    except OSError as error:
+        raise click.ClickException(f"cannot write to {out}: {error}; choose another folder with --out") from error
     except ModuleNotFoundError as error:
         raise click.ClickException(
             f"{error.name} is not here: the kit answers the questions for class, so what students get is without it; "
@@ -383,6 +387,14 @@ def new_exercise(name: str) -> None:
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
     """The notebooks that are named, and those in folders that are named."""
     return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]
+
+
+def say(line: str) -> None:
+    """Print a line; where nobody reads any more (`| head`), the work goes on without."""
+    try:
+        click.echo(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def course_folder() -> Path:

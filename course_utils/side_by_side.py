@@ -6,7 +6,8 @@ joblib has a backend for Dask, but that one never hears of a call whose worker w
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,10 @@ PATIENCE = 15.0  # seconds to wait for a first worker, and for another one after
 
 class WorkerLost(RuntimeError):
     """A worker, or the scheduler of a cluster, was ended from outside; what it had not returned is not done."""
+
+
+class _OfTheCallError(Exception):
+    """What the function itself has raised on a cluster, which is no word about the cluster."""
 
 
 def side_by_side(
@@ -72,40 +77,55 @@ def _numbered(function: Callable[[Any], Any], number: int, item: Any) -> tuple[i
 def _on_a_cluster(
     function: Callable[[Any], Any], items: Sequence[Any], at_once: int | None, client: Any
 ) -> Iterator[tuple[int, Any]]:
-    from distributed import CancelledError, KilledWorker, wait
+    from distributed import CancelledError
 
-    rest, killed = iter(enumerate(items)), 0
-    waiting: dict[Any, int] = {}
-    failure: BaseException | None = None
+    lost = 0
     try:
-        while failure is None:
-            room = at_once or 2 * sum(client.nthreads().values())
-            while len(waiting) < room and (numbered := next(rest, None)):
-                waiting[client.submit(function, numbered[1], pure=False)] = numbered[0]
-            if not waiting:
-                break
-            try:
-                finished = wait(list(waiting), timeout=PATIENCE, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
-                _ask_for_workers(client)
-                continue
-            for future in finished:
-                number, error = waiting.pop(future), future.exception()
-                if isinstance(error, KilledWorker):
-                    killed += 1
-                elif error is not None:
-                    failure = error  # of the function itself
-                else:
-                    yield number, future.result()
+        # What lay beside a call that ends its worker is blamed with it, so each has one more try, alone.
+        for blamed in (yield from _tried(function, enumerate(items), at_once, client)):
+            lost += len((yield from _tried(function, [blamed], 1, client)))
+    except _OfTheCallError as failed:
+        raise failed.args[0] from None
     except (OSError, CancelledError) as error:
         raise WorkerLost("the scheduler of the cluster was ended; start it again, and run this again") from error
-    if failure is not None:
-        raise failure
-    if killed:
+    if lost:
         raise WorkerLost(
-            f"{killed} of {len(items)} calls ended each worker of the cluster that tried them, often because the "
+            f"{lost} of {len(items)} calls ended each worker of the cluster that tried them, often because the "
             "memory was used up; give the workers more of it"
         )
+
+
+def _tried(
+    function: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], at_once: int | None, client: Any
+) -> Generator[tuple[int, Any], None, list[tuple[int, Any]]]:
+    """Yield what the calls return, and return the items whose workers were ended."""
+    from distributed import KilledWorker, wait
+
+    rest, blamed = deque(numbered), []
+    waiting: dict[Any, tuple[int, Any]] = {}
+    while rest or waiting:
+        room = at_once or 2 * sum(client.nthreads().values())
+        while rest and len(waiting) < room:
+            number, item = rest.popleft()
+            waiting[client.submit(function, item, pure=False)] = number, item
+        if not waiting:  # at this moment the last worker starts again
+            _ask_for_workers(client)
+            continue
+        try:
+            finished = wait(list(waiting), timeout=PATIENCE, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            _ask_for_workers(client)
+            continue
+        for future in finished:
+            number, item = waiting.pop(future)
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                blamed.append((number, item))
+            elif error is not None:
+                raise _OfTheCallError(error)
+            else:
+                yield number, future.result()
+    return blamed
 
 
 def _ask_for_workers(client: Any) -> None:

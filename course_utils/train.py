@@ -8,6 +8,7 @@ over parts of it. A training whose numbers are no longer finite stops, and says 
 
 import math
 import os
+import re
 import time
 import zlib
 from collections.abc import Generator, Iterator
@@ -335,8 +336,10 @@ class Training:
         with torch.random.fork_rng([self.device] if gpu else []):
             if self.random_state:
                 torch.set_rng_state(self.random_state[0])
-                if gpu:
+                if gpu and len(self.random_state) > 1:
                     torch.cuda.set_rng_state(self.random_state[1], self.device)
+                elif gpu:  # begun on the CPU: dropout draws other masks from here on
+                    torch.cuda.manual_seed(self.settings.seed)
             else:
                 torch.manual_seed(self.settings.seed)
             yield
@@ -370,6 +373,11 @@ class Training:
         self.restore(state)
         self.at_once = state.get("at_once")
         self.history[:] = [Epoch(**epoch) for epoch in state["history"]]
+        if len(self.history) > self.settings.epochs:
+            raise ValueError(
+                f"{path} is the checkpoint of {len(self.history)} epochs, got epochs={self.settings.epochs}; ask for "
+                "as many or more, or use another file"
+            )
 
     def _fingerprint(self) -> dict[str, str]:
         """What must be the same for a resumed training to be the same training."""
@@ -377,18 +385,32 @@ class Training:
         if self.settings.schedule == "constant":
             settings.pop("epochs")  # a longer training begins like a shorter one
         shapes = {name: list(p.shape) for name, p in self.model.named_parameters()}
-        rows: Any = self.data.x_train.detach().cpu().contiguous().numpy()
         return settings | {
             "network": str(shapes),
-            "data": f"{self.data.name} {list(rows.shape)} {zlib.crc32(rows):08x}",
+            "layers": _spelled(self.model),
+            "data": f"{self.data.name} {list(self.data.x_train.shape)} {_crc(self.data.x_train)}",
+            "labels": _crc(self.data.y_train),
         }
 
 
+def _crc(values: Tensor) -> str:
+    numbers: Any = values.detach().cpu().contiguous().numpy()
+    return f"{zlib.crc32(numbers):08x}"
+
+
 def _spelled(value: object) -> str:
-    """A setting as text that is the same in the next process; a function is known by its name."""
+    """A setting as text that is the same in the next process; a function is known by its name and its code."""
     if isinstance(value, Regularizer):
         return ", ".join(f"{f.name}={_spelled(getattr(value, f.name))}" for f in fields(value))
-    return getattr(value, "__qualname__", None) or repr(value)
+    if isinstance(value, partial):
+        given = [*map(_spelled, value.args), *(f"{name}={_spelled(each)}" for name, each in value.keywords.items())]
+        return f"{_spelled(value.func)}({', '.join(given)})"
+    text = getattr(value, "__qualname__", None) or re.sub(" at 0x[0-9a-fA-F]+|\\s+", " ", repr(value))
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return text
+    numbers = [each for each in code.co_consts if isinstance(each, int | float | str)]
+    return f"{text} {zlib.crc32(code.co_code + repr(numbers).encode()):08x}"
 
 
 def copied(state: Any) -> Any:

@@ -1,7 +1,10 @@
 """The report: every row leads to its records, and what a notebook shows is what was measured."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ from course_utils.data import DataError, Dataset
 from course_utils.measured import Claim, measured, table_from
 from course_utils.sweep import SweepError
 from course_utils.tables import origin, run
-from course_utils.tables.report import write_report
+from course_utils.tables.report import _links, write_report
 from course_utils.tables.results import read_tables, write_tables
 from course_utils.tables.section import Row, Section, spread
 from course_utils.tables.workbench import Workbench
@@ -242,7 +245,108 @@ def test_only_what_is_fit_is_published(tmp_path: Path) -> None:
     list(run.publish(out, course))
     assert [path.name for path in (course / "notebooks/tables/pictures").iterdir()] == ["squares-squares.png"]
     measure(out, "squares", level="quick")
-    refused("measured at the quick level, and the course has it at the full one")
+    refused("it has the quick level where the course has the full one; run it again as it was, or take it out of")
+    measure(out, "squares", seeds=1)
+    refused("it has fewer seeds than the course: 1 for 2")
+    for row in content["squares"]["parts"][0]["rows"]:
+        row["from"] = []
+    write_tables(out / "measured.json", content)
+    refused("it has nothing measured in the part squares where the course has")
+    write_tables(results, {})
+    list(run.publish(out, course))
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize(
+    "content", [[], None, {"squares": {}}, {"squares": {"parts": [], "records": [{}]}}, {"squares": 1}], ids=str
+)
+def test_a_results_file_of_something_else_is_found_before_the_work(content: object, tmp_path: Path) -> None:
+    (tmp_path / "measured.json").write_text(json.dumps({"tables": content}))
+    with pytest.raises(ValueError, match=r"measured\.json is damaged or of another version"):
+        measure(tmp_path, "squares")
+    assert not (tmp_path / "squares").exists()
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_record_of_another_version_is_one_sentence(tmp_path: Path) -> None:
+    measure(tmp_path, "squares")
+    journal = tmp_path / "squares" / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"square":', '"result":'))
+    with pytest.raises(ValueError, match="has no 'square': another version of the course measured it; delete"):
+        measure(tmp_path, "squares")
+    journal.write_text(re.sub(r'"values": {.*}, "seconds"', '"values": [1], "seconds"', journal.read_text()))
+    assert "Squares of numbers" in measure(tmp_path, "squares")
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_lost_picture_of_another_table_does_not_lose_the_report(tmp_path: Path) -> None:
+    measure(tmp_path, "others")
+    (tmp_path / "pictures" / "others-squares.png").unlink()
+    measure(tmp_path, "squares")
+    page = (tmp_path / "report.html").read_text()
+    assert page.count('src="data:image/png;base64,') == page.count('src="pictures/others-squares.png"') == 1
+
+
+def test_references_name_no_record_that_is_not_meant() -> None:
+    assert _links("t", []) == ""
+    assert _links("t", [1, 2, 3]) == "[[1](#t-1), [2](#t-2), [3](#t-3)]"
+    assert (
+        _links("t", [1, 2, 3, 4, 7, 28, 29, 30, 31])
+        == "[[1](#t-1) to [4](#t-4), [7](#t-7), [28](#t-28) to [31](#t-31)]"
+    )
+
+
+def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*arguments: str) -> None:
+        author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(["git", "-C", str(tmp_path), *author, *arguments], check=True, capture_output=True)
+
+    monkeypatch.setattr(origin, "ROOT", tmp_path)
+    commit = origin.commit.__wrapped__
+    package = tmp_path / "course_utils"
+    package.mkdir()
+    (tmp_path / "page.md").write_text("another project")
+    git("init", "-q")
+    git("add", "page.md")
+    git("commit", "-q", "-m", "one")
+    (package / "__init__.py").write_text("")
+    assert commit().startswith("version ")
+    (package / "measured.json").write_text("{}")
+    git("add", ".")
+    git("commit", "-q", "-m", "two")
+    assert re.fullmatch("[0-9a-f]{10}", commit())
+    (package / "measured.json").write_text("{ }")
+    assert re.fullmatch("[0-9a-f]{10}", commit())
+    (package / "__init__.py").write_text("changed = True")
+    assert re.fullmatch(r"[0-9a-f]{10}\+", commit())
+
+
+PRINTING = """
+import sys
+from pathlib import Path
+from course_utils.cli import main
+from course_utils.tables import run
+
+def lines(names, out, **settings):
+    yield from ("a \\N{MINUS SIGN}" for _ in range(10_000))
+    (out / "finished").touch()
+
+run.run_tables = lines
+main()
+"""
+
+
+def test_what_cannot_be_printed_ends_no_work(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PRINTING, "table", "quantized", "--out", str(tmp_path)]
+    old_console = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=old_console) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().split() == [b"a", b"?"]
+        process.stdout.close()  # as `| head -1` does
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert (tmp_path / "finished").is_file()
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

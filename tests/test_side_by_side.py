@@ -28,7 +28,7 @@ def thread(item: int) -> tuple[int, int]:
 
 
 def fails(item: int) -> int:
-    raise LookupError(f"item {item}")
+    raise FileNotFoundError(f"item {item}")
 
 
 def ends_its_process(item: int) -> int:
@@ -63,7 +63,7 @@ def test_processes_threads_and_a_single_one() -> None:
     assert list(side_by_side(process, [])) == []
     with pytest.raises(ValueError, match="at_once must be at least 1, got -1"):
         list(side_by_side(process, [1], at_once=-1))
-    with pytest.raises(LookupError, match="item 0"):
+    with pytest.raises(FileNotFoundError, match="item 0"):
         list(side_by_side(fails, [0], at_once=1))
 
 
@@ -77,7 +77,7 @@ def test_a_cluster_does_the_same() -> None:
         assert found == {first.pid, second.pid}
         assert set(dict(side_by_side(process, range(4), scheduler=address, at_once=1)).values()) <= found
         assert list(side_by_side(process, [], scheduler=address)) == []
-        with pytest.raises(LookupError, match="item 7"):
+        with pytest.raises(FileNotFoundError, match="item 7"):
             list(side_by_side(fails, [7], scheduler=address))
 
 
@@ -87,9 +87,10 @@ def test_one_worker_of_one_thread_is_a_cluster() -> None:
         assert set(dict(side_by_side(process, range(3), scheduler=address)).values()) == {worker.pid}
 
 
-def test_a_call_that_ends_its_workers_does_not_end_the_others() -> None:
+@pytest.mark.parametrize("workers", [2, 1])
+def test_a_call_that_ends_its_workers_does_not_end_the_others(workers: int) -> None:
     pytest.importorskip("distributed")
-    with cluster(TESTS, nannies=True) as (address, _):
+    with cluster(TESTS, workers=workers, nannies=True) as (address, _):
         found, lost = taken(side_by_side(ends_its_process, range(8), scheduler=address))
     assert lost.startswith("1 of 8 calls ended each worker of the cluster that tried them")
     assert found == {n: n for n in range(8) if n != 3}

@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import Dataset, load_dataset
@@ -257,9 +258,45 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
         train(network(), lr=0.5, checkpoint=path)
     with pytest.raises(ValueError, match="another training: network was"):
         fit(mlp([64, 10]), DIGITS, epochs=3, batch_size=64, checkpoint=path, progress=False)
+    with pytest.raises(ValueError, match="another training: layers was"):
+        train(network(dropout=0.5), checkpoint=path)
     other = replace(DIGITS, x_train=DIGITS.x_train.flip(0))
     with pytest.raises(ValueError, match="another training: data was"):
         fit(network(), other, epochs=3, batch_size=64, checkpoint=path, progress=False)
+    other = replace(DIGITS, y_train=DIGITS.y_train.flip(0))
+    with pytest.raises(ValueError, match="another training: labels was"):
+        fit(network(), other, epochs=3, batch_size=64, checkpoint=path, progress=False)
+    with pytest.raises(ValueError, match="checkpoint of 3 epochs, got epochs=2; ask for as many or more"):
+        train(network(), epochs=2, checkpoint=path)
+
+
+def scaled(logits: Tensor, labels: Tensor, *, by: float) -> Tensor:
+    return F.cross_entropy(by * logits, labels)
+
+
+def test_a_checkpoint_knows_a_loss_by_what_it_does(tmp_path: Path) -> None:
+    losses = [
+        lambda logits, labels: F.cross_entropy(2.0 * logits, labels),
+        lambda logits, labels: F.cross_entropy(3.0 * logits, labels),
+        lambda logits, labels: F.nll_loss(logits.log_softmax(1), labels),
+        partial(scaled, by=2.0),
+        partial(scaled, by=3.0),
+    ]
+    for number, loss in enumerate(losses):
+        train(network(), loss=loss, checkpoint=tmp_path / f"{number}.pt")
+        for other in losses[:number]:
+            with pytest.raises(ValueError, match="another training: loss was"):
+                train(network(), loss=other, checkpoint=tmp_path / f"{number}.pt")
+    again = train(network(), loss=partial(scaled, by=3.0), checkpoint=tmp_path / "4.pt")
+    assert len(again) == 3
+    assert " at 0x" not in str(torch.load(tmp_path / "4.pt")["fingerprint"])
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3), {0: 1.0}, [1, 2], {"fingerprint": 1, "state": 2}], ids=str)
+def test_a_file_of_something_else_is_no_checkpoint(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "c.pt")
+    with pytest.raises(ValueError, match="is no checkpoint, or a damaged one; delete it to start anew"):
+        train(network(), checkpoint=tmp_path / "c.pt")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "empty"])

@@ -117,15 +117,15 @@ def run(bench: Workbench) -> Iterator[Section]:
     errors = "Errors on rows held out of the training part." if bench.validate else "Errors on the test part."
     # The networks that all recipes begin with, before two processes want the same one at the same time.
     names = (*NETWORKS, "teacher")
-    bench.sweep(trained, [training(bench, name, seed) for name in names for seed in seeds_of(bench, name)])
+    dense = bench.sweep(trained, [training(bench, name, seed) for name in names for seed in seeds_of(bench, name)])
     titled = {
         title: {name: point(bench, name, title, recipes[name]) for name in NETWORKS}
         for title, recipes in recipes_of(bench).items()
     }
-    found = bench.sweep(
-        compressed, [one | {"seed": seed} for seed in bench.seeds for each in titled.values() for one in each.values()]
-    )
-    yield files(found, f"{data}. {errors}")
+    found: list[Result] = []
+    for each in titled.values():  # one recipe after the other: the second takes the networks of the first
+        found += bench.sweep(compressed, [one | {"seed": seed} for seed in bench.seeds for one in each.values()])
+    yield files(found, dense, f"{data}. {errors}")
     for name in NETWORKS:
         for title in titled:
             results = [r for r in found if r.settings["network"] == name and r.settings["title"] == title]
@@ -242,8 +242,8 @@ class Augmented(nn.Module):
         return random_affine(x, degrees=12, shift=2.5, stretch=0.12) if self.training else x
 
 
-def files(found: Sequence[Result], text: str) -> Section:
-    """Bytes and errors of both networks under each recipe, over the seeds."""
+def files(found: Sequence[Result], trainings: Sequence[Result], text: str) -> Section:
+    """Bytes and errors of both networks under each recipe, over the seeds; they come from `trainings`, too."""
     rows: list[Row] = []
     for name, paper in DEEP_COMPRESSION.items():
         error, ratio = paper["errors"][1], paper["ratio"]  # type: ignore[index]
@@ -255,7 +255,9 @@ def files(found: Sequence[Result], text: str) -> Section:
                 [r[key] for r in results] for key in ("bytes", "ratio", "error", "dense error")
             )
             cells = [spread(sizes, ",.0f"), spread(ratios, ".1f"), spread(errors), spread(dense)]
-            rows.append(Row([f"{TITLES[name]}, {title}", *cells], results))
+            taught = ["teacher"] if results[0].settings["origin"]["teacher"] else []
+            before = [r for r in trainings if r.settings["network"] in (name, *taught)]
+            rows.append(Row([f"{TITLES[name]}, {title}", *cells], [*results, *before]))
     count = len({r.settings["seed"] for r in found})
     return Section(
         "Bytes of files and errors",

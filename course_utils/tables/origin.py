@@ -14,13 +14,14 @@ import torch
 __all__ = ["commit", "machine", "origin", "peak_memory", "processors"]
 
 ROOT = Path(__file__).parent.parent.parent
+MEASURED = (":(exclude)course_utils/measured.json", ":(exclude)course_utils/kit/seconds.json")
 
 
 @cache
 def commit(*folders: str) -> str:
     """The commit of the code, with a plus sign where it, or another of these folders, was changed since.
 
-    Outside of a clone it is the version.
+    What the course itself measures and writes is no code. Outside of a clone it is the version.
 
     >>> len(commit()) >= 5
     True
@@ -31,7 +32,8 @@ def commit(*folders: str) -> str:
         return done.stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "course_utils", *folders)
+        git("ls-files", "--error-unmatch", "course_utils/__init__.py")  # fails inside of another repository
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "course_utils", *folders, *MEASURED)
         return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return f"version {version('course-utils')}"
@@ -68,7 +70,7 @@ def _cpuinfo() -> list[str]:
 
 
 def peak_memory() -> int | None:
-    """The most memory in MB that this process has used so far; None where the system does not say."""
+    """The most memory in MB that this process has used so far, whatever for; None where the system does not say."""
     try:
         import resource
     except ImportError:  # Windows

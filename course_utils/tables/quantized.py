@@ -117,7 +117,8 @@ def mnist(bench: Workbench) -> Section:
 
 def not_measured(row: str, title: str, error: DataError) -> Section:
     """The published row, and why nothing stands below it."""
-    return Section(title, ["", "accuracy"], [Row(["published", _published(row)["32"]])], f"Not measured: {error}.")
+    rows = [Row(["published", _published(row)["32"]])]
+    return Section(title, ["", "accuracy"], rows, f"Not measured: {error}.", name=row.lower())
 
 
 def cifar10(bench: Workbench) -> Section:

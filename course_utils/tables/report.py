@@ -5,6 +5,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,8 @@ def page(text: str, folder: Path) -> str:
     body = markdown_html(text)
 
     def inline(found: re.Match[str]) -> str:
+        if not (folder / found[1]).is_file():
+            return found[0]  # a lost picture is no reason to lose the report
         data = base64.b64encode((folder / found[1]).read_bytes()).decode()
         return f'src="data:image/png;base64,{data}"'
 
@@ -174,8 +177,12 @@ def _value(value: Any) -> str:
 
 
 def _links(table: str, numbers: Sequence[int]) -> str:
-    """References; a run of many is shortened to its ends."""
-    if not numbers:
-        return ""
-    linked = [f"[{number}](#{table}-{number})" for number in numbers]
-    return f"[{', '.join(linked)}]" if len(linked) <= 4 else f"[{linked[0]} to {linked[-1]}]"
+    """References to records by their numbers, in order; a run of more than three is shortened to its ends."""
+    by_run = groupby(enumerate(numbers), key=lambda placed: placed[1] - placed[0])
+    runs = [[number for _, number in run] for _, run in by_run]
+
+    def link(number: int) -> str:
+        return f"[{number}](#{table}-{number})"
+
+    linked = [f"{link(run[0])} to {link(run[-1])}" if len(run) > 3 else ", ".join(map(link, run)) for run in runs]
+    return f"[{', '.join(linked)}]" if linked else ""

@@ -11,6 +11,7 @@ from course_utils.tables.section import Result, Section
 
 __all__ = ["in_order", "plain_table", "read_tables", "write_tables"]
 
+RECORD = ("what", "settings", "result", "seconds", "CPU seconds", "peak MB", "data", "origin")
 LONGEST = 400  # letters of a value that is kept; curves and pictures are not: the cells and the picture show them
 
 
@@ -80,7 +81,9 @@ def read_tables(path: Path) -> dict[str, Any]:
         tables: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["tables"]
         for name, content in tables.items():
             table_from(name, content)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+            if lost := [key for record in content["records"] for key in RECORD if key not in record]:
+                raise ValueError(f"a record of {name} has no {lost[0]!r}")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged or of another version ({type(error).__name__}: {error}); delete it and run the tables "
             "again: what the journals beside it hold is not measured again"

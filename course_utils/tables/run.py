@@ -156,12 +156,25 @@ def unfit(table: dict[str, Any], before: dict[str, Any] | None, out: Path) -> st
     if any("validate" in record["what"].split() for record in table["records"]):
         return "it was measured on held-out rows, for choices; run it without --validate first"
     if any(record["origin"]["commit"].endswith("+") for record in table["records"]):
-        return "the code that measured it is in no commit; commit it, delete its journal and run it again"
-    if before and (before["level"], table["level"]) == ("full", "quick"):
-        return "it was measured at the quick level, and the course has it at the full one"
+        return "the code that measured it is in no commit; commit it, delete its folder and run it again"
+    if before and (less := lacking(table, before)):
+        return f"it has {less}; run it again as it was, or take it out of {FILE.name} first, to begin anew"
     if lost := [picture for picture in pictures_of({"": table}) if not (out / "pictures" / picture).is_file()]:
         return f"{out / 'pictures'} lacks {', '.join(lost)}; run it again, nothing is measured twice"
     return ""
+
+
+def lacking(table: dict[str, Any], before: dict[str, Any]) -> str:
+    """What a table has less of than the one before; empty where it is as much."""
+    if (before["level"], table["level"]) == ("full", "quick"):
+        return "the quick level where the course has the full one"
+    measured, there = (
+        [part["name"] for part in each["parts"] if any(row["from"] for row in part["rows"])] for each in (table, before)
+    )
+    if lost := [name for name in there if name not in measured]:
+        return f"nothing measured in the part{'s' * (len(lost) > 1)} {', '.join(lost)} where the course has"
+    seeds, had = ({record["settings"].get("seed") for record in each["records"]} for each in (table, before))
+    return f"fewer seeds than the course: {len(seeds)} for {len(had)}" if len(seeds) < len(had) else ""
 
 
 def pictures_of(tables: dict[str, Any]) -> list[str]:

@@ -22,6 +22,12 @@ class Result(dict[str, Any]):
         self.title, self.record = title, record
         self.settings: dict[str, Any] = record["settings"]
 
+    def __missing__(self, key: str) -> Any:
+        raise ValueError(
+            f"the record of {self.title!r} has no {key!r}: another version of the course measured it; delete the "
+            "table's folder and run it again"
+        )
+
 
 @dataclass(frozen=True)
 class Row:

@@ -82,8 +82,8 @@ class Workbench:
 
     def _of_these_data(self, record: dict[str, Any]) -> bool:
         """Whether a record is whole, and was measured on the data that are at hand now, where they can be compared."""
-        values = record.get("values", {})
-        if not {"result", "data", "origin", "CPU seconds", "peak MB"} <= values.keys():
+        values = record.get("values")
+        if not (isinstance(values, dict) and {"result", "data", "origin", "CPU seconds", "peak MB"} <= values.keys()):
             return False
         for name, digest in values["data"].items():
             # What is not here any more, or no data set, cannot be compared; nothing is downloaded for it.
