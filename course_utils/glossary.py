@@ -232,7 +232,7 @@ NOTATION = (
     Symbol("z", "the logits", "one number for each class", ("08",)),
     Symbol("p", "the softened probabilities", "from 0 to 1, with sum 1", ("08",)),
     Symbol(r"\alpha", "the weight of the teacher's term in the loss", "from 0 to 1", ("08",)),
-    Symbol("a", "the height of a scaled tanh; the slope of PReLU below zero; the height a_i of a hinge", "a number", ("09",), (13, 14, 15)),
+    Symbol("a", "the height of a scaled tanh; the slope of PReLU below zero; the slope a_i of a hinge", "a number", ("09",), (13, 14, 15)),
     Symbol("b", "the steepness of a scaled tanh; the place b_i of a hinge; the bias b_i of a maxout piece", "a number", ("09",), (13, 15, 16)),
     Symbol("e", "the base of the exponential function", "2.718…", ("09",), (13,)),
     Symbol("S", "the number of hinges of a piecewise linear unit", "a whole number", ("09",), (15,)),

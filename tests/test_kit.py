@@ -18,7 +18,7 @@ from course_utils.kit import lecture, minutes, timing
 from course_utils.kit.lecture import TABLES
 from course_utils.kit.lesson import Misconception, Question, Skip, Step, lesson
 from course_utils.kit.minutes import Chapter, chapters, double, plan
-from course_utils.kit.pages import Kit, blocks, commands
+from course_utils.kit.pages import Kit, blocks
 from course_utils.kit.reading import said, says
 from course_utils.kit.stage import Stage, failures, moved, panel_cell, value_of
 from course_utils.kit.timing import Times
@@ -378,7 +378,7 @@ def test_the_measured_tables_are_linked_where_they_are(kit: Kit, tmp_path: Path)
     found = "\n".join(block.text for block in blocks(replace(without, out=tmp_path / "kit")))
     assert "[report.html](../notebooks/tables/report.html)" in found
     assert "README.md](" not in found
-    assert ("deep-compression", "07") in {(name, where) for name, _, where in commands()}
+    assert "| 07 | Deep Compression | `course table deep-compression` |" in found
 
 
 def test_only_its_own_files_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,3 +426,14 @@ def test_in_what_students_get_the_command_says_where_the_kit_is(
     assert done.exit_code == 1
     assert "course_utils.kit.section_04 is not here" in done.output
     assert "run `course kit` in the lecturer's own copy of the course" in done.output
+
+
+def test_the_kit_is_written_through_a_link_and_a_folder_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    assert CliRunner().invoke(main, ["kit", "--out", str(tmp_path / "link" / "kit")]).exit_code == 0
+    assert (tmp_path / "real" / "kit" / "index.html").is_file()
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(main, ["kit", "--out", str(tmp_path / "file" / "kit")])
+    assert done.exit_code == 1
+    assert "choose another folder with --out" in done.output

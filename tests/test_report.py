@@ -86,7 +86,8 @@ def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
     for number in range(1, 5):
         assert text.count(f'<a id="squares-{number}"></a>') == 1
     assert "course table squares --full --device cpu" in text
-    assert "2 numbers are published; 1 of them can be compared" in text
+    assert "2 published numbers have a measured one beside them" in text
+    assert "1 of them can be compared, and 1 of these are reached" in text
     assert "| [04 Squares](#squares) | n = 2, square | 4.9 | 4.50 ± 0.71 | 0.92 | yes |" in text
     assert "|  | n = 3, square | 9 | 9.5 ± 0.7 | 1.06 | not to be compared: other numbers |" in text
     (claim, _) = table_from("squares", content).parts[0].claims

@@ -3,7 +3,6 @@
 The page for the browser is made from the same Markdown, block by block, so that both say the same.
 """
 
-import importlib.util
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from course_utils.kit.minutes import BREAK, MISCONCEPTION, OPENING, QUESTION, Ch
 from course_utils.kit.stage import panel_cell
 from course_utils.kit.timing import Times
 from course_utils.syllabus import Page
+from course_utils.tables import table as measured_table
 from course_utils.tables import tables
 
 __all__ = ["Block", "Kit", "blocks"]
@@ -315,19 +315,9 @@ def measured(kit: Kit) -> Iterator[Block]:
         )
     else:
         yield Block("There is no report of measured tables in this copy of the course (`notebooks/tables/`).")
-    rows = [[where or "–", title, f"`course table {name}`"] for name, title, where in commands()]
+    modules = {name: measured_table(name) for name in tables()}
+    rows = [[module.SECTION, module.TITLE, f"`course table {name}`"] for name, module in modules.items()]
     yield Block(table(["notebook", "table", "command"], rows), "map")
-
-
-def commands() -> Iterator[tuple[str, str, str]]:
-    """Name, title and section of each table that a command measures, read from its module without running it."""
-    for name in tables():
-        spec = importlib.util.find_spec(f"course_utils.tables.{name.replace('-', '_')}")
-        assert spec is not None
-        assert spec.origin is not None
-        source = Path(spec.origin).read_text(encoding="utf-8")
-        title, where = (re.search(rf'^{word} = "(.*)"$', source, re.M) for word in ("TITLE", "SECTION"))
-        yield name, title[1] if title else name, where[1] if where else ""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -49,7 +49,7 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="Zeros cost nothing: ten times fewer weights are ten times fewer bytes.",
-            truth="One must store where the others are. With its position a weight of 4 bits takes 9.6 bits at best when 8 % are left, and positions are the largest part of the finished file.",
+            truth="One must store where the others are. With its position a weight of 4 bits takes 9.6 bits at best when 8 % are left, and positions are the largest part of the finished file of section 5.",
             panel="storage.gaps",
             steps=(
                 Step(

@@ -50,7 +50,7 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="Distillation always makes a student better.",
-            truth="It helps where labels are few, because one softened answer holds more than one label. Where labels are many, they say enough by themselves.",
+            truth="A softened answer holds more than a label, but whether that helps depends on the student, the training and T. On the digits it helps with 50 rows, and in this short training not with 400. On MNIST it helps even with 60,000 labels: 146 errors become 74 as published, and 137 become 98.5 as measured here.",
             panel="distilling.live_training",
             steps=(
                 Step(

@@ -145,7 +145,7 @@ LESSON = Lesson(
         ),
         Question(
             ask="An adaptive piecewise linear unit is to follow tanh. How far away is it with 4 hinges, how far with 10? And how many numbers are these?",
-            answer="0.32 with 4 hinges, 0.10 with 10; each hinge has a height and a place, so 8 numbers and 20.",
+            answer="0.32 with 4 hinges, 0.10 with 10; each hinge has a slope and a place, so 8 numbers and 20.",
             panel="flexible.piecewise",
             steps=(
                 Step(

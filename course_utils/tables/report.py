@@ -21,7 +21,9 @@ INTRODUCTION = """# The lecture's tables, measured again
 Each table of the lecture, and each claim that comes with numbers, beside what the code of this course measures on real
 data. A row that ends with numbers in brackets was measured: they lead to its records, with command, commit, settings,
 data and time. A row without them is printed as it was published. Every run here can be repeated: the same command gives
-the same numbers, up to what another processor rounds differently."""
+the same numbers, up to what another processor rounds differently. Times are those of the process that finished a piece
+of work, without what an earlier start of it, or another piece with the same network, had done before; the peak of the
+memory is that of this process until then."""
 
 
 def write_report(tables: Mapping[str, Any], out: Path) -> list[Path]:
@@ -73,7 +75,8 @@ def reached(tables: Sequence[Table]) -> Iterator[str]:
     yield from (
         "## Which published numbers are reached",
         "",
-        f"{len(claims)} numbers are published; {len(fair)} of them can be compared with what was measured here, and "
+        f"{len(claims)} published numbers have a measured one beside them here; neurons and bytes of single "
+        f"layers stand in the tables below. {len(fair)} of them can be compared, and "
         f"{sum(claim.reached for claim in fair)} of these are reached: the measured number, rounded as the published "
         "one is, is at least as good. *Times* says how far it is from the best that there could be, no errors or "
         "100 %, as a multiple of how far the published one is: 2.00 means twice the errors. *Within the spread*: not "

@@ -8,6 +8,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from torch import nn
 
-from course_utils.data import Dataset, at_hand, available, data_root, load_dataset
+from course_utils.data import DataError, Dataset, at_hand, available, data_root, load_dataset
 from course_utils.files import written_atomically
 from course_utils.journal import Journal
 from course_utils.random_numbers import random_numbers
@@ -86,11 +87,11 @@ class Workbench:
         if not (isinstance(values, dict) and {"result", "data", "origin", "CPU seconds", "peak MB"} <= values.keys()):
             return False
         for name, digest in values["data"].items():
-            # What is not here any more, or no data set, cannot be compared; nothing is downloaded for it.
+            # What is not here any more, or no data set, cannot be compared.
             if name in self.data or (name in available() and at_hand(name)):
-                data = self.data.get(name) or _loaded(name, str(data_root()))
-                if data.checksum != digest:
-                    return False
+                with suppress(DataError):
+                    if (self.data.get(name) or _loaded(name, str(data_root()))).checksum != digest:
+                        return False
         return True
 
     def __getstate__(self) -> dict[str, Any]:
