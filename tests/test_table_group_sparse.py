@@ -137,7 +137,9 @@ def test_the_rule_takes_the_sparsest_that_is_accurate_enough() -> None:
         result("group", 0.1, 0.9, 0.1),
         result("group", 0.2, 0.8, 0.9),
     ]
-    assert choose(path, l2=0.99, sparse_group=0.97) == {"l2": 0.1, "l1": 0.2, "group": 0.1}
+    # No lambda of l2 reaches 0.99: one point below its best is enough.
+    assert choose(path, l2=0.99, sparse_group=0.97) == {"l2": 0.2, "l1": 0.2, "group": 0.1}
+    assert choose(path, l2=0.98, sparse_group=0.97)["l2"] == 0.1
     assert choose(path, l2=0.97, sparse_group=0.97)["l2"] == 0.2
     assert choose(path, l2=0.97, sparse_group=0.99)["l1"] == 0.2  # one point below the best of L2 is enough
     assert choose(path, l2=0.97, sparse_group=0.50)["group"] == 0.2
@@ -160,6 +162,16 @@ def test_zeros_and_neurons_are_counted() -> None:
         "neurons": [2, 1],
         "share": pytest.approx(0.6),
     }
+
+
+def test_l2_is_trained_by_adam_and_the_others_by_steps(parts: list[Section]) -> None:
+    used = {
+        (r.settings["penalty"], r.settings.get("optimizer", "sgd"))
+        for p in parts
+        for row in p.rows
+        for r in row.results
+    }
+    assert used == {("l2", "adam"), ("l1", "sgd"), ("sparse_group", "sgd")}
 
 
 def test_l2_is_weight_decay_of_twice_lambda() -> None:
