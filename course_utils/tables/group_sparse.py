@@ -237,10 +237,10 @@ def table_section(
     epochs, batch, lr = (found["sparse_group"][0].settings[key] for key in ("epochs", "batch_size", "lr"))
     part = "rows held out of the training part" if bench.validate else "the test part"
     text = (
-        f"{data}. Network {'-'.join(map(str, task.sizes))}, {epochs} epochs, batches of {batch}, learning rates that fall "
-        f"to 0 along a cosine. L2 by weight decay and Adam from {ADAM['lr']:g}, as in the author's code for the paper; "
-        f"the other penalties by proximal steps and stochastic gradient descent from {lr} with momentum 0.9, since only "
-        f"proximal steps leave exact zeros; the share of l1 is {L1_RATIO['elastic_net']} in the elastic net and "
+        f"{data}. Network {'-'.join(map(str, task.sizes))}, {epochs} epochs, batches of {batch}, learning rates that "
+        f"fall to 0 along a cosine. L2 by weight decay and Adam from {ADAM['lr']:g}, as in the author's code for the "
+        f"paper; the other penalties by proximal steps and stochastic gradient descent from {lr} with momentum 0.9, "
+        f"since only proximal steps leave exact zeros; the share of l1 is {L1_RATIO['elastic_net']} in the elastic net and "
         f"{L1_RATIO['sparse_group']} in SG-L1. Trained on all training rows; accuracy (a fraction) on {part}. A "
         f"weight of at most {THRESHOLD:g} counts as zero. Numbers are means over the seeds."
     )
