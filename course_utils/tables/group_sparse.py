@@ -240,8 +240,8 @@ def table_section(
         f"{data}. Network {'-'.join(map(str, task.sizes))}, {epochs} epochs, batches of {batch}, learning rates that "
         f"fall to 0 along a cosine. L2 by weight decay and Adam from {ADAM['lr']:g}, as in the author's code for the "
         f"paper; the other penalties by proximal steps and stochastic gradient descent from {lr} with momentum 0.9, "
-        f"since only proximal steps leave exact zeros; the share of l1 is {L1_RATIO['elastic_net']} in the elastic net and "
-        f"{L1_RATIO['sparse_group']} in SG-L1. Trained on all training rows; accuracy (a fraction) on {part}. A "
+        f"since only proximal steps leave exact zeros; the share of l1 is {L1_RATIO['elastic_net']} in the elastic net "
+        f"and {L1_RATIO['sparse_group']} in SG-L1. Trained on all training rows; accuracy (a fraction) on {part}. A "
         f"weight of at most {THRESHOLD:g} counts as zero. Numbers are means over the seeds."
     )
     told = {title: found[penalty] for penalty, title in PENALTIES.items() if title in GROUP_SPARSE[name]}
