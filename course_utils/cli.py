@@ -5,6 +5,7 @@ import sys
 import webbrowser
 from collections.abc import Iterable
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -20,7 +21,8 @@ FIRST_PAGE = "notebooks/00_course_map.ipynb"
 def main() -> None:
     """An interactive course on compressing deep neural networks."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a console that knows no "−" ends no work
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no "−" ends no work
 
 
 @main.command()
