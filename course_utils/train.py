@@ -181,8 +181,8 @@ def fit_epochs(
                 f"{data.name} and the network do not fit into the memory of {target}; use device='cpu', or a subset()"
             )
         training = Training(*moved, Settings(epochs=epochs, **settings))
-        if checkpoint is not None and Path(checkpoint).exists():
-            training.load(Path(checkpoint))
+        if checkpoint is not None:
+            training.resume(Path(checkpoint))
         yield training.history
         while len(training.history) < epochs:
             number = len(training.history) + 1
@@ -229,6 +229,7 @@ class Training:
         self.at_once: int | None = None  # the rows of a part, where the memory is too small for a whole batch
         self.least = 2 if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()) else 1
         self.start: dict[str, Any] = {}
+        self.fingerprint: dict[str, str] = {}
 
     def epoch(self, *, look: bool) -> None:
         """Train for one epoch, or leave everything as it was before and raise what `fit` raises."""
@@ -366,18 +367,22 @@ class Training:
 
     def save(self, path: Path) -> None:
         state = self.state() | {"at_once": self.at_once, "history": [asdict(epoch) for epoch in self.history]}
-        save_checkpoint(path, state, fingerprint=self._fingerprint())
+        save_checkpoint(path, state, fingerprint=self.fingerprint)
 
-    def load(self, path: Path) -> None:
-        state = load_checkpoint(path, fingerprint=self._fingerprint())
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint where there is one; one that is refused changes nothing."""
+        self.fingerprint = self._fingerprint()  # of the start: what a network prints of itself may change as it learns
+        if not path.exists():
+            return
+        state = load_checkpoint(path, fingerprint=self.fingerprint)
+        if len(state["history"]) > self.settings.epochs:
+            raise ValueError(
+                f"{path} is the checkpoint of {len(state['history'])} epochs, got epochs={self.settings.epochs}; ask "
+                "for as many or more, or use another file"
+            )
         self.restore(state)
         self.at_once = state.get("at_once")
         self.history[:] = [Epoch(**epoch) for epoch in state["history"]]
-        if len(self.history) > self.settings.epochs:
-            raise ValueError(
-                f"{path} is the checkpoint of {len(self.history)} epochs, got epochs={self.settings.epochs}; ask for "
-                "as many or more, or use another file"
-            )
 
     def _fingerprint(self) -> dict[str, str]:
         """What must be the same for a resumed training to be the same training."""

@@ -266,8 +266,29 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     other = replace(DIGITS, y_train=DIGITS.y_train.flip(0))
     with pytest.raises(ValueError, match="another training: labels was"):
         fit(network(), other, epochs=3, batch_size=64, checkpoint=path, progress=False)
+    untouched = network()
     with pytest.raises(ValueError, match="checkpoint of 3 epochs, got epochs=2; ask for as many or more"):
-        train(network(), epochs=2, checkpoint=path)
+        train(untouched, epochs=2, checkpoint=path)
+    assert same(untouched, network())
+
+
+class Telling(nn.Linear):
+    """Prints what it has learned."""
+
+    def extra_repr(self) -> str:
+        return f"bias {float(self.bias.detach()[0])}"
+
+
+def test_what_a_network_prints_of_itself_may_change_as_it_learns(tmp_path: Path) -> None:
+    def telling() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), Telling(64, 10))
+
+    whole, resumed = telling(), telling()
+    train(whole, epochs=4)
+    train(telling(), epochs=2, checkpoint=tmp_path / "c.pt")
+    assert len(train(resumed, epochs=4, checkpoint=tmp_path / "c.pt")) == 4
+    assert same(whole, resumed)
 
 
 def scaled(logits: Tensor, labels: Tensor, *, by: float) -> Tensor:
