@@ -381,7 +381,7 @@ class Training:
                 "for as many or more, or use another file"
             )
         self.restore(state)
-        self.at_once = state.get("at_once")
+        self.at_once = state["at_once"]
         self.history[:] = [Epoch(**epoch) for epoch in state["history"]]
 
     def _fingerprint(self) -> dict[str, str]:

@@ -160,16 +160,6 @@ def test_a_resumed_training_stays_with_its_parts(tmp_path: Path) -> None:
     assert same(whole, resumed)
 
 
-def test_a_checkpoint_from_before_there_were_parts_is_read(tmp_path: Path) -> None:
-    path, training = tmp_path / "c.pt", Training(network(Memory(999)), DIGITS, Settings(epochs=1))
-    training.save(path)
-    content = torch.load(path, weights_only=True)
-    del content["state"]["at_once"]
-    torch.save(content, path)
-    training.load(path)
-    assert training.at_once is None
-
-
 # Looking at the test rows, and moving to a device
 
 
