@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from PIL import Image
 
 from course_utils.panels.canvas import INDEXED, Canvas, Patch, changed_boxes, indexed, make_patch
@@ -370,6 +371,56 @@ def test_texts_that_rest_are_pasted_as_they_would_be_painted() -> None:
         np.testing.assert_array_equal(painted(), now)
         canvas.pixels()
         before = canvas.pixels()
+
+
+def test_legends_that_rest_are_pasted_as_they_would_be_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    canvas = Canvas(400, 240)
+    left, right = canvas.figure.subplots(1, 2)
+    (line,) = left.plot([0, 1], [0, 1], label="rises")
+    legend = left.legend(loc="upper left")
+    right.plot([1, 0], label="falls")
+    right.legend(loc="lower left", frameon=True)
+    canvas.arrange()
+    painted: list[Artist] = []
+    draw = Axes.draw_artist
+
+    def spy(axes: Axes, artist: Artist) -> None:
+        painted.append(artist)
+        draw(axes, artist)
+
+    monkeypatch.setattr(Axes, "draw_artist", spy)
+
+    def moves() -> Iterator[int]:
+        """A change, and how many legends have to be painted for it."""
+        line.set_ydata([1, 0])
+        yield 0
+        left.set_xlim(-1, 1)
+        yield 0
+        legend.get_texts()[0].set_text("falls, too")
+        yield 1
+        right.set_visible(False)
+        yield 0
+        right.set_visible(True)
+        yield 1  # all were forgotten while it was hidden
+        canvas.set_scale(2)
+        yield 2
+
+    def rest() -> np.ndarray:
+        for _ in range(2):  # what was painted once is kept when the background is drawn the next time
+            canvas._background = None
+            picture = canvas.pixels()
+        return picture
+
+    before = rest()
+    for count in moves():
+        painted.clear()
+        now = canvas.pixels()
+        assert sum(isinstance(artist, Legend) for artist in painted) == count
+        assert now.shape != before.shape or (now != before).any()
+        np.testing.assert_array_equal(rest(), now)
+        canvas._legends.forget()
+        np.testing.assert_array_equal(rest(), now)
+        before = now
 
 
 def test_a_text_that_rests_is_not_painted_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,8 @@
 
 The still parts (frames, ticks, labels) are drawn once and kept as a background. Every artist inside an axes counts as
 moving: it is painted over a copy of that background. matplotlib's own `stale` flag tells when the background is out of
-date, because a still artist that changes marks the figure and a moving one does not. Texts that did not change are
-pasted from the picture before (see `lettering`).
+date, because a still artist that changes marks the figure and a moving one does not. Texts and legends that did not
+change are pasted from the picture before (see `lettering`).
 """
 
 import io
@@ -49,7 +49,7 @@ class Canvas:
         self.figure = Figure(figsize=(width / 100, height / 100), dpi=100)
         self._agg = FigureCanvasAgg(self.figure)
         self._background: object = None
-        self._lettering = Lettering()
+        self._lettering, self._legends = Lettering(), Lettering()
         self._shown: np.ndarray | None = None  # (rows, columns) of packed RGBA: what the reader sees now
 
     def arrange(self) -> None:
@@ -58,12 +58,14 @@ class Canvas:
         self.figure.draw_without_rendering()
         self.figure.set_layout_engine("none")
         self._background = None
+        self._legends.forget()
 
     def set_scale(self, scale: float) -> None:
         """Render `scale` pixels per CSS pixel, for dense screens."""
         if self.figure.dpi != 100 * scale:
             self.figure.set_dpi(100 * scale)
             self._background = self._shown = None
+            self._legends.forget()
 
     def whole(self) -> Patch:
         """The whole picture, losslessly."""
@@ -92,19 +94,24 @@ class Canvas:
         return self._render().copy()
 
     def _render(self) -> np.ndarray:
-        moving = [(axes, a) for axes in self.figure.axes if axes.get_visible() for a in moving_artists(axes)]
-        for _, artist in moving:
+        visible = [axes for axes in self.figure.axes if axes.get_visible()]
+        moving = [(axes, a) for axes in visible for a in moving_artists(axes)]
+        legends = [(axes, a) for axes in visible for a in axes.get_children() if isinstance(a, Legend)]
+        for _, artist in moving + legends:
             if not artist.get_animated():
                 artist.set_animated(True)
-                self.figure.stale = True  # it was part of the background until now
+                self.figure.stale = True  # it was part of what the figure draws until now
+        renderer = self._agg.get_renderer()
+        pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
         if self.figure.stale or self._background is None:
             self._agg.draw()
+            for axes, legend in legends:
+                self._legends.paint(axes, legend, renderer, pixels)
+            self.figure.stale = False  # a legend that is painted marks it
             self._background = self._agg.copy_from_bbox(self.figure.bbox)
             self._lettering.forget()
         else:
             self._agg.restore_region(self._background)
-        renderer = self._agg.get_renderer()
-        pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
         for axes, artist in moving:
             if isinstance(artist, Text):
                 self._lettering.paint(axes, artist, renderer, pixels)

@@ -25,7 +25,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 from course_utils import progress
-from course_utils.panels.canvas import Canvas
+from course_utils.panels.canvas import Canvas, Patch
 from course_utils.panels.controls import Control
 from course_utils.plots import style
 from course_utils.unwritten import unwritten
@@ -204,7 +204,7 @@ class Panel(anywidget.AnyWidget):
                 if superseded():
                     return
             with self._drawing:
-                self._send_picture()
+                self._send_frame([])  # settled: nothing was drawn since the last picture
         except Exception as problem:  # whatever a reader's own function raises belongs into the panel
             self._number = number
             self._fail(problem)
@@ -221,9 +221,13 @@ class Panel(anywidget.AnyWidget):
             self._send_picture()
 
     def _send_picture(self, *, controls: bool = False, settled: bool = True, whole: bool = False) -> None:
+        if self._live:
+            patches = [self._canvas.whole()] if whole else self._canvas.changed()
+            self._send_frame(patches, controls=controls, settled=settled)
+
+    def _send_frame(self, patches: list[Patch], *, controls: bool = False, settled: bool = True) -> None:
         if not self._live:
             return
-        patches = [self._canvas.whole()] if whole else self._canvas.changed()
         width, height = (round(side * self.figure.dpi / 100) for side in self._size)
         message = {
             "kind": "frame",

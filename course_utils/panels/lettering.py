@@ -1,12 +1,13 @@
-"""Texts that stay as they are, painted once: a text costs more than any line, and most of them never change.
+"""Texts and legends that stay as they are, painted once: they cost more than any line, and most of them never change.
 
-What a text makes of the pixels below it is kept. Where the text is as it was, and so are those pixels, it is pasted.
+What one makes of the pixels below it is kept. Where it is as it was, and so are those pixels, it is pasted.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.legend import Legend
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
@@ -25,39 +26,41 @@ class Kept(NamedTuple):
 
 
 class Lettering:
-    """The texts of one canvas; `matplotlib`'s own flag `stale` tells which of them have changed."""
+    """The texts, or the legends, of one canvas; `matplotlib`'s own flag `stale` tells which of them have changed."""
 
     def __init__(self) -> None:
-        self._kept: dict[Text, Kept] = {}
+        self._kept: dict[Text | Legend, Kept] = {}
 
     def forget(self) -> None:
-        """Paint every text anew: the axes below them have changed, or the size of a pixel."""
+        """Paint everything anew: the axes below have changed, or the size of a pixel."""
         self._kept.clear()
 
-    def paint(self, axes: Axes, text: Text, renderer: Any, pixels: np.ndarray) -> None:
-        """Paint a text of `axes` onto `pixels`, packed RGBA of shape (rows, columns), which are the renderer's own."""
-        kept, changed = self._kept.pop(text, None), text.stale
-        target = tuple(text.xy) if isinstance(text, Annotation) else ()  # matplotlib does not mark a target that moves
+    def paint(self, axes: Axes, artist: Text | Legend, renderer: Any, pixels: np.ndarray) -> None:
+        """Paint a text or legend of `axes` onto `pixels`, packed RGBA (rows, columns), which are the renderer's own."""
+        parts = artist.findobj() if isinstance(artist, Legend) else [artist]
+        kept, changed = self._kept.pop(artist, None), any(part.stale for part in parts)
+        target = tuple(artist.xy) if isinstance(artist, Annotation) else ()  # matplotlib does not mark one that moves
         if kept and not changed and kept.target == target and np.array_equal(pixels[kept.box], kept.below):
             pixels[kept.box] = kept.painted
-            self._kept[text] = kept
+            self._kept[artist] = kept
         elif changed:  # it may change again in the next picture: it is kept once it rests
-            axes.draw_artist(text)
-            text.stale = False  # which matplotlib forgets where an arrow has no words
-        elif text.get_text() or target:
-            box = pixels_of(text, renderer, pixels.shape)
+            axes.draw_artist(artist)
+        elif isinstance(artist, Legend) or artist.get_text() or target:
+            box = pixels_of(artist, renderer, pixels.shape)
             below = pixels[box].copy()
-            axes.draw_artist(text)
-            self._kept[text] = Kept(target, box, below, pixels[box].copy())
+            axes.draw_artist(artist)
+            self._kept[artist] = Kept(target, box, below, pixels[box].copy())
+        for part in parts:  # matplotlib forgets what is empty or hidden, and a legend marks what it moves into place
+            part.stale = False
 
 
-def pixels_of(text: Text, renderer: Any, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The rows and columns that a text may touch."""
-    extents = [text.get_window_extent(renderer)]
-    if (frame := text.get_bbox_patch()) is not None:
+def pixels_of(artist: Text | Legend, renderer: Any, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """The rows and columns that a text or legend may touch."""
+    extents = [artist.get_window_extent(renderer)]
+    if isinstance(artist, Text) and (frame := artist.get_bbox_patch()) is not None:
         extents.append(frame.get_window_extent(renderer))
     left, bottom, right, top = Bbox.union(extents).padded(MARGIN * renderer.dpi).extents
-    if not np.isfinite([left, bottom, right, top]).all():  # a text at no place is not painted
+    if not np.isfinite([left, bottom, right, top]).all():  # what is at no place is not painted
         return slice(0, 0), slice(0, 0)
     rows = shape[0]
     return (
