@@ -109,11 +109,11 @@ class Part:
     claims: Sequence[Claim] = ()
 
     def table(self) -> Iterator[str]:
-        """Its rows as a Markdown table."""
+        """Its rows as a Markdown table; no line breaks before or after ±."""
         yield f"| {' | '.join(self.head)} |"
         yield f"|---|{'---:|' * (len(self.head) - 1)}"
         for cells in self.rows:
-            yield f"| {' | '.join(cells)} |"
+            yield f"| {' | '.join(cells)} |".replace(" ± ", "\u00a0±\u00a0")
 
     def lines(self) -> Iterator[str]:
         """The part as lines of Markdown."""
@@ -154,21 +154,23 @@ class Table:
         return f"{', '.join(facts)}. [Where each number comes from]({REPORT}#{self.name})."
 
     def __repr__(self) -> str:
-        parts = ["\n".join(part.lines()) for part in self.parts]
-        return "\n\n".join([*parts, f"*{self.sources}*"])
+        return "\n\n".join([*("\n".join(part.lines()) for part in self.parts), f"*{self.sources}*"])
 
     def _ipython_display_(self) -> None:
-        """In a notebook: the tables, and below them the pictures of the report where it is at hand."""
+        """In a notebook: each part with the report's picture of it, where that is at hand, and then the sources."""
         from IPython.display import display
 
-        display({"text/markdown": repr(self), "text/plain": repr(self)}, raw=True)
+        def show(text: str) -> None:
+            display({"text/markdown": text, "text/plain": text}, raw=True)
+
         for part in self.parts:
-            for picture in [folder / part.picture for folder in PICTURES if part.picture]:
-                if picture.is_file():
-                    alt = f"{part.title}: a picture of what its table above was made of."
-                    shown = {"image/png": b64encode(picture.read_bytes()).decode(), "text/plain": alt}
-                    display(shown, raw=True, metadata={"image/png": {"alt": alt}})
-                    break
+            show("\n".join(part.lines()))
+            pictures = [folder / part.picture for folder in PICTURES if part.picture]
+            for picture in [path for path in pictures if path.is_file()][:1]:
+                alt = f"{part.title}: a picture of what its table above was made of."
+                shown = {"image/png": b64encode(picture.read_bytes()).decode(), "text/plain": alt}
+                display(shown, raw=True, metadata={"image/png": {"alt": alt}})
+        show(f"*{self.sources}*")
 
 
 def measured(table: str, *parts: str) -> Table:

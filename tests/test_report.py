@@ -133,7 +133,7 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
     shown = measured("squares", "squares")
     assert [part.name for part in shown.parts] == ["squares"]
     text = repr(shown)
-    assert "| n = 2 | 4.5 ± 0.7 |" in text
+    assert "| n = 2 | 4.5\u00a0±\u00a00.7 |" in text  # no line break at the sign
     assert "| published | 4 or 9 |" in text
     assert "Measured by `course table squares --full --device cpu`, commit " in shown.sources
     assert "seeds 0, 1" in shown.sources
@@ -142,8 +142,8 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
     displayed: list[Any] = []
     monkeypatch.setattr("IPython.display.display", lambda one, raw, metadata=None: displayed.append((one, metadata)))
     shown._ipython_display_()
-    (table, _), (picture, metadata) = displayed
-    assert table["text/markdown"] == text
+    (table, _), (picture, metadata), (sources, _) = displayed
+    assert f"{table['text/markdown']}\n\n{sources['text/markdown']}" == text
     assert b64decode(picture["image/png"])[:4] == b"\x89PNG"
     assert metadata["image/png"]["alt"].startswith("Squares: ")
     assert measured("squares", "missing").sources == "Nothing of this is measured."
@@ -290,7 +290,7 @@ def test_a_lost_picture_of_another_table_does_not_lose_the_report(tmp_path: Path
 
 def test_references_name_no_record_that_is_not_meant() -> None:
     assert _links("t", []) == ""
-    assert _links("t", [1, 2, 3]) == "[[1](#t-1), [2](#t-2), [3](#t-3)]"
+    assert _links("t", [1, 2]) == "[[1](#t-1), [2](#t-2)]"
     assert (
         _links("t", [1, 2, 3, 4, 7, 28, 29, 30, 31])
         == "[[1](#t-1) to [4](#t-4), [7](#t-7), [28](#t-28) to [31](#t-31)]"

@@ -273,7 +273,7 @@ def remark(bench: Workbench, found: Mapping[str, list[Result]], rows: int) -> st
     ends = mean_of(found[STOCHASTIC], "at the ends")
     lines.append(
         f"- Tested with signs in the place of its real weights it makes {signs:.2f} % errors; with the statistics of "
-        f"batch normalisation from training, {before:.2f} %. {ends:.0%} of its weights lie at -1 or +1."
+        f"batch normalisation from training, {before:.2f} %. {ends:.0%} of its weights lie at −1 or +1."
     )
     longest = max(r.settings["epochs"] for results in found.values() for r in results)
     lines.append(f"- The paper trained for {PAPER:,} epochs, here it was {longest} at most. {_scope(bench)}")
@@ -303,7 +303,7 @@ def features(found: Mapping[str, list[Result]]) -> Section:
         "negative, white zero. Each network has a scale of its own."
     )
     rows = [Row([name, f"{result['at the ends']:.1%}"], [result]) for name, result in shown.items()]
-    head = ["", "weights at -1 or +1"]
+    head = ["", "weights at −1 or +1"]
     return Section("Features of the first layer", head, rows, text, draw=partial(draw, shown=shown), name="features")
 
 

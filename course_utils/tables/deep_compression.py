@@ -287,6 +287,9 @@ def summary(name: str, title: str, results: Sequence[Result], text: str) -> Sect
     before, after = paper["errors"]
     first = results[0]
     rows = [Row(cells, [first]) for cells in (*first["rows"], first["total"])]
+    if len(results) > 1:
+        rate = spread([100 / r["ratio"] for r in results], ".3f")
+        rows.append(Row([f"all {len(results)} files", *[""] * (len(rows[0].cells) - 2), f"{rate}%"], results))
     kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in first["by kind"].items())
     sizes, ratios, errors, dense = ([r[key] for r in results] for key in ("bytes", "ratio", "error", "dense error"))
     over = f"Over {len(results)} seeds" if len(results) > 1 else "One seed"
@@ -294,7 +297,7 @@ def summary(name: str, title: str, results: Sequence[Result], text: str) -> Sect
         f"{TITLES[name]}, {title}",
         ["layer", "weights", "kept", "bits P+Q", "P+Q+H", "index P+Q", "P+Q+H", "rate P+Q", "P+Q+H"],
         [*rows, *(Row((f"published: {cells[0]}", *cells[1:])) for cells in paper["rows"])],
-        text=f"{text} The rows are those of the first seed's file.",
+        text=f"{text} Layers and whole file are those of the first seed.",
         remark=(
             f"Bytes of the first file: {kinds}. {over}: "
             f"**{spread(sizes, ',.0f')} bytes, {spread(ratios, '.1f')} times smaller, test error {spread(errors)} %**, "

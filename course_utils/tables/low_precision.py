@@ -68,7 +68,12 @@ def run(bench: Workbench) -> Iterator[Section]:
         found[FLOAT],
         text="Dynamic fixed point, with updates in float32.",
         remark=least_bits(compute, found, "computation", 1),
-        draw=partial(draw, lines={"updates in float32": {s[1]: found[s] for s in compute}}, dense=found[FLOAT]),
+        draw=partial(
+            draw,
+            lines={"updates in float32": {s[1]: found[s] for s in compute}},
+            dense=found[FLOAT],
+            title="Bits of the computation",
+        ),
         name="compute-bits",
     )
     lines = {"rounded to the nearest": nearest, "rounded at random": at_random}
@@ -79,7 +84,10 @@ def run(bench: Workbench) -> Iterator[Section]:
         text="Dynamic fixed point with 10 bits of computation. At random: up with the probability of the fraction.",
         remark=" ".join(least_bits(some, found, f"updates {how}", 2) for how, some in lines.items()),
         draw=partial(
-            draw, lines={how: {s[2]: found[s] for s in some} for how, some in lines.items()}, dense=found[FLOAT]
+            draw,
+            lines={how: {s[2]: found[s] for s in some} for how, some in lines.items()},
+            dense=found[FLOAT],
+            title="Bits of the updates",
         ),
         name="update-bits",
     )
@@ -192,7 +200,7 @@ def section(title: str, found: dict[Setting, list[Result]], dense: list[Result],
             f"{compute}",
             f"{update}" + (" at random" if at_random else ""),
             spread([r["error"] for r in results]) + (" (diverged)" if any(r["loss"] is None for r in results) else ""),
-            "–" if form == "float32" else spread(gaps, "+.2f").replace("± +", "± "),
+            "–" if form == "float32" else spread(gaps, "+.2f"),
             spread([r["seconds"] for r in results], ".0f"),
         ]
         rows.append(Row(cells, results if form == "float32" else [*results, *dense]))
@@ -241,7 +249,7 @@ def least_bits(settings: Sequence[Setting], found: dict[Setting, list[Result]], 
     )
 
 
-def draw(figure: Any, *, lines: dict[str, dict[int, list[Result]]], dense: list[Result]) -> None:
+def draw(figure: Any, *, lines: dict[str, dict[int, list[Result]]], dense: list[Result], title: str) -> None:
     """The test error against bits, with that of float32 as a level."""
     axes = figure.subplots()
     for number, (label, points) in enumerate(lines.items()):
@@ -254,7 +262,7 @@ def draw(figure: Any, *, lines: dict[str, dict[int, list[Result]]], dense: list[
             label=label,
         )
     axes.axhline(mean(dense), color=COLOURS["grey"], linewidth=1, label="float32")
-    axes.set(xlabel="bits", ylabel="test error in %", yscale="log", title="Error against bits")
+    axes.set(xlabel="bits", ylabel="test error in %", yscale="log", title=title)
     axes.minorticks_off()
     ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if axes.get_ylim()[0] <= tick <= axes.get_ylim()[1]]
     axes.set_yticks(ticks, [f"{tick}" for tick in ticks])

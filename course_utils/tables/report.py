@@ -54,7 +54,7 @@ def overview(tables: Sequence[Table]) -> Iterator[str]:
     for table in tables:
         minutes = sum(record["CPU seconds"] for record in table.records) / 60
         peak = max((record["peak MB"] or 0 for record in table.records), default=0)
-        commits, days = (listed(record["origin"][key] for record in table.records) for key in ("commit", "day"))
+        commits, days = (listed(sorted(record["origin"][key] for record in table.records)) for key in ("commit", "day"))
         yield (
             f"| [{table.title}](#{table.name}) | {table.section} | {table.level} | {len(table.records)} "
             f"| {minutes:.1f} | {peak:,} | {days} | {commits} |"
@@ -180,12 +180,12 @@ def _value(value: Any) -> str:
 
 
 def _links(table: str, numbers: Sequence[int]) -> str:
-    """References to records by their numbers, in order; a run of more than three is shortened to its ends."""
+    """References to records by their numbers, in order; a run of three or more is shortened to its ends."""
     by_run = groupby(enumerate(numbers), key=lambda placed: placed[1] - placed[0])
     runs = [[number for _, number in run] for _, run in by_run]
 
     def link(number: int) -> str:
         return f"[{number}](#{table}-{number})"
 
-    linked = [f"{link(run[0])} to {link(run[-1])}" if len(run) > 3 else ", ".join(map(link, run)) for run in runs]
+    linked = [f"{link(run[0])} to {link(run[-1])}" if len(run) > 2 else ", ".join(map(link, run)) for run in runs]
     return f"[{', '.join(linked)}]" if linked else ""

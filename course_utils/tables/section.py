@@ -76,11 +76,11 @@ class Section:
 def spread(values: Sequence[float], form: str = ".2f") -> str:
     """The mean, with the standard deviation where there are several.
 
-    >>> spread([1.0, 1.2, 1.1]), spread([2.0])
-    ('1.10 ± 0.10', '2.00')
+    >>> spread([1.0, 1.2, 1.1]), spread([2.0]), spread([-0.1, -0.3], "+.1f")
+    ('1.10 ± 0.10', '2.00', '−0.2 ± 0.1')
     """
-    text = format(mean(values), form)
-    return f"{text} ± {format(stdev(values), form)}" if len(values) > 1 else text
+    text = format(mean(values), form).replace("-", "−")
+    return f"{text} ± {format(stdev(values), form.lstrip('+'))}" if len(values) > 1 else text
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
