@@ -464,6 +464,26 @@ def test_slides_follow_the_lesson(folder: Path) -> None:
     assert "It rises." in panel.hint
 
 
+def test_tables_and_pictures_that_a_cell_shows_have_slides_of_their_own() -> None:
+    table = "**Title**\n\n| a | b |\n|---|---|\n" + 20 * "| 1 | 2 |\n"
+    outputs: list[Any] = [
+        {"text/markdown": table, "text/plain": table},
+        {"image/png": "", "metadata": {}},
+        {"text/markdown": "*Where it comes from.*"},
+        {"text/markdown": table},
+        {"text/markdown": "*And this.*"},
+    ]
+    words = Cell("markdown", "## Part\n\nSome words before the table.")
+    slides = outline(Lesson("a", [words, Cell("code", "measured('a')", outputs), Cell("markdown", "What is seen.")]))
+    assert [(slide.kind, slide.parts) for slide in slides] == [
+        ("text", ["Some words before the table."]),
+        ("code", [table]),  # whole: slides.js makes it as small as it has to be
+        ("picture", [outputs[1], "*Where it comes from.*"]),
+        ("code", [table, "*And this.*"]),
+        ("text", ["What is seen."]),
+    ]
+
+
 def test_much_text_is_cut_into_slides_that_it_fits() -> None:
     paragraph = "A sentence of about the length of a line on a slide, and some words more.\n\n"
     small = "| a | b |\n|---|---|\n" + 9 * "| 1 | 2 |\n"

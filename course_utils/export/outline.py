@@ -1,7 +1,8 @@
-"""A lesson cut into slides: a slide for its title, each piece of its text, each prediction and each panel."""
+"""A lesson cut into slides: for its title, each piece of its text, each prediction, each panel and each picture."""
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from course_utils.export.capture import Cell, Lesson, Shown
 
@@ -20,11 +21,11 @@ SHORT = 4.5  # lines that share a slide with the question after them
 
 @dataclass
 class Slide:
-    """`parts`: Markdown blocks, cells of code and panels, from top to bottom; `hint`: what to see, for the speaker."""
+    """`parts`: Markdown blocks, cells of code, panels and pictures, from top to bottom; `hint`: for the speaker."""
 
-    kind: str  # "title", "text", "predict", "panel", "code"
+    kind: str  # "title", "text", "predict", "panel", "code", "picture"
     section: str
-    parts: list[str | Cell | Shown] = field(default_factory=list)
+    parts: list[str | Cell | Shown | dict[str, Any]] = field(default_factory=list)
     hint: str = ""
 
     @property
@@ -85,9 +86,9 @@ def _leads(slide: Slide, block: str) -> bool:
 
 
 def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
-    """The code of a cell where it is there to be read or has printed something, then each of its panels."""
+    """The code of a cell where it is there to be read or has printed something; then what else it shows, in order."""
     panels = [output for output in cell.outputs if isinstance(output, Shown)]
-    printed = [output for output in cell.outputs if not isinstance(output, Shown)]
+    printed = [o for o in cell.outputs if not (isinstance(o, Shown) or "image/png" in o or "text/markdown" in o)]
     if printed or any(panel.own for panel in panels):
         code = Cell("code", cell.source, list(printed))
         last = slides[-1] if slides else None
@@ -96,7 +97,18 @@ def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
             last.kind = "code"
         else:
             slides.append(Slide("code", section, [code]))
-    slides += [Slide("panel", section, [panel]) for panel in panels]
+    before = len(slides)
+    for output in cell.outputs:
+        if isinstance(output, Shown):
+            slides.append(Slide("panel", section, [output]))
+        elif "image/png" in output:
+            slides.append(Slide("picture", section, [output]))
+        elif "text/markdown" in output:
+            text = output["text/markdown"]
+            if "\n\n" not in text and len(slides) > before:  # a paragraph alone goes below what the cell has shown
+                slides[-1].parts.append(text)
+            else:
+                slides.append(Slide("code", section, [text]))
 
 
 def blocks(markdown: str) -> list[str]:
@@ -132,9 +144,9 @@ def pieces(block: list[str]) -> list[str]:
     return ["\n".join(lines) for lines in found]
 
 
-def height(block: str | Cell | Shown) -> float:
+def height(block: str | Cell | Shown | dict[str, Any]) -> float:
     """About how many lines a block of text, or code with what it printed, fills on a slide."""
-    if isinstance(block, Shown):
+    if isinstance(block, Shown | dict):
         return LINES
     if isinstance(block, Cell):
         shown = [str(o.get("stream", o.get("text/plain", ""))) for o in block.outputs if isinstance(o, dict)]

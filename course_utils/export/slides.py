@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from course_utils.export.capture import Cell, Lesson, Shown
 from course_utils.export.outline import Slide, outline
@@ -43,11 +44,13 @@ def slide_html(slide: Slide, number: int, count: int, lives: Iterator[Live], lin
     )
 
 
-def part_html(part: str | Cell | Shown, lives: Iterator[Live], link: Link) -> str:
-    """A block of text, a cell of code with what it printed, or a panel."""
+def part_html(part: str | Cell | Shown | dict[str, Any], lives: Iterator[Live], link: Link) -> str:
+    """A block of text, a cell of code with what it printed, a picture, or a panel."""
     if isinstance(part, str):
         return markdown_html(part, link=link)
     if isinstance(part, Cell):
         return code_html(part.source) + "\n".join(output_html(output, lives, link) for output in part.outputs)
+    if isinstance(part, dict):
+        return output_html(part, lives, link)
     live = next(lives)
     return f'{live.box}<p class="held" id="{live.id}-note">{live.held}</p>'

@@ -27,7 +27,7 @@ function fitSlide(slide) {
     panel.style.zoom = Math.max(0.5, Math.min(1.6, factor));
     return;
   }
-  for (let fit = 1; fit > 0.55; fit -= 0.05) {
+  for (let fit = 1; fit > 0.48; fit -= 0.05) {
     body.style.setProperty("--fit", fit);
     if (body.scrollHeight <= body.clientHeight && body.scrollWidth <= body.clientWidth) break;
   }
