@@ -89,7 +89,10 @@ def bench(names: tuple[str, ...], device: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="All tables, in the order of the lecture.")
 @click.option("--quick/--full", default=False, help="Short training and one seed, or the published settings.")
 @click.option(
-    "--seeds", type=click.IntRange(min=1), default=None, help="Seeds of the full level; a table knows its own."
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Seeds; by default one with --quick, the table's own number with --full.",
 )
 @click.option("--validate", is_flag=True, help="Hold rows out of the training part and measure on them.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("results"), show_default=True)

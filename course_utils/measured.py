@@ -117,7 +117,7 @@ class Part:
 
     def lines(self) -> Iterator[str]:
         """The part as lines of Markdown."""
-        yield from (f"**{self.title}**", "", *self.table())
+        yield from (f"**{self.title}**", *(["", *self.table()] if self.rows else []))
         if self.remark:
             yield from ("", self.remark)
         if self.text:

@@ -207,6 +207,10 @@ def _setting_to_blame(data: Dataset, settings: Settings, trial: Trial, most: int
         lam = float(regularizer.lam)
         fits = next((v for v in _smaller(lam) if mean(regularizer=replace(regularizer, lam=v)) < math.inf), None)
         return f"the regularizer's lam={lam:g} is too large: without it the same steps go well; {_try('lam', fits)}"
+    if settings.weight_decay and not callable(settings.optimizer) and mean(weight_decay=0.0) < math.inf:
+        decay = settings.weight_decay
+        fits = next((v for v in _smaller(decay) if mean(weight_decay=v) < math.inf), None)
+        return f"weight_decay={decay:g} is too large: without it the same steps go well; {_try('weight_decay', fits)}"
     if settings.after_step is not None and mean(after_step=None) < math.inf:
         return "after_step spoils the weights: without it the same steps go well; see what it does to them"
     if largest > ORDINARY and mean(data=replace(data, x_train=data.x_train / largest)) < math.inf:

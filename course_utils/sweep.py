@@ -66,8 +66,8 @@ def run_sweep(
     progress: a bar with the time left. seen: called with all finished records after each new one, for a table that
     grows while the sweep runs.
 
-    Raises: ValueError for a point that is no JSON; DataError at once where data are not at hand; SweepError after all
-    other points if some have failed, or if a worker was ended.
+    Raises: ValueError for a point that is no JSON, or a batch below 1; DataError at once where data are not at hand;
+    SweepError after all other points if some have failed, or if a worker was ended.
 
     >>> records = run_sweep(lambda a, b: {"sum": a + b}, product(a=[1, 2], b=[3]), n_jobs=1, progress=False)
     >>> [record["values"] for record in records]
@@ -75,6 +75,8 @@ def run_sweep(
     """
     from tqdm.auto import tqdm
 
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}: so many points are handed over together")
     title = name or getattr(function, "__qualname__", repr(function))
     keys = [_key(title, point) for point in grid]
     points = {key: dict(point) for key, point in zip(keys, grid, strict=True)}

@@ -48,7 +48,7 @@ class Metrics:
 def pick_device(device: str | torch.device = "auto") -> torch.device:
     """Return `device`, or for "auto" a GPU where there is one and the CPU otherwise.
 
-    Raises: ValueError where CUDA is asked for and not there.
+    Raises: ValueError where another device is asked for than torch knows or this machine has.
 
     >>> pick_device("cpu")
     device(type='cpu')
@@ -63,6 +63,13 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         raise ValueError(
             f"device must be one that this machine has, got {str(device)!r} without CUDA; use device='auto'"
         )
+    if chosen.type not in ("cpu", "cuda"):
+        try:
+            torch.zeros(1, device=chosen).add(1).cpu()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(
+                f"device must be one that this machine computes on, got {str(device)!r}; use device='auto'"
+            ) from error
     return chosen
 
 
@@ -322,6 +329,8 @@ class Training:
         own = self.data, self.settings
         self.data, self.settings = data or self.data, replace(self.settings, **changed)
         self.restore(start)
+        for group in self.optimizer.param_groups if "weight_decay" in changed else ():  # it came back with the state
+            group["weight_decay"] = changed["weight_decay"]
         try:
             with self._random_numbers():
                 while True:

@@ -95,6 +95,10 @@ BLAME: dict[str, tuple[Callable[[], None], str]] = {
         lambda: train(lr=30.0, momentum=0.0, batch_size=300, epochs=999, model=perceptron(), loss=squares),
         "in epoch 4: lr=30 is too large: the same steps go well with lr=1;",
     ),
+    "weight_decay": (
+        lambda: train(lr=0.01, weight_decay=1e3),
+        "weight_decay=1000 is too large: without it the same steps go well; try weight_decay=1",
+    ),
     "lam": (
         lambda: train(regularizer=l2(1e4), method="gradient"),
         "the regularizer's lam=10000 is too large: without it the same steps go well; try lam=1 ",

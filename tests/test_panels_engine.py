@@ -402,6 +402,12 @@ def test_legends_that_rest_are_pasted_as_they_would_be_painted(monkeypatch: pyte
         yield 0
         right.set_visible(True)
         yield 1  # all were forgotten while it was hidden
+        legend.set_visible(False)  # which matplotlib tells nobody of what is animated
+        yield 1
+        legend.set_visible(True)
+        yield 1
+        legend.set_bbox_to_anchor((0.2, 0.3))
+        yield 1
         canvas.set_scale(2)
         yield 2
 

@@ -122,6 +122,33 @@ def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
     monkeypatch.setattr(run, "table", lambda name: missing if name == "others" else FAKE)
     printed = measure(tmp_path, "others", "squares")
     assert "## Not measured\n\nsusy is not at hand." in printed
+    assert [len(each["records"]) for each in read_tables(tmp_path / "measured.json").values()] == [4, 0]
+    text = (tmp_path / "README.md").read_text()
+    assert "| [Missing](#others) | 09 | full | 0 |" in text  # it does not vanish from the report
+    assert "### Not measured\n\nsusy is not at hand." in text
+    course = tmp_path / "course"
+    (course / "course_utils").mkdir(parents=True)
+    list(run.publish(tmp_path, course))
+    assert list(read_tables(course / "course_utils" / "measured.json")) == ["squares"]
+    measured_once = (tmp_path / "measured.json").read_bytes()
+    monkeypatch.setattr(run, "table", lambda name: missing)
+    measure(tmp_path, "squares")
+    assert (tmp_path / "measured.json").read_bytes() == measured_once  # what was measured stays
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("error", [ValueError("another process is at work"), IsADirectoryError("journal")])
+def test_a_table_that_cannot_begin_does_not_end_the_others(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(bench: Workbench) -> Iterator[Section]:
+        raise error
+        yield
+
+    wrong = SimpleNamespace(TITLE="Wrong", SECTION="09", SEEDS=1, run=fails)
+    monkeypatch.setattr(run, "table", lambda name: wrong if name == "others" else FAKE)
+    with pytest.raises(SweepError, match=f"others: {error}"):
+        measure(tmp_path, "others", "squares")
     assert list(read_tables(tmp_path / "measured.json")) == ["squares"]
 
 
@@ -273,7 +300,7 @@ def test_a_record_of_another_version_is_one_sentence(tmp_path: Path) -> None:
     measure(tmp_path, "squares")
     journal = tmp_path / "squares" / "journal.jsonl"
     journal.write_text(journal.read_text().replace('"square":', '"result":'))
-    with pytest.raises(ValueError, match="has no 'square': another version of the course measured it; delete"):
+    with pytest.raises(SweepError, match="has no 'square': another version of the course measured it; delete"):
         measure(tmp_path, "squares")
     journal.write_text(re.sub(r'"values": {.*}, "seconds"', '"values": [1], "seconds"', journal.read_text()))
     assert "Squares of numbers" in measure(tmp_path, "squares")

@@ -107,6 +107,8 @@ def test_what_is_no_json_is_refused() -> None:
         quiet(lambda a: {"a": object()}, [{"a": 1}], n_jobs=1)
     with pytest.raises(SweepError, match="2 results for 1 points"):
         quiet(lambda points: [1, 2], [{"a": 1}], n_jobs=1, batch_by=["a"], batch=4)
+    with pytest.raises(ValueError, match="batch must be at least 1, got 0"):
+        quiet(lambda points: [1], [{"a": 1}], n_jobs=1, batch_by=["a"], batch=0)
 
 
 def test_points_that_agree_are_handed_over_together() -> None:

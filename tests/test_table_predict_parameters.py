@@ -82,7 +82,7 @@ def test_the_remark_says_what_the_numbers_say(bench: Workbench) -> None:
     for results in by_setting.values():
         results[0]["error"] = 2.0
     by_setting["zeros", 0.05][0]["of all"] = 0.05
-    assert "2.00 %, so the accuracy is unchanged" in table.reached(by_setting)
+    assert "2.00 %, so the accuracy is unchanged" in table.reached(bench, by_setting)
     by_setting[table.DENSE, 1.0][0]["error"] = 1.5
-    assert "2.00 %, so the accuracy is not unchanged" in table.reached(by_setting)
-    assert "0.50 points more" in table.reached(by_setting)
+    assert "2.00 %, so the accuracy is not unchanged" in table.reached(bench, by_setting)
+    assert "0.50 points more" in table.reached(bench, by_setting)

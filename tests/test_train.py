@@ -367,6 +367,9 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_device("auto").type == "cpu"
     with pytest.raises(ValueError, match="got 'cuda' without CUDA; use device='auto'"):
         train(network(), device="cuda")
+    for absent in ("meta", "xpu"):
+        with pytest.raises(ValueError, match=f"device must be one that this machine computes on, got '{absent}'"):
+            pick_device(absent)
 
 
 def test_the_bar_shows_the_epochs(capsys: pytest.CaptureFixture) -> None:

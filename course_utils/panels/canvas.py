@@ -2,8 +2,8 @@
 
 The still parts (frames, ticks, labels) are drawn once and kept as a background. Every artist inside an axes counts as
 moving: it is painted over a copy of that background. matplotlib's own `stale` flag tells when the background is out of
-date, because a still artist that changes marks the figure and a moving one does not. Texts and legends that did not
-change are pasted from the picture before (see `lettering`).
+date, because a still artist that changes marks the figure and a moving one does not; a legend is still, but is asked
+itself. Texts and legends that did not change are pasted from the picture before (see `lettering`).
 """
 
 import io
@@ -103,7 +103,7 @@ class Canvas:
                 self.figure.stale = True  # it was part of what the figure draws until now
         renderer = self._agg.get_renderer()
         pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
-        if self.figure.stale or self._background is None:
+        if self.figure.stale or self._background is None or any(legend.stale for _, legend in legends):
             self._agg.draw()
             for axes, legend in legends:
                 self._legends.paint(axes, legend, renderer, pixels)

@@ -51,8 +51,8 @@ class Kind:
     binary_inputs: bool = False
 
 
-# lr of the first three was chosen on 8,000 held-out training rows, from two or three values a factor of 3 apart, with
-# 10 epochs and 512 units in a layer; of the others only this one was tried. The epochs are what the time allows.
+# lr of the first three was chosen on some 8,000 held-out training rows, from two or three values a factor of 3 apart,
+# with 10 epochs and 512 units in a layer; of the others only this one was tried. The epochs are what the time allows.
 KINDS = {
     "no regularizer": Kind(80, 1e-3),
     "BinaryConnect (det.)": Kind(100, 1e-3, 1, BinaryLinear),
@@ -227,9 +227,9 @@ def errors(bench: Workbench, found: Mapping[str, list[Result]]) -> Section:
         "batch normalisation are taken anew over the training rows, with the weights of the test: the signs for the "
         "deterministic network, the real weights for the stochastic one, as in the paper. "
         f"{_seeds(bench)}; each network is trained by one processor core. The learning rates of the first "
-        f"three networks were chosen on 8,000 rows held out of the training part. "
+        f"three networks were chosen on some 8,000 rows held out of the training part. "
         f"Error in percent of the {len(data.y_test):,} "
-        f"{'held-out rows' if bench.validate else 'test rows'}."
+        f"{bench.tested}."
     )
     head = ["", "published error (%)", "measured error (%)", "weights in the test (MB)", "core-minutes", "epochs"]
     return Section("MNIST", head, rows, text, remark(bench, found, len(data.y_test)), claims=claims(found))

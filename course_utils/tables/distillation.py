@@ -31,7 +31,7 @@ TITLE = "Distillation"
 SECTION = "08"
 SEEDS = 2  # of the students; there is one teacher
 
-# On 8,000 held-out training rows the teacher made 114 errors after 20 epochs of Adam, 137 after as many of SGD.
+# On some 8,000 held-out training rows the teacher made 114 errors after 20 epochs of Adam, 137 after as many of SGD.
 TEACHER: dict[str, Any] = {"optimizer": "adam", "lr": 1e-3, "batch_size": 256, "epochs": 150}
 STUDENT: dict[str, Any] = {"optimizer": "adam", "lr": 1e-3, "batch_size": 128, "epochs": 40}
 TAUGHT = {"plain images": STUDENT | {"epochs": 80}, "moved images": STUDENT | {"epochs": 60}}

@@ -68,7 +68,7 @@ def rounds(bench: Workbench) -> Section:
         if bench.full and (split, epochs) in FEDERATED:
             rows.append(Row(["published", split, f"{epochs}", f"{FEDERATED[split, epochs]}", "", "", ""]))
     return Section(
-        f"Rounds until {target:.0%} of the test rows are right",
+        f"Rounds until {target:.0%} of the {bench.tested} are right",
         ["", "clients' rows", "local epochs", "rounds", "MB up", "MB down", "core-seconds"],
         rows,
         text=about(bench),
@@ -184,9 +184,10 @@ def about(bench: Workbench) -> str:
         f"{data}. A perceptron {network} on {CLIENTS} clients, {FRACTION:.0%} of them in each round, batches of "
         f"{BATCH}, plain gradient steps of {LR['even']:g} (even) and {LR['sorted']:g} (sorted); weights are sent at 32 "
         "bits. *Even*: each client has rows of all classes. *Sorted*: the rows are sorted by class, and each client "
-        "gets two pieces. The test rows are looked at "
-        f"after each round. Even splits with {len(bench.seeds)} seed{'s' if len(bench.seeds) > 1 else ''}, sorted ones "
-        "with one. Published: table 1 of the paper, which has one local epoch, and a step chosen anew for each row."
+        f"gets two pieces. The {bench.tested} are looked at after each round. Even splits with {len(bench.seeds)} "
+        f"seed{'s' if len(bench.seeds) > 1 else ''}, sorted ones with one."
+        + " Published: table 1 of the paper, which has one local epoch, and a step chosen anew for each row."
+        * bench.full
     )
 
 

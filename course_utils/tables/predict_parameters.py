@@ -60,7 +60,7 @@ def run(bench: Workbench) -> Iterator[Section]:
         ["weights are predicted from", "share observed", "trained", "of all", "test error %", "core-seconds"],
         [row(kernel, share, results) for (kernel, share), results in found.items()],
         text=about(bench),
-        remark=reached(found),
+        remark=reached(bench, found),
         draw=partial(draw, found=found),
         name="shares",
     )
@@ -149,12 +149,12 @@ def about(bench: Workbench) -> str:
     )
 
 
-def reached(found: dict[tuple[str, float], list[Result]]) -> str:
+def reached(bench: Workbench, found: dict[tuple[str, float], list[Result]]) -> str:
     """How near the claim the measured networks come."""
     error = {setting: sum(r["error"] for r in results) / len(results) for setting, results in found.items()}
     dense = error[DENSE, 1.0]
     best = min((s for s in found if found[s][0]["of all"] < 0.1), key=error.__getitem__, default=None)
-    parts = [f"With all parameters trained {dense:.2f} % of the test rows are wrong."]
+    parts = [f"With all parameters trained {dense:.2f} % of the {bench.tested} are wrong."]
     if best is not None:
         of_all, gap = found[best][0]["of all"], error[best] - dense
         parts.append(

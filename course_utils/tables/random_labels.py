@@ -161,8 +161,8 @@ def about(bench: Workbench, name: str) -> str:
         f"{data}. A perceptron {network} ({parameters:,} parameters) learns {ROWS[bench.level]:,} of the training "
         f"rows, drawn anew for each seed, by Adam (lr {TRAINING['lr']:g}, batches of {TRAINING['batch_size']}), until "
         f"it answers each of them as its label says, with a training loss below {LEARNT:g}, and for at most {EPOCHS} "
-        f"epochs. The test error is that on all {len(data.y_test):,} test rows, whose labels stay true; a guess is "
-        f"wrong on {1 - 1 / data.classes:.0%} of them. The lecture prints no numbers."
+        f"epochs. The test error is that on all {len(data.y_test):,} {bench.tested}, whose labels stay true; a guess "
+        f"is wrong on {1 - 1 / data.classes:.0%} of them. The lecture prints no numbers."
     )
 
 

@@ -73,14 +73,15 @@ def run_tables(
                 for part in measured_parts(module.run(bench)):
                     parts.append(part)
                     yield from part.lines()
-        except SweepError as error:  # the other tables are measured all the same
+        except (SweepError, ValueError, OSError) as error:  # the other tables are measured all the same
             failed.append(f"{name}: {error}")
             continue
-        if not any(row.results for part in parts for row in part.rows):
-            continue
+        before = read_tables(out / "measured.json")
+        if not any(row.results for part in parts for row in part.rows) and before.get(name, {}).get("records"):
+            continue  # what was measured there when the data were at hand stays
         pictures = {part.name: draw(part, out / "pictures", name) for part in parts if part.draw}
         found = plain_table(module.TITLE, module.SECTION, level, parts, pictures)
-        measured = in_order(read_tables(out / "measured.json") | {name: found}, tables())
+        measured = in_order(before | {name: found}, tables())
         write_tables(out / "measured.json", measured)
         paths = write_report(measured, out)
         yield f"{time.perf_counter() - started:.0f} s; written: {', '.join(map(str, paths))}\n"
@@ -133,7 +134,8 @@ def publish(out: Path, course: Path) -> Iterator[Path]:
     file, folder = course / "course_utils" / FILE.name, course / "notebooks" / "tables"
     if not file.parent.is_dir():
         raise ValueError(f"{course} is no clone of the course: there is no {file.parent}")
-    found, before = read_tables(out / "measured.json"), read_tables(file)
+    found = {name: each for name, each in read_tables(out / "measured.json").items() if each["records"]}
+    before = read_tables(file)
     if not found:
         raise ValueError(f"nothing was measured in {out}; `course table NAME --out {out}` measures a table")
     for name, each in found.items():

@@ -64,7 +64,7 @@ class Section:
         parts = (
             [f"## {self.title}"],
             [self.text],
-            list(columns([self.head, *(r.cells for r in self.rows)])),
+            list(columns([self.head, *(r.cells for r in self.rows)])) if self.rows else [],
             [self.remark],
         )
         for part in parts:

@@ -35,10 +35,10 @@ class Workbench:
     """Where and how to measure.
 
     `folder`: keeps the journal, files and checkpoints. `table`: the name of what is measured. `level`: "quick" (one
-    seed, short training) or "full". `validate`: hold 8,000 of 60,000 training rows out and test on them. `data`: in the
-    place of data sets to be loaded, by name. `jobs`: processes of a sweep, by default one a processor. `scheduler`: the
-    address of a Dask cluster that sweeps run on; the machines share `folder`, or keep files and checkpoints of their
-    own. `command`: what was typed, for the records.
+    seed, short training) or "full". `validate`: hold some 8,000 of 60,000 training rows out and test on them. `data`:
+    in the place of data sets to be loaded, by name. `jobs`: processes of a sweep, by default one a processor.
+    `scheduler`: the address of a Dask cluster that sweeps run on; the machines share `folder`, or keep files and
+    checkpoints of their own. `command`: what was typed, for the records.
     """
 
     folder: Path
@@ -102,6 +102,11 @@ class Workbench:
         data = self.data.get(name) or _loaded(name, str(data_root()))
         self.used[name] = data.checksum
         return data.split(8000 / 60000) if self.validate else data
+
+    @property
+    def tested(self) -> str:
+        """What the rows are that networks are tested on."""
+        return "held-out rows" if self.validate else "test rows"
 
     def epochs(self, full: int) -> int:
         """So many epochs, or a quarter of them and at least one for the quick level."""
