@@ -80,8 +80,8 @@ def reached(tables: Sequence[Table]) -> Iterator[str]:
         f"{len(claims)} published numbers have a measured one beside them here{others}. {len(fair)} of them can be "
         f"compared, and {sum(claim.reached for claim in fair)} of these are reached: the measured number, rounded as "
         "the published one is, is at least as good. *Times* says how far it is from the best that there could be, no "
-        "errors or 100 %, as a multiple of how far the published one is: 2.00 means twice the errors. *Within the spread*: "
-        "not reached, but the two differ by less than one standard deviation over the seeds."
+        "errors or 100 %, as a multiple of how far the published one is: 2.00 means twice the errors. *Within the "
+        "spread*: not reached, but the two differ by less than one standard deviation over the seeds."
         + (
             " Trainings of the quick level are too short to reach much."
             if any(t.level == "quick" for t in tables)
