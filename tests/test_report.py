@@ -124,7 +124,7 @@ def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
     assert "## Not measured\n\nsusy is not at hand." in printed
     assert [len(each["records"]) for each in read_tables(tmp_path / "measured.json").values()] == [4, 0]
     text = (tmp_path / "README.md").read_text()
-    assert "| [Missing](#others) | 09 | full | 0 |" in text  # it does not vanish from the report
+    assert "| [Missing](#others) | 09 | not measured | 0 |" in text  # it does not vanish from the report
     assert "### Not measured\n\nsusy is not at hand." in text
     course = tmp_path / "course"
     (course / "course_utils").mkdir(parents=True)

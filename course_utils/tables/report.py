@@ -55,15 +55,13 @@ def overview(tables: Sequence[Table]) -> Iterator[str]:
         minutes = sum(record["CPU seconds"] for record in table.records) / 60
         peak = max((record["peak MB"] or 0 for record in table.records), default=0)
         commits, days = (listed(sorted(record["origin"][key] for record in table.records)) for key in ("commit", "day"))
+        level = table.level if table.records else "not measured"
         yield (
-            f"| [{table.title}](#{table.name}) | {table.section} | {table.level} | {len(table.records)} "
+            f"| [{table.title}](#{table.name}) | {table.section} | {level} | {len(table.records)} "
             f"| {minutes:.1f} | {peak:,} | {days} | {commits} |"
         )
-    yield from (
-        "",
-        f"Machine: {listed(record['origin']['machine'] for table in tables for record in table.records)}.",
-        "",
-    )
+    machines = listed(record["origin"]["machine"] for table in tables for record in table.records)
+    yield from ("", *([f"Machine: {machines}.", ""] if machines else []))
 
 
 def reached(tables: Sequence[Table]) -> Iterator[str]:
@@ -112,7 +110,8 @@ def chapter(table: Table) -> Iterator[str]:
     numbers = numbered(table)
     for part in table.parts:
         yield from section(table, part, numbers)
-    yield from records(table)
+    if table.records:
+        yield from records(table)
 
 
 def numbered(table: Table) -> dict[int, int]:
