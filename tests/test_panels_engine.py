@@ -373,7 +373,21 @@ def test_texts_that_rest_are_pasted_as_they_would_be_painted() -> None:
         before = canvas.pixels()
 
 
-def test_legends_that_rest_are_pasted_as_they_would_be_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> list[Artist]:
+    """Every artist that an axes paints from here on, in order."""
+    found: list[Artist] = []
+    draw = Axes.draw_artist
+
+    def spy(axes: Axes, artist: Artist) -> None:
+        found.append(artist)
+        draw(axes, artist)
+
+    monkeypatch.setattr(Axes, "draw_artist", spy)
+    return found
+
+
+def test_legends_that_rest_are_pasted_as_they_would_be_painted(painted: list[Artist]) -> None:
     canvas = Canvas(400, 240)
     left, right = canvas.figure.subplots(1, 2)
     (line,) = left.plot([0, 1], [0, 1], label="rises")
@@ -381,14 +395,6 @@ def test_legends_that_rest_are_pasted_as_they_would_be_painted(monkeypatch: pyte
     right.plot([1, 0], label="falls")
     right.legend(loc="lower left", frameon=True)
     canvas.arrange()
-    painted: list[Artist] = []
-    draw = Axes.draw_artist
-
-    def spy(axes: Axes, artist: Artist) -> None:
-        painted.append(artist)
-        draw(axes, artist)
-
-    monkeypatch.setattr(Axes, "draw_artist", spy)
 
     def moves() -> Iterator[int]:
         """A change, and how many legends have to be painted for it."""
@@ -429,21 +435,14 @@ def test_legends_that_rest_are_pasted_as_they_would_be_painted(monkeypatch: pyte
         before = now
 
 
-def test_a_text_that_rests_is_not_painted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_rests_is_not_painted_again(painted: list[Artist]) -> None:
     canvas = Canvas(400, 240)
     axes = canvas.figure.subplots()
     texts = [axes.text(0.1, 0.2 * i, f"text {i}") for i in range(5)]
     canvas.arrange()
     canvas.pixels()
     canvas.pixels()
-    painted: list[Artist] = []
-    draw = Axes.draw_artist
-
-    def spy(axes: Axes, artist: Artist) -> None:
-        painted.append(artist)
-        draw(axes, artist)
-
-    monkeypatch.setattr(Axes, "draw_artist", spy)
+    painted.clear()
     write(texts[3], text="another")
     write(texts[2], text="text 2", color="black", position=(0.1, 0.4))  # as it is
     canvas.pixels()
