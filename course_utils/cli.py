@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
+from course_utils.paths import PACKAGE
+
 __all__ = ["main"]
 
-PACKAGE = Path(__file__).parent
 FIRST_PAGE = "notebooks/00_course_map.ipynb"
 
 

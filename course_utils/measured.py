@@ -14,13 +14,13 @@ from statistics import mean, stdev
 from typing import Any
 
 from course_utils.check import one_of
+from course_utils.paths import MEASURED, NOTEBOOKS
 
-__all__ = ["FILE", "Claim", "Part", "Table", "listed", "measured", "measured_tables", "table_from"]
+__all__ = ["Claim", "Part", "Table", "listed", "measured", "measured_tables", "table_from"]
 
-FILE = Path(__file__).parent / "measured.json"
 REPORT = "tables/README.md"  # beside the notebooks
 # Beside the notebook that runs, or in the clone that this package was installed from.
-PICTURES = (Path("tables/pictures"), FILE.parent.parent / "notebooks" / "tables" / "pictures")
+PICTURES = (Path("tables/pictures"), NOTEBOOKS / "tables" / "pictures")
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def measured(table: str, *parts: str) -> Table:
 
 def measured_tables() -> dict[str, Table]:
     """All tables that were measured, in the lecture's order."""
-    return {name: table_from(name, content) for name, content in _read(FILE)["tables"].items()}
+    return {name: table_from(name, content) for name, content in _read(MEASURED)["tables"].items()}
 
 
 def table_from(name: str, content: Mapping[str, Any]) -> Table:

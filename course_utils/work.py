@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from course_utils.files import written_atomically
+from course_utils.paths import PACKAGE
 
 __all__ = ["Taken", "beside", "changed_notebooks", "pack", "texts", "unpack"]
 
-PACKAGE = Path(__file__).parent
 ARRIVAL = 60  # seconds within which all files of a fresh copy have come
 MOST_FILES, MOST_BYTES = 200, 50_000_000  # of a file that is taken up; a notebook of the course has 0.6 MB at most
 

@@ -14,6 +14,7 @@ LAYERS = [
     # helpers without a subject
     {
         "check",
+        "paths",
         "files",
         "journal",
         "after_step",

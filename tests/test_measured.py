@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from course_utils.data import load_dataset
-from course_utils.measured import FILE, Table, measured
+from course_utils.measured import Table, measured
+from course_utils.paths import MEASURED
 from course_utils.syllabus import pages
 from course_utils.tables import table, tables
 from course_utils.tables.report import write_report
@@ -18,7 +19,7 @@ from course_utils.tables.workbench import Workbench
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "notebooks" / "tables"
-CONTENT: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))["tables"]
+CONTENT: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))["tables"]
 
 
 @pytest.fixture(scope="module", params=list(CONTENT))
@@ -89,7 +90,7 @@ def test_notebooks_show_what_the_file_holds() -> None:
 
 
 def test_what_a_notebook_shows_is_short() -> None:
-    assert FILE.stat().st_size < 1_000_000
+    assert MEASURED.stat().st_size < 1_000_000
     for name, content in CONTENT.items():
         assert "/" not in json.dumps(content["records"][0]["origin"]).replace("tcp://", ""), name
 

@@ -155,7 +155,7 @@ def test_a_table_that_cannot_begin_does_not_end_the_others(
 @pytest.mark.usefixtures("fake")
 def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measure(tmp_path, "squares")
-    monkeypatch.setattr(loader, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(loader, "MEASURED", tmp_path / "measured.json")
     loader._read.cache_clear()
     shown = measured("squares", "squares")
     assert [part.name for part in shown.parts] == ["squares"]
@@ -231,7 +231,7 @@ def test_letters_of_html_and_markdown_stay_what_they_are(tmp_path: Path) -> None
 
 def test_the_command_measures_prints_and_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "table", lambda name: FAKE)
-    monkeypatch.setattr(run, "FILE", tmp_path / "measured.json")
+    monkeypatch.setattr(run, "MEASURED", tmp_path / "measured.json")
     monkeypatch.setattr(run, "publish", lambda out, course: iter([out / "published"]))
     monkeypatch.setattr("course_utils.tables.workbench._loaded", lambda name, root: DATA[name])
     done = CliRunner().invoke(

@@ -11,6 +11,7 @@ from course_utils.bench.timing import row
 from course_utils.grading.grade import grade
 from course_utils.grading.rehearsal import rehearsal
 from course_utils.grading.sandbox import bubblewrap
+from course_utils.paths import EXERCISES
 
 __all__ = ["run"]
 
@@ -24,7 +25,7 @@ def run(device: str = "cpu") -> list[dict[str, Any]]:
         raise RuntimeError(
             "hostile submissions run only in bubblewrap, which is not installed (apt install bubblewrap)"
         )
-    exercises = Path(__file__).parents[2] / "notebooks" / "exercises"
+    exercises = EXERCISES
     students = rehearsal(exercises, EXERCISE, students=STUDENTS)
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary, "class")

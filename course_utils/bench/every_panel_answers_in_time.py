@@ -12,6 +12,7 @@ from typing import Any
 
 from course_utils.bench import browser
 from course_utils.bench.slider_follows_the_hand import p95, row
+from course_utils.paths import NOTEBOOKS
 
 __all__ = ["run"]
 
@@ -54,7 +55,7 @@ TRAIN = """async (index) => {
 
 def run(device: str = "cpu") -> list[dict[str, Any]]:
     """Measure all notebooks of the course."""
-    folder = Path(__file__).parents[2] / "notebooks"
+    folder = NOTEBOOKS
     paths = sorted(folder.glob("[01][0-9]_*.ipynb"))[1:]  # the course map shows one of the others' panels
     if not paths:
         raise RuntimeError(f"no notebooks in {folder}; run it in a clone of the course")

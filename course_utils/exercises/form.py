@@ -11,7 +11,7 @@ from IPython.display import display
 from course_utils.exercises import load_exercise
 from course_utils.exercises.handin import FOLDER, HandIn, last_student, prepare, write
 from course_utils.exercises.saved import Saved, cells_run, saved_notebook
-from course_utils.panels.engine import STATIC
+from course_utils.paths import PANEL_FILES
 
 __all__ = ["HandInForm"]
 
@@ -23,8 +23,8 @@ class HandInForm(anywidget.AnyWidget):
     """The widget of `hand_in`. Messages: {"kind": "written" | "unsaved" | "refused"} to the browser, the first with the
     file's bytes in a buffer, and {"kind": "check", "name": ..., "anyway": ...} from it."""
 
-    _esm = STATIC / "handin.js"
-    _css = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("panel.css", "handin.css"))
+    _esm = PANEL_FILES / "handin.js"
+    _css = "".join((PANEL_FILES / name).read_text(encoding="utf-8") for name in ("panel.css", "handin.css"))
     _title = traitlets.Unicode().tag(sync=True)
     _student = traitlets.Unicode().tag(sync=True)
 

@@ -10,11 +10,11 @@ from typing import Any
 from course_utils.export.capture import Cell, Lesson, Shown
 from course_utils.export.store import Live
 from course_utils.export.text import Link, code_html, code_styles, linked, markdown_html
+from course_utils.paths import PANEL_FILES
 
 __all__ = ["document", "page", "panel_script", "title_of"]
 
 STATIC = Path(__file__).parent / "static"
-PANELS = Path(__file__).parent.parent / "panels" / "static"
 EXPORTED = "\nexport default { render };"
 FIRST = (
     '<p class="first">This page shows a notebook as it is after a run, so there is nothing to run here: where the text '
@@ -52,7 +52,7 @@ def document(
     """A whole HTML file that asks for nothing from outside, and may not: a policy in its head forbids it."""
     sheets = [(STATIC / "colours.css").read_text(), code_styles(), *((STATIC / name).read_text() for name in styles)]
     if lives:
-        sheets.insert(0, (PANELS / "panel.css").read_text())
+        sheets.insert(0, (PANEL_FILES / "panel.css").read_text())
     code = "\n".join(([panel_script()] if lives else []) + [(STATIC / name).read_text() for name in scripts])
     policy = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     running = f'<script type="module">\n{code}\n</script>\n' if code else ""
@@ -71,7 +71,7 @@ def panel_script() -> str:
 
     Raises: RuntimeError if `panel.js` does not end as is expected here.
     """
-    front = (PANELS / "panel.js").read_text().rstrip()
+    front = (PANEL_FILES / "panel.js").read_text().rstrip()
     if not front.endswith(EXPORTED):
         raise RuntimeError(
             f"panel.js must end with {EXPORTED.strip()!r}, so that a page can take it without its export"

@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from course_utils.paths import PACKAGE
+
 __all__ = ["MISSING", "without"]
 
-PACKAGE = Path(__file__).parent.parent
 MISSING = "{name} is what this exercise asks for, so it is not at hand while your work is graded"
 LEFT_OUT = ("exercises", "panels", "tables", "bench", "export", "kit", "grading", "static", "lab", "__pycache__")
 

@@ -22,10 +22,10 @@ from course_utils.grading.attempt import Attempt, Limits
 from course_utils.grading.library import without
 from course_utils.grading.notebook import Notebook, read_notebook
 from course_utils.grading.sandbox import Sandbox, bubblewrap
+from course_utils.paths import PACKAGE
 
 __all__ = ["AnswerKey", "Job", "answer_key", "mark"]
 
-PACKAGE = Path(__file__).parent.parent
 PREPARING = threading.Lock()
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from course_utils.grading.calls import call_filter
+from course_utils.paths import PACKAGE
 
 __all__ = ["UNCOVERED", "Sandbox", "Watched", "bubblewrap"]
 
@@ -37,7 +38,6 @@ UNCOVERED = (
     "Limits on time, memory and output hold for mistakes, but not against malice. "
     "Grade submissions of strangers only after `apt install bubblewrap` (Linux)."
 )
-PACKAGE = Path(__file__).parent.parent
 
 
 def bubblewrap() -> str | None:

@@ -14,7 +14,6 @@ import inspect
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -27,6 +26,7 @@ from matplotlib.figure import Figure
 from course_utils import progress
 from course_utils.panels.canvas import Canvas, Patch
 from course_utils.panels.controls import Control
+from course_utils.paths import PANEL_FILES
 from course_utils.plots import style
 from course_utils.unwritten import unwritten
 
@@ -39,7 +39,6 @@ Draw = Callable[[Figure], Show]
 
 progress.watch()  # whoever imports a panel in a notebook of the course gets a record of what has been run
 
-STATIC = Path(__file__).parent / "static"
 CAPTION = "<p>{words}</p><p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
 
 
@@ -58,8 +57,8 @@ class Panel(anywidget.AnyWidget):
     'The line rises by 2.'
     """
 
-    _esm = STATIC / "panel.js"
-    _css = STATIC / "panel.css"
+    _esm = PANEL_FILES / "panel.js"
+    _css = PANEL_FILES / "panel.css"
     _title = traitlets.Unicode().tag(sync=True)
     _controls: Any = traitlets.List().tag(sync=True)
     _size: Any = traitlets.List().tag(sync=True)

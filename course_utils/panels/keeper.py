@@ -17,7 +17,7 @@ from IPython.display import display
 
 from course_utils.course_map import MAP
 from course_utils.files import written_atomically
-from course_utils.panels.engine import STATIC
+from course_utils.paths import PANEL_FILES
 from course_utils.work import beside, changed_notebooks, pack, texts, unpack
 
 __all__ = ["Keeper", "keep_work"]
@@ -50,8 +50,8 @@ class Keeper(anywidget.AnyWidget):
     """The widget of `keep_work`. Messages: {"kind": "keep" | "packed" | "taken" | "failed"} to the browser, and
     {"kind": "hello" | "pack" | "take"} from it, with the bytes of a zip file in a buffer."""
 
-    _esm = STATIC / "keeper.js"
-    _css = STATIC / "panel.css"
+    _esm = PANEL_FILES / "keeper.js"
+    _css = PANEL_FILES / "panel.css"
     _session = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, folder: Path) -> None:

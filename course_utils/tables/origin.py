@@ -11,9 +11,10 @@ from pathlib import Path
 
 import torch
 
+from course_utils.paths import ROOT
+
 __all__ = ["commit", "machine", "origin", "peak_memory", "processors"]
 
-ROOT = Path(__file__).parent.parent.parent
 MEASURED = (":(exclude)course_utils/measured.json", ":(exclude)course_utils/kit/seconds.json")
 
 

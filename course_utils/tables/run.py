@@ -9,7 +9,7 @@ from typing import Any
 from course_utils.data import DataError
 from course_utils.files import written_atomically
 from course_utils.journal import alone
-from course_utils.measured import FILE
+from course_utils.paths import MEASURED, PACKAGE
 from course_utils.sweep import SweepError
 from course_utils.tables import table, tables
 from course_utils.tables.report import write_report
@@ -131,7 +131,7 @@ def publish(out: Path, course: Path) -> Iterator[Path]:
     Nothing is written before all of it is known to be fit; the results file, which the notebooks read, is the last.
     Raises: ValueError that says what is not fit.
     """
-    file, folder = course / "course_utils" / FILE.name, course / "notebooks" / "tables"
+    file, folder = course / MEASURED.relative_to(PACKAGE.parent), course / "notebooks" / "tables"
     if not file.parent.is_dir():
         raise ValueError(f"{course} is no clone of the course: there is no {file.parent}")
     found = {name: each for name, each in read_tables(out / "measured.json").items() if each["records"]}
@@ -160,7 +160,7 @@ def unfit(table: dict[str, Any], before: dict[str, Any] | None, out: Path) -> st
     if any(record["origin"]["commit"].endswith("+") for record in table["records"]):
         return "the code that measured it is in no commit; commit it, delete its folder and run it again"
     if before and (less := lacking(table, before)):
-        return f"it has {less}; run it again as it was, or take it out of {FILE.name} first, to begin anew"
+        return f"it has {less}; run it again as it was, or take it out of {MEASURED.name} first, to begin anew"
     if lost := [picture for picture in pictures_of({"": table}) if not (out / "pictures" / picture).is_file()]:
         return f"{out / 'pictures'} lacks {', '.join(lost)}; run it again, nothing is measured twice"
     return ""
