@@ -2,15 +2,14 @@
 
 import os
 import sys
-import webbrowser
 from collections.abc import Iterable
-from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
-from course_utils.paths import PACKAGE
+from course_utils._support.paths import PACKAGE
+from course_utils.course.lab import has_browser, in_container, lab_environment
 
 __all__ = ["main"]
 
@@ -118,9 +117,9 @@ def table(
     Results, files, checkpoints and the report are kept in the folder OUT, so a run that was stopped goes on where it
     was; OUT/NAME/*-so-far.md shows what is finished while it runs.
     """
-    from course_utils.sweep import SweepError
     from course_utils.tables import tables
     from course_utils.tables.run import publish, run_tables
+    from course_utils.train.sweep import SweepError
 
     wanted = tables() if everything else list(names)
     if everything and names:
@@ -157,7 +156,7 @@ def export(notebooks: tuple[Path, ...], out: Path, slides: bool, jobs: int | Non
 
     Each page is one file of at most 10 MB in the folder OUT, with an index beside them. The notebooks are run for it.
     """
-    from course_utils.export.work import export_all
+    from course_utils.publish.export import export_all
 
     paths = notebooks_in(notebooks or sorted((course_folder() / "notebooks").glob("*.ipynb")))
     try:
@@ -181,10 +180,10 @@ def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
     Writes index.html for a browser and kit.md for JupyterLab into the folder OUT. Where `course export` has written
     pages into the folder PAGES, links lead there too.
     """
-    from course_utils.kit import timing as clock
-    from course_utils.kit.pages import Kit
-    from course_utils.kit.write import LAB, write
-    from course_utils.syllabus import pages as course
+    from course_utils.course.syllabus import pages as course
+    from course_utils.publish.kit import timing as clock
+    from course_utils.publish.kit.pages import Kit
+    from course_utils.publish.kit.write import LAB, write
 
     root = course_folder()
     sections = course(root / "notebooks")
@@ -213,7 +212,7 @@ def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
 @click.option("--check", is_flag=True, help="Change nothing; say what is wrong, and fail if anything is.")
 def tidy(paths: tuple[Path, ...], check: bool) -> None:
     """Free notebooks from widget state, timestamps and progress bars; their pictures stay."""
-    from course_utils.tidy import problems, tidy_file
+    from course_utils.course.tidy import problems, tidy_file
 
     bad = 0
     for path in notebooks_in(paths or (course_folder() / "notebooks",)):
@@ -229,7 +228,7 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
 @click.option("--check", is_flag=True, help="Change nothing; name what is out of date, and fail if anything is.")
 def course_map(check: bool) -> None:
     """Write the course map, the glossary, and the lines that lead from notebook to notebook."""
-    from course_utils.course_map import stale, write
+    from course_utils.course.map import stale, write
 
     root = course_folder()
     paths = [path for path, _ in stale(root)] if check else write(root)
@@ -244,7 +243,7 @@ def course_map(check: bool) -> None:
 @click.option("--path", default=FIRST_PAGE, show_default=True, help="What opens first.")
 def binder_link(repo: str | None, branch: str | None, path: str) -> None:
     """Print the link that runs the course on Binder, and a badge with it for a README."""
-    from course_utils.binder_link import BinderLinkError, badge, binder_link, current_branch, is_pushed, origin
+    from course_utils.course.binder_link import BinderLinkError, badge, binder_link, current_branch, is_pushed, origin
 
     root = course_folder()
     try:
@@ -284,9 +283,9 @@ def grade(
     """
     from tqdm import tqdm
 
-    from course_utils.grading.grade import grade
-    from course_utils.grading.sandbox import UNCOVERED, bubblewrap
-    from course_utils.side_by_side import WorkerLost
+    from course_utils._support.side_by_side import WorkerLost
+    from course_utils.exercises.grading.grade import grade
+    from course_utils.exercises.grading.sandbox import UNCOVERED, bubblewrap
 
     if bubblewrap() is None:
         click.secho(f"Warning: {UNCOVERED}", err=True, fg="yellow")
@@ -319,7 +318,7 @@ def handin(notebook: Path, name: str | None, out: Path | None) -> None:
 
     The file is called EXERCISE_NAME.ipynb and is written to the folder `handed_in` beside the notebook, or to OUT.
     """
-    from course_utils.exercises.handin import FOLDER, last_student, prepare, write
+    from course_utils.exercises.handin.prepare import FOLDER, last_student, prepare, write
 
     folder = out or notebook.parent / FOLDER
     student = name or last_student(folder)
@@ -349,7 +348,7 @@ def handout(folder: Path, repo: str | None, branch: str, overwrite: bool) -> Non
 
     That is the course without what the lecturer alone has of the exercises. Run again, it updates DIR by one commit.
     """
-    from course_utils.grading.handout import hand_out
+    from course_utils.exercises.handout.write import hand_out
 
     try:
         done = hand_out(course_folder(), folder, repo=repo, branch=branch, overwrite=overwrite)
@@ -367,7 +366,7 @@ def handout(folder: Path, repo: str | None, branch: str, overwrite: bool) -> Non
 @click.argument("name")
 def new_exercise(name: str) -> None:
     """Begin the exercise NAME, such as ex10 for section 10, from templates; or add the cells of tasks that are new."""
-    from course_utils.grading.new_exercise import new_exercise, places
+    from course_utils.exercises.handout.new_exercise import new_exercise, places
 
     root = course_folder()
     try:
@@ -386,7 +385,8 @@ def new_exercise(name: str) -> None:
         f"\n1. Write the tasks in {module}, with their cases and mistakes.\n"
         f"2. Write right and wrong answers in {teacher}.\n"
         f"3. Run `course new-exercise {name}` again, and write the sentences and the solutions in {notebook}.\n"
-        f"4. Run `python -m pytest tests/test_exercises.py -k {name}`, then `course map`, and add the files to git."
+        f"4. Run `python -m pytest tests/exercises/test_exercises.py -k {name}`, then `course map`.\n"
+        "5. Add the files to git."
     )
 
 
@@ -412,40 +412,6 @@ def course_folder() -> Path:
         f"the course's notebooks are neither in {Path.cwd()} nor beside the package in {PACKAGE.parent}; "
         "run `course lab` in the folder that you cloned"
     )
-
-
-def in_container() -> bool:
-    """Inside Docker or Podman only an address that is open to the host can be reached from it."""
-    return Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
-
-
-def has_browser() -> bool:
-    """Whether a browser with a screen can be opened here."""
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        return False
-    try:
-        webbrowser.get()
-    except webbrowser.Error:
-        return False
-    return True
-
-
-def lab_settings(jupyterlab: str) -> list[str]:
-    """The folders with the course's settings for a version of JupyterLab.
-
-    Before 4.5 only the cells in view are on the page unless it is told otherwise, and Tab misses the panels of others.
-    """
-    major, minor = jupyterlab.split(".")[:2]
-    older = [PACKAGE / "lab" / "before_4_5"] if (int(major), int(minor)) < (4, 5) else []
-    return [str(folder) for folder in (*older, PACKAGE / "lab")]
-
-
-def lab_environment() -> dict[str, str]:
-    """The environment with the course's own defaults behind the reader's: no news pop-up, threads that wait asleep."""
-    paths = [p for p in (os.environ.get("JUPYTER_CONFIG_PATH"), *lab_settings(version("jupyterlab"))) if p]
-    # PyTorch's threads wait for each other awake, which on a busy machine makes small networks ten times as slow.
-    waiting = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
-    return os.environ | waiting | {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
 
 
 if __name__ == "__main__":

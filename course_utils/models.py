@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.sources import DataError, checksum, data_root, fetch, place, plain_errors, staging
+from course_utils.data.sources import DataError, checksum, data_root, fetch, place, plain_errors, staging
 
 __all__ = ["ResNet", "architecture", "build", "count_parameters", "lenet5", "lenet_300_100", "mlp", "resnet20"]
 

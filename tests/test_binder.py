@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from course_utils.cli import lab_settings
+from course_utils.course.lab import lab_settings
 
 ROOT = Path(__file__).parent.parent
 BINDER = ROOT / "binder"

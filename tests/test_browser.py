@@ -19,7 +19,7 @@ from notebooks import write
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = "notebooks/04_sparse_and_group_sparse_penalties.ipynb"
 FAILING = """
-from course_utils.panels.controls import Slider
+from course_utils.panels.engine import Slider
 from course_utils.panels.engine import Panel
 def reciprocal(x):
     return 1 / x
@@ -44,7 +44,7 @@ RING = """(control) => {
   return [style.outlineStyle, label && control.type !== "checkbox" ? top - label.bottom : 0];
 }"""
 ALL_KINDS = """
-from course_utils.panels.controls import Button, Choice, Slider, Text, Toggle
+from course_utils.panels.engine import Button, Choice, Slider, Text, Toggle
 from course_utils.panels.engine import Panel
 def describe(**values):
     return ", ".join(f"{name} {value}" for name, value in values.items())

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from course_utils import bench, cli
 from course_utils.cli import main
+from course_utils.course.lab import lab_environment, lab_settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,7 +47,7 @@ def test_lab_opens_on_the_map(started: list[list[str]]) -> None:
 )
 def test_every_cell_is_on_the_page_in_each_version(jupyterlab: str, mode: str | None) -> None:
     found = {}
-    for folder in cli.lab_settings(jupyterlab):
+    for folder in lab_settings(jupyterlab):
         settings = json.loads((Path(folder) / "labconfig" / "default_setting_overrides.json").read_text())
         found |= settings["@jupyterlab/notebook-extension:tracker"]
     assert found.get("windowingMode") == mode
@@ -55,7 +56,7 @@ def test_every_cell_is_on_the_page_in_each_version(jupyterlab: str, mode: str | 
 def test_jupyterlab_takes_the_settings_of_the_course() -> None:
     from jupyterlab.commands import get_app_dir
 
-    for file in (Path(cli.PACKAGE) / "lab").rglob("default_setting_overrides.json"):
+    for file in (cli.LAB_SETTINGS).rglob("default_setting_overrides.json"):
         for plugin, values in json.loads(file.read_text()).items():
             package, _, name = plugin.partition(":")
             schema = json.loads((Path(get_app_dir()) / "schemas" / package / f"{name}.json").read_text())
@@ -153,6 +154,6 @@ def test_each_claim_says_what_it_claims(name: str) -> None:
 
 def test_threads_wait_asleep_unless_the_reader_has_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    assert cli.lab_environment()["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert lab_environment()["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
-    assert cli.lab_environment()["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert lab_environment()["OMP_WAIT_POLICY"] == "ACTIVE"

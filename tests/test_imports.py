@@ -1,119 +1,97 @@
-"""Imports never point up, and a primitive loads nothing that it does not need."""
+"""Imports flow one way, a method loads nothing that it does not need, and every dotted name leads somewhere."""
 
 import ast
+import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
-PACKAGE = Path(__file__).parent.parent / "course_utils"
+from course_utils._support.paths import PACKAGE, ROOT
 
-# From bottom to top. A module may import from its own layer and from those above it in this list, not from those below.
-LAYERS = [
-    # helpers without a subject
-    {
-        "check",
-        "paths",
-        "files",
-        "journal",
-        "after_step",
-        "side_by_side",
-        "random_numbers",
-        "layers",
-        "symbols",
-        "reader",
-        "mixing",
-        "unwritten",
-        "history",
-    },
-    # the primitives
-    {
-        "penalties",
-        "quantize",
-        "binarize",
-        "prune",
-        "codebook",
-        "lowrank",
-        "distill",
-        "activations",
-        "predict_parameters",
-    },
-    {"gaps", "huffman", "ans"},  # codecs: bytes, no networks
-    {"positions", "joint"},
-    {"coded"},
-    {"container"},
-    {"checkpoint", "sources", "tidy", "syllabus", "glossary", "binder_link"},
-    {"glossary_page", "progress", "work", "measured"},
-    {"course_map"},
-    {"data", "vision", "models", "augment", "imagenet"},
-    {"settings", "out_of_memory"},
-    {"not_finite"},
-    {"train"},
-    {"ensemble", "sweep"},
-    {"corruption", "memorize", "federated"},
-    {"plots"},
-    {"compress"},
-    {"panels"},
-    {"exercises"},
-    {"export"},
-    {"tables"},
-    {"grading", "kit"},
-    {"cli"},
-    {"bench"},
-]
-PRIMITIVES = sorted(LAYERS[1])
+METHODS = sorted(p.stem for p in (PACKAGE / "methods").iterdir() if p.stem not in ("__init__", "__pycache__"))
+SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("notebooks/**/*.md"), *ROOT.glob("notebooks/**/*.ipynb")])
+OTHERS = [ROOT / "pyproject.toml", ROOT / ".ci" / "run", *(ROOT / "binder").iterdir()]
 
 
-def layer(module: str) -> int:
-    return next(i for i, names in enumerate(LAYERS) if module in names)
+def test_imports_flow_one_way() -> None:
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
 
 
-def imported(path: Path) -> set[str]:
-    """The parts of the package that a file imports, also inside its functions."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} line {node.lineno}: write the whole name of the module"
-            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module or ""]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        else:
-            continue
-        found |= {name.split(".")[1] for name in names if name.startswith("course_utils.")}
-    return {name for name in found if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file()}
-
-
-FILES = [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py"]
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_never_point_up(path: Path) -> None:
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    for other in imported(path) - {own}:
-        allowed = layer(other) < layer(own) or (layer(other) == layer(own) == layer("models"))
-        # `course bench` has to find the benchmarks, which start the same JupyterLab as `course lab`
-        assert allowed or (own, other) == ("cli", "bench"), f"{own} imports {other}, which is not below it"
-
-
-def test_the_check_sees_imports_inside_functions(tmp_path: Path) -> None:
-    file = tmp_path / "a.py"
-    file.write_text("def f():\n    from course_utils import panels\n    import course_utils.train\n")
-    assert imported(file) == {"panels", "train"}
-
-
-@pytest.mark.parametrize("name", PRIMITIVES)
-def test_a_primitive_loads_torch_and_nothing_that_draws_or_downloads(name: str) -> None:
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_loads_torch_and_nothing_that_draws_or_downloads(name: str) -> None:
     code = f"""
-import sys, warnings
+import sys, threading, warnings
 warnings.simplefilter("error")
 import torch
 before = set(sys.modules)
-import course_utils.{name}
+import course_utils.methods.{name}
 heavy = set("matplotlib ipywidgets anywidget IPython torchvision sklearn PIL pooch tqdm click".split())
 loaded = heavy & {{name.split(".")[0] for name in set(sys.modules) - before}}
 assert not loaded, loaded
 assert not torch.cuda.is_initialized()
+assert threading.active_count() == 1
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def leads_somewhere(dotted: str) -> bool:
+    """Whether a dotted name is a module of the package, or an attribute that can be reached from one."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        path = PACKAGE.parent.joinpath(*parts[:length])
+        if path.is_dir() or path.with_suffix(".py").is_file():
+            if length == len(parts):
+                return True  # not imported: Triton, for one, is not everywhere
+            value = import_module(".".join(parts[:length]))
+            for part in parts[length:]:
+                if not hasattr(value, part):
+                    return False
+                value = getattr(value, part)
+            return True
+    return False
+
+
+def strings(path: Path) -> list[str]:
+    """The texts in which a name may stand: the string constants of a module, or a whole file of another kind."""
+    if path.suffix != ".py":
+        return [path.read_text(encoding="utf-8")]
+    return [
+        n.value
+        for n in ast.walk(ast.parse(path.read_text()))
+        if isinstance(n, ast.Constant) and isinstance(n.value, str)
+    ]
+
+
+def test_every_dotted_name_in_a_string_leads_somewhere() -> None:
+    lost = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (*SOURCES, *PAGES, *OTHERS)
+        if path != Path(__file__)
+        for text in strings(path)
+        for name in re.findall(r"(?<![\w/.])course_utils(?:\.[A-Za-z_]\w*)+", text)
+        if not name.endswith("_") and not leads_somewhere(name)
+    ]
+    assert not lost
+
+
+def test_every_path_into_the_package_exists() -> None:
+    lost = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (*PACKAGE.rglob("*.py"), *PAGES, *OTHERS)
+        for text in strings(path)
+        for name in re.findall(r"\bcourse_utils/[\w/]+\b(?:\.\w+)?|\btests/[\w/]+\.py", text)
+        if not re.search(r"ex10|exNN|_$", name) and not (ROOT / name).exists()
+    ]
+    assert not lost
+
+
+def test_names_that_point_nowhere_are_seen() -> None:
+    assert leads_somewhere("course_utils.methods.penalties.prox_l1")
+    assert not leads_somewhere("course_utils.penalties")
+    assert not leads_somewhere("course_utils.methods.prox")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from course_utils.tidy import problems
+from course_utils.course.tidy import problems
 from notebooks import Run, execute, write
 
 ROOT = Path(__file__).parent.parent

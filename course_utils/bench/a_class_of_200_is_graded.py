@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from course_utils._support.paths import EXERCISES
 from course_utils.bench.timing import row
-from course_utils.grading.grade import grade
-from course_utils.grading.rehearsal import rehearsal
-from course_utils.grading.sandbox import bubblewrap
-from course_utils.paths import EXERCISES
+from course_utils.exercises.grading.grade import grade
+from course_utils.exercises.grading.rehearsal import rehearsal
+from course_utils.exercises.grading.sandbox import bubblewrap
 
 __all__ = ["run"]
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course_utils.cli import lab_environment
+from course_utils.course.lab import lab_environment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page

@@ -14,7 +14,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from course_utils.bench.timing import in_turn, row
-from course_utils.codebook import Codebook, exact, fit_codebook
+from course_utils.methods.codebook import Codebook, exact, fit_codebook
 from course_utils.train import pick_device
 
 __all__ = ["run"]

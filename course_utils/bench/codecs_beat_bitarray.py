@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from course_utils.ans import AnsCode
 from course_utils.bench.timing import in_turn, row
-from course_utils.gaps import decode_gaps, encode_gaps
-from course_utils.huffman import HuffmanCode
+from course_utils.coding.ans import AnsCode
+from course_utils.coding.gaps import decode_gaps, encode_gaps
+from course_utils.coding.huffman import HuffmanCode
 
 __all__ = ["run"]
 

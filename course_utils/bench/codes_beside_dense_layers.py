@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from course_utils.bench.timing import in_turn, row
+from course_utils.coding.joint import Sparse, decode_joint, encode_joint
 from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.compress.codes import CodedWeight
-from course_utils.joint import Sparse, decode_joint, encode_joint
-from course_utils.layers import weight_layers
+from course_utils.methods.layers import weight_layers
 from course_utils.models import lenet_300_100
 from course_utils.train import pick_device
 

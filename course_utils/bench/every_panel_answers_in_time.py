@@ -10,9 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from course_utils._support.paths import NOTEBOOKS
 from course_utils.bench import browser
 from course_utils.bench.slider_follows_the_hand import p95, row
-from course_utils.paths import NOTEBOOKS
 
 __all__ = ["run"]
 

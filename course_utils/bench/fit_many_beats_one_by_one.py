@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from course_utils.data import Dataset, load_dataset
-from course_utils.ensemble import fit_many
+from course_utils.methods.penalties import Regularizer
 from course_utils.models import lenet_300_100, mlp
-from course_utils.penalties import Regularizer
 from course_utils.train import fit, pick_device
+from course_utils.train.ensemble import fit_many
 
 __all__ = ["run"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils.activations import kernel_sum
 from course_utils.bench.timing import extra_megabytes, in_turn, row
+from course_utils.methods.activations import kernel_sum
 from course_utils.train import pick_device
 
 __all__ = ["run"]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from course_utils.bench.timing import in_turn, row
-from course_utils.binarize import binarize, hard_sigmoid
+from course_utils.methods.binarize import binarize, hard_sigmoid
 from course_utils.train import pick_device
 
 __all__ = ["run"]

@@ -30,7 +30,7 @@ def axes_for(figure):
 """
 PANEL = """
 from course_utils.panels.engine import Panel
-from course_utils.panels.controls import Slider
+from course_utils.panels.engine import Slider
 from course_utils.plots import weight_map
 def draw(figure):
     left, right = axes_for(figure)

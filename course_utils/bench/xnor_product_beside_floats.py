@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from course_utils.bench.timing import in_turn, row
-from course_utils.binarize import binarize, pack_bits, xnor_linear
+from course_utils.methods.binarize import binarize, pack_bits, xnor_linear
 from course_utils.train import pick_device
 
 __all__ = ["run"]

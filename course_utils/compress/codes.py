@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.check import one_of
-from course_utils.coded import Coded
-from course_utils.layers import weight_layers
+from course_utils._support.check import one_of
+from course_utils.coding.arrays import Coded
+from course_utils.methods.layers import weight_layers
 
 __all__ = ["CodedWeight", "run_from_codes_"]
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.augment import random_affine
 from course_utils.data import Dataset
-from course_utils.distill import distillation_loss
+from course_utils.data.augment import random_affine
+from course_utils.methods.distill import distillation_loss
 
 __all__ = ["Learner", "lessons"]
 

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from course_utils.coding.container import Coded, FormatError, Part, layout, load, read_header, save
 from course_utils.compress.codes import run_from_codes_
 from course_utils.compress.recipe import Recipe
-from course_utils.container import Coded, FormatError, Part, layout, load, read_header, save
-from course_utils.layers import weight_layers
+from course_utils.methods.layers import weight_layers
 from course_utils.models import architecture, build
 
 if TYPE_CHECKING:

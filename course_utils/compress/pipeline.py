@@ -13,15 +13,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.codebook import share_weights, unshare_weights
 from course_utils.compress.lessons import Learner, lessons
 from course_utils.compress.network import CompressedModel, coded_state
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning, Stage
 from course_utils.compress.units import embed_, narrow, sort_units_, strongest_units
 from course_utils.data import Dataset
-from course_utils.layers import weight_layers
-from course_utils.prune import Pruner
+from course_utils.methods.codebook import share_weights, unshare_weights
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.prune import Pruner
 from course_utils.train import batches, fit, pick_device
 
 __all__ = ["compress"]

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from course_utils.check import in_range, one_of
-from course_utils.coded import ENTROPY
+from course_utils._support.check import in_range, one_of
+from course_utils.coding.arrays import ENTROPY
 
 __all__ = ["Recipe"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from course_utils.container import Coded
-from course_utils.gaps import encode_gaps
+from course_utils.coding.container import Coded
+from course_utils.coding.gaps import encode_gaps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

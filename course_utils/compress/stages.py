@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.codebook import fit_codebook
 from course_utils.compress.lessons import Learner
-from course_utils.layers import weight_layers
-from course_utils.prune import magnitude_mask
+from course_utils.methods.codebook import fit_codebook
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.prune import magnitude_mask
 
 __all__ = ["Freezing", "Pruning"]
 

@@ -9,7 +9,7 @@ from course_utils.exercises.check import Check
 from course_utils.exercises.task import Exercise
 
 if TYPE_CHECKING:
-    from course_utils.exercises.form import HandInForm
+    from course_utils.exercises.handin.form import HandInForm
 
 __all__ = ["exercise", "exercises", "hand_in", "load_exercise"]
 
@@ -32,7 +32,7 @@ def exercise(name: str) -> Check:
 
 def hand_in(name: str) -> "HandInForm":
     """The form that hands in an exercise, for the last cell of its notebook: it looks through the saved file."""
-    from course_utils.exercises.form import HandInForm  # a grader loads no widgets
+    from course_utils.exercises.handin.form import HandInForm  # a grader loads no widgets
 
     return HandInForm(name)
 
@@ -43,12 +43,12 @@ def exercises() -> list[str]:
     >>> "ex04" in exercises()
     True
     """
-    return sorted(path.stem for path in Path(__file__).parent.glob("ex[0-9][0-9].py"))
+    return sorted(path.stem for path in (Path(__file__).parent / "tasks").glob("ex[0-9][0-9].py"))
 
 
 def load_exercise(name: str) -> Exercise:
     """The tasks of an exercise by its name, such as "ex04"; ValueError if there is none of this name."""
-    module = f"{__name__}.{name}"
+    module = f"{__name__}.tasks.{name}"
     if name not in exercises() or find_spec(module) is None:
         raise ValueError(f"there is no exercise {name!r}; there are {', '.join(exercises())}")
     found: Exercise = import_module(module).EXERCISE

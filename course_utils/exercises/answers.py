@@ -5,8 +5,8 @@ import itertools
 import re
 import warnings
 
+from course_utils.exercises.handin.plain import source_of
 from course_utils.exercises.notebook import Cell
-from course_utils.exercises.plain import source_of
 
 __all__ = ["TEXT_STUB", "begun", "defines", "left_over", "problem_of", "python_of"]
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_utils._support.unwritten import unwritten
 from course_utils.exercises.task import Case, Task
-from course_utils.unwritten import unwritten
 
 __all__ = ["Outcome", "Verdict", "call_here", "difference", "judge"]
 

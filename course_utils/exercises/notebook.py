@@ -24,7 +24,7 @@ HAND_IN_CALL = """from course_utils.exercises import hand_in
 
 hand_in("{name}")"""
 
-KEEP = """from course_utils.panels.keeper import keep_work
+KEEP = """from course_utils.course.keeper import keep_work
 
 keep_work()"""
 

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.activations import APL, KAF, Maxout
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import DataError, Dataset
-from course_utils.measured import Claim
+from course_utils.methods.activations import APL, KAF, Maxout
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, MARKERS
-from course_utils.random_numbers import random_numbers
+from course_utils.tables.measured import Claim
 from course_utils.tables.published import ACTIVATIONS
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
-from course_utils.train import ROWS_AT_ONCE
+from course_utils.train.loop import ROWS_AT_ONCE
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "auc", "network", "run", "trained_network"]
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_utils.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
-from course_utils.measured import Claim
-from course_utils.random_numbers import random_numbers
+from course_utils._support.random_numbers import random_numbers
+from course_utils.methods.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
 from course_utils.tables.bfloat16 import InBfloat16
+from course_utils.tables.measured import Claim
 from course_utils.tables.published import BINARY
 from course_utils.tables.quick_dropout import QuickDropout
 from course_utils.tables.section import Result, Row, Section, spread

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from course_utils.augment import random_affine
+from course_utils.coding.container import save
 from course_utils.compress import CompressedModel, Recipe, compress
-from course_utils.container import save
 from course_utils.data import DataError, Dataset
-from course_utils.lowrank import low_rank_layer
-from course_utils.measured import Claim
+from course_utils.data.augment import random_affine
+from course_utils.methods.lowrank import low_rank_layer
 from course_utils.models import lenet5, lenet_300_100, resnet20
 from course_utils.plots import LINE_STYLES, MARKERS
+from course_utils.tables.measured import Claim
 from course_utils.tables.published import DEEP_COMPRESSION
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench, percent

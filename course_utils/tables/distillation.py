@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.distill import Distillation, best_bias, correct_bias_
-from course_utils.measured import Claim
+from course_utils.methods.distill import Distillation, best_bias, correct_bias_
 from course_utils.models import mlp
-from course_utils.random_numbers import random_numbers
 from course_utils.tables.bfloat16 import InBfloat16
+from course_utils.tables.measured import Claim
 from course_utils.tables.published import DISTILLATION, WITHOUT_3S
 from course_utils.tables.quick_dropout import QuickDropout
 from course_utils.tables.section import Result, Row, Section, spread

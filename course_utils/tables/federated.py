@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.federated import federated_averaging, split_evenly, split_sorted
-from course_utils.measured import Claim
 from course_utils.models import mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.random_numbers import random_numbers
+from course_utils.tables.measured import Claim
 from course_utils.tables.published import FEDERATED
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
+from course_utils.train.federated import federated_averaging, split_evenly, split_sorted
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "averaged", "run"]
 

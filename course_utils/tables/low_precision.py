@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_utils._support.random_numbers import random_numbers
+from course_utils.methods.quantize import DynamicFixedPoint, FixedPoint, LowPrecision
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.quantize import DynamicFixedPoint, FixedPoint, LowPrecision
-from course_utils.random_numbers import random_numbers
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
 from course_utils.train import evaluate, fit, pick_device

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-from course_utils.paths import ROOT
+from course_utils._support.paths import ROOT
 
 __all__ = ["commit", "machine", "origin", "peak_memory", "processors"]
 
-MEASURED = (":(exclude)course_utils/measured.json", ":(exclude)course_utils/kit/seconds.json")
+MEASURED = (":(exclude)course_utils/tables/measured.json", ":(exclude)course_utils/publish/kit/seconds.json")
 
 
 @cache

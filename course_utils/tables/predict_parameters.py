@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.models import count_parameters, mlp
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.predict_parameters import (
+from course_utils.methods.predict_parameters import (
     PredictedLinear,
     choose_observed,
     empirical_kernel,
@@ -23,7 +22,8 @@ from course_utils.predict_parameters import (
     prediction_matrix,
     squared_exponential,
 )
-from course_utils.random_numbers import random_numbers
+from course_utils.models import count_parameters, mlp
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
 from course_utils.train import evaluate, fit

@@ -15,12 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils import imagenet
-from course_utils.data import DataError, Dataset
-from course_utils.measured import Claim
+from course_utils.data import DataError, Dataset, imagenet
+from course_utils.methods.quantize import FixedPoint, quantize_model
 from course_utils.models import resnet20
 from course_utils.plots import number
-from course_utils.quantize import FixedPoint, quantize_model
+from course_utils.tables.measured import Claim
 from course_utils.tables.published import QUANTIZED
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench

@@ -9,13 +9,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from course_utils.export.page import document
-from course_utils.export.text import markdown_html
-from course_utils.files import written_atomically
-from course_utils.measured import Part, Table, listed, table_from
+from course_utils._support.files import written_atomically
+from course_utils._support.html import PAGE_STYLE, document, markdown_html
+from course_utils.tables.measured import Part, Table, listed, table_from
 
 __all__ = ["write_report"]
 
+STYLE = Path(__file__).with_suffix(".css")
 INTRODUCTION = """# The lecture's tables, measured again
 
 Each table of the lecture, and each claim that comes with numbers, beside what the code of this course measures on real
@@ -168,7 +168,7 @@ def page(text: str, folder: Path) -> str:
 
     body = re.sub(r'src="(pictures/[^"]+\.png)"', inline, body)
     main = f'<main id="content" class="text">\n{body}\n</main>'
-    return document("The lecture's tables, measured again", main, styles=["page.css", "report.css"])
+    return document("The lecture's tables, measured again", main, styles=[PAGE_STYLE, STYLE])
 
 
 def _spelled(values: Mapping[str, Any]) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from course_utils.files import written_atomically
-from course_utils.measured import Claim, table_from
+from course_utils._support.files import written_atomically
+from course_utils.tables.measured import Claim, table_from
 from course_utils.tables.section import Result, Section
 
 __all__ = ["in_order", "plain_table", "read_tables", "write_tables"]

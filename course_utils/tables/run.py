@@ -6,17 +6,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from course_utils._support.files import written_atomically
+from course_utils._support.journal import alone
+from course_utils._support.paths import MEASURED, PACKAGE
 from course_utils.data import DataError
-from course_utils.files import written_atomically
-from course_utils.journal import alone
-from course_utils.paths import MEASURED, PACKAGE
-from course_utils.sweep import SweepError
 from course_utils.tables import table, tables
 from course_utils.tables.report import write_report
 from course_utils.tables.results import in_order, plain_table, read_tables, write_tables
 from course_utils.tables.section import Section
 from course_utils.tables.workbench import Workbench
 from course_utils.train import pick_device
+from course_utils.train.sweep import SweepError
 
 __all__ = ["publish", "run_tables"]
 

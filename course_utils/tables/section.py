@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import mean, stdev
 from typing import Any
 
-from course_utils.measured import Claim
+from course_utils.tables.measured import Claim
 
 __all__ = ["Result", "Row", "Section", "columns", "spread"]
 

@@ -16,14 +16,14 @@ from typing import Any
 
 from torch import nn
 
+from course_utils._support.files import written_atomically
+from course_utils._support.journal import Journal
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import DataError, Dataset, at_hand, available, data_root, load_dataset
-from course_utils.files import written_atomically
-from course_utils.journal import Journal
-from course_utils.random_numbers import random_numbers
-from course_utils.sweep import run_sweep
 from course_utils.tables.origin import origin, peak_memory
 from course_utils.tables.section import Result, columns
 from course_utils.train import History, evaluate, fit, pick_device
+from course_utils.train.sweep import run_sweep
 
 __all__ = ["Workbench", "percent"]
 

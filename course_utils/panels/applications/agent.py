@@ -23,8 +23,7 @@ from course_utils.panels.applications.gridworld import (
     make_world,
 )
 from course_utils.panels.applications.lesson import each_on_one_thread, size_in_words
-from course_utils.panels.controls import Choice, Control, Slider, Toggle
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Choice, Control, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT, WEIGHTS, move_limits, weight_map, words_on, write
 
 __all__ = ["Agent", "agent", "falling", "live_agent"]

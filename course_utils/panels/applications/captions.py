@@ -8,6 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
 from course_utils.panels.applications.lesson import by_doubt, one_thread, picture_room, size_in_words
@@ -23,10 +24,8 @@ from course_utils.panels.applications.speller import (
     spelled,
     train_speller,
 )
-from course_utils.panels.controls import Button, Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Button, Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, weight_map
-from course_utils.random_numbers import random_numbers
 
 __all__ = ["STATES", "Spellers", "captions", "share_right", "spellers"]
 

@@ -11,8 +11,7 @@ from course_utils.models import count_parameters
 from course_utils.panels.applications.captions import STATES, share_right
 from course_utils.panels.applications.lesson import each_on_one_thread, picture_room
 from course_utils.panels.applications.speller import NAMES, spell, spelled, train_speller
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, INK
 
 __all__ = ["live_captions"]

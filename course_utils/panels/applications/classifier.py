@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
 from course_utils.panels.applications.lesson import by_doubt, new_network, one_thread, picture_room, size_in_words
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT
 from course_utils.train import fit
 

@@ -18,8 +18,7 @@ from torch.nn import functional as F
 
 from course_utils.data import Dataset
 from course_utils.panels.applications.lesson import one_thread, picture_room
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Choice, Panel, Show, Slider
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, number
 
 __all__ = ["KINDS", "depth", "gradients"]

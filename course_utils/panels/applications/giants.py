@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
+from course_utils.data.vision import import_torchvision
 from course_utils.models import count_parameters
 from course_utils.panels.applications.captions import STATES, Spellers, spellers
 from course_utils.panels.applications.classifier import WIDTHS, Classifiers, classifiers
@@ -16,10 +17,8 @@ from course_utils.panels.applications.dqn import q_network
 from course_utils.panels.applications.gridworld import CELLS
 from course_utils.panels.applications.lesson import bytes_in_words
 from course_utils.panels.applications.translator import Translators, translators
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT
-from course_utils.vision import import_torchvision
 
 __all__ = ["Network", "giants", "networks", "sizes"]
 

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_utils.panels.controls import Slider, Toggle
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT, move_limits
 
 __all__ = ["ERRORS", "HUMAN", "imagenet"]

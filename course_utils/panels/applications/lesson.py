@@ -7,10 +7,10 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom
 from course_utils.models import count_parameters
-from course_utils.panels.classroom import classroom
-from course_utils.random_numbers import random_numbers
 
 __all__ = [
     "by_doubt",

@@ -13,8 +13,7 @@ from torch import Tensor
 from course_utils.data import Dataset
 from course_utils.models import count_parameters
 from course_utils.panels.applications.translator import BUILDS, Translators, translators
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, MARKERS
 
 __all__ = ["CHANGES", "chimera", "dotted", "rubbed_out", "translation"]

@@ -11,8 +11,7 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from course_utils.panels.controls import Button, Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Button, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["Walks", "annealing", "walk"]

@@ -9,12 +9,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from course_utils.binarize import BinaryLinear, clip_
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.panels.classroom import classroom
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.random_numbers import random_numbers
+from course_utils.experiments.classroom import classroom
+from course_utils.methods.binarize import BinaryLinear, clip_
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.train import evaluate, fit
 
 __all__ = ["KINDS", "Noises", "features", "first_layer", "make_network", "noises"]

@@ -7,10 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom, measure_accuracy
 from course_utils.panels.binary.features import first_layer, make_network, settings_for
-from course_utils.panels.classroom import classroom, right_share
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, Histogram
 from course_utils.train import fit_epochs
 
@@ -44,7 +43,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
         model = make_network(kind, room, hidden=96, seed=seed)
         first = first_layer(model).weight
         start = first.detach().clone().numpy()
-        accuracy, flipped = [right_share(model.eval(), room)], [0.0]
+        accuracy, flipped = [measure_accuracy(model.eval(), room)], [0.0]
         yield Growing(start, list(accuracy), list(flipped))
         if not train:
             return
@@ -55,7 +54,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
                 continue
             now = first.detach().clone().numpy()
             model.eval()
-            accuracy.append(right_share(model, room))
+            accuracy.append(measure_accuracy(model, room))
             flipped.append(float(np.mean((now >= 0) != (before >= 0))))
             before = now
             yield Growing(now, list(accuracy), list(flipped))

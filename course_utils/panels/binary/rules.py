@@ -8,9 +8,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.binarize import hard_sigmoid
-from course_utils.panels.controls import Button, Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.methods.binarize import hard_sigmoid
+from course_utils.panels.engine import Button, Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["rounding_rules"]

@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_utils.binarize import ternarize
 from course_utils.data import Dataset
-from course_utils.layers import weight_layers
-from course_utils.panels.classroom import classroom, trained
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.experiments.classroom import classroom, trained
+from course_utils.methods.binarize import ternarize
+from course_utils.methods.layers import weight_layers
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.panels.precision.levels import accuracy_with
 from course_utils.plots import COLOURS, Histogram, move_limits
 

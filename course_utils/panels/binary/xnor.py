@@ -7,9 +7,8 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course_utils.binarize import pack_bits, xnor_linear
-from course_utils.panels.controls import Button, Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.methods.binarize import pack_bits, xnor_linear
+from course_utils.panels.engine import Button, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, INK, write
 
 __all__ = ["xnor"]

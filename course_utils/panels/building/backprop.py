@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from course_utils.panels.controls import Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, INK
 
 __all__ = ["BACKWARD", "FORWARD", "Trace", "autograd", "backpropagation", "backwards", "forwards"]

@@ -10,13 +10,12 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.classroom import ready_to_train
 from course_utils.models import count_parameters, mlp
-from course_utils.panels.classroom import ready_to_train
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["Boundary", "boundary", "make_points"]

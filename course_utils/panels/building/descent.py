@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from course_utils.panels.controls import Button, Choice, Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Button, Choice, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["STEPS", "Walk", "cost", "descent", "look", "patients", "steepest_rate", "walk"]

@@ -8,14 +8,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom, measure_accuracy, ready_to_train
 from course_utils.models import count_parameters
 from course_utils.panels.building.sliding import one_of_each
-from course_utils.panels.classroom import classroom, ready_to_train, right_share
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, HeatMap, weight_map
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["Sight", "dense_parameters", "filters", "small_cnn"]
@@ -91,14 +90,14 @@ def filters(data: str | Dataset = "digits") -> Panel:
             return
         finished.clear()
         model = small_cnn(room, size=size, seed=seed)
-        right = [right_share(model, room)]
+        right = [measure_accuracy(model, room)]
         yield see(model, image, right, label)
         if not train:
             return
         for history in fit_epochs(model, room, epochs=EPOCHS, lr=4e-3, batch_size=32, schedule="cosine", seed=seed,
                                   evaluate_every=0, device="cpu"):  # fmt: skip
             if history:
-                right.append(right_share(model, room))
+                right.append(measure_accuracy(model, room))
                 yield see(model, image, right, label)
         finished[size, seed] = model, right
 

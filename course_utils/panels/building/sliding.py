@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
-from course_utils.panels.classroom import classroom
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.experiments.classroom import classroom
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT, HeatMap, weight_map
 
 __all__ = ["KERNELS", "Place", "feature_map", "one_of_each", "sliding_kernel"]

@@ -12,20 +12,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from course_utils.activations import KAF
-from course_utils.codebook import share_weights, unshare_weights
-from course_utils.container import Coded, load, save
+from course_utils._support.random_numbers import random_numbers
+from course_utils.coding.container import Coded, load, save
 from course_utils.data import Dataset
-from course_utils.layers import weight_layers
-from course_utils.lowrank import low_rank_layer
+from course_utils.experiments.classroom import classroom, hidden_sizes, measure_accuracy
+from course_utils.methods.activations import KAF
+from course_utils.methods.codebook import share_weights, unshare_weights
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.lowrank import low_rank_layer
+from course_utils.methods.penalties import Regularizer
+from course_utils.methods.prune import Pruner
+from course_utils.methods.quantize import fake_quantize
 from course_utils.models import mlp
-from course_utils.panels.classroom import classroom, hidden_sizes, right_share
 from course_utils.panels.distilling.live import Taught
 from course_utils.panels.distilling.teacher import teacher
-from course_utils.penalties import Regularizer
-from course_utils.prune import Pruner
-from course_utils.quantize import fake_quantize
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit
 
 __all__ = ["LABELS", "Made", "Methods", "course_of", "make", "steps"]
@@ -230,7 +230,7 @@ def written(model: nn.Module, data: Dataset, methods: Methods) -> Made:
     again.load_state_dict(state)
     first, second = hidden_sizes(data)
     dense = 4 * (data.features * first + first * second + second * data.classes + first + second + data.classes)
-    return Made(methods, size, dense / size, right_share(again, data))
+    return Made(methods, size, dense / size, measure_accuracy(again, data))
 
 
 def coded(tensor: Tensor, entropy: str | None) -> Coded | np.ndarray:

@@ -6,10 +6,9 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.panels.classroom import classroom
+from course_utils.experiments.classroom import classroom
 from course_utils.panels.closing.methods import LABELS, Made, Methods, course_of, steps
-from course_utils.panels.controls import Choice, Control, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Control, Draw, Panel, Show, Toggle
 from course_utils.plots import COLOURS, INK, smaller, write
 
 __all__ = ["everything"]

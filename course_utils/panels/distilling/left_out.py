@@ -9,12 +9,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.distill import best_bias
-from course_utils.panels.classroom import classroom
-from course_utils.panels.controls import Choice, Slider
+from course_utils.experiments.classroom import classroom
+from course_utils.methods.distill import best_bias
 from course_utils.panels.distilling.live import Taught, student_for
 from course_utils.panels.distilling.teacher import teacher
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, move_limits
 from course_utils.train import fit_epochs
 

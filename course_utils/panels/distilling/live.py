@@ -6,15 +6,14 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.distill import Distillation
+from course_utils.experiments.classroom import classroom, measure_accuracy
+from course_utils.methods.distill import Distillation
 from course_utils.models import count_parameters, mlp
-from course_utils.panels.classroom import classroom, right_share
-from course_utils.panels.controls import Choice, Slider, Toggle
 from course_utils.panels.distilling.teacher import teacher
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["live_training"]
@@ -43,7 +42,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
     `distillation_loss`.
     """
     room, large = classroom(data), teacher(data)
-    best = 100 - 100 * right_share(large, room)
+    best = 100 - 100 * measure_accuracy(large, room)
     rows = [n for n in ROWS if n <= len(room.y_train)]
     controls = [
         Toggle(name="train", label="Train live"),
@@ -57,7 +56,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
     def compute(train: bool, temperature: float, alpha: float, width: float, rows: float, seed: int) -> Iterator[Pair]:
         students = [student_for(room, int(width), seed) for _ in range(2)]
         part = room.subset(int(rows), seed=seed)
-        start = [100 - 100 * right_share(student, room) for student in students]
+        start = [100 - 100 * measure_accuracy(student, room) for student in students]
         sizes = count_parameters(students[0]), count_parameters(large)
         epochs = max(20, 6000 // int(rows))
         found = Pair([start[0]], [start[1]], best, *sizes, epochs)
@@ -76,7 +75,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
         for histories in zip(*runs, strict=True):
             if histories[0]:
                 for errors, student in zip((found.alone, found.taught), students, strict=True):
-                    errors.append(100 - 100 * right_share(student.eval(), room))
+                    errors.append(100 - 100 * measure_accuracy(student.eval(), room))
                 yield found
 
     title = "A student and its twin" if loss is None else "A student taught by your loss"

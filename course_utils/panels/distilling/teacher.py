@@ -4,11 +4,11 @@ from functools import lru_cache
 
 from torch import Tensor, nn
 
-from course_utils.augment import random_affine
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.data.augment import random_affine
+from course_utils.experiments.classroom import classroom
 from course_utils.models import mlp
-from course_utils.panels.classroom import classroom
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit
 
 __all__ = ["teacher"]

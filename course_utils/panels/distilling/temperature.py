@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.panels.classroom import classroom
-from course_utils.panels.controls import Slider, Toggle
+from course_utils.experiments.classroom import classroom
 from course_utils.panels.distilling.teacher import teacher
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["softened"]

@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 from torch import nn
 
-from course_utils.activations import APL, KAF, Maxout, ParametricTanh
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom, measure_accuracy
+from course_utils.methods.activations import APL, KAF, Maxout, ParametricTanh
 from course_utils.models import count_parameters, mlp
-from course_utils.panels.classroom import classroom, right_share
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit
 
 __all__ = ["ACTIVATIONS", "Comparison", "comparison", "make_network", "size_against_accuracy"]
@@ -87,7 +86,7 @@ def _train(data: str | Dataset) -> Comparison:
             for width in WIDTHS:
                 model = make_network(name, room, width=width, depth=depth)
                 fit(model, room, device="cpu", progress=False, **settings)
-                points[name].append(Point(width, depth, count_parameters(model), right_share(model.eval(), room)))
+                points[name].append(Point(width, depth, count_parameters(model), measure_accuracy(model.eval(), room)))
     return Comparison(room.name, points)
 
 

@@ -8,12 +8,11 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.activations import KAF, krr_coefficients
-from course_utils.panels.controls import Button, Choice, Slider, Text
-from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.panels.typed import typed_function
+from course_utils._support.random_numbers import random_numbers
+from course_utils.methods.activations import KAF, krr_coefficients
+from course_utils.panels.engine import Button, Choice, Draw, Panel, Show, Slider, Text
+from course_utils.panels.engine.typed import typed_function
 from course_utils.plots import COLOURS, FAINT, number
-from course_utils.random_numbers import random_numbers
 
 __all__ = ["kaf"]
 

@@ -7,12 +7,11 @@ import torch
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from course_utils.activations import Maxout
-from course_utils.panels.controls import Button, Slider, Text
-from course_utils.panels.engine import Panel, Show
-from course_utils.panels.typed import typed_function
+from course_utils._support.random_numbers import random_numbers
+from course_utils.methods.activations import Maxout
+from course_utils.panels.engine import Button, Panel, Show, Slider, Text
+from course_utils.panels.engine.typed import typed_function
 from course_utils.plots import COLOURS
-from course_utils.random_numbers import random_numbers
 
 __all__ = ["maxout"]
 

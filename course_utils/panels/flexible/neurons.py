@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from course_utils.activations import KAF
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom, measure_accuracy
+from course_utils.methods.activations import KAF
 from course_utils.models import mlp
-from course_utils.panels.classroom import classroom, right_share
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["neurons"]
@@ -54,14 +53,14 @@ def neurons(data: str | Dataset = "digits") -> Panel:
         rows = slice(int(first) - 1, int(first) - 1 + SHOWN)
         before = curves(unit)[rows]
         place = f"neurons {rows.start + 1} to {rows.stop} of hidden layer {layer:g}"
-        found = Curves(before, before, [right_share(model.eval(), room)], place)
+        found = Curves(before, before, [measure_accuracy(model.eval(), room)], place)
         yield found
         if not train:
             return
         for history in fit_epochs(model, room, epochs=EPOCHS, lr=lr, batch_size=64, schedule="cosine", evaluate_every=0,
                                   device="cpu"):  # fmt: skip
             if history:
-                accuracy = [*found.accuracy, right_share(model.eval(), room)]
+                accuracy = [*found.accuracy, measure_accuracy(model.eval(), room)]
                 found = Curves(before, curves(unit)[rows], accuracy, place)
                 yield found
 

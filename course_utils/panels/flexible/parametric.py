@@ -8,8 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Choice, Panel, Show, Slider
 from course_utils.plots import COLOURS, number
 
 __all__ = ["parametric"]

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from course_utils.activations import APL
-from course_utils.panels.controls import Slider, Text, Toggle
-from course_utils.panels.engine import Panel, Show
-from course_utils.panels.typed import typed_function
+from course_utils.methods.activations import APL
+from course_utils.panels.engine import Panel, Show, Slider, Text, Toggle
+from course_utils.panels.engine.typed import typed_function
 from course_utils.plots import COLOURS, number
 
 __all__ = ["fitted_apl", "piecewise"]

@@ -8,14 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor, nn
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.federated import Round, federated_averaging, split_evenly, split_sorted
+from course_utils.experiments.classroom import classroom
 from course_utils.models import mlp
-from course_utils.panels.classroom import classroom
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, move_limits
-from course_utils.random_numbers import random_numbers
+from course_utils.train.federated import Round, federated_averaging, split_evenly, split_sorted
 
 __all__ = ["federated"]
 

@@ -10,15 +10,14 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_utils.corruption import CORRUPTIONS
+from course_utils._support.unwritten import unwritten
 from course_utils.data import Dataset
-from course_utils.memorize import Curves, memorize
+from course_utils.data.corruption import CORRUPTIONS
+from course_utils.experiments.classroom import classroom
 from course_utils.models import count_parameters, mlp
-from course_utils.panels.classroom import classroom
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show, waiting
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, waiting
 from course_utils.plots import COLOURS, INK, move_limits
-from course_utils.unwritten import unwritten
+from course_utils.train.memorize import Curves, memorize
 
 __all__ = ["SHARES", "CorruptedPath", "corrupted", "corrupted_path"]
 

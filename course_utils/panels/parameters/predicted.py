@@ -12,11 +12,8 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from course_utils.data import Dataset
-from course_utils.panels.classroom import classroom, right_share, trained
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.plots import COLOURS, FAINT, HeatMap, mosaic, weight_map
-from course_utils.predict_parameters import (
+from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.methods.predict_parameters import (
     PredictedLinear,
     choose_observed,
     empirical_kernel,
@@ -24,6 +21,8 @@ from course_utils.predict_parameters import (
     prediction_matrix,
     squared_exponential,
 )
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
+from course_utils.plots import COLOURS, FAINT, HeatMap, mosaic, weight_map
 from course_utils.train import fit
 
 __all__ = ["KINDS", "SHARES", "PredictedPath", "predicted", "predicted_path"]
@@ -53,7 +52,7 @@ class PredictedPath:
     def __init__(self, data: str | Dataset, predict: Predict | None, epochs: int = EPOCHS) -> None:
         self.epochs = epochs
         self.room, model = classroom(data), trained(data)
-        self.right = right_share(model, self.room)
+        self.right = measure_accuracy(model, self.room)
         layer = model[1]
         assert isinstance(layer, nn.Linear)
         self.weights = layer.in_features * layer.out_features
@@ -101,7 +100,7 @@ class PredictedPath:
         dense = network[1]
         assert isinstance(dense, nn.Linear)
         network[1] = layer = PredictedLinear.from_linear(dense, u, observed)
-        before, right = layer.weight.detach()[self.shown].numpy(), right_share(network.eval(), self.room)
+        before, right = layer.weight.detach()[self.shown].numpy(), measure_accuracy(network.eval(), self.room)
         seen = np.zeros_like(self.whole)
         for i, feature in enumerate(self.shown.tolist()):
             places = observed[feature * len(observed) // dense.out_features]
@@ -112,7 +111,7 @@ class PredictedPath:
             schedule="cosine", evaluate_every=0, device="cpu", progress=False,
         )  # fmt: skip
         after = layer.weight.detach()[self.shown].numpy()
-        return Kept(seen, before, after, (right, right_share(network.eval(), self.room)), layer.observed.numel())
+        return Kept(seen, before, after, (right, measure_accuracy(network.eval(), self.room)), layer.observed.numel())
 
 
 def matrix_of(predict: Predict, known: Tensor, places: Tensor) -> Tensor:

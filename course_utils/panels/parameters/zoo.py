@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.data.vision import import_torchvision
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.panels.parameters.labels import place_labels
 from course_utils.plots import COLOURS, FAINT, INK, move_limits, write
-from course_utils.vision import import_torchvision
 
 __all__ = ["FAMILIES", "Network", "networks", "zoo"]
 

@@ -8,10 +8,9 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course_utils.panels.controls import Choice, Slider, Text
-from course_utils.panels.engine import Panel, Show
+from course_utils.methods.quantize import FixedPoint
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Text
 from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, number, write
-from course_utils.quantize import FixedPoint
 
 __all__ = ["Stored", "one_number", "store"]
 

@@ -9,9 +9,8 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 from torch import Tensor
 
-from course_utils.panels.controls import Slider
-from course_utils.panels.engine import Panel, Show
-from course_utils.quantize import QParams, choose_qparams, dequantize, quantize, quantized_relu
+from course_utils.methods.quantize import QParams, choose_qparams, dequantize, quantize, quantized_relu
+from course_utils.panels.engine import Panel, Show, Slider
 
 __all__ = ["Flow", "relu_graph"]
 

@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.layers import weight_layers
-from course_utils.panels.classroom import classroom, right_share, trained
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.quantize import fake_quantize
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, Histogram, move_limits
-from course_utils.quantize import fake_quantize
 
 __all__ = ["Levelled", "levels"]
 
@@ -79,7 +78,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
     def accuracies(codes: str, ranges: str, rounding: str) -> np.ndarray:
         return np.array([accuracy_with(model, quantized(bits, codes, ranges, rounding), room) for bits in BITS])
 
-    float_accuracy = right_share(model, room)
+    float_accuracy = measure_accuracy(model, room)
 
     def compute(
         bits: float, layer: int, codes: str = "affine", ranges: str = "tensor", rounding: str = "nearest"

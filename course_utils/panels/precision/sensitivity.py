@@ -7,12 +7,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.layers import weight_layers
-from course_utils.panels.classroom import classroom, right_share, trained
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.quantize import quantize_model
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS
-from course_utils.quantize import quantize_model
 
 __all__ = ["sensitivity"]
 
@@ -35,7 +34,7 @@ def sensitivity(data: str | Dataset = "digits") -> Panel:
     layers = weight_layers(model)
     titles = {f"only W{i + 1}": [name] for i, name in enumerate(layers)} | {"all weights": list(layers)}
     weights = sum(layer.weight.numel() for layer in layers.values())
-    whole = right_share(model, room)
+    whole = measure_accuracy(model, room)
     controls = [
         Slider(name="bits", label="Bits b", values=list(range(2, 9)), value=3),
         Choice(name="ranges", label="A range for", options={"the whole matrix": "tensor", "each row": "row"}),
@@ -46,11 +45,11 @@ def sensitivity(data: str | Dataset = "digits") -> Panel:
     def bars(bits: int, ranges: str, codes: str) -> Bars:
         settings: dict[str, Any] = {"symmetric": codes == "symmetric", "per_channel": ranges == "row"}
         found = {
-            title: right_share(quantize_model(model, bits=dict.fromkeys(names, bits), **settings), room)
+            title: measure_accuracy(quantize_model(model, bits=dict.fromkeys(names, bits), **settings), room)
             for title, names in titles.items()
         }
         both = quantize_model(model, bits=bits, activation_bits=bits, calibration=room.x_train[:256], **settings)
-        found["weights and inputs"] = right_share(both, room)
+        found["weights and inputs"] = measure_accuracy(both, room)
         return Bars(found, whole, bits, weights * bits / 8e3)
 
     def compute(bits: float, ranges: str, codes: str) -> Bars:

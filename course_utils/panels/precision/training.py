@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 import torch
 from matplotlib.figure import Figure
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom, measure_accuracy
+from course_utils.methods.quantize import LowPrecision
 from course_utils.models import mlp
-from course_utils.panels.classroom import classroom, right_share
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS
-from course_utils.quantize import LowPrecision
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["low_precision_training"]
@@ -79,7 +78,7 @@ def training(
     settings: dict[str, Any] = {"optimizer": "sgd", "lr": 0.05, "batch_size": 64}
     with around:
         for history in fit_epochs(model, data, epochs=EPOCHS, evaluate_every=0, device="cpu", **settings):
-            accuracies.append(right_share(model, data))
+            accuracies.append(measure_accuracy(model, data))
             yield [epoch.train_loss for epoch in history], list(accuracies)
 
 

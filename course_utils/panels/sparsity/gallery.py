@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from course_utils.data import Dataset
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.panels.sparsity.path import KINDS, LambdaPath, Look, lambda_path
 from course_utils.panels.sparsity.weights import lam_slider, threshold_slider
 from course_utils.plots import weight_map

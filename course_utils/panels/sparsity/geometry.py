@@ -7,8 +7,7 @@ import numpy as np
 from contourpy import contour_generator
 from matplotlib.figure import Figure
 
-from course_utils.panels.controls import Choice, Control, Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.panels.engine import Choice, Control, Panel, Show, Slider
 from course_utils.plots import COLOURS, number
 
 __all__ = ["geometry"]

@@ -8,14 +8,13 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset, load_dataset
+from course_utils.methods.penalties import Regularizer, active_neurons
 from course_utils.models import mlp
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.panels.sparsity.path import KINDS, plan_for
-from course_utils.penalties import Regularizer, active_neurons
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, weight_map
-from course_utils.random_numbers import random_numbers
 from course_utils.train import fit_epochs
 
 __all__ = ["live_training"]

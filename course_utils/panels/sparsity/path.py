@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.data import Dataset, load_dataset
-from course_utils.ensemble import fit_many
+from course_utils.methods.penalties import Regularizer
 from course_utils.models import mlp
-from course_utils.penalties import Regularizer
+from course_utils.train.ensemble import fit_many
 
 __all__ = ["KINDS", "LambdaPath", "Look", "Plan", "lambda_path", "plan_for"]
 

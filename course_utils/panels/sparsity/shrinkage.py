@@ -8,9 +8,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.panels.controls import Slider
-from course_utils.panels.engine import Draw, Panel, Show
-from course_utils.penalties import prox_elastic_net, prox_l1, prox_l2
+from course_utils.methods.penalties import prox_elastic_net, prox_l1, prox_l2
+from course_utils.panels.engine import Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["shrinkage"]

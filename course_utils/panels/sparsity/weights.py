@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.panels.controls import Choice, Control, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.panels.engine import Choice, Control, Draw, Panel, Show, Slider
 from course_utils.panels.sparsity.path import KINDS, LambdaPath, Look, lambda_path
 from course_utils.plots import COLOURS, FAINT, number, weight_map, write
 

@@ -7,15 +7,14 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from course_utils.codebook import Codebook, fit_codebook
 from course_utils.data import Dataset
-from course_utils.layers import weight_layers
-from course_utils.panels.classroom import classroom, trained
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Panel, Show
+from course_utils.experiments.classroom import classroom, trained
+from course_utils.methods.codebook import Codebook, fit_codebook
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.prune import magnitude_mask
+from course_utils.panels.engine import Choice, Panel, Show, Slider
 from course_utils.panels.precision.levels import accuracy_with
 from course_utils.plots import COLOURS, Histogram, move_limits, number
-from course_utils.prune import magnitude_mask
 
 __all__ = ["codebook"]
 

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 from torch import nn
 
+from course_utils.coding.container import layout
 from course_utils.compress import Recipe
-from course_utils.container import layout
 from course_utils.data import Dataset
-from course_utils.lowrank import low_rank_layer
-from course_utils.panels.classroom import classroom, right_share, trained
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.methods.lowrank import low_rank_layer
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.panels.storage.stack import written
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
 from course_utils.train import fit
@@ -58,7 +57,7 @@ def _of_name(name: str) -> Frontier:
 
 def _make(data: str | Dataset) -> Frontier:
     room, model = classroom(data), trained(data)
-    dense, whole = 4 * sum(p.numel() for p in model.parameters()), right_share(model, room)
+    dense, whole = 4 * sum(p.numel() for p in model.parameters()), measure_accuracy(model, room)
     epochs = 4 if room.features <= 100 else 1
     base: dict[str, Any] = {"lr": 2e-3, "share_lr": 5e-4, "init": "exact", "batch_size": 64}
     trains: dict[str, Any] = {"prune_epochs": epochs, "share_epochs": max(1, epochs // 2)}
@@ -101,7 +100,7 @@ def low_rank_point(model: nn.Sequential, data: Dataset, rank: int, epochs: int) 
     )
     arrays = {name: tensor.numpy() for name, tensor in thin.state_dict().items()}
     size = sum(len(part.data) for part in layout(arrays))
-    return Point(size, right_share(thin.eval(), data), f"rank {rank}")
+    return Point(size, measure_accuracy(thin.eval(), data), f"rank {rank}")
 
 
 class Chosen(NamedTuple):

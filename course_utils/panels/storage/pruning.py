@@ -8,12 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.layers import weight_layers
-from course_utils.panels.classroom import classroom, right_share, trained
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.prune import Pruner
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, Histogram, move_limits
-from course_utils.prune import Pruner
 from course_utils.train import fit
 
 __all__ = ["ROUNDS", "SPARSITIES", "PruningPath", "pruning", "pruning_path"]
@@ -68,7 +67,7 @@ def _make(data: str | Dataset, epochs: int) -> PruningPath:
                         progress=False, schedule="cosine", after_step=pruner.step_)  # fmt: skip
             layers = weight_layers(model).values()
             path.weights[sparsity, rounds] = [layer.weight.detach().clone().numpy() for layer in layers]
-            path.accuracy[sparsity, rounds] = right_share(model.eval(), room)
+            path.accuracy[sparsity, rounds] = measure_accuracy(model.eval(), room)
     return path
 
 

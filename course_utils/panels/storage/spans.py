@@ -7,9 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course_utils.gaps import decode_gaps, encode_gaps
-from course_utils.panels.controls import Button, Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.coding.gaps import decode_gaps, encode_gaps
+from course_utils.panels.engine import Button, Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, INK, write
 
 __all__ = ["EXAMPLE", "gaps"]

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.data import Dataset
-from course_utils.panels.classroom import classroom, right_share, trained
-from course_utils.panels.controls import Choice, Slider, Toggle
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, HATCHES, move_limits, smaller
 
 __all__ = ["stack", "written"]
@@ -38,7 +37,7 @@ def stack(data: str | Dataset = "digits") -> Panel:
     measures the network that came out of it.
     """
     room, model = classroom(data), trained(data)
-    whole, dense = right_share(model, room), 4 * sum(p.numel() for p in model.parameters())
+    whole, dense = measure_accuracy(model, room), 4 * sum(p.numel() for p in model.parameters())
     keep = (0.5, 0.3, 0.2, 0.12, 0.08, 0.05, 0.03)
     controls = [
         Toggle(name="prune", label="Prune", value=True),
@@ -75,7 +74,7 @@ def written(model: Any, recipe: Recipe, data: Dataset, dense: int, whole: float)
         small.save(path)
         size = path.stat().st_size
         back = CompressedModel.load(path)
-    return Written(size, back.report().by_kind, right_share(back.to_model(), data), dense, whole)
+    return Written(size, back.report().by_kind, measure_accuracy(back.to_model(), data), dense, whole)
 
 
 def drawing(dense: int) -> Draw:

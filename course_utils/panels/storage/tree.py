@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_utils.huffman import HuffmanCode
-from course_utils.panels.controls import Choice, Slider, Text
-from course_utils.panels.engine import Panel, Show
+from course_utils.coding.huffman import HuffmanCode
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Text
 from course_utils.plots import COLOURS, INK, move_limits, write
 
 __all__ = ["Tree", "huffman_tree"]

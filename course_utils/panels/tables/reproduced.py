@@ -5,11 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_utils.check import one_of
-from course_utils.measured import Claim, measured_tables
-from course_utils.panels.controls import Choice, Slider
-from course_utils.panels.engine import Draw, Panel, Show
+from course_utils._support.check import one_of
+from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
 from course_utils.plots import COLOURS, FAINT, INK, write
+from course_utils.tables.measured import Claim, measured_tables
 
 __all__ = ["reproduced"]
 

@@ -1,0 +1,13 @@
+"""Where the package lies, and where a clone of the course has its notebooks and its measured numbers."""
+
+from pathlib import Path
+
+__all__ = ["EXERCISES", "LAB_SETTINGS", "MEASURED", "NOTEBOOKS", "PACKAGE", "PANEL_FILES", "ROOT"]
+
+PACKAGE = Path(__file__).parent.parent
+ROOT = PACKAGE.parent  # of a clone; where the package is installed as a wheel, only PACKAGE lies there
+NOTEBOOKS = ROOT / "notebooks"
+EXERCISES = NOTEBOOKS / "exercises"
+MEASURED = PACKAGE / "tables" / "measured.json"
+LAB_SETTINGS = PACKAGE / "course" / "lab_settings"
+PANEL_FILES = PACKAGE / "panels" / "engine" / "static"

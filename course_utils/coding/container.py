@@ -1,0 +1,299 @@
+"""The file of a compressed network: named arrays, each as it is or as positions, codebook and coded indices.
+
+    file     = magic  version  length of the header  header  checksum of the header  sections
+    header   = metadata (JSON)  number of arrays  entries
+    entry    = name  kind and type  dimensions  length of its section
+    section  = its bytes  their checksum
+
+FORMAT.md in the repository has every byte. Sections follow each other without a gap, and nothing follows the last.
+Files may come from strangers: every length is compared with what is there, in whole numbers of any size, before
+anything is allocated; nothing in a file is executed; what is wrong, and where, is said by `FormatError`.
+"""
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from course_utils._support.files import written_atomically
+from course_utils.coding.arrays import Coded, Part, coded_section, joint_section, little, read_coded, read_joint
+from course_utils.coding.reader import FormatError, Reader, varint
+
+__all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
+
+MAGIC, VERSION = b"\x89CUN", 1
+KINDS = ("dense", "coded", "joint")
+TYPES = ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool")
+MOST_HEADER, MOST_ARRAYS, MOST_NAME, MOST_DIMENSIONS = 2**20, 10_000, 1000, 8
+MOST_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
+MOST_LINES = 2**16  # rows and columns of a joint array: each is a context to be remembered
+LIKE_THE_ROWS = MOST_DIMENSIONS + 1  # in the place of a number of dimensions: one, as long as the array before has rows
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the header says of an array, and where its section lies in the file; joint arrays share one."""
+
+    name: str
+    kind: str
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    length: int
+
+    @property
+    def dense_bytes(self) -> int:
+        """The bytes of the array in memory, decoded."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def memory(self) -> int:
+        """The most bytes that it takes in memory: decoded, or as mask, indices of two bytes and section."""
+        return max(self.dense_bytes, 0 if self.kind == "dense" else 3 * math.prod(self.shape) + self.length)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What stands in front of a file: `metadata`, the `entries`, and its own length in bytes."""
+
+    metadata: dict[str, Any]
+    entries: tuple[Entry, ...]
+    length: int
+
+
+def save(
+    path: str | os.PathLike[str],
+    tensors: Mapping[str, NDArray[Any] | Coded],
+    *,
+    metadata: dict[str, Any] | None = None,
+) -> int:
+    """Write arrays and coded arrays under their names, atomically; returns the size of the file in bytes.
+
+    The same input gives the same bytes on every machine. `metadata`: anything that JSON can hold.
+
+    Raises: ValueError for an array of another type than `TYPES`, or coded indices that do not fit their codebook.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     size = save(f"{folder}/a.cun", {"w": np.eye(3, dtype="f4")}, metadata={"note": "small"})
+    ...     load(f"{folder}/a.cun")["w"].tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    content = b"".join(part.data for part in layout(tensors, metadata=metadata))
+    with written_atomically(path) as file:
+        file.write(content)
+    return len(content)
+
+
+def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, Any] | None = None) -> list[Part]:
+    """The bytes that `save` writes, piece by piece, each with the array that it belongs to and what it is.
+
+    >>> [(part.what, len(part.data)) for part in layout({"w": np.eye(3, dtype="f4")})]
+    [('header', 15), ('checksum', 4), ('dense', 36), ('checksum', 4)]
+    """
+    for name in tensors:
+        if not 0 < len(name.encode()) <= MOST_NAME:
+            raise ValueError(f"a name must have 1 to {MOST_NAME} bytes, got {name!r}")
+    text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if metadata else ""
+    header = varint(len(text.encode())) + text.encode() + varint(len(tensors))
+    joint = {name: value for name, value in tensors.items() if isinstance(value, Coded) and value.entropy == "mixed"}
+    sections: list[Part] = []
+    rows: int | None = None
+    for number, (name, value) in enumerate(tensors.items()):
+        array = value.codebook if isinstance(value, Coded) else np.asarray(value)
+        shape = value.mask.shape if isinstance(value, Coded) else array.shape
+        if array.dtype.name not in TYPES or len(shape) > MOST_DIMENSIONS:
+            raise ValueError(
+                f"{name} must have at most {MOST_DIMENSIONS} dimensions and a type among {', '.join(TYPES)}, "
+                f"got {len(shape)} and {array.dtype}; convert it first"
+            )
+        kind = 2 if name in joint else int(isinstance(value, Coded))
+        header += (b"\0" if name == str(number) else varint(len(name.encode())) + name.encode()) + bytes(
+            [kind << 4 | TYPES.index(array.dtype.name)]
+        )
+        header += bytes([LIKE_THE_ROWS]) if shape == (rows,) else bytes([len(shape)]) + b"".join(map(varint, shape))
+        rows = shape[0] if shape else None
+        if name not in joint:
+            parts = coded_section(name, value) if isinstance(value, Coded) else [Part(name, "dense", little(array))]
+            header += varint(sum(len(part.data) for part in parts))
+            sections += [*parts, _checksum(parts)]
+    if joint:
+        if excess := _too_many(value.mask.shape for value in joint.values()):
+            raise ValueError(f'entropy="mixed" is for small networks: {excess}; use "ans"')
+        parts = joint_section(joint)
+        header += varint(sum(len(part.data) for part in parts))
+        sections += [*parts, _checksum(parts)]
+    if len(tensors) > MOST_ARRAYS or len(header) > MOST_HEADER:
+        raise ValueError(f"a file has at most {MOST_ARRAYS:,} arrays and 2^20 bytes of names and metadata")
+    start = [Part("", "header", MAGIC + bytes([VERSION]) + varint(len(header)) + header)]
+    return [*start, _checksum(start), *sections]
+
+
+def _checksum(parts: list[Part]) -> Part:
+    return Part(parts[0].array, "checksum", zlib.crc32(b"".join(part.data for part in parts)).to_bytes(4, "little"))
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """The header of a file, without its arrays.
+
+    Raises: FormatError for a file that is none of ours; OSError where it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        data = file.read(MOST_HEADER + 32)
+        size = os.fstat(file.fileno()).st_size
+    return _header(data, size)
+
+
+def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, NDArray[Any] | Coded]:
+    """The arrays of a file by their names, as they were given to `save`.
+
+    `max_bytes`: how many bytes all arrays together may take in memory, decoded; a file may come from a stranger, and a
+    few bytes can stand for very many zeros. Reading takes at most 64 MiB more.
+
+    Raises: FormatError for a file that is damaged, or not ours, or larger than that; OSError where it cannot be read.
+    """
+    header = read_header(path)
+    total = sum(entry.memory for entry in header.entries)
+    if total > max_bytes:
+        raise FormatError(f"the arrays take {total:,} bytes, {max_bytes:,} are allowed; give a larger max_bytes")
+    with Path(path).open("rb") as file:
+        arrays = {entry.name: _array(file, entry) for entry in header.entries if entry.kind != "joint"}
+        arrays |= _joint(file, [entry for entry in header.entries if entry.kind == "joint"])
+    return {entry.name: arrays[entry.name] for entry in header.entries}
+
+
+def _header(data: bytes, size: int) -> Header:
+    reader = Reader(data, 0, len(data), "the header")
+    if reader.take(4) != MAGIC:
+        raise FormatError("byte 0: this is no file of a compressed network")
+    if (version := reader.byte()) != VERSION:
+        raise FormatError(
+            f"byte 4: the file has version {version}, and this library reads version {VERSION}; update it"
+        )
+    length = reader.varint(MOST_HEADER)
+    begin = reader.at
+    body = Reader(data, begin, begin + len(reader.take(length)), "the header")
+    end = reader.at
+    if reader.take(4) != zlib.crc32(data[:end]).to_bytes(4, "little"):
+        raise FormatError(f"byte {end}: the checksum of the header is wrong; the file is damaged")
+    metadata = _metadata(body)
+    entries: list[Entry] = []
+    at = reader.at
+    for number in range(body.varint(MOST_ARRAYS)):
+        entry = _entry(body, at, number, entries[-1] if entries else None)
+        at += entry.length + 4 if entry.kind != "joint" else 0
+        entries.append(entry)
+    if any(entry.kind == "joint" for entry in entries):
+        shared = body.varint(2**62)
+        entries = [replace(e, start=at, length=shared) if e.kind == "joint" else e for e in entries]
+        at += shared + 4
+    body.finish()
+    if len({entry.name for entry in entries}) < len(entries):
+        raise FormatError("the header: two arrays have one name")
+    if at != size:
+        raise FormatError(f"the sections end at byte {at}, and the file at byte {size}; it is damaged or cut off")
+    return Header(metadata, tuple(entries), reader.at)
+
+
+def _metadata(body: Reader) -> dict[str, Any]:
+    at = body.at
+    raw = body.take(body.varint(MOST_HEADER))
+    try:
+        found = json.loads(bytes(raw)) if raw else {}
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"byte {at}: the metadata are no JSON") from error
+    if not isinstance(found, dict):
+        raise FormatError(f"byte {at}: the metadata must be a JSON object")
+    return found
+
+
+def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry:
+    at = body.at
+    try:
+        name = bytes(body.take(body.varint(MOST_NAME))).decode() or str(number)
+    except UnicodeDecodeError as error:
+        raise FormatError(f"byte {at}: a name is no UTF-8") from error
+    kind, dtype = divmod(body.byte(), 16)
+    if kind >= len(KINDS) or dtype >= len(TYPES):
+        raise FormatError(f"{body.place}: no kind {kind}, or no type {dtype}")
+    dimensions = body.varint(LIKE_THE_ROWS)
+    if dimensions < LIKE_THE_ROWS:
+        shape = tuple(body.varint(2**62) for _ in range(dimensions))
+    elif before is not None and before.shape:
+        shape = before.shape[:1]
+    else:
+        raise FormatError(f"byte {at}: {name!r} is as long as the array before has rows, and there is none with rows")
+    if math.prod(max(1, n) for n in shape) >= 2**59:  # also where another dimension is 0: NumPy counts in 63 bits
+        raise FormatError(f"byte {at}: {name!r} has the shape {shape}, which no array can have")
+    return Entry(name, KINDS[kind], TYPES[dtype], shape, start, 0 if KINDS[kind] == "joint" else body.varint(2**62))
+
+
+def _array(file: BinaryIO, entry: Entry) -> NDArray[Any] | Coded:
+    where = f"array {entry.name!r}"
+    if entry.kind == "coded":
+        with _said_where(section := _section(file, entry, where)):
+            return read_coded(section, entry.shape, entry.dtype)
+    if entry.length != entry.dense_bytes:
+        raise FormatError(
+            f"byte {entry.start}: {where} takes {entry.dense_bytes} bytes, its section has {entry.length}"
+        )
+    array = np.empty(entry.shape, np.dtype(entry.dtype).newbyteorder("<"))
+    raw = array.reshape(-1).view(np.uint8)
+    file.seek(entry.start)
+    file.readinto(raw)  # type: ignore[attr-defined]
+    _check(file, zlib.crc32(raw.data), entry.start + entry.length, where)
+    if entry.dtype == "bool" and len(raw) and int(raw.max()) > 1:
+        raise FormatError(f"byte {entry.start}: {where} has a truth value that is neither 0 nor 1")
+    return array.astype(entry.dtype, copy=False)
+
+
+def _joint(file: BinaryIO, entries: list[Entry]) -> dict[str, Coded]:
+    if not entries:
+        return {}
+    if excess := _too_many(entry.shape for entry in entries):
+        raise FormatError(f"the header: joint arrays have {excess}")
+    with _said_where(section := _section(file, entries[0], "the joint arrays")):
+        return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries})
+
+
+def _too_many(shapes: Iterable[tuple[int, ...]]) -> str:
+    """What joint arrays have too much of, or nothing."""
+    places = lines = 0
+    for shape in shapes:
+        size, rows = math.prod(shape), shape[0] if shape else 1
+        places += size
+        lines = max(lines, rows + size // max(1, rows))
+    if places > MOST_JOINT:
+        return f"{places:,} places, {MOST_JOINT:,} are allowed"
+    return f"{lines:,} rows and columns, {MOST_LINES:,} are allowed" if lines > MOST_LINES else ""
+
+
+def _section(file: BinaryIO, entry: Entry, where: str) -> Reader:
+    file.seek(entry.start)
+    data = file.read(entry.length)
+    _check(file, zlib.crc32(data), entry.start + entry.length, where)
+    return Reader(data, 0, entry.length, where, offset=entry.start)
+
+
+def _check(file: BinaryIO, found: int, at: int, where: str) -> None:
+    if file.read(4) != found.to_bytes(4, "little"):
+        raise FormatError(f"byte {at}: the checksum of {where} is wrong; the file is damaged")
+
+
+@contextmanager
+def _said_where(section: Reader) -> Iterator[None]:
+    """An error of a coder becomes one of the format, with the place where it was met."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except ValueError as error:
+        raise FormatError(f"{section.place}: {section.where}: {error}") from error

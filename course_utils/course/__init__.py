@@ -1,0 +1,1 @@
+"""What makes ten notebooks one course: syllabus, map, glossary, progress, the settings of JupyterLab."""

@@ -1,0 +1,134 @@
+"""A student's notebook at work: its cells run in a process of their own, its functions called case by case."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from course_utils.exercises.grading.exchange import ExchangeError, clean, packed, receive, send, unpacked
+from course_utils.exercises.grading.sandbox import Sandbox, Watched
+from course_utils.exercises.judge import Outcome
+from course_utils.exercises.task import Case
+
+__all__ = ["Attempt", "Limits"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds: of processor time for a cell and for a call, and by the clock for a whole submission.
+
+    By the clock a cell or a call may take `patience` times its processor time, as a busy machine makes it wait.
+    """
+
+    cell: float = 10.0
+    call: float = 4.0
+    total: float = 120.0
+    patience: float = 3.0
+    start: float = 60.0
+    restarts: int = 6
+
+
+@dataclass
+class Attempt:
+    """Runs `cells`, pairs of a name and a source, and answers calls of the functions that they define.
+
+    A cell that ends the process or does not end is left out, and the others are run again in a new one; a function that
+    does so is not called again. `notes` has what went wrong with the cells, in sentences.
+    """
+
+    sandbox: Sandbox
+    cells: Sequence[tuple[str, str]]
+    limits: Limits = field(default_factory=Limits)
+    notes: list[str] = field(default_factory=list)
+    peak: int = 0
+    seconds: float = 0.0
+    given_up: str = ""
+
+    def __post_init__(self) -> None:
+        self._process: Watched | None = None
+        self._left_out: set[int] = set()
+        self._broken: dict[str, str] = {}
+        self._starts = 0
+        self._end = time.monotonic() + self.limits.total
+
+    def __enter__(self) -> "Attempt":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def call(self, name: str, case: Case) -> Outcome:
+        """What the notebook's function returns for a case."""
+        while name not in self._broken and not self.given_up:
+            if self._process is None and not self._begin():
+                continue
+            message = {"call": name, "args": packed(list(case.args)), "kwargs": packed(dict(case.kwargs))}
+            answer = self._ask(message, self.limits.call)
+            if isinstance(answer, str):
+                self._broken[name] = answer
+            elif answer.error.startswith("Late:"):  # a loop that ends in no case must not use up the time of all others
+                self._broken[name] = f"it did not end within {self.limits.call:g} s"
+            else:
+                return answer
+        return Outcome(lost=self._broken.get(name) or self.given_up)
+
+    def _begin(self) -> bool:
+        """Start a process and run the cells; False if it has to be tried again, or was given up."""
+        if self._starts > self.limits.restarts:
+            self.given_up = "the process was ended too often"
+            return False
+        self._starts += 1
+        self._process = self.sandbox.start()
+        try:
+            receive(self._process.line, within=max(0.1, min(self.limits.start, self._end - time.monotonic())))
+        except (ExchangeError, TimeoutError):
+            self.given_up = "the process could not be started"
+            self._stop()
+            return False
+        for number, (name, source) in enumerate(self.cells):
+            if number in self._left_out:
+                continue
+            answer = self._ask({"cell": source, "name": name}, self.limits.cell)
+            if isinstance(answer, str):
+                self._left_out.add(number)
+                self.notes.append(f"{name} was left out: {answer}")
+                return False
+            if answer.error and self._starts == 1:
+                self.notes.append(f"{name} raises {answer.error}")
+        return True
+
+    def _ask(self, message: dict[str, Any], seconds: float) -> Outcome | str:
+        """The outcome of a cell or a call; or why there is none, in which case the process has been ended."""
+        assert self._process is not None
+        by_the_clock = min(seconds * self.limits.patience, self._end - time.monotonic())
+        if by_the_clock <= 0:
+            return self._ended(f"the time for a whole submission, {self.limits.total:g} s, is over")
+        try:
+            # Whoever writes an answer before the question has come cannot know its ticket.
+            ticket = secrets.token_hex(8)
+            send(self._process.line, message | {"seconds": seconds, "ticket": ticket}, within=by_the_clock)
+            answer = receive(self._process.line, within=by_the_clock)
+            if answer.get("ticket") != ticket:
+                raise ExchangeError("what came back answers another question")
+            value, error, changed = unpacked(answer.get("value")), answer.get("error"), answer.get("changed")
+        except TimeoutError:
+            return self._ended(f"it did not end within {seconds:g} s")
+        except ExchangeError as problem:
+            return self._ended("the process ended" if "has gone" in str(problem) else str(problem))
+        return Outcome(value, clean(error) if isinstance(error, str) else "", changed=changed is True)
+
+    def _ended(self, reason: str) -> str:
+        if self._end - time.monotonic() <= 0:
+            self.given_up = reason = f"the time for a whole submission, {self.limits.total:g} s, is over"
+        assert self._process is not None
+        process = self._process
+        self._stop()
+        return process.ended_for or reason
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            self._process.stop()
+            self.peak = max(self.peak, self._process.peak)
+            self.seconds += self._process.seconds
+            self._process = None

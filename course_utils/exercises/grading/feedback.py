@@ -1,0 +1,147 @@
+"""Pages for people: what a student reads about his work, and the written answers that a lecturer marks."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mistune
+
+from course_utils._support.files import written_atomically
+from course_utils._support.mathematics import join_formulas, split_formulas
+from course_utils.exercises.answers import TEXT_STUB
+from course_utils.exercises.check import is_call
+
+if TYPE_CHECKING:
+    from course_utils.exercises.grading.grade import Result
+    from course_utils.exercises.grading.mark import AnswerKey
+
+__all__ = ["is_empty", "write_feedback", "write_written"]
+
+# Longer ones appear as they were typed: parsers may take minutes for some texts, and end with the whole class for a
+# formula that is nested some thousand times.
+MOST_PROSE = 6_000  # letters
+MOST_FORMULA = 500
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; --line: #c8ced6; --good: #1b7f3b; --bad: #b3261e; }}
+@media (prefers-color-scheme: dark) {{ :root {{ --line: #4a525c; --good: #6fd08c; --bad: #ff9a90; }} }}
+body {{ font: 1.05rem/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); }}
+td.number, th.number {{ text-align: right; white-space: nowrap; }}
+section {{ border-left: .35rem solid var(--line); padding: .1rem 1rem; margin: 1.2rem 0; }}
+section.right {{ border-color: var(--good); }}
+section.wrong {{ border-color: var(--bad); }}
+h3 {{ margin: .5rem 0; }}
+.words {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; }}
+.call {{ font: .93em/1.5 ui-monospace, monospace; }}
+</style>
+<main>
+{body}
+</main>
+</html>
+"""
+
+
+def write_feedback(results: "Sequence[Result]", folder: Path) -> None:
+    """One page for each student, with all exercises that are in `results`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    by_student: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        by_student[result.submission.student].append(result)
+    for student, own in by_student.items():
+        body = f"<h1>Feedback for {escape(student)}</h1>" + "".join(map(_exercise, own))
+        _page(folder / f"{student}.html", f"Feedback for {student}", body)
+
+
+def _exercise(result: "Result") -> str:
+    one, record = result.submission, result.record
+    waits = ", without the written answer" if record is not None and result.written is None else ""
+    parts = [f"<h2>{escape(one.exercise or 'A file')}: {result.points:g} of {result.of:g} points{waits}</h2>"]
+    parts.append(f"<p>File: {escape(one.file)}" + (f"; receipt {one.receipt}" if one.receipt else "") + "</p>")
+    if record is None:
+        parts.append(f"<p>It was not graded: {escape(one.problem or 'it waits')}.</p>")
+        return "".join(parts)
+    if record["notes"]:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in record["notes"])
+        parts.append(f"<p>While the cells ran from top to bottom:</p><ul>{notes}</ul>")
+    pairs = zip(record["tasks"], result.task_points, strict=True)
+    parts += [_task(number, task, points, result) for number, (task, points) in enumerate(pairs, 1)]
+    parts.append(_written(record["written"], result))
+    return "".join(parts)
+
+
+def _task(number: int, task: dict[str, Any], points: float, result: "Result") -> str:
+    kind = "right" if points == task["of"] else "wrong"
+    kinds = ["words call" if is_call(task["name"], line) else "words" for line in task["words"]]
+    words = "".join(f"<p class='{k}'>{escape(line)}</p>" for k, line in zip(kinds, task["words"], strict=True))
+    heading = f"{'✓' if kind == 'right' else '✗'} Task {number}. {task['title']}: {points:g} of {task['of']:g}"
+    return f"<section class='{kind}'><h3>{escape(heading)}</h3>{words}{_comment(result, task['name'])}</section>"
+
+
+def _written(written: dict[str, Any], result: "Result") -> str:
+    points = "not marked yet" if result.written is None else f"{result.written:g} of {written['of']:g}"
+    answer = "<p>Nothing was written.</p>" if is_empty(written) else prose(written["text"])
+    return f"<section><h3>Written answer: {points}</h3>{answer}{_comment(result, 'written')}</section>"
+
+
+def is_empty(written: dict[str, Any]) -> bool:
+    """Whether the cell of the written answer is as it was handed out, or without a letter."""
+    return written["text"].strip() in ("", TEXT_STUB)
+
+
+def prose(text: str) -> str:
+    """A stranger's Markdown with formulas as HTML; whatever is not plain Markdown appears as it was typed.
+
+    >>> prose("a *b* <script>")
+    '<p>a <em>b</em> &lt;script&gt;</p>\\n'
+    """
+    try:
+        if len(text) > MOST_PROSE:
+            raise ValueError("too long to be read as Markdown")
+        marked, formulas = split_formulas(text)
+        if any(len(formula) > MOST_FORMULA for formula, _ in formulas):
+            raise ValueError("too long to be read as a formula")
+        return join_formulas(str(mistune.create_markdown(escape=True)(marked)), formulas)
+    except Exception:  # a text that no parser expects must not stop the class
+        return f"<p class='words'>{escape(text)}</p>"
+
+
+def _comment(result: "Result", task: str) -> str:
+    own = result.marks.get(task)
+    if own is None or (own.points is None and not own.comment):
+        return ""
+    by_hand = "" if task == "written" else " (points given by hand)"
+    if not own.comment:
+        return f"<p><strong>From your lecturer{by_hand}.</strong></p>" if by_hand else ""
+    return f"<p><strong>From your lecturer{by_hand}:</strong> {escape(own.comment)}</p>"
+
+
+def write_written(results: "Iterable[Result]", keys: "dict[str, AnswerKey]", out: Path) -> None:
+    """One page for each exercise with its rubric and all written answers, for marking them in one go."""
+    by_exercise: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.record is not None:
+            by_exercise[result.submission.exercise].append(result)
+    for name, own in by_exercise.items():
+        rubric = prose(keys[name].rubric)
+        waiting = sum(result.written is None for result in own)
+        body = (
+            f"<h1>Written answers of {name}</h1><p>{waiting} of {len(own)} wait. Points and comments go into marks.csv."
+        )
+        body += f"</p><section>{rubric}</section>"
+        for result in own:
+            body += f"<h2>{escape(result.submission.student)}</h2>{_written(result.record['written'], result)}"  # type: ignore[index]
+        _page(out / f"written-{name}.html", f"Written answers of {name}", body)
+
+
+def _page(path: Path, title: str, body: str) -> None:
+    with written_atomically(path) as file:
+        file.write(PAGE.format(title=escape(title), body=body).encode("utf-8", "replace"))

@@ -1,0 +1,225 @@
+"""A folder of submissions becomes marks: every student has a row, and what needs a person's eye is on a list."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from course_utils._support.journal import Journal, alone
+from course_utils._support.side_by_side import side_by_side
+from course_utils.exercises import exercises, load_exercise
+from course_utils.exercises.grading.attempt import Limits
+from course_utils.exercises.grading.collect import Submission, collect
+from course_utils.exercises.grading.feedback import is_empty, write_feedback, write_written
+from course_utils.exercises.grading.mark import AnswerKey, Job, answer_key, mark
+from course_utils.exercises.grading.marks import Mark, read_marks, table, wait_for
+
+__all__ = ["Graded", "Result", "grade"]
+
+MOST_TASKS = 6
+
+
+@dataclass(frozen=True)
+class Result:
+    """A row: a submission, what was found in it (None if it could not be graded), and the lecturer's own marks."""
+
+    submission: Submission
+    record: dict[str, Any] | None = None
+    marks: dict[str, Mark] = field(default_factory=dict)
+    attention: tuple[str, ...] = ()
+
+    @property
+    def task_points(self) -> list[float]:
+        """The points of each task, in their order, the lecturer's own before the measured ones."""
+        tasks = self.record["tasks"] if self.record else []
+        return [self._own(task["name"], task["points"]) for task in tasks]
+
+    @property
+    def written(self) -> float | None:
+        """The points of the written answer; None while it waits, and none at once where nothing was written."""
+        own = self.marks.get("written")
+        if own is not None and own.points is not None:
+            return own.points
+        return 0 if self.record is not None and is_empty(self.record["written"]) else None
+
+    @property
+    def points(self) -> float:
+        """All points so far."""
+        return sum(self.task_points) + (self.written or 0)
+
+    @property
+    def of(self) -> float:
+        """The most points that this exercise gives."""
+        return load_exercise(self.submission.exercise).points if self.submission.exercise else 0
+
+    def _own(self, task: str, measured: float) -> float:
+        own = self.marks.get(task)
+        return measured if own is None or own.points is None else own.points
+
+
+class Graded(NamedTuple):
+    """What a run has done: all rows, how many were graded now, and where the tables are."""
+
+    results: list[Result]
+    now: int
+    out: Path
+
+
+def grade(
+    source: Path,
+    out: Path,
+    *,
+    folder: Path,
+    exercise: str | None = None,
+    student: str | None = None,
+    again: bool = False,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    limits: Limits | None = None,
+    progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda records, total: records,
+) -> Graded:
+    """Grade the submissions in `source`, a folder or a zip file, and write tables and feedback into `out`.
+
+    `folder`: notebooks/exercises of the lecturer. With `exercise` or `student` only these are graded (again); the other
+    rows stay. What was graded before is not graded again, unless the submission, the exercise or the grader has
+    changed, or `again` asks for it. `jobs`: students at once, by default one a processor. `scheduler`: address of a
+    Dask cluster, whose machines have the course and bubblewrap installed. `progress` wraps the stream of records.
+
+    Raises: FileNotFoundError for a folder that is not there, ValueError for one without files or a bad marks.csv.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    submissions = collect(source, exercises())
+    keys = {name: answer_key(folder, name) for name in {s.exercise for s in submissions if s.notebook and s.exercise}}
+    chosen = exercise is not None or student is not None
+    path = out / "records.jsonl"
+    with alone(path):
+        journal, waiting = Journal(path), {}
+        for one in submissions:
+            if one.problem or one.notebook is None:
+                continue
+            wanted = (exercise in (None, one.exercise)) and (student in (None, one.student))
+            known = _key(one, keys) in journal.records
+            if wanted and (again or chosen or not known):
+                waiting[_key(one, keys)] = Job(keys[one.exercise], one.notebook, limits or Limits())
+        for key, record in progress(_marked(waiting, jobs, scheduler), len(waiting)):
+            journal.add(key, record)
+    results = _results(submissions, keys, journal, out)
+    _write(results, keys, out)
+    return Graded(results, len(waiting), out)
+
+
+def _key(one: Submission, keys: dict[str, AnswerKey]) -> str:
+    """The name of a record: the same only for the same student, the same file and the same way of grading."""
+    parts = (one.student, one.exercise, one.receipt, keys[one.exercise].version)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _marked(waiting: dict[str, Job], jobs: int | None, scheduler: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Records as they come, with their keys.
+
+    A thread watches each student's process; the work is done in that process, so threads are enough on one machine.
+    """
+    keys, work = list(waiting), list(waiting.values())
+    for number, record in side_by_side(mark, work, at_once=jobs, scheduler=scheduler, threads=True):
+        yield keys[number], record
+
+
+def _results(
+    submissions: Sequence[Submission], keys: dict[str, AnswerKey], journal: Journal, out: Path
+) -> list[Result]:
+    """A row for each submission, with the lecturer's marks and everything that needs attention."""
+    records = [
+        journal.records.get(_key(s, keys)) if s.notebook is not None and s.exercise else None for s in submissions
+    ]
+    answered = [s for s, record in zip(submissions, records, strict=True) if record and not is_empty(record["written"])]
+    wait_for(out / "marks.csv", [(s.student, s.exercise, "written") for s in answered])
+    marks, problems = read_marks(out / "marks.csv")
+    own: dict[tuple[str, str], dict[str, Mark]] = defaultdict(dict)
+    for one in marks:
+        own[one.student, one.exercise][one.task] = one
+    twins = _twins(submissions, records)
+    results = []
+    for submission, record in zip(submissions, records, strict=True):
+        mine = own.pop((submission.student, submission.exercise), {})
+        attention = [*submission.remarks, *(record["attention"] if record else []), *twins.get(id(submission), [])]
+        attention += [submission.problem] if submission.problem else []
+        impossible = _impossible(submission, mine)
+        attention += impossible.values()
+        meant = {task: mark for task, mark in mine.items() if task not in impossible}
+        results.append(Result(submission, record, meant, tuple(attention)))
+    lost = [
+        f"marks.csv, line {mark.line}: no submission of {s} for {e}" for (s, e), m in own.items() for mark in m.values()
+    ]
+    if lost or problems:
+        nobody = Submission("", "", "marks.csv")
+        results.append(Result(nobody, attention=(*lost, *(f"marks.csv, {problem}" for problem in problems))))
+    return results
+
+
+def _impossible(submission: Submission, marks: dict[str, Mark]) -> dict[str, str]:
+    """Which of the lecturer's marks cannot be meant, and why: they are named and do not count."""
+    if not submission.exercise:
+        return {}
+    exercise = load_exercise(submission.exercise)
+    most = {task.name: task.points for task in exercise.tasks} | {"written": exercise.written.points}
+    found = {}
+    for task, own in marks.items():
+        if task not in most:
+            found[task] = f"marks.csv, line {own.line}: {exercise.name} has no task {task!r}"
+        elif own.points is not None and not 0 <= own.points <= most[task]:
+            found[task] = f"marks.csv, line {own.line}: {own.points:g} points for {task}, which gives {most[task]}"
+    return found
+
+
+def _twins(submissions: Sequence[Submission], records: Sequence[dict[str, Any] | None]) -> dict[int, list[str]]:
+    """For each submission those of other students with the same code and the same written answer."""
+    groups: dict[tuple[str, str, str], list[Submission]] = defaultdict(list)
+    for one, record in zip(submissions, records, strict=True):
+        if record is not None and any(task["points"] for task in record["tasks"]):
+            groups[one.exercise, record["code"], "".join(record["written"]["text"].split())].append(one)
+    found = {}
+    for group in groups.values():
+        for one in group:
+            if others := [other.student for other in group if other is not one]:
+                more = f" and {len(others) - 3} others" if len(others) > 3 else ""
+                found[id(one)] = [f"the code and the written answer are those of {', '.join(others[:3])}{more}"]
+    return found
+
+
+def _write(results: Sequence[Result], keys: dict[str, AnswerKey], out: Path) -> None:
+    rows = [result for result in results if result.submission.student]
+    names = [f"task {number}" for number in range(1, MOST_TASKS + 1)]
+    columns = ["student", "exercise", "points", "of", "status", *names, "written", "receipt", "file"]
+    table(out / "grades.csv", columns, map(_row, rows))
+    attention = [
+        (result.submission.student, result.submission.exercise, result.submission.file, reason)
+        for result in results
+        for reason in result.attention
+    ]
+    table(out / "needs-attention.csv", ["student", "exercise", "file", "reason"], attention)
+    write_feedback(rows, out / "feedback")
+    write_written(rows, keys, out)
+
+
+def _row(result: Result) -> list[object]:
+    one = result.submission
+    if result.record is None:
+        status = f"not graded: {one.problem}" if one.problem else "not graded yet"
+    else:
+        status = "graded" if result.written is not None else "graded, the written answer waits"
+    tasks: list[object] = [f"{points:g}" for points in result.task_points]
+    tasks += [""] * (MOST_TASKS - len(tasks))
+    written = "" if result.written is None else f"{result.written:g}"
+    return [
+        one.student,
+        one.exercise,
+        f"{result.points:g}",
+        f"{result.of:g}",
+        status,
+        *tasks,
+        written,
+        one.receipt,
+        one.file,
+    ]

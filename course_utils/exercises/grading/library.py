@@ -1,0 +1,78 @@
+"""The copy of `course_utils` that a student's process sees: what an exercise asks for raises, panels do nothing."""
+
+import ast
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from course_utils._support.paths import PACKAGE
+
+__all__ = ["MISSING", "without"]
+
+MISSING = "{name} is what this exercise asks for, so it is not at hand while your work is graded"
+LEFT_OUT = ("bench", "course", "exercises", "panels", "publish", "tables", "cli.py", "__pycache__")
+SILENCED = ("course", "exercises", "panels", "tables")
+
+SILENT = '''"""Nothing is drawn or checked while an exercise is graded."""
+
+
+class Silent:
+    """Any call of any part of it does nothing."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args, **kwargs):
+        return self
+
+
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Silent()
+'''
+
+
+def without(hidden: Iterable[str], folder: Path) -> None:
+    """Write into `folder` a copy of the package in which the parts named `hidden`, as "penalties.prox_l1", raise.
+
+    What a function does is cut out of the source, so it can neither be called nor read. ValueError for a name that the
+    package does not have.
+    """
+    target = folder / "course_utils"
+    shutil.copytree(PACKAGE, target, ignore=lambda _, names: [n for n in names if n in LEFT_OUT])
+    for file in (file for part in SILENCED for file in (PACKAGE / part).rglob("*.py")):
+        silent = target / file.relative_to(PACKAGE)
+        silent.parent.mkdir(parents=True, exist_ok=True)
+        silent.write_text(SILENT, encoding="utf-8")
+    for name in ("__init__.py", "exchange.py", "magics.py", "runner.py"):
+        shutil.copy(PACKAGE / "exercises" / "grading" / name, target / "exercises" / "grading" / name)
+    for name in hidden:
+        _cut(target, name)
+
+
+def _cut(target: Path, name: str) -> None:
+    """Replace what a function, or each method of a class, does by an error."""
+    *modules, last = name.split(".")
+    path = target.joinpath(*modules)
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
+    found = [node for node in tree.body if getattr(node, "name", None) == last]
+    if not found:
+        raise ValueError(f"course_utils has no {name}; name a function or a class by the module that defines it")
+    for node in found:
+        _empty(node, last)
+    path.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
+
+
+def _empty(node: ast.stmt, name: str) -> None:
+    error = ast.parse(f"raise RuntimeError({MISSING.format(name=name)!r})").body
+    if isinstance(node, ast.FunctionDef):
+        node.body, node.decorator_list = error, []
+    elif isinstance(node, ast.ClassDef):
+        maker = ast.parse("def __new__(cls, *args, **kwargs): pass").body[0]  # before an abstract class complains
+        assert isinstance(maker, ast.FunctionDef)
+        maker.body = error
+        node.body, node.decorator_list = [maker], []

@@ -1,0 +1,157 @@
+"""One submission is graded: its functions run in a process of their own, and are judged here."""
+
+import atexit
+import hashlib
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from course_utils._support.paths import PACKAGE
+from course_utils.exercises import load_exercise
+from course_utils.exercises.check import Checked
+from course_utils.exercises.grading.attempt import Attempt, Limits
+from course_utils.exercises.grading.library import without
+from course_utils.exercises.grading.notebook import Notebook, read_notebook
+from course_utils.exercises.grading.sandbox import Sandbox, bubblewrap
+from course_utils.exercises.judge import Outcome, Verdict, judge, wrong
+from course_utils.exercises.task import Case, Task
+from course_utils.exercises.teacher import teacher_from
+
+__all__ = ["AnswerKey", "Job", "answer_key", "mark"]
+
+PREPARING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class AnswerKey:
+    """What an exercise is graded by: the lecturer's module, the first cell of the notebook, and the rubric.
+
+    `version` changes with them and with the code that grades, so that marks of an older version are not taken for new.
+    """
+
+    exercise: str
+    teacher: str
+    setup: str
+    rubric: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is needed to grade one submission, here or on another machine."""
+
+    key: AnswerKey
+    notebook: Notebook
+    limits: Limits = field(default_factory=Limits)
+
+
+def answer_key(folder: Path, exercise: str) -> AnswerKey:
+    """The key of an exercise from the folder `notebooks/exercises` of the lecturer.
+
+    FileNotFoundError says which of its two files is missing.
+    """
+    teacher = folder / "teacher" / f"{exercise}.py"
+    source = folder / "source" / exercise / f"{exercise}.ipynb"
+    for path in (teacher, source):
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; grading needs the lecturer's copy of the course")
+    notebook = read_notebook(source.read_bytes())
+    setup = next((code for _, code in notebook.cells if "import exercise" in code), "")
+    parts = [teacher.read_bytes(), setup.encode()]
+    parts += [path.read_bytes() for path in sorted((PACKAGE / "exercises").rglob("*.py"))]
+    version = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+    return AnswerKey(
+        exercise, teacher.read_text(encoding="utf-8"), setup, notebook.text(f"{exercise}-written"), version
+    )
+
+
+def mark(job: Job) -> dict[str, Any]:
+    """The record of a graded submission, as plain data: points and words for each task, and what was noticed."""
+    began = time.monotonic()
+    exercise = load_exercise(job.key.exercise)
+    teacher = teacher_from(job.key.teacher, job.key.exercise)
+    cells = [("the first cell", job.key.setup), *job.notebook.cells]
+    with Attempt(_sandbox(exercise.hides), cells, job.limits) as attempt:
+        # The open cases of all tasks come first: words about them reach the student, and a process that had seen the
+        # hidden ones could put them into its results and its errors.
+        open_ones = [_verdict(attempt, task, task.cases(0)) for task in exercise.tasks]
+        hidden = [_verdict(attempt, task, teacher.hidden(task)) for task in exercise.tasks]
+    tasks = [_task(*one) for one in zip(exercise.tasks, open_ones, hidden, strict=True)]
+    return {
+        "tasks": tasks,
+        "written": {"of": exercise.written.points, "text": job.notebook.text(f"{exercise.name}-written")[:20_000]},
+        "notes": attempt.notes,
+        "attention": _attention(attempt, tasks),
+        "code": _fingerprint(job.notebook.cells),
+        "seconds": round(time.monotonic() - began, 2),  # by the clock
+        "memory": attempt.peak,  # bytes
+        "processor": round(attempt.seconds, 2),
+    }
+
+
+def _verdict(attempt: Attempt, task: Task, cases: Sequence[Case]) -> Verdict:
+    """What the judge says; a result that he cannot judge is none, and stops nobody else's grading."""
+    try:
+        return judge(task, lambda case: attempt.call(task.name, case), cases)
+    except Exception as problem:
+        lost = Outcome(lost=f"what it returns could not be judged ({type(problem).__name__})")
+        return Verdict(0, len(cases), 0, wrong(lost, None, 0), case=cases[0], outcome=lost)
+
+
+def _task(task: Task, open_ones: Verdict, hidden: Verdict) -> dict[str, Any]:
+    """How a task went. Points come from the hidden cases, words only from the open ones."""
+    words = Checked(task, open_ones).lines
+    if open_ones.right and not hidden.right:
+        words = [*words, _unseen(hidden)]
+    lost = hidden.outcome.lost if hidden.outcome else ""
+    result = {"name": task.name, "title": task.title, "of": task.points, "lost": lost, "words": words}
+    return result | {k: v for k, v in asdict(_bare(hidden)).items() if k in ("points", "passed", "total", "mistake")}
+
+
+def _bare(verdict: Verdict) -> Verdict:
+    """A verdict without the case and what came back, which are not to leave."""
+    return Verdict(verdict.passed, verdict.total, verdict.points, verdict.problem, verdict.mistake, verdict.hint)
+
+
+def _unseen(hidden: Verdict) -> str:
+    """What is said where only cases that the student has not seen go wrong."""
+    hint = f" Hint: {hidden.hint}" if hidden.hint else ""
+    return f"Of the cases that are used for grading {hidden.passed} of {hidden.total} are right.{hint}"
+
+
+def _attention(attempt: Attempt, tasks: Sequence[dict[str, Any]]) -> list[str]:
+    """What a person should look at."""
+    found = [note for note in attempt.notes if "was left out" in note]
+    if attempt.given_up:
+        found.append(f"grading was given up: {attempt.given_up}")
+    found += [f"{task['name']}: no result came back: {task['lost']}" for task in tasks if task["lost"]]
+    if all(task["mistake"] == "not begun" or "NameError: the notebook" in str(task["words"]) for task in tasks):
+        found.append("no task was begun")
+    return found
+
+
+def _fingerprint(cells: Sequence[tuple[str, str]]) -> str:
+    """The same for the same code, however it is spaced and commented."""
+    code = re.sub(r"#.*|\s+", "", "\n".join(source for _, source in cells))
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def _sandbox(hides: tuple[str, ...]) -> Sandbox:
+    """The sandbox of an exercise: the library is prepared once in each process that grades, whoever comes first."""
+    with PREPARING:
+        return _prepared(hides)
+
+
+@cache
+def _prepared(hides: tuple[str, ...]) -> Sandbox:
+    folder = tempfile.mkdtemp(prefix="course-library-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    without(hides, Path(folder))
+    return Sandbox(Path(folder), bwrap=bubblewrap())

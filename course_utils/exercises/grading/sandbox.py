@@ -1,0 +1,239 @@
+"""Starts a student's process: in bubblewrap where it is installed, and watched from outside in any case.
+
+Bubblewrap gives the process namespaces of its own: no network, no other processes, no files but the system's, Python's
+and the prepared library, all of them read-only, and a small folder in memory that is gone with it.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from course_utils._support.paths import PACKAGE
+from course_utils.exercises.grading.calls import call_filter
+
+__all__ = ["UNCOVERED", "Sandbox", "Watched", "bubblewrap"]
+
+MOST_MEMORY = 2_000_000_000  # bytes in use by all processes of a student together
+MOST_PROCESSES = 8
+MOST_THREADS = 300  # of all these processes
+MOST_FILES = 64_000_000  # bytes of the folders in memory
+GLANCE = 0.1  # seconds between two looks at a student's processes
+GRACE = 5.0  # seconds in which the kernel takes away what was killed
+UNCOVERED = (
+    "bubblewrap is not installed, so submissions run with the rights of your own account: they could read and change "
+    "your files, other submissions and the hidden cases, end the grading, use the network, and leave processes behind. "
+    "Limits on time, memory and output hold for mistakes, but not against malice. "
+    "Grade submissions of strangers only after `apt install bubblewrap` (Linux)."
+)
+
+
+def bubblewrap() -> str | None:
+    """The path of bubblewrap, if it is installed and works here."""
+    found = shutil.which("bwrap")
+    if found is None:
+        return None
+    arguments = [found, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    tried = subprocess.run(arguments, capture_output=True, check=False)
+    return found if tried.returncode == 0 else None
+
+
+class Sandbox:
+    """Where the processes of an exercise run; `library`: the folder that `without` has written."""
+
+    def __init__(self, library: Path, *, bwrap: str | None) -> None:
+        self.library, self.bwrap = library, bwrap
+
+    def start(self) -> "Watched":
+        """A new process, which will say on its line that it is ready."""
+        ours, theirs = socket.socketpair()
+        folder = tempfile.mkdtemp(prefix="course-student-") if self.bwrap is None else None
+        with theirs, _call_filter() as calls:
+            line = theirs.fileno()
+            process = subprocess.Popen(
+                self._command(line, calls),
+                env=self._environment(folder),
+                cwd=folder or "/",
+                pass_fds=(line,) if calls is None else (line, calls),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return Watched(process, ours, folder)
+
+    def _command(self, line: int, calls: int | None) -> list[str]:
+        python = [sys.executable, "-s", "-P", "-m", "course_utils.exercises.grading.runner", str(line)]
+        if self.bwrap is None:
+            return python
+        refused = [] if calls is None else ["--seccomp", str(calls)]
+        return [self.bwrap, *self._walls(), *refused, "--", *python]
+
+    def _environment(self, folder: str | None) -> dict[str, str]:
+        library = str(self.library) if self.bwrap is None else "/library"
+        plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder or "/home/student", "PYTHONPATH": library}
+        return plain | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+
+    def _walls(self) -> list[str]:
+        walls = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"]
+        for folder in ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin"):
+            if Path(folder).is_symlink():
+                walls += ["--symlink", os.readlink(folder), folder]
+            elif Path(folder).is_dir():
+                walls += ["--ro-bind", folder, folder]
+        walls += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+        # The kernel's settings are files that belong to root, also where root has no rights left: bound read-only.
+        walls += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+        # Memory mapped from /dev/zero belongs to no process, so no watch would count it.
+        walls += ["--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero"]
+        # Before Python, which may live below one of them.
+        for folder in ("/dev/shm", "/tmp", "/home/student"):
+            walls += ["--size", str(MOST_FILES), "--tmpfs", folder]
+        for path in _python():
+            walls += ["--ro-bind", str(path), str(path)]
+        for hidden in map(str, _to_hide()):
+            walls += ["--tmpfs", hidden, "--remount-ro", hidden]
+        walls += ["--ro-bind", str(self.library), "/library", "--remount-ro", "/dev", "--remount-ro", "/"]
+        return [*walls, "--chdir", "/home/student"]
+
+
+@contextmanager
+def _call_filter() -> Iterator[int | None]:
+    """An open file that gives the filter of system calls; None on machines for which there is none."""
+    found = call_filter()
+    if found is None:
+        yield None
+        return
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, found)  # smaller than what a pipe holds
+        os.close(writing)
+        yield reading
+    finally:
+        os.close(reading)
+
+
+def _python() -> list[Path]:
+    """Of this interpreter and its virtual environment what it needs to run, and nothing else that lies beside it."""
+    prefixes = [Path(prefix) for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)) if not _in_usr(Path(prefix))]
+    parts = [prefix / name for prefix in prefixes for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
+    return [path for path in parts if path.exists()]
+
+
+def _in_usr(path: Path) -> bool:
+    return path.is_relative_to("/usr")
+
+
+def _to_hide() -> list[Path]:
+    """Folders inside those that are shown with the whole library in them, which would answer the exercise."""
+    project = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else PACKAGE
+    places = [Path(sysconfig.get_path(kind), "course_utils") for kind in ("purelib", "platlib")]
+    shown = [Path("/usr"), *_python()]
+    return [
+        place
+        for place in dict.fromkeys((project, *places))
+        if place.is_dir() and any(place.is_relative_to(folder) for folder in shown)
+    ]
+
+
+class Watched:
+    """A running process of a student with its line, and a watch that ends it when it takes too much.
+
+    `folder`: a temporary one of its own on the disk, where it has no walls; it is removed with the process.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", line: socket.socket, folder: str | None = None) -> None:
+        self.process, self.line, self.folder = process, line, folder
+        self.ended_for = ""  # why the watch has ended it
+        self.peak = 0  # the most memory that was seen, in bytes
+        self.seconds = 0.0  # of processor time
+        # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
+        self._seen = {psutil.Process(process.pid)}
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watch.start()
+
+    def stop(self) -> None:
+        """End the process and all that it has started."""
+        self._over.set()
+        self._watch.join()
+        self._measure(self._family())
+        self._kill()
+        self.line.close()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _look(self) -> None:
+        while not self._over.wait(GLANCE) and self.process.poll() is None:
+            self.ended_for = self._too_much(self._family())
+            if self.ended_for:
+                self._kill()
+                return
+
+    def _too_much(self, family: set[psutil.Process]) -> str:
+        """What the processes take too much of; their number comes first, as it doubles while one counts the rest."""
+        if len(family) > MOST_PROCESSES:
+            return f"it started more than {MOST_PROCESSES} processes"
+        if self._measure(family) > MOST_MEMORY:
+            return f"it took more than {MOST_MEMORY / 1e9:g} GB of memory"
+        if sum(_asked(member, psutil.Process.num_threads) for member in family) > MOST_THREADS:
+            return f"it started more than {MOST_THREADS} threads"
+        return ""
+
+    def _measure(self, family: set[psutil.Process]) -> int:
+        """Note the processor time so far and the memory now, which is returned."""
+        milliseconds = sum(_asked(member, lambda p: 1000 * sum(p.cpu_times()[:4])) for member in family)
+        self.seconds = max(self.seconds, milliseconds / 1000)
+        memory = sum(_asked(member, lambda p: p.memory_info().rss) for member in family)
+        self.peak = max(self.peak, memory)
+        return memory
+
+    def _family(self) -> set[psutil.Process]:
+        """All processes that the student's has started and that still run; also those whose parent has ended."""
+        found: set[psutil.Process] = set()
+        for member in self._seen:
+            if member not in found and member.is_running():
+                found |= {member, *_descendants(member)}
+        self._seen |= found
+        return found
+
+    def _kill(self) -> None:
+        """End all at once: bubblewrap, with which the kernel ends its namespace, or the group; then who has left it.
+
+        One after the other would not do: a bomb starts new ones faster than they can be counted.
+        """
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        end = time.monotonic() + GRACE
+        while (left := self._family()) and time.monotonic() < end:
+            for member in left:
+                _asked(member, psutil.Process.kill)
+            psutil.wait_procs(left, timeout=GLANCE)
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _asked(process: psutil.Process, question: Callable[[psutil.Process], Any]) -> int:
+    """What a process says; 0 if it has ended."""
+    try:
+        return int(question(process) or 0)
+    except psutil.Error:
+        return 0

@@ -1,0 +1,1 @@
+"""Handing out: from the lecturer's course to the tree that students get."""

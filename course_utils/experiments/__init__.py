@@ -1,0 +1,1 @@
+"""What the panels show: small trainings and searches, without a picture of them."""

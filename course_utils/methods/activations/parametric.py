@@ -1,0 +1,96 @@
+"""Activation functions with a few parameters for each neuron: tanh, PReLU, piecewise linear, maxout: (13) to (16).
+
+Like torch's PReLU they take (n, features) or (n, features, ...): the neurons, or the channels, are dimension 1.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from course_utils._support.check import in_range
+
+__all__ = ["APL", "Maxout", "PReLU", "ParametricTanh", "per_feature"]
+
+PReLU = (
+    nn.PReLU
+)  # (14): max(0, s) + a min(0, s), He et al. 2015, arXiv:1502.01852; nn.PReLU(features) has one a for each
+
+
+def per_feature(values: Tensor, s: Tensor, features: int) -> Tensor:
+    """`values` (features,) shaped to broadcast along dimension 1 of s; ValueError if s has other features."""
+    if s.ndim < 2 or s.shape[1] != features:
+        raise ValueError(
+            f"the input must have the shape (n, {features}) or (n, {features}, ...), got {tuple(s.shape)}; "
+            "make the activation with as many features as the layer before has outputs"
+        )
+    return values.view(-1, *[1] * (s.ndim - 2))
+
+
+class ParametricTanh(nn.Module):
+    """g(s) = a (1 - e^(-b s)) / (1 + e^(-b s)) = a tanh(b s / 2), with an a and a b for each feature (13).
+
+    Starts as tanh: a = 1, b = 2. Input (n, features, ...), output alike. (Chen, Chang 1996.)
+
+    >>> ParametricTanh(3)(torch.ones(1, 3)).detach()
+    tensor([[0.7616, 0.7616, 0.7616]])
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.features = int(in_range("features", features, 1, math.inf))
+        self.a = nn.Parameter(torch.ones(features))
+        self.b = nn.Parameter(torch.full((features,), 2.0))
+
+    def forward(self, s: Tensor) -> Tensor:
+        """The activation of s."""
+        a, b = (per_feature(p, s, self.features) for p in (self.a, self.b))
+        return a * torch.tanh(b * s / 2)
+
+
+class APL(nn.Module):
+    """g(s) = max(0, s) + sum_i a_i max(0, -s + b_i), i = 1 ... segments, with 2 segments numbers for each feature (15).
+
+    Adaptive piecewise linear: S hinges give S + 1 kinks. Starts near ReLU: a of 0.1 or so, b anywhere in [-1, 1], both
+    at random. Input (n, features, ...), output alike. (Agostinelli et al. 2014, arXiv:1412.6830.)
+
+    >>> unit = APL(1, segments=2)
+    >>> unit.a.data, unit.b.data = torch.tensor([[1.0], [0.0]]), torch.tensor([[0.5], [0.0]])
+    >>> unit(torch.tensor([[-1.0], [2.0]])).detach()
+    tensor([[1.5000],
+            [2.0000]])
+    """
+
+    def __init__(self, features: int, segments: int) -> None:
+        super().__init__()
+        self.features = int(in_range("features", features, 1, math.inf))
+        self.segments = int(in_range("segments", segments, 1, math.inf))
+        self.a = nn.Parameter(0.1 * torch.randn(segments, features))
+        self.b = nn.Parameter(2 * torch.rand(segments, features) - 1)
+
+    def forward(self, s: Tensor) -> Tensor:
+        """The activation of s."""
+        total = s.clamp(min=0)
+        for a, b in zip(self.a, self.b, strict=True):  # not all at once: that would take segments times the memory
+            hinge = (per_feature(b, s, self.features) - s).clamp(min=0)
+            total = torch.addcmul(total, per_feature(a, s, self.features), hinge)
+        return total
+
+
+class Maxout(nn.Module):
+    """g(h) = max_k (w_k h + b_k), k = 1 ... pieces, for each output: a layer and its activation in one (16).
+
+    Input (..., in_features), output (..., out_features). (Goodfellow et al. 2013, arXiv:1302.4389.)
+
+    >>> sum(p.numel() for p in Maxout(18, 300, pieces=3).parameters())
+    17100
+    """
+
+    def __init__(self, in_features: int, out_features: int, pieces: int) -> None:
+        super().__init__()
+        self.pieces = int(in_range("pieces", pieces, 1, math.inf))
+        self.linear = nn.Linear(in_features, out_features * pieces)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """The largest of the pieces."""
+        return self.linear(h).unflatten(-1, (-1, self.pieces)).amax(-1)

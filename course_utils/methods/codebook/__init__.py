@@ -1,0 +1,6 @@
+"""Weight sharing: each weight becomes one of k values (Han, Mao, Dally 2015, arXiv:1510.00149; lecture, section 07)."""
+
+from course_utils.methods.codebook.kmeans import Codebook, fit_codebook
+from course_utils.methods.codebook.sharing import centroid_gradient, share_weights, unshare_weights
+
+__all__ = ["Codebook", "centroid_gradient", "fit_codebook", "share_weights", "unshare_weights"]

@@ -1,0 +1,114 @@
+"""Training shared weights: what the optimizer moves are the centroids.
+
+The gradient of a centroid is the sum of the gradients of all weights that share it (Han, Mao, Dally 2015, section 3).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from course_utils.methods.codebook.kmeans import Codebook, fit_codebook
+from course_utils.methods.layers import weight_layers
+
+__all__ = ["centroid_gradient", "share_weights", "unshare_weights"]
+
+
+def centroid_gradient(grad: Tensor, indices: Tensor, *, size: int) -> Tensor:
+    """The gradient of each of `size` centroids, (size,): the sum of `grad` over the places with its index.
+
+    Raises: ValueError where grad and indices differ in shape.
+
+    >>> centroid_gradient(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[0, 1], [1, 0]]), size=3)
+    tensor([5., 5., 0.])
+    """
+    if grad.shape != indices.shape:
+        raise ValueError(f"grad and indices must have one shape, got {tuple(grad.shape)} and {tuple(indices.shape)}")
+    flat = indices.reshape(-1).long()
+    if grad.device.type == "cpu":  # in float64, and ten times as fast as adding at indices
+        return torch.bincount(flat, weights=grad.reshape(-1).double(), minlength=size).to(grad.dtype)
+    return grad.new_zeros(size).index_add_(0, flat, grad.reshape(-1))
+
+
+def share_weights(
+    model: nn.Module, *, size: int | Mapping[str, int], init: str = "exact", generator: torch.Generator | None = None
+) -> dict[str, Codebook]:
+    """Give each linear and convolutional layer a codebook, in place, and train the centroids from now on.
+
+    `size`: centroids for every layer, or by layer name; what is not named stays as it is. Weights that are exactly 0
+    are pruned weights: they join no cluster and stay 0. After this, make a new optimizer: the parameters are the
+    centroids. `unshare_weights` turns the network into an ordinary one again. Returns the codebooks of the weights
+    that are not 0, by layer.
+
+    Raises: as `fit_codebook`; ValueError for an unknown layer.
+
+    >>> model = nn.Linear(20, 10)
+    >>> _ = share_weights(model, size=4)
+    >>> [tuple(p.shape) for p in model.parameters()], model.weight.unique().numel()
+    ([(10,), (4,)], 4)
+    """
+    layers = weight_layers(model)
+    sizes = size if isinstance(size, Mapping) else dict.fromkeys(layers, size)
+    if unknown := sizes.keys() - layers.keys():
+        raise ValueError(f"size names no layer {', '.join(sorted(unknown))}; there are {', '.join(layers) or 'none'}")
+    books = {}
+    for name, k in sizes.items():
+        weight = layers[name].weight.detach()
+        kept = weight != 0
+        books[name] = fit_codebook(weight[kept], size=k, init=init, generator=generator)
+        parametrize.register_parametrization(layers[name], "weight", SharedWeight(books[name], kept))
+    return books
+
+
+def unshare_weights(model: nn.Module) -> nn.Module:
+    """Make shared weights ordinary parameters again, with the values that they have now; in place.
+
+    >>> model = nn.Linear(20, 10)
+    >>> _ = share_weights(model, size=4)
+    >>> sorted(name for name, p in unshare_weights(model).named_parameters())
+    ['bias', 'weight']
+    """
+    for layer in list(model.modules()):
+        if parametrize.is_parametrized(layer, "weight") and isinstance(
+            layer.parametrizations["weight"][0],  # type: ignore[index]
+            SharedWeight,
+        ):
+            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+    return model
+
+
+class SharedWeight(nn.Module):
+    """Makes a weight tensor of its centroids; index k stands for a pruned weight."""
+
+    indices: Tensor
+
+    def __init__(self, book: Codebook, kept: Tensor) -> None:
+        super().__init__()
+        self.size = len(book.centroids)
+        indices = torch.full(kept.shape, self.size, device=kept.device)
+        indices[kept] = book.indices.long()
+        self.register_buffer("indices", indices)
+        self._centroids = book.centroids
+
+    def forward(self, centroids: Tensor) -> Tensor:
+        """The weights."""
+        return _Gather.apply(centroids, self.indices)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The centroids that training starts from."""
+        return self._centroids.clone()
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, centroids: Tensor, indices: Tensor) -> Tensor:
+        ctx.save_for_backward(indices)
+        ctx.size = len(centroids)
+        return torch.cat([centroids, centroids.new_zeros(1)])[indices]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (indices,) = ctx.saved_tensors
+        return centroid_gradient(grad, indices, size=ctx.size + 1)[:-1], None

@@ -1,0 +1,187 @@
+"""Magnitude pruning: the smallest weights become zero, and stay zero while the rest is retrained.
+
+The first stage of Deep Compression (Han, Mao, Dally 2015, arXiv:1510.00149; Han, Pool, Tran, Dally 2015,
+arXiv:1506.02626; lecture, section 07). A mask is kept apart from the weights: momentum and weight decay move pruned
+weights too, and a weight that happens to be zero is not a pruned one.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+import torch
+from torch import Tensor, nn
+
+from course_utils._support.check import floating, in_range, one_of
+from course_utils.methods.after_step import after_steps
+from course_utils.methods.layers import weight_layers
+
+__all__ = ["Pruner", "cubic_sparsity", "iterative_prune", "magnitude_mask"]
+
+Amount = float | Mapping[str, float]
+
+
+def magnitude_mask(w: Tensor, *, sparsity: float | None = None, threshold: float | None = None) -> Tensor:
+    """Which weights stay: a boolean tensor like w.
+
+    `sparsity`: the share to remove, from 0 to 1; exactly round(sparsity * numel) weights go, those of least magnitude,
+    and among equals the first. `threshold`: weights with |w| < threshold go. NaN counts as infinitely large.
+
+    Raises: TypeError if w is not a floating tensor; ValueError unless exactly one of the two is given, or for a value
+    that is not allowed.
+
+    >>> magnitude_mask(torch.tensor([0.1, -2.0, 0.5, -0.3]), sparsity=0.5)
+    tensor([False,  True,  True, False])
+    >>> magnitude_mask(torch.tensor([0.1, -2.0, 0.5, -0.3]), threshold=0.3)
+    tensor([False,  True,  True,  True])
+    """
+    size = floating("w", w).detach().abs()
+    if (sparsity is None) == (threshold is None):
+        raise ValueError(f"give exactly one of sparsity and threshold, got {sparsity!r} and {threshold!r}")
+    if threshold is not None:
+        return ~(size < in_range("threshold", threshold, 0, float("inf")))
+    assert sparsity is not None
+    return _keep_largest(torch.where(size.isnan(), torch.inf, size), in_range("sparsity", sparsity, 0, 1))
+
+
+def _keep_largest(size: Tensor, sparsity: float) -> Tensor:
+    """All but the round(sparsity * numel) smallest; among equals the last stay."""
+    flat = size.reshape(-1)
+    removed = round(sparsity * flat.numel())
+    if removed == 0:
+        return torch.ones_like(size, dtype=torch.bool)
+    border = flat.kthvalue(removed).values
+    kept = flat > border
+    equal = (flat == border).nonzero().squeeze(1)
+    kept[equal[removed - int((flat < border).sum()) :]] = True
+    return kept.reshape(size.shape)
+
+
+def cubic_sparsity(step: int, *, steps: int, final: float, start: float = 0.0) -> float:
+    """The sparsity at one of so many steps of gradual pruning: fast at first, slow towards the end.
+
+    final + (start - final) (1 - step / steps)^3, and `final` from then on (Zhu, Gupta 2017, arXiv:1710.01878, (1)).
+
+    Raises: ValueError for a share outside 0 to 1, or fewer than one step.
+
+    >>> [cubic_sparsity(t, steps=4, final=0.8) for t in (0, 2, 4, 9)]
+    [0.0, 0.7, 0.8, 0.8]
+    """
+    in_range("final", final, 0, 1)
+    in_range("start", start, 0, 1)
+    in_range("steps", steps, 1, float("inf"))
+    left = 1 - min(max(step, 0), steps) / steps
+    return round(final + (start - final) * left**3, 12)
+
+
+class Pruner(AbstractContextManager["Pruner"]):
+    """The masks of a network's linear and convolutional weights; biases are not pruned.
+
+    `scope="layer"` removes the same share of each layer, "global" the smallest weights of the whole network. As a
+    context it puts the masks back after each optimizer step of any training loop; without it call `step_()` there, or
+    give `after_step=pruner.step_` to `fit`.
+
+    Raises: ValueError for another scope, or a network without such layers.
+
+    >>> model = nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 10))
+    >>> pruner = Pruner(model, scope="global").prune(sparsity=0.9)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+    >>> with pruner:
+    ...     model(torch.ones(1, 10)).sum().backward()
+    ...     optimizer.step()
+    >>> sum(int((layer.weight == 0).sum()) for layer in (model[0], model[2]))
+    180
+    """
+
+    def __init__(self, model: nn.Module, *, scope: str = "layer") -> None:
+        one_of("scope", scope, ("layer", "global"))
+        self.model, self.scope = model, scope
+        self.layers = weight_layers(model)
+        if not self.layers:
+            raise ValueError("Pruner needs linear or convolutional layers, got a model with none")
+        self.masks = {name: torch.ones_like(layer.weight, dtype=torch.bool) for name, layer in self.layers.items()}
+        self._hook: AbstractContextManager[None] | None = None
+
+    def prune(self, *, sparsity: Amount | None = None, threshold: Amount | None = None) -> "Pruner":
+        """Set the masks by the present weights, and the pruned weights to zero.
+
+        `sparsity` or `threshold` as in `magnitude_mask`: one number, or one by layer name; a layer that is not named is
+        left as it is. What is zero already is of least magnitude, so a higher sparsity keeps the zeros of a lower one.
+
+        Raises: as `magnitude_mask`; ValueError for an unknown layer, or numbers by layer with scope "global".
+        """
+        by_name = [amount for amount in (sparsity, threshold) if isinstance(amount, Mapping)]
+        for amount in by_name:
+            if self.scope == "global":
+                raise ValueError('scope="global" takes one number for all layers; use scope="layer" for one by name')
+            if unknown := amount.keys() - self.layers.keys():
+                raise ValueError(f"no layer {', '.join(sorted(unknown))}; there are {', '.join(self.layers)}")
+        if self.scope == "global":
+            self._prune_global(sparsity, threshold)  # type: ignore[arg-type]
+        else:
+            for name in by_name[0] if by_name else self.layers:
+                self.masks[name] = magnitude_mask(
+                    self.layers[name].weight, sparsity=_of(sparsity, name), threshold=_of(threshold, name)
+                )
+        self.step_()
+        return self
+
+    def _prune_global(self, sparsity: float | None, threshold: float | None) -> None:
+        flat = torch.cat([layer.weight.detach().reshape(-1) for layer in self.layers.values()])
+        parts = magnitude_mask(flat, sparsity=sparsity, threshold=threshold).split(
+            [layer.weight.numel() for layer in self.layers.values()]
+        )
+        for (name, layer), part in zip(self.layers.items(), parts, strict=True):
+            self.masks[name] = part.reshape(layer.weight.shape)
+
+    @torch.no_grad()
+    def step_(self, model: nn.Module | None = None) -> None:
+        """Set the pruned weights to zero again; to be called after each optimizer step.
+
+        The argument is not used; it is there for callers that pass the network.
+        """
+        for name, layer in self.layers.items():
+            self.masks[name] = self.masks[name].to(layer.weight.device)
+            layer.weight.masked_fill_(~self.masks[name], 0)
+
+    @property
+    def sparsity(self) -> float:
+        """The share of all weights that is pruned."""
+        return 1 - sum(int(m.sum()) for m in self.masks.values()) / sum(m.numel() for m in self.masks.values())
+
+    def __enter__(self) -> "Pruner":
+        self._hook = after_steps(self.model, self.step_)
+        self._hook.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._hook is not None
+        self._hook.__exit__(kind, error, trace)
+        self._hook = None
+
+
+def _of(amount: Amount | None, name: str) -> float | None:
+    return amount[name] if isinstance(amount, Mapping) else amount
+
+
+def iterative_prune(
+    model: nn.Module, *, schedule: Iterable[Amount], retrain: Callable[[nn.Module], object], scope: str = "layer"
+) -> Pruner:
+    """Prune a trained network and retrain what is left, again and again; returns the masks.
+
+    `schedule`: the sparsity of each round, rising; a schedule of one is one-shot pruning. `retrain(model)` is any
+    training; the masks are put back after each of its optimizer steps.
+
+    >>> model = nn.Linear(10, 10)
+    >>> rounds = iterative_prune(model, schedule=[0.5, 0.8], retrain=lambda model: None)
+    >>> int((model.weight == 0).sum())
+    80
+    """
+    pruner = Pruner(model, scope=scope)
+    for sparsity in schedule:
+        pruner.prune(sparsity=sparsity)
+        with pruner:
+            retrain(model)
+    return pruner

@@ -1,0 +1,26 @@
+"""Fewer bits per number: min-max codes, fixed point, and whole networks in low precision (lecture, section 05)."""
+
+from course_utils.methods.quantize.affine import (
+    QParams,
+    choose_qparams,
+    dequantize,
+    fake_quantize,
+    quantize,
+    quantized_relu,
+)
+from course_utils.methods.quantize.fixed import DynamicFixedPoint, FixedPoint
+from course_utils.methods.quantize.low_precision import LowPrecision
+from course_utils.methods.quantize.model import quantize_model
+
+__all__ = [
+    "DynamicFixedPoint",
+    "FixedPoint",
+    "LowPrecision",
+    "QParams",
+    "choose_qparams",
+    "dequantize",
+    "fake_quantize",
+    "quantize",
+    "quantize_model",
+    "quantized_relu",
+]

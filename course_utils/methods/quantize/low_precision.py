@@ -1,0 +1,145 @@
+"""Training in low precision: Algorithm 1 of Courbariaux, Bengio, David 2015 (arXiv:1412.7024; lecture, section 05).
+
+    forward    round the parameters and the input of each layer to b bits, multiply and add in float,
+               round the weighted sums to b bits, apply the activation
+    backward   the same with the gradients of sums and inputs; gradients of parameters stay float
+    update     the parameters themselves are kept at b' >= b bits, because a gradient step is small
+
+Every layer has a dynamic fixed-point range of its own for its input, weight, bias, sums and the gradients of these.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils._support.check import in_range
+from course_utils.methods.after_step import after_steps
+from course_utils.methods.layers import weight_layers
+from course_utils.methods.quantize.affine import check_bits
+from course_utils.methods.quantize.fixed import DynamicFixedPoint
+
+__all__ = ["LowPrecision"]
+
+
+class Number(Protocol):
+    """How the numbers of one group are kept, such as `DynamicFixedPoint`."""
+
+    def round(self, x: Tensor, *, stochastic: bool = False, generator: torch.Generator | None = None) -> Tensor:
+        """The number of this format for each x."""
+
+    def update(self) -> None:
+        """Adapt the range to what has been rounded since the last call."""
+
+
+class LowPrecision:
+    """A context around any training loop: inside, the network computes at b bits and stores updates at b' bits.
+
+    `compute_bits` (b) and `update_bits` (b') from 2 to 16; `update_bits=None` keeps the parameters in float32.
+    `stochastic` rounds the updates at random, in proportion, so that steps smaller than the last bit are not lost on
+    average. The ranges are adapted after each of the first `settle` optimizer steps, because those of the first batch
+    are soon too narrow, and then after every `update_every` of them (the paper finds its first ranges by a training in
+    a wider format). `number` makes the format of a group from its bits, by default a `DynamicFixedPoint`; any other
+    `Number` will do. Inside the context the network is evaluated at b bits too; afterwards it is an ordinary network
+    again, whose parameters have b' bits.
+
+    Raises: ValueError for bits outside 2 to 16, or a network without linear or convolutional layers; RuntimeError
+    where the context is entered twice.
+
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> with LowPrecision(model, compute_bits=10, update_bits=12):
+    ...     model(torch.ones(5, 4)).sum().backward()
+    ...     optimizer.step()
+    >>> model[0].weight.unique().numel() <= 2**12
+    True
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        compute_bits: int,
+        update_bits: int | None,
+        stochastic: bool = False,
+        generator: torch.Generator | None = None,
+        settle: int = 100,
+        update_every: int = 100,
+        number: Callable[[int], Number] = lambda bits: DynamicFixedPoint(bits=bits),
+    ) -> None:
+        self.model = model
+        self.compute_bits = check_bits(compute_bits, "compute_bits")
+        self.update_bits = None if update_bits is None else check_bits(update_bits, "update_bits")
+        self.stochastic, self.generator = stochastic, generator
+        self.settle = int(in_range("settle", settle, 0, float("inf")))
+        self.update_every = int(in_range("update_every", update_every, 1, float("inf")))
+        self.layers = weight_layers(model)
+        if not self.layers:
+            raise ValueError("LowPrecision needs linear or convolutional layers, got a model with none")
+        self.formats: dict[str, Number] = defaultdict(partial(number, self.compute_bits))
+        self._parameters = {
+            name: number(self.update_bits) for name, _ in model.named_parameters() if self.update_bits is not None
+        }
+        self._steps = 0
+        self._stack: ExitStack | None = None
+
+    def __enter__(self) -> "LowPrecision":
+        if self._stack is not None:
+            raise RuntimeError("this LowPrecision context is open already; leave it first, or make another")
+        self._stack = ExitStack()
+        for name, layer in self.layers.items():
+            layer.forward = partial(self._forward, name, layer)
+            self._stack.callback(layer.__dict__.pop, "forward")
+        self._stack.enter_context(after_steps(self.model, self._after_step))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._stack is not None
+        self._stack.close()
+        self._stack = None
+
+    def _forward(self, name: str, layer: Any, x: Tensor) -> Tensor:
+        x = self._round(x, f"{name}.input", with_gradient=True)
+        # The gradient of a parameter goes to the optimizer in full precision.
+        weight = self._round(layer.weight, f"{name}.weight")
+        bias = None if layer.bias is None else self._round(layer.bias, f"{name}.bias")
+        sums = F.linear(x, weight, bias) if isinstance(layer, nn.Linear) else layer._conv_forward(x, weight, bias)
+        return self._round(sums, f"{name}.sum", with_gradient=True)
+
+    def _round(self, x: Tensor, name: str, *, with_gradient: bool = False) -> Tensor:
+        gradient = self.formats[f"{name} gradient"] if with_gradient else None
+        return _RoundBoth.apply(x, self.formats[name], gradient)
+
+    def _after_step(self) -> None:
+        for name, p in self.model.named_parameters():
+            if name in self._parameters:
+                number = self._parameters[name]
+                p.copy_(number.round(p, stochastic=self.stochastic, generator=self.generator))
+        self._steps += 1
+        if self._steps <= self.settle or self._steps % self.update_every == 0:
+            for group in (*self.formats.values(), *self._parameters.values()):
+                group.update()
+
+
+class _RoundBoth(torch.autograd.Function):
+    """Rounds a value on its way forward, and its gradient on its way back where that has a format of its own.
+
+    The gradient passes also where the value overflowed: a weight at the end of its range must be able to come back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: Number, gradient: Number | None) -> Tensor:
+        ctx.gradient = gradient
+        return value.round(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        return (grad if ctx.gradient is None else ctx.gradient.round(grad)), None, None

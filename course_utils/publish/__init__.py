@@ -1,0 +1,1 @@
+"""What leaves the course: pages and slides that need no kernel, and the lecturer's kit."""

@@ -1,0 +1,86 @@
+"""What a lecturer wants to know of a section: what students believe, what to ask them, and which panel answers."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Lesson", "Misconception", "Question", "Skip", "Step", "lesson"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One move in front of the class.
+
+    `settings`: controls by their labels and values by their texts, both as they stand on the screen; a switch is "on"
+    or "off", a button is "press". `seen`: the end of the sentence "You see ...". `holds`: whether the panel, moved
+    there, really shows it; `compared`: whether its result stands to that of the step before as `seen` says.
+    """
+
+    settings: Mapping[str, str]
+    seen: str
+    holds: Callable[[Any], bool]
+    compared: Callable[[Any, Any], bool] = lambda now, before: True
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """What students tend to believe (`claim`), what is so instead, and the moves of a panel that show it.
+
+    `panel` is the function that makes the panel, as the notebook calls it. The steps begin where its cell opens it, and
+    each goes on from the one before.
+    """
+
+    claim: str
+    truth: str
+    panel: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question that the class answers before anybody moves anything, with the answer and the moves that show it."""
+
+    ask: str
+    answer: str
+    panel: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A section of the notebook that can be left out, and what its students lose."""
+
+    section: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """All of this for one notebook.
+
+    `titles`: the panels that are named, and what stands above them; `skip`: what to leave out, first things first.
+    """
+
+    number: str
+    titles: Mapping[str, str]
+    misconceptions: tuple[Misconception, ...]
+    questions: tuple[Question, ...]
+    skip: tuple[Skip, ...]
+
+    @property
+    def entries(self) -> tuple[Misconception | Question, ...]:
+        """Misconceptions and questions, in their order."""
+        return self.misconceptions + self.questions
+
+
+def lesson(number: str) -> Lesson:
+    """The lesson of a section by its number.
+
+    Raises: ModuleNotFoundError where a section has none.
+
+    >>> lesson("04").number
+    '04'
+    """
+    found: Lesson = importlib.import_module(f"course_utils.publish.kit.section_{number}").LESSON
+    return found

@@ -1,0 +1,181 @@
+"""Flexible activation functions."""
+
+from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
+from course_utils.publish.kit.reading import said, says
+
+FOLLOW, HINGES, PIECES = "Function of s to follow (left)", "S, number of hinges", "K, pieces"
+GAMMA, FRONT, WIDTH = "How narrow: γ", "Activation in front", "Neurons in a layer"
+
+LESSON = Lesson(
+    number="09",
+    titles={
+        "flexible.parametric": "Activations with parameters",
+        "flexible.piecewise": "Adaptive piecewise linear",
+        "flexible.maxout": "Maxout",
+        "flexible.kaf": "A kernel activation function",
+        "flexible.size_against_accuracy": "Accuracy against parameters",
+    },
+    misconceptions=(
+        Misconception(
+            claim="A maxout neuron with enough pieces can follow any function.",
+            truth="A maximum of lines bends upwards only. It takes two such neurons, one minus the other, for functions that are not convex.",
+            panel="flexible.maxout",
+            steps=(
+                Step(
+                    {PIECES: "8"},
+                    "eight tangents that follow the parabola to within 0.06.",
+                    lambda p: said(p, "distance to the function is #") < 0.1,
+                ),
+                Step(
+                    {FOLLOW: "-(s**2)"},
+                    "that the same eight pieces are 14 away from the parabola that opens downwards.",
+                    lambda p: said(p, "distance to the function is #") > 10,
+                ),
+                Step(
+                    {PIECES: "3"},
+                    "that three pieces are no worse: more lines do not help.",
+                    lambda p: said(p, "distance to the function is #") > 5,
+                ),
+            ),
+        ),
+        Misconception(
+            claim="The narrower the bumps of a KAF, the better it can follow a function.",
+            truth="Bumps that do not overlap leave the curve to fall back between them. But bumps that are too wide are nearly alike and have to cancel each other. The rule of thumb lies between.",
+            panel="flexible.kaf",
+            steps=(
+                Step(
+                    {},
+                    "one line: by the rule the KAF is at most 0.003 away from tanh, with coefficients up to 13.",
+                    lambda p: said(p, "is at most # away") < 0.01 and said(p, "largest |α| is #") < 30,
+                ),
+                Step(
+                    {GAMMA: "30 × 1/(6Δ²)"},
+                    "a curve that falls back towards 0 between the places of the dictionary, 0.43 away from tanh.",
+                    lambda p: said(p, "is at most # away") > 0.3,
+                ),
+                Step(
+                    {GAMMA: "0.1 × 1/(6Δ²)"},
+                    "coefficients in the thousands.",
+                    lambda p: said(p, "largest |α| is #") > 1000,
+                ),
+            ),
+        ),
+        Misconception(
+            claim="A KAF that starts as tanh behaves like tanh everywhere.",
+            truth="Only inside its dictionary. Outside every bump fades, and g goes back to 0, where tanh stays at 1.",
+            panel="flexible.kaf",
+            steps=(
+                Step(
+                    {},
+                    "that at s = 5 the KAF is 0.00.",
+                    lambda p: says(p, "at s = 5, outside of the dictionary, g is 0.00"),
+                ),
+            ),
+        ),
+        Misconception(
+            claim="Trainable activations can take any shape.",
+            truth="A few parameters make few shapes. tanh stays an S and PReLU keeps its one kink; with a = 1 it is a straight line, and the layer does nothing new.",
+            panel="flexible.parametric",
+            steps=(
+                Step(
+                    {"Activation": "PReLU (14), slope a below 0", "a": "1"},
+                    "the line g(s) = s, from −4 to 4.",
+                    lambda p: says(p, "from −4.00 to 4.00"),
+                ),
+                Step({"a": "-1"}, "|s|: from 0 to 4.", lambda p: says(p, "from 0.00 to 4.00")),
+            ),
+        ),
+        Misconception(
+            claim="Flexible activations win because a neuron with them can do more.",
+            truth="Each such neuron also costs more. Compared by parameters the KAF pays most where the network is narrow, and two parameters for each neuron (scaled tanh) go almost as far on this task.",
+            panel="flexible.size_against_accuracy",
+            steps=(
+                Step(
+                    {WIDTH: "6"},
+                    "that six KAF neurons get several percent more right than six ReLU neurons, with 580 parameters instead of 460.",
+                    lambda p: (
+                        says(p, "580 parameters", "ReLU of the same shape: 460")
+                        and said(p, "parameters, #% right") > said(p, "same shape: 460, #%") + 2
+                    ),
+                ),
+                Step(
+                    {FRONT: "maxout, K = 3 (16)"},
+                    "that six maxout neurons cost 1,240 parameters.",
+                    lambda p: says(p, "1,240 parameters"),
+                ),
+                Step(
+                    {FRONT: "scaled tanh (13)"},
+                    "that the scaled tanh does nearly as well with 472.",
+                    lambda p: (
+                        says(p, "472 parameters") and said(p, "parameters, #% right") > said(p, "same shape: 460, #%")
+                    ),
+                ),
+            ),
+        ),
+    ),
+    questions=(
+        Question(
+            ask="For which a does PReLU become a straight line, for which ReLU, for which |s|?",
+            answer="1, 0 and −1.",
+            panel="flexible.parametric",
+            steps=(
+                Step(
+                    {"Activation": "PReLU (14), slope a below 0", "a": "1"},
+                    "a line from −4 to 4.",
+                    lambda p: says(p, "from −4.00 to 4.00"),
+                ),
+                Step({"a": "0"}, "0 on the left, s on the right.", lambda p: float(p.result.value[0]) == 0),
+                Step(
+                    {"a": "-1"}, "4 at both ends.", lambda p: float(p.result.value[0]) == float(p.result.value[-1]) == 4
+                ),
+            ),
+        ),
+        Question(
+            ask="You double the height a of the scaled tanh and halve its steepness b. What happens to its slope at 0?",
+            answer="Nothing: the slope is ab/2.",
+            panel="flexible.parametric",
+            steps=(
+                Step({}, "slope 1.00 at 0 for a = 1, b = 2.", lambda p: says(p, "slope 1.00 at 0")),
+                Step(
+                    {"a": "2", "b, of the tanh": "1"},
+                    "slope 1.00 at 0 again, and an S twice as high.",
+                    lambda p: says(p, "slope 1.00 at 0", "1.93"),
+                ),
+            ),
+        ),
+        Question(
+            ask="An adaptive piecewise linear unit is to follow tanh. How far away is it with 4 hinges, how far with 10? And how many numbers are these?",
+            answer="0.32 with 4 hinges, 0.10 with 10; each hinge has a slope and a place, so 8 numbers and 20.",
+            panel="flexible.piecewise",
+            steps=(
+                Step(
+                    {"Function of s to follow": "tanh(s)", HINGES: "4"},
+                    "8 numbers for each neuron, 0.32 away.",
+                    lambda p: says(p, "8 numbers for each neuron", "function is 0.32"),
+                ),
+                Step(
+                    {HINGES: "10"},
+                    "20 numbers for each neuron, 0.10 away.",
+                    lambda p: says(p, "20 numbers for each neuron", "function is 0.10"),
+                ),
+            ),
+        ),
+        Question(
+            ask="You add 1 to the coefficient of one kernel. Where does the curve change, and by how much at most?",
+            answer="Near its place in the dictionary, by 1, the height of a bump; hardly anywhere else.",
+            panel="flexible.kaf",
+            steps=(
+                Step(
+                    {"Add to its α": "+1"},
+                    "a curve that is up to 1 away from tanh, near kernel 8.",
+                    lambda p: says(p, "has been moved by +1", "is at most 1 away"),
+                ),
+            ),
+        ),
+    ),
+    skip=(
+        Skip(7, "swish, and a function with a jump: both can be typed into a panel in class"),
+        Skip(5, "figure 17 is the same idea while it trains"),
+        Skip(3, "maxout has an equation and no successor in the course"),
+    ),
+)

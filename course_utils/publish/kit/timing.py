@@ -1,0 +1,110 @@
+"""How long the cells of the notebooks compute: measured by `course kit --time`, and kept with what it was measured on.
+
+What is taken is processor time, of a kernel with one thread: on a quiet machine one waits as long as that, and another
+program that runs meanwhile does not spoil the measurement. Each notebook has a kernel of its own, as in class, so its
+first cell also counts the time to load PyTorch.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil  # comes with ipykernel, as nbclient and nbformat do with JupyterLab
+
+from course_utils._support.files import written_atomically
+from course_utils.tables.origin import commit, processors
+
+__all__ = ["FILE", "Times", "measure", "read", "write"]
+
+FILE = Path(__file__).parent / "seconds.json"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Processor seconds of each cell by its id, and where they come from."""
+
+    commit: str
+    date: str
+    machine: str
+    versions: str
+    data: str  # what was at hand beside the data that the package carries
+    cells: dict[str, float]
+
+
+def measure(notebooks: Sequence[Path]) -> Times:
+    """Run notebooks from top to bottom, each in its own kernel, and take the processor time of every code cell.
+
+    Raises: RuntimeError where a cell fails.
+    """
+    from course_utils.data import at_hand, available
+
+    cells: dict[str, float] = {}
+    for path in notebooks:
+        cells |= seconds_of(path)
+    larger = [name for name in available() if name != "digits" and at_hand(name)]
+    return Times(
+        commit=commit("notebooks"),
+        date=datetime.now().date().isoformat(),
+        machine=processors(),
+        versions=f"Python {platform.python_version()}, PyTorch {version('torch')}",
+        data=", ".join(larger),
+        cells=cells,
+    )
+
+
+def seconds_of(path: Path) -> dict[str, float]:
+    """The processor seconds of each code cell of a notebook that runs without an error."""
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+
+    found: dict[str, float] = {}
+
+    def before(cell: Any, cell_index: int) -> None:
+        found[cell["id"]] = -used(client)
+
+    def after(cell: Any, cell_index: int, execute_reply: Any) -> None:
+        found[cell["id"]] = round(found[cell["id"]] + used(client), 2)
+
+    client = NotebookClient(
+        nbformat.read(path, as_version=4),
+        timeout=1200,
+        resources={"metadata": {"path": str(path.parent)}},
+        on_cell_execute=before,
+        on_cell_executed=after,
+    )
+    try:
+        client.execute(env=os.environ | {"OMP_NUM_THREADS": "1"})
+    except CellExecutionError as error:
+        raise RuntimeError(f"a cell of {path.name} fails, so it has no time: {error}") from error
+    return found
+
+
+def used(client: Any) -> float:
+    """The processor seconds that a kernel and what it has started have used so far."""
+    kernel = psutil.Process(client.km.provisioner.pid)
+    total = sum(kernel.cpu_times()[:4])  # its own, and those of what it has started and has ended
+    for process in kernel.children(recursive=True):
+        total += sum(process.cpu_times()[:2])
+    return total
+
+
+def read(file: Path | None = None) -> Times:
+    """The times that the package carries.
+
+    >>> all(seconds >= 0 for seconds in read().cells.values())
+    True
+    """
+    return Times(**json.loads((file or FILE).read_text(encoding="utf-8")))
+
+
+def write(times: Times, file: Path | None = None) -> None:
+    """Keep times beside this module."""
+    with written_atomically(file or FILE) as out:
+        out.write((json.dumps(asdict(times), indent=1, ensure_ascii=False) + "\n").encode())

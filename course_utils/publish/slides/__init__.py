@@ -1,0 +1,1 @@
+"""Slides of a notebook, whose sliders work without a kernel."""

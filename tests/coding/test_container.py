@@ -1,0 +1,305 @@
+"""container: every bit comes back, and whatever a stranger made is loaded or refused."""
+
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_utils.coding.container import MAGIC, TYPES, Coded, FormatError, Header, layout, load, read_header, save
+
+Arrays = dict[str, np.ndarray | Coded]
+LIMIT = 2**22
+
+
+def random_arrays(seed: int) -> Arrays:
+    """Some arrays as a compressed network has them, with the numbers that are easily lost."""
+    rng = np.random.default_rng(seed)
+    arrays: Arrays = {}
+    for i in range(int(rng.integers(0, 5))):
+        shape = tuple(int(n) for n in rng.integers(0, 9, rng.integers(0, 4)))
+        if rng.random() < 0.5:
+            dtype = str(rng.choice(TYPES))
+            size = int(np.prod(shape, dtype=int))
+            raw = rng.bytes(size * np.dtype(dtype).itemsize)  # NaN payloads, -0.0 and infinities among them
+            value = np.frombuffer(raw, dtype) if dtype != "bool" else rng.random(size) < 0.5
+            arrays[f"dense {i}"] = value.reshape(shape)
+        else:
+            mask = rng.random(shape) < rng.choice([0.0, 0.1, 0.6, 1.0])
+            k = int(rng.choice([1, 2, 7, 300]))
+            special = np.array([np.nan, -0.0, np.inf, -np.inf])
+            book = np.concatenate([special, rng.normal(size=k)])[:k].astype("f4")
+            indices = rng.geometric(0.5, int(mask.sum())) % k
+            entropy = (None, "huffman", "ans", "mixed", "in order")[int(rng.integers(5))]
+            if entropy == "in order":
+                book, indices = np.frombuffer(rng.bytes(4 * int(mask.sum())), "f4"), np.zeros(0, int)
+            if entropy == "mixed":
+                book = np.unique(rng.normal(size=k).astype("f4")) if i else np.float32(0.06) * rising(k)
+                indices %= len(book)
+            name = str(i) if rng.random() < 0.3 else f"kodé {i}"
+            arrays[name] = Coded(book, indices, mask, entropy, None if rng.random() < 0.5 else int(rng.integers(9)))
+    return arrays
+
+
+def rising(k: int) -> np.ndarray:
+    """Multiples of a step, but for 0."""
+    return np.array([n for n in range(-(k // 2), k + 1) if n][:k], "f4")
+
+
+def same(a: Arrays, b: Arrays) -> bool:
+    def plain(value: np.ndarray | Coded) -> tuple:
+        if isinstance(value, Coded):
+            decoded = value.decode()
+            return value.mask.shape, value.entropy, value.codebook.tobytes(), decoded.dtype, decoded.tobytes()
+        return value.shape, value.dtype, value.tobytes()
+
+    return list(a) == list(b) and all(plain(a[name]) == plain(b[name]) for name in a)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("files")
+
+
+@given(seed=st.integers(0, 2**31))
+def test_every_bit_comes_back(folder: Path, seed: int) -> None:
+    arrays = random_arrays(seed)
+    path = folder / "a.cun"
+    metadata = {"seed": seed, "text": "ü"}
+    size = save(path, arrays, metadata=metadata)
+    assert path.stat().st_size == size
+    back = load(path, max_bytes=LIMIT)
+    assert same(back, arrays)
+    header = read_header(path)
+    assert header.metadata == metadata
+    assert [entry.name for entry in header.entries] == list(arrays)
+    own = [entry.length + 4 for entry in header.entries if entry.kind != "joint"]
+    shared = {entry.length + 4 for entry in header.entries if entry.kind == "joint"}
+    assert header.length + sum(own) + sum(shared) == size
+    assert b"".join(part.data for part in layout(arrays, metadata=metadata)) == path.read_bytes()
+    first = path.read_bytes()
+    save(path, back, metadata=metadata)
+    assert path.read_bytes() == first
+
+
+def a_file(folder: Path) -> tuple[Path, bytes]:
+    rng = np.random.default_rng(0)
+    mask = rng.random((20, 30)) < 0.2
+    book = np.linspace(-1, 1, 8).astype("f4")
+    indices = rng.geometric(0.4, int(mask.sum())) % 8
+    arrays: Arrays = {
+        "bias": np.arange(5, dtype="f4"),
+        **{f"w{e}": Coded(book, indices, mask, e) for e in (None, "huffman", "ans")},
+        "full": Coded(book, rng.integers(0, 8, 40), np.ones((5, 8), bool)),
+        "listed": Coded(rng.normal(size=int(mask.sum())).astype("f2"), np.zeros(0, int), mask, "in order", 3),
+        "7": Coded(np.unique(rng.normal(size=6)), rng.integers(0, 6, int(mask.sum())), mask, "mixed"),
+        "8": Coded(rising(6) * np.float32(0.5), rng.integers(0, 6, 20), np.ones(20, bool), "mixed"),
+    }
+    path = folder / "victim.cun"
+    save(path, arrays, metadata={"a": [1, 2]})
+    return path, path.read_bytes()
+
+
+def outcome(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    try:
+        load(path, max_bytes=LIMIT)
+    except FormatError:
+        return "refused"
+    return "loaded"
+
+
+def test_mutated_files_with_right_checksums_are_loaded_or_refused(folder: Path) -> None:
+    path, content = a_file(folder)
+    header = read_header(path)
+    outcomes = [outcome(path, wrong) for wrong in mutated(content, header, 2000)]
+    assert 0 < outcomes.count("loaded") < 2000
+
+
+def mutated(content: bytes, header: Header, count: int) -> Iterator[bytes]:
+    """So many files in which a few bytes of the header or of a section are others, and the checksum is right again."""
+    rng = np.random.default_rng(1)
+    for _ in range(count):
+        wrong = bytearray(content)
+        part = int(rng.integers(-1, len(header.entries)))
+        start, end = (6, header.length - 4)
+        if part >= 0:
+            start, end = header.entries[part].start, header.entries[part].start + header.entries[part].length
+        for at in rng.integers(start, end, rng.integers(1, 4)):
+            wrong[at] = int(rng.integers(256))
+        begin = 0 if part < 0 else start
+        wrong[end : end + 4] = zlib.crc32(wrong[begin:end]).to_bytes(4, "little")
+        yield bytes(wrong)
+
+
+def varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 127:
+        out.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def forged(
+    shape: tuple[int, ...] = (4,),
+    section: bytes = b"\0" * 16,
+    *,
+    kind: int = 0,
+    dtype: int = 0,
+    name: bytes = b"w",
+    metadata: bytes = b"",
+    count: int = 1,
+    length: int | None = None,
+    version: int = 1,
+    tail: bytes = b"",
+    like_the_rows: bool = False,
+) -> bytes:
+    """A file with right checksums and whatever content."""
+    entry = (
+        varint(len(name))
+        + name
+        + bytes([kind << 4 | dtype])
+        + (b"\x09" if like_the_rows else varint(len(shape)) + b"".join(map(varint, shape)))
+    )
+    entry += varint(len(section) if length is None else length)
+    header = varint(len(metadata)) + metadata + varint(count) + entry * min(count, 3)
+    start = MAGIC + bytes([version]) + varint(len(header)) + header
+    start += zlib.crc32(start).to_bytes(4, "little")
+    return start + (section + zlib.crc32(section).to_bytes(4, "little")) * min(count, 3) + tail
+
+
+def coded(
+    *,
+    size: int = 1,
+    book: bytes = b"\0\0\0\x80?",
+    full: int = 1,
+    coder: int = 0,
+    positions: bytes = b"",
+    rest: bytes = b"",
+) -> bytes:
+    """A section of a coded array."""
+    return bytes([full, coder]) + varint(size) + book + varint(len(positions)) + positions + rest
+
+
+def joint(stream: bytes = b"", *, book: bytes = b"\0\0\0\x80?", negative: int = 0, positive: int = 1) -> bytes:
+    """A section of one joint array."""
+    return varint(negative) + varint(positive) + book + stream
+
+
+ATTACKS: dict[str, bytes] = {
+    "2^62 elements": forged((2**62,)),
+    "2^40 elements that take no bytes": forged((2**40,), coded(), kind=1),
+    "dimensions whose product overflows": forged((2**31, 2**31, 2**31, 0), b""),
+    "a dimension of 2^62 beside a 0": forged((0, 2**62), b""),
+    "a shape that is larger than its section": forged((5,)),
+    "a section beyond the end": forged(length=2**61),
+    "a section that is shorter than it says": forged(length=17),
+    "bytes behind the end": forged(tail=b"x"),
+    "the same name twice": forged(count=2),
+    "more arrays than there are": forged(count=10_001),
+    "too many dimensions": forged((1,) * 9, b"\0" * 4),
+    "another kind": forged(kind=7),
+    "another type": forged(dtype=99),
+    "another version": forged(version=2),
+    "a name that is no UTF-8": forged(name=b"\xff"),
+    "metadata that are no JSON": forged(metadata=b"{"),
+    "metadata that are no object": forged(metadata=b"[1]"),
+    "metadata as deep as they are long": forged(metadata=b"[" * 100_000),
+    "a truth value of 2": forged((1,), b"\2", dtype=9),
+    "a codebook of 2^16 + 1": forged((4,), coded(size=2**16 + 1), kind=1),
+    "a codebook that is not there": forged((4,), coded(size=1000), kind=1),
+    "positions where no place is zero": forged((4,), coded(positions=b"\1"), kind=1),
+    "a flag of 2": forged((4,), coded(full=2), kind=1),
+    "another coder": forged((4,), coded(coder=4), kind=1),
+    "an over-subscribed code": forged((4,), coded(size=3, book=b"\0" * 13, coder=1, rest=b"\x11\x10" + b"\0"), kind=1),
+    "an incomplete code": forged((4,), coded(size=2, book=b"\0" * 9, coder=1, rest=b"\x12" + b"\0"), kind=1),
+    "frequencies with another sum": forged((4,), coded(size=2, book=b"\0" * 9, coder=2, rest=b"\1\1\0\0"), kind=1),
+    "more indices than bytes": forged((4,), coded(size=2, book=b"\0" * 9), kind=1),
+    "an index above the codebook": forged((4,), coded(size=3, book=b"\0" * 13, rest=b"\xff"), kind=1),
+    "a gap bomb": forged((4,), coded(full=0, positions=b"\1" + b"\xff" * 4 + b"\x10\0"), kind=1),
+    "gaps past the end": forged((4,), coded(full=0, positions=b"\1\4\0\0\0\x01\0"), kind=1),
+    "positions of another coding": forged((4,), coded(full=0, positions=b"\x09"), kind=1),
+    "rows that no encoder wrote": forged((4, 4), coded(full=0, positions=b"\0" + b"\xff" * 4), kind=1),
+    "joint arrays of 2^20 + 1 places": forged((2**20 + 1,), joint(), kind=2),
+    "joint arrays of 2^17 columns": forged((1, 2**17), joint(), kind=2),
+    "a joint codebook that falls": forged((4,), joint(book=b"\0" + b"\0\0\0@" + b"\0\0\x80?", positive=2), kind=2),
+    "a joint codebook with a 0": forged((4,), joint(book=b"\0\0\0\0\0"), kind=2),
+    "a joint codebook with NaN": forged((4,), joint(book=b"\0\0\0\xc0\x7f"), kind=2),
+    "a joint codebook of multiples of NaN": forged((4,), joint(book=b"\2\0\0\0\xc0\x7f"), kind=2),
+    "a joint codebook of 2^16 + 1": forged((4,), joint(positive=2**16 + 1), kind=2),
+    "a joint codebook of multiples, all negative but one": forged((4,), joint(book=b"\2\x05\0\0\x80?"), kind=2),
+    "joint bits that go on": forged((4,), joint(b"\1" * 50), kind=2),
+    "joint bits that end in zeros": forged((4,), joint(b"\0"), kind=2),
+    "a codebook in another form": forged((4,), coded(book=b"\3\0\0\x80?"), kind=1),
+    "a codebook of float16 for whole numbers": forged((4,), coded(book=b"\1\0\0"), kind=1, dtype=7),
+    "a list that is too short": forged((4,), coded(coder=3), kind=1),
+    "a list of 2^60": forged((4,), coded(coder=3, size=2**60), kind=1),
+    "a row of 2^19 columns": forged((1, 2**19), coded(full=0, positions=b"\0" + b"\1" * 4), kind=1),
+    "as long as the rows of nothing": forged((), b"", like_the_rows=True),
+    "a number in more bytes than it needs": MAGIC + b"\1\x80\x00",
+    "a header of 2^40 bytes": MAGIC + b"\1" + varint(2**40),
+    "nothing": b"",
+    "another file": b"PK\3\4" + b"\0" * 100,
+}  # fmt: skip
+
+
+KEPT = Path(__file__).parent / "attacks"
+
+
+def file_of(name: str) -> Path:
+    return KEPT / (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ".cun")
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_attacks_are_refused(folder: Path, name: str) -> None:
+    assert outcome(folder / "attack.cun", file_of(name).read_bytes()) == "refused"
+
+
+def test_the_kept_attacks_are_those_that_are_forged_here() -> None:
+    # To keep a new one: file_of(name).write_bytes(ATTACKS[name])
+    assert {path.name for path in KEPT.glob("*.cun")} == {file_of(name).name for name in ATTACKS}
+    assert all(file_of(name).read_bytes() == content for name, content in ATTACKS.items())
+
+
+def test_the_forger_can_make_right_files(folder: Path) -> None:
+    assert outcome(folder / "right.cun", forged()) == "loaded"
+    assert outcome(folder / "right.cun", forged((4,), coded(), kind=1)) == "loaded"
+
+
+def test_the_limit_is_on_what_is_decoded(folder: Path) -> None:
+    path = folder / "zeros.cun"
+    size = save(path, {"w": Coded(np.ones(1, "f4"), np.zeros(0, int), np.zeros((1000, 1000), bool))})
+    assert size < 100
+    assert load(path, max_bytes=4_000_000)["w"].mask.shape == (1000, 1000)
+    with pytest.raises(FormatError, match=r"take 4,000,000 bytes, 3,999,999 are allowed; give a larger max_bytes"):
+        load(path, max_bytes=3_999_999)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.zeros(2, complex), "a type among"),
+        (Coded(np.zeros((2, 2), "f4"), np.zeros(1, int), np.ones(1, bool)), "at most 65,536 values"),
+        (Coded(np.zeros(2, "f4"), np.zeros(2, int), np.ones(1, bool)), "for each of 1 nonzeros"),
+        (Coded(np.zeros(2, "f4"), np.array([2]), np.ones(1, bool)), "an index below 2"),
+        (Coded(np.zeros(2, "f4"), np.zeros(1, int), np.ones(1, bool), "zip"), "an entropy among"),
+    ],
+)
+def test_what_cannot_be_saved_leaves_no_file(folder: Path, value: Any, message: str) -> None:
+    path = folder / "never.cun"
+    with pytest.raises(ValueError, match=message):
+        save(path, {"w": value})
+    assert not path.exists()
+
+
+def test_the_description_names_every_type_and_bound() -> None:
+    text = (Path(__file__).parents[2] / "FORMAT.md").read_text()
+    assert ", ".join(f"{i} {name}" for i, name in enumerate(TYPES)) in text
+    assert MAGIC.hex(" ").upper() in text
+    assert json.dumps({"b": 1, "a": 2}, sort_keys=True, separators=(",", ":")) == '{"a":2,"b":1}'

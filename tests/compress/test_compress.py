@@ -1,0 +1,378 @@
+"""compress: from a network to one file and back, bit for bit, and a killed run goes on."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from course_utils.coding.container import Coded, FormatError, save
+from course_utils.compress import CompressedModel, Recipe, compress
+from course_utils.compress.lessons import lessons
+from course_utils.compress.units import embed_, hidden_layers, narrow, strongest_units
+from course_utils.data import Dataset, load_dataset
+from course_utils.methods.layers import weight_layers
+from course_utils.models import architecture, build, lenet5, lenet_300_100, mlp, resnet20
+from course_utils.train import evaluate, fit
+
+BEST = Recipe(
+    prune=0.8,
+    gradual=True,
+    prune_epochs=4,
+    levels=5,
+    freezing=True,
+    share_epochs=4,
+    copies=1,
+    augment={"shift": 0.5, "degrees": 5.0, "stretch": 0.05},
+    bias_step=0.06,
+    lr=3e-3,
+    batch_size=64,
+    entropy="mixed",
+)
+HAN = Recipe(
+    prune={"1": 0.85, "3": 0.8, "5": 0.5}, rounds=2, prune_epochs=6, levels=16, share_epochs=3, batch_size=64, lr=3e-3
+)
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def trained(digits: Dataset) -> nn.Module:
+    torch.manual_seed(0)
+    model = mlp([64, 60, 30, 10])
+    fit(model, digits, epochs=25, batch_size=64, lr=3e-3, progress=False)
+    return model
+
+
+def run(model: nn.Module, recipe: Recipe, data: Dataset | None = None, **more: object) -> CompressedModel:
+    return compress(model, recipe, data=data, progress=False, **more)  # type: ignore[arg-type]
+
+
+def small_net() -> nn.Sequential:
+    """A chain with everything that a compression has to carry: convolutions, batch norm, pooling."""
+    torch.manual_seed(3)
+    model = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(96, 10)
+    )
+    model.train()
+    model(torch.rand(32, 1, 8, 8))
+    return model.eval()
+
+
+@pytest.mark.parametrize("recipe", [HAN, BEST], ids=["published", "best"])
+def test_a_recipe_keeps_the_accuracy_and_the_file_is_the_network(
+    tmp_path: Path, digits: Dataset, trained: nn.Module, recipe: Recipe
+) -> None:
+    before = {name: value.clone() for name, value in trained.state_dict().items()}
+    small = run(trained, recipe, digits, teacher=trained)
+    assert all(torch.equal(before[name], value) for name, value in trained.state_dict().items())
+    # as many weights as were asked for, of as few values, and nearly as good as the dense network
+    layers = weight_layers(small.to_model())
+    kept = sum(int((layer.weight != 0).sum()) for layer in layers.values())
+    asked = 0.2 * 5940 if recipe is BEST else 0.15 * 3840 + 0.2 * 1800 + 0.5 * 300
+    assert abs(kept - asked) <= 3
+    levels = 5 if recipe is BEST else 16
+    assert all(layer.weight[layer.weight != 0].unique().numel() <= levels for layer in layers.values())
+    assert evaluate(small.to_model(), digits).accuracy > evaluate(trained, digits).accuracy - 0.03
+    # the file holds it bit for bit, and says what it is
+    path = tmp_path / "small.cun"
+    size = small.save(path)
+    assert size == path.stat().st_size == small.report().size
+    again = CompressedModel.load(path)
+    theirs = again.to_model().state_dict()
+    for name, value in small.to_model().state_dict().items():
+        assert value.numpy().tobytes() == theirs[name].numpy().tobytes()
+    assert again.save(tmp_path / "again.cun") == size
+    assert (tmp_path / "again.cun").read_bytes() == path.read_bytes()
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path: Path, digits: Dataset, trained: nn.Module) -> None:
+    quick = Recipe(prune=0.9, gradual=True, prune_epochs=1, levels=4, freezing=True, share_epochs=1, copies=1)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(trained, quick, digits, seed=seed).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_nothing_is_done_that_was_not_asked(trained: nn.Module) -> None:
+    plain = run(trained, Recipe())
+    assert all(torch.equal(v, plain.state_dict()[k]) for k, v in trained.state_dict().items())
+    half = run(trained, Recipe(dense="float16")).to_model().state_dict()
+    assert all(torch.equal(v.half().float(), half[k]) for k, v in trained.state_dict().items())
+
+
+@pytest.mark.parametrize("entropy", [None, "huffman", "ans", "mixed"])
+def test_without_data_a_network_is_compressed_as_it_is(entropy: str | None, trained: nn.Module) -> None:
+    small = run(trained, Recipe(prune=0.9, levels=8, entropy=entropy, init="exact"))
+    plain = run(trained, Recipe(prune=0.9, levels=8, entropy=None, init="exact")).to_model()
+    for name, layer in weight_layers(plain).items():
+        dense = trained.get_submodule(name).weight
+        kept = layer.weight != 0
+        assert layer.weight[kept].unique().numel() <= 8
+        assert float((layer.weight - dense).detach()[kept].abs().max()) < 0.5 * float(dense.detach().abs().max())
+    x = torch.rand(5, 1, 8, 8)  # the coder changes nothing, but for the order of the units
+    torch.testing.assert_close(small.to_model()(x), plain(x), rtol=1e-4, atol=1e-4)
+    report = small.report()
+    assert sum(report.parts.values()) == pytest.approx(report.size)
+
+
+def test_pruning_alone_lists_the_weights_that_are_left(trained: nn.Module) -> None:
+    small = run(trained, Recipe(prune=0.9, gap_bits=5))
+    coded = small.arrays["1.weight"]
+    assert isinstance(coded, Coded)
+    assert coded.entropy == "in order"
+    kept = small.to_model()[1].weight
+    assert bool(((kept == 0) | (kept == trained[1].weight)).all())
+    layer = small.report().layers[0]
+    assert (layer.index_bits, layer.weight_bits, layer.weight_coded > 31) == (5, 32, True)
+
+
+def test_batch_norm_and_running_numbers_come_back(tmp_path: Path) -> None:
+    model = small_net()
+    small = run(model, Recipe(prune=0.5, levels=4))
+    small.save(tmp_path / "a.cun")
+    back = CompressedModel.load(tmp_path / "a.cun").to_model(small_net())
+    for name, value in model.state_dict().items():
+        if not name.endswith("weight") or name == "1.weight":
+            assert torch.equal(back.state_dict()[name], value), name
+    with pytest.raises(ValueError, match="does not name its architecture; give to_model"):
+        CompressedModel.load(tmp_path / "a.cun").to_model()
+    with pytest.raises(ValueError, match="has the shape"):
+        CompressedModel.load(tmp_path / "a.cun").to_model(lenet5())
+
+
+@pytest.mark.parametrize("way", ["gather", "sparse"])
+def test_a_network_runs_from_its_codes(way: str, digits: Dataset) -> None:
+    for model, x in (
+        (small_net(), digits.x_test),
+        (mlp([64, 30, 10]), digits.x_test),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, (3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2))),
+            torch.rand(2, 3, 9, 7),
+        ),
+        (nn.Sequential(nn.Linear(7, 5, bias=False)), torch.rand(2, 3, 7)),
+    ):
+        small = run(model, Recipe(prune=0.7, levels=300))
+        with torch.no_grad():
+            dense, coded = small.to_model()(x), small.to_model(run=way)(x)
+        torch.testing.assert_close(coded, dense, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="run must be one of"):
+        small.to_model(run="magic")
+
+
+def test_layers_that_run_from_codes_hold_fewer_bytes(trained: nn.Module) -> None:
+    small = run(trained, Recipe(prune=0.9, levels=16))
+    assert small.to_model(run="gather")[1].weight_bytes < 3840 * 1.1
+    assert small.to_model(run="sparse")[1].weight_bytes < 0.1 * 3840 * 6.5 + 400
+
+
+def test_the_report_is_the_arithmetic_of_the_file(trained: nn.Module) -> None:
+    small = run(trained, Recipe(prune=0.9, levels=16, gap_bits=4))
+    report = small.report()
+    assert report.dense == 4 * sum(p.numel() for p in trained.parameters())
+    assert report.ratio == pytest.approx(report.dense / report.size)
+    assert sum(report.by_kind.values()) == pytest.approx(report.size)
+    for layer in report.layers:
+        coded = small.arrays[layer.name]
+        assert isinstance(coded, Coded)
+        assert layer.kept == int(coded.mask.sum())
+        counts = np.bincount(coded.indices)
+        counts = counts[counts > 0]
+        entropy = -(counts / counts.sum() * np.log2(counts / counts.sum())).sum()
+        assert entropy <= layer.weight_coded <= entropy + 1
+        # fixed bits: each gap of 4 bits and each filler carries 4 bits of value
+        at = np.flatnonzero(coded.mask)
+        spans = np.diff(np.concatenate([[-1], at]))
+        fillers = int(((spans - 1) // 16).sum())
+        assert layer.bytes_fixed == pytest.approx((layer.kept + fillers) + 4 * len(coded.codebook), abs=2)
+    assert "whole file" in str(report)
+    assert report._repr_html_().count("<tr>") == len(report.layers) + 2
+    figure = report.plot()
+    drawn = sum(patch.get_width() for patch in figure.axes[0].patches)
+    assert drawn == pytest.approx(report.size)
+
+
+def test_units_are_taken_out_and_put_back() -> None:
+    for model, shape in ((lenet5(), (3, 1, 28, 28)), (mlp([6, 8, 5, 3]), (3, 6))):
+        hidden = hidden_layers(model)
+        counts = {h.name: max(1, h.units // 3) for h in hidden}
+        units = strongest_units(model, counts)
+        small = narrow(model, units)
+        x = torch.rand(shape)
+        # the same as the network in which the other units are cut off
+        cut = build(architecture(model))
+        cut.load_state_dict(model.state_dict())
+        with torch.no_grad():
+            for h in hidden_layers(cut):
+                gone = torch.ones(h.units, dtype=torch.bool)
+                gone[units[h.name]] = False
+                h.columns()[:, gone] = 0
+        torch.testing.assert_close(small(x), cut(x), rtol=1e-5, atol=1e-6)
+        embed_(model, small, units)
+        torch.testing.assert_close(model(x), cut(x), rtol=1e-5, atol=1e-6)
+        assert [int((layer.weight.flatten(1) != 0).any(1).sum()) for layer in weight_layers(model).values()] == [
+            *counts.values(),
+            len(list(weight_layers(model).values())[-1].weight),
+        ]
+    with pytest.raises(ValueError, match="units are known for nn.Sequential alone, got ResNet"):
+        hidden_layers(resnet20())
+    with pytest.raises(ValueError, match="behind BatchNorm2d"):
+        hidden_layers(small_net())
+    with pytest.raises(ValueError, match="at most as many units"):
+        strongest_units(mlp([6, 8, 3]), {"1": 9})
+
+
+def test_a_narrow_start_is_counted_against_the_whole_network(digits: Dataset, trained: nn.Module) -> None:
+    recipe = Recipe(units={"1": 20, "3": 12}, prune=0.9, gradual=True, prune_epochs=2, levels=4, entropy="mixed")
+    small = run(trained, recipe, digits)
+    weights = [layer.weight for layer in weight_layers(small.to_model()).values()]
+    assert [tuple(w.shape) for w in weights] == [(60, 64), (30, 60), (10, 30)]
+    assert sum(int((w != 0).sum()) for w in weights) == pytest.approx(594, abs=2)
+    assert int((weights[0] != 0).any(1).sum()) <= 20
+
+
+def test_lessons_are_the_images_with_the_teachers_answers(digits: Dataset, trained: nn.Module) -> None:
+    cpu = torch.device("cpu")
+    rows = lessons(digits, teacher=trained, copies=0, seed=0, device=cpu)
+    assert torch.equal(rows.x_train[:, :64], digits.x_train.flatten(1).half())
+    with torch.no_grad():
+        assert torch.equal(rows.x_train[:, 64:], trained(digits.x_train).half())
+    twice = lessons(digits, teacher=None, copies=2, seed=1, device=cpu)
+    assert twice.x_train.shape == (3 * 1347, 64)
+    assert torch.equal(twice.y_train[:1347], twice.y_train[1347:2694])
+    first, second, third = twice.x_train.split(1347)
+    assert torch.equal(first, rows.x_train[:, :64])
+    assert not torch.equal(second, first)
+    assert not torch.equal(second, third)
+    assert torch.equal(twice.x_train, lessons(digits, teacher=None, copies=2, seed=1, device=cpu).x_train)
+
+
+def test_a_network_of_the_course_is_named_in_its_file(tmp_path: Path) -> None:
+    for model in (lenet_300_100(), resnet20(), mlp([6, 5, 4])):
+        assert repr(build(architecture(model))) == repr(model)
+        run(model, Recipe(levels=4)).save(tmp_path / "a.cun")
+        CompressedModel.load(tmp_path / "a.cun").to_model()
+    for name, message in (
+        ("alexnet", "no network is called 'alexnet'"),
+        ([2**20, 2**20], "takes more than"),
+        ([3, "4"], "no network"),
+        ("lenet5", "names the network 'lenet5' with 8 arrays"),
+        ([3, 2], "has the shape"),
+    ):
+        arrays = {"0": np.zeros((2, 4), "f4"), "1": np.zeros(2, "f4")}
+        save(tmp_path / "b.cun", arrays, metadata={"model": name})
+        with pytest.raises(FormatError, match=message.replace("[", r"\[")):
+            CompressedModel.load(tmp_path / "b.cun")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"prune": 1.5}, "prune must be between 0 and 1"),
+        ({"prune": {"1": -0.1}}, r"prune\['1'\] must be between"),
+        ({"levels": 0}, "levels must be between 1 and 65536"),
+        ({"entropy": "zip"}, "entropy must be one of"),
+        ({"gradual": True, "prune": 0.9}, "gradual=True needs"),
+        ({"freezing": True, "levels": {"1": 4}, "share_epochs": 1}, "freezing=True needs one number"),
+        ({"entropy": "mixed"}, "needs `levels`"),
+        ({"bias_step": 0.0}, "bias_step must be positive"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(values: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Recipe(**values)
+
+
+def test_what_compress_cannot_do(trained: nn.Module) -> None:
+    with pytest.raises(ValueError, match="the recipe trains, so compress needs data"):
+        run(trained, Recipe(prune=0.5, prune_epochs=1))
+    with pytest.raises(ValueError, match="needs linear or convolutional layers"):
+        run(nn.ReLU(), Recipe())
+    with pytest.raises(ValueError, match="no layer 7; there are 1, 3, 5"):
+        run(trained, Recipe(prune={"7": 0.5}))
+
+
+SCRIPT = """
+import sys, torch
+from course_utils.compress import Recipe, compress
+from course_utils.data import load_dataset
+from course_utils.models import mlp
+torch.manual_seed(0)
+torch.set_num_threads(1)
+recipe = Recipe(
+    prune=0.9, gradual=True, prune_epochs=6, levels=4, freezing=True, share_epochs=6, copies=2, batch_size=16
+)
+small = compress(mlp([64, 30, 10]), recipe, data=load_dataset("digits"), checkpoint=sys.argv[1], progress=False)
+small.save(sys.argv[2])
+"""
+
+
+def test_a_killed_compression_goes_on_and_ends_with_the_same_file(tmp_path: Path) -> None:
+    def start(name: str) -> subprocess.Popen:
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(tmp_path / f"{name}.cun")]
+        return subprocess.Popen(command, env=os.environ)
+
+    whole = start("whole")
+    killed = 0
+    for epochs in (1, 4, 7):  # let so many epochs be written in this life, then kill
+        process = start("killed")
+        folder = tmp_path / "killed"
+        seen, last = 0, 0.0
+        while process.poll() is None and seen < epochs:
+            now = max((f.stat().st_mtime for f in folder.glob("*.pt")), default=0.0)
+            seen, last = seen + (now > last), max(now, last)
+            time.sleep(0.005)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.wait()
+    assert killed
+    assert start("killed").wait() == 0
+    assert whole.wait() == 0
+    assert (tmp_path / "killed.cun").read_bytes() == (tmp_path / "whole.cun").read_bytes()
+
+
+def test_a_checkpoint_is_not_taken_by_another_network_or_recipe(tmp_path: Path, digits: Dataset) -> None:
+    first, second = mlp([64, 12, 10]), mlp([64, 12, 10])
+    recipe = Recipe(prune=0.5, prune_epochs=1, levels=4, share_epochs=1)
+
+    def bytes_of(model: nn.Module, folder: Path | None, values: Recipe = recipe) -> bytes:
+        run(model, values, digits, checkpoint=folder).save(tmp_path / "a.cun")
+        return (tmp_path / "a.cun").read_bytes()
+
+    alone = bytes_of(second, None)
+    bytes_of(first, tmp_path / "state")
+    assert bytes_of(second, tmp_path / "state") == alone
+    # how it is written is no matter of training: the finished checkpoints serve again
+    seen = {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()}
+    bytes_of(second, tmp_path / "state", replace(recipe, entropy="mixed"))
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()} == seen
+
+
+def test_gradual_pruning_removes_what_matters_least(digits: Dataset, trained: nn.Module) -> None:
+    one_shot = run(trained, Recipe(prune=0.93))
+    recipe = Recipe(prune=0.93, gradual=True, prune_epochs=25, lr=3e-3, batch_size=64)
+    gradual = run(trained, recipe, digits)
+    accuracy = [evaluate(network.to_model(), digits).accuracy for network in (one_shot, gradual)]
+    assert accuracy[1] > accuracy[0] + 0.1
+    assert math.isclose(*(sum(layer.kept for layer in n.report().layers) for n in (one_shot, gradual)), abs_tol=2)
+
+
+@pytest.mark.gpu
+def test_a_compression_on_a_gpu(digits: Dataset, trained: nn.Module) -> None:
+    small = run(trained, BEST, digits, teacher=trained, device="cuda")
+    assert evaluate(small.to_model(), digits).accuracy > evaluate(trained, digits).accuracy - 0.03
+    x = digits.x_test.cuda()
+    dense = small.to_model().cuda()(x)
+    for way in ("gather", "sparse"):
+        torch.testing.assert_close(small.to_model(run=way).cuda()(x), dense, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,124 @@
+"""`course tidy`: what is taken out of a notebook, what stays, and what is reported."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from course_utils.cli import main
+from course_utils.course.tidy import MAX_BYTES, WIDGET_VIEW, problems, tidied, tidy_file
+
+
+def code(*outputs: dict[str, Any], count: int | None = 7, **metadata: Any) -> dict[str, Any]:
+    cell = {"cell_type": "code", "id": "a", "source": "f()", "metadata": metadata, "outputs": list(outputs)}
+    return cell | {"execution_count": count}
+
+
+def notebook(*cells: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"cells": list(cells), "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def write(path: Path, content: dict[str, Any]) -> Path:
+    path.write_text(json.dumps(content))
+    return path
+
+
+def display(data: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"output_type": "display_data", "data": data, "metadata": metadata}
+
+
+PICTURE = display({"image/png": "AAAA", "text/plain": "words"}, **{"image/png": {"alt": "words"}})
+BAR = display({WIDGET_VIEW: {"model_id": "1"}, "text/plain": "0%"})
+VIEW = display({WIDGET_VIEW: {"model_id": "1"}, "text/html": "<p>run me</p>", "text/plain": "words"})
+WARNING = {"output_type": "stream", "name": "stderr", "text": "/usr/x.py:3: UserWarning"}
+PRINTED = {"output_type": "stream", "name": "stdout", "text": "0.5"}
+
+
+def test_pictures_prints_and_captions_stay_and_the_rest_goes() -> None:
+    cell = code(PICTURE, BAR, VIEW, WARNING, PRINTED, execution={"iopub": "2026"}, tags=["x"], collapsed=True)
+    clean = tidied(notebook(cell, widgets={"state": {}}, kernelspec={"name": "mine", "display_name": "Mine"}))
+    kept = clean["cells"][0]
+    caption = display({"text/html": "<p>run me</p>", "text/plain": "words"})
+    assert kept["outputs"] == [PICTURE, caption, PRINTED]
+    assert kept["metadata"] == {"tags": ["x"]}
+    assert kept["execution_count"] == 1
+    assert clean["metadata"] == {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    }
+
+
+def test_what_was_printed_in_pieces_becomes_one() -> None:
+    pieces = [PRINTED | {"text": ["a\n", "b"]}, WARNING, PRINTED | {"text": " goes on\nc\n"}, PICTURE, PRINTED]
+    kept = tidied(notebook(code(*pieces)))["cells"][0]["outputs"]
+    assert kept == [PRINTED | {"text": ["a\n", "b goes on\n", "c\n"]}, PICTURE, PRINTED]
+
+
+def test_tidying_twice_changes_nothing_more_and_leaves_the_input_alone() -> None:
+    before = notebook(code(PICTURE, BAR, execution={"a": 1}), language_info={"name": "python", "version": "3.12.1"})
+    copy = json.loads(json.dumps(before))
+    once = tidied(before)
+    assert before == copy
+    assert tidied(once) == once
+    assert once["metadata"]["language_info"] == {"name": "python"}
+
+
+def test_a_cell_that_was_not_run_stays_so() -> None:
+    assert tidied(notebook(code(count=None)))["cells"][0]["execution_count"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (notebook(code(BAR)), "course tidy"),
+        (
+            notebook(code({"output_type": "error", "ename": "E", "evalue": "", "traceback": []}, count=1)),
+            "shows an error",
+        ),
+        (notebook(code(PRINTED | {"text": "it is in /srv/ada/data"}, count=1)), "/srv/ada/data"),
+        (notebook(code(PRINTED | {"text": "C:\\Users\\ada"}, count=1)), "path of a machine"),
+        (notebook(code(PRINTED | {"text": "x" * MAX_BYTES}, count=1)), "are allowed"),
+    ],
+)
+def test_each_problem_is_named(tmp_path: Path, content: dict[str, Any], word: str) -> None:
+    (problem,) = problems(write(tmp_path / "a.ipynb", content))
+    assert word in problem
+
+
+def test_a_picture_may_contain_what_looks_like_a_path(tmp_path: Path) -> None:
+    picture = display({"image/png": "aa /srv/ada/aa", "text/plain": ""}, **{"image/png": {"alt": ""}})
+    assert problems(write(tmp_path / "a.ipynb", notebook(code(picture, count=1)))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["see https://a.org/b/c", "<b>x</b>/y/z", "1/2/3 or w/x/y", "/ 3", "a/b/c.py", "</details>"],
+)
+def test_what_is_no_path_of_a_machine(tmp_path: Path, text: str) -> None:
+    assert problems(write(tmp_path / "a.ipynb", notebook(code(PRINTED | {"text": text}, count=1)))) == []
+
+
+def test_a_path_is_seen_behind_a_line_break_and_across_pieces(tmp_path: Path) -> None:
+    for text in ("first\n/srv/ada/x.py", ["first\n", "/srv/ada", "/x.py"]):
+        (problem,) = problems(write(tmp_path / "a.ipynb", notebook(code(PRINTED | {"text": text}, count=1))))
+        assert "/srv/ada/x.py" in problem
+
+
+def test_a_tidy_file_is_not_touched(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ipynb", notebook(code(PICTURE, BAR)))
+    assert tidy_file(path)
+    content = path.read_bytes()
+    assert not tidy_file(path)
+    assert path.read_bytes() == content
+
+
+def test_the_command_checks_or_mends(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ipynb", notebook(code(PICTURE, BAR)))
+    before = path.read_bytes()
+    check = CliRunner().invoke(main, ["tidy", "--check", str(path)])
+    assert check.exit_code == 1
+    assert "run `course tidy`" in check.output
+    assert path.read_bytes() == before
+    assert CliRunner().invoke(main, ["tidy", str(path)]).exit_code == 0
+    assert CliRunner().invoke(main, ["tidy", "--check", str(path)]).exit_code == 0

@@ -1,0 +1,265 @@
+"""Submissions as learning platforms give them: nobody goes missing, whatever the names and the packing."""
+
+import io
+import json
+import os
+import stat
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from course_utils.exercises.grading.collect import MOST_DEPTH, Submission, collect
+from course_utils.exercises.grading.notebook import UnreadableNotebook, read_notebook
+
+KNOWN = ["ex03", "ex04"]
+
+
+def notebook(exercise: str = "ex04", *, student: str = "", more: str = "", marks: bool = True) -> bytes:
+    """A small notebook of an exercise."""
+    metadata = {"nbgrader": {"grade_id": f"{exercise}-task"}} if marks else {}
+    source = f'check = exercise("{exercise}")\n{more}' if marks else more
+    cell = {"cell_type": "code", "metadata": metadata, "source": source, "outputs": []}
+    about = {"course": {"exercise": exercise, "student": student}} if student else {}
+    return json.dumps({"cells": [cell], "metadata": about, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, (name, content) in enumerate(files.items()):
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 10, number, 0)), content)
+    return buffer.getvalue()
+
+
+def collected(folder: Path, files: dict[str, bytes]) -> list[Submission]:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return collect(folder, KNOWN)
+
+
+def who(found: list[Submission]) -> list[tuple[str, str]]:
+    return [(one.student, one.exercise) for one in found]
+
+
+NB = notebook()
+LAYOUTS = {
+    "Moodle": {
+        "Jane Doe_4711_assignsubmission_file_/ex04.ipynb": NB,
+        "Bob_12_assignsubmission_file_/quant_final (1).ipynb": NB,
+    },
+    "Moodle, zipped": {
+        "all.zip": zipped(
+            {"Jane Doe_4711_assignsubmission_file_/ex04.ipynb": NB, "Bob_12_assignsubmission_file_/a.ipynb": NB}
+        )
+    },
+    "Canvas": {"doejane_4711_890_ex04-1.ipynb": NB, "bob_LATE_12_891_ex04.ipynb": NB},
+    "a folder each": {"jane/ex04.ipynb": NB, "bob/ex04 (1).ipynb": NB},
+    "a folder each, in one": {"submissions/jane/ex04.ipynb": NB, "submissions/bob/hw/ex04.ipynb": NB},
+    "nbgrader": {"submitted/jane/ex04/ex04.ipynb": NB, "submitted/bob/ex04/ex04.ipynb": NB},
+    "a zip each": {"jane.zip": zipped({"ex04.ipynb": NB}), "bob.zip": zipped({"my work/ex04.ipynb": NB})},
+    "a zip of zips": {
+        "all.zip": zipped({"jane.zip": zipped({"ex04.ipynb": NB}), "bob.zip": zipped({"b/ex04.ipynb": NB})})
+    },
+    "handed in": {"ex04_jane.ipynb": NB, "ex04_bob (2).ipynb": NB},
+    "handed in, renamed": {"a.ipynb": notebook(student="jane"), "ex04 (1).ipynb": notebook(student="bob")},
+}
+NAMES = {
+    "Moodle": {"Jane Doe_4711", "Bob_12"},
+    "Moodle, zipped": {"Jane Doe_4711", "Bob_12"},
+    "Canvas": {"doejane_4711", "bob_12"},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_platform_gives_the_same_students(layout: str, tmp_path: Path) -> None:
+    found = collected(tmp_path, LAYOUTS[layout])
+    assert {one.student for one in found} == NAMES.get(layout, {"jane", "bob"})
+    assert [one.exercise for one in found] == ["ex04", "ex04"]
+    assert not any(one.problem or one.remarks for one in found)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_class_of_one_is_found_too(layout: str, tmp_path: Path) -> None:
+    name, content = next(iter(LAYOUTS[layout].items()))
+    if name == "all.zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            first = archive.namelist()[0]
+            content = zipped({first: archive.read(first)})
+    (one,) = collected(tmp_path, {name: content})
+    assert one.student in {"jane", *NAMES.get(layout, ())}
+    assert one.notebook is not None
+
+
+def test_a_zip_file_may_be_named_itself(tmp_path: Path) -> None:
+    path = tmp_path / "download.zip"
+    path.write_bytes(zipped({"jane/ex04.ipynb": NB, "bob/ex04.ipynb": NB}))
+    assert who(collect(path, KNOWN)) == [("bob", "ex04"), ("jane", "ex04")]
+
+
+@pytest.mark.parametrize("code", ["utf-8", "cp437"])
+def test_names_in_a_zip_file_keep_their_umlauts_without_the_mark_of_their_code(tmp_path: Path, code: str) -> None:
+    class Unmarked(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self) -> tuple[bytes, int]:  # as macOS writes it, and as old Windows does
+            return self.filename.encode(code), self.flag_bits
+
+    path = tmp_path / "download.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(Unmarked("Zoë Müller/ex04.ipynb"), NB)
+    assert who(collect(path, KNOWN)) == [("Zoë Müller", "ex04")]
+
+
+def test_two_weeks_of_one_class_are_told_apart_by_their_exercises(tmp_path: Path) -> None:
+    weeks = {f"week {w}.zip": zipped({f"{n}/a.ipynb": notebook(f"ex0{w}") for n in ("jane", "bob")}) for w in (3, 4)}
+    assert who(collected(tmp_path, weeks)) == [("bob", "ex03"), ("bob", "ex04"), ("jane", "ex03"), ("jane", "ex04")]
+
+
+PROBLEMS = {
+    "empty": ({"jane/ex04.ipynb": b""}, "is empty"),
+    "no JSON": ({"jane/ex04.ipynb": b"{"}, "is no notebook"),
+    "no cells": ({"jane/ex04.ipynb": b'{"cells": 3}'}, "no list of cells"),
+    "another file": ({"jane/report.pdf": b"x", "jane/b.txt": b"x"}, "there is no notebook among"),
+    "damaged zip": ({"jane/work.zip": b"PK\x03\x04 and no more"}, "is a damaged zip file"),
+    "empty zip": ({"jane/work.zip": zipped({})}, "is an empty zip file"),
+    "no exercise": ({"jane/mine.ipynb": notebook("ex99")}, "is no exercise of this course"),
+    "too large": ({"jane/ex04.ipynb": b" " * 20_000_001}, "has 20 MB"),
+    "too deep": ({"jane/ex04.ipynb": b"[" * 100_000}, "is no notebook"),
+    "a latin letter": ({"jane/ex04.ipynb": b'{"cells": "\xe9"}'}, "is no notebook"),
+}
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_what_cannot_be_graded_has_a_row_and_a_reason(name: str, tmp_path: Path) -> None:
+    files, reason = PROBLEMS[name]
+    (one,) = collected(tmp_path, files)
+    assert one.student == "jane"
+    assert reason in one.problem
+
+
+def test_a_bomb_of_zip_files_is_left_packed(tmp_path: Path) -> None:
+    content = b"x"
+    for _ in range(MOST_DEPTH + 2):
+        content = zipped({"a.zip": content})
+    (one,) = collected(tmp_path, {"jane/a.zip": content})
+    assert f"{MOST_DEPTH} zip files deep" in one.problem
+
+
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("ex04.ipynb", b" " * 30_000_000)
+    (one,) = collected(tmp_path, {"jane.zip": buffer.getvalue()})
+    assert "MB are read" in one.problem
+
+
+def test_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "secret.ipynb").write_bytes(NB)
+    folder = tmp_path / "class"
+    (folder / "jane").mkdir(parents=True)
+    (folder / "jane" / "ex04.ipynb").symlink_to(tmp_path / "secret.ipynb")
+    (folder / "bob").symlink_to(tmp_path)
+    info = zipfile.ZipInfo("eve/ex04.ipynb")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(folder / "eve.zip", "w") as archive:
+        archive.writestr(info, "../../secret.ipynb")
+    os.mkfifo(folder / "jane" / "pipe.ipynb")
+    found = collect(folder, KNOWN)
+    assert {one.student for one in found} == {"jane", "bob", "eve"}
+    assert all(one.notebook is None and "not followed" in one.problem for one in found)
+
+
+def test_paths_in_a_zip_file_lead_nowhere(tmp_path: Path) -> None:
+    files = {"jane.zip": zipped({"../../bob/ex04.ipynb": NB, "eve/ex04.ipynb": NB}), "bob/ex04.ipynb": NB}
+    assert who(collected(tmp_path, files)) == [("bob", "ex04"), ("jane", "ex04")]
+
+
+def test_the_newest_of_several_versions_is_graded(tmp_path: Path) -> None:
+    files = {"ex04.ipynb": notebook(more="old = 1"), "ex04 (1).ipynb": notebook(more="new = 2")}
+    (one,) = collected(tmp_path, {"jane.zip": zipped(files)})
+    assert one.notebook is not None
+    assert "new = 2" in one.notebook.cells[0][1]
+    assert "2 versions were handed in" in one.remarks[0]
+
+
+def test_what_the_system_adds_is_passed_over(tmp_path: Path) -> None:
+    files = {
+        "jane/ex04.ipynb": NB,
+        "__MACOSX/jane/._ex04.ipynb": b"x",
+        "jane/.ipynb_checkpoints/ex04-checkpoint.ipynb": NB,
+    }
+    files |= {".DS_Store": b"x"}
+    (one,) = collected(tmp_path, files)
+    assert (one.student, one.remarks) == ("jane", ())
+
+
+def test_files_of_nobody_keep_a_row_each(tmp_path: Path) -> None:
+    found = collected(tmp_path, {"ex04.ipynb": NB, "ex04 (1).ipynb": notebook(more="x = 1")})
+    assert len(found) == 2
+    assert all("whose it is" in one.remarks[0] for one in found)
+
+
+def test_a_notebook_that_was_written_for_another_is_noticed(tmp_path: Path) -> None:
+    (one,) = collected(tmp_path, {"jane/ex04.ipynb": notebook(student="bob.ross")})
+    assert one.remarks == ("the notebook was written for bob.ross",)
+    (same,) = collected(tmp_path / "b", {"Doe Jane_1_assignsubmission_file_/ex04.ipynb": notebook(student="jane.doe")})
+    assert same.remarks == ()
+
+
+def test_names_that_students_type_stay_whole(tmp_path: Path) -> None:
+    names = ["12_34_Rossi", "Ada_copy", "Bo_12", "Zoë"]
+    files = {f"ex04_{name}.ipynb": notebook(more=name) for name in names}
+    files["ex04_Cy-Copy1.ipynb"] = files["ex04_Di - Copy.ipynb"] = notebook(more="x")
+    assert [one.student for one in collected(tmp_path, files)] == sorted([*names, "Cy", "Di"])
+
+
+def test_without_marks_the_file_s_name_tells_the_exercise(tmp_path: Path) -> None:
+    found = collected(
+        tmp_path, {"jane/My EX-04 final.ipynb": notebook(marks=False), "bob/ex03/a.ipynb": notebook(marks=False)}
+    )
+    assert who(found) == [("bob", "ex03"), ("jane", "ex04")]
+
+
+@given(names=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=8, unique=True))
+def test_nobody_goes_missing_whatever_the_names(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("class")
+    made = 0
+    for name in {name.replace("/", "_") for name in names}:
+        try:
+            (folder / name).mkdir()
+            (folder / name / "ex04.ipynb").write_bytes(notebook(more=repr(name)))
+            made += 1
+        except (OSError, ValueError, UnicodeError):
+            continue
+    if not made:
+        return
+    found = collect(folder, KNOWN)
+    assert len(found) == len({one.student.lower() for one in found})
+    junk = sum(1 for path in folder.iterdir() if path.name.startswith("._"))
+    assert len(found) == made - junk or junk == made
+    assert not any(set(one.student) & set('/\\:<>"|?*\n\0') for one in found)
+
+
+def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="give the folder"):
+        collect(tmp_path / "none", KNOWN)
+    with pytest.raises(ValueError, match="holds no files"):
+        collect(tmp_path, KNOWN)
+
+
+# A notebook read with care
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda t: st.lists(t) | st.dictionaries(st.text(), t)
+    )
+)
+def test_any_json_is_a_notebook_or_is_refused(value: object) -> None:
+    for content in (value, {"cells": value}, {"cells": [value]}, {"cells": [{"cell_type": "code", "source": value}]}):
+        with suppress(UnreadableNotebook):
+            assert read_notebook(json.dumps(content).encode()).cells is not None

@@ -1,0 +1,488 @@
+"""The panel engine without a browser: controls, what is sent, what is drawn, and what happens when something fails."""
+
+import base64
+import io
+import threading
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from PIL import Image
+
+from course_utils.panels.engine import Button, Choice, Panel, Show, Slider, Text, Toggle
+from course_utils.panels.engine.canvas import INDEXED, Canvas, Patch, changed_boxes, indexed, make_patch
+from course_utils.plots import write
+
+
+def draw_line(figure: Figure) -> Show:
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(-5, 5), title="A line")
+    (line,) = axes.plot([0, 1], [0, 0])
+    image = axes.imshow(np.zeros((8, 8)), extent=(0, 1, -5, 0), vmin=0, vmax=5, aspect="auto", cmap="viridis")
+
+    def show(slope: float) -> str:
+        line.set_ydata([0, slope])
+        image.set_data(np.outer(np.arange(8), np.ones(8)) * slope / 8)
+        return f"The slope is {slope:g}."
+
+    return show
+
+
+def slope(**options: Any) -> Slider:
+    return Slider(name="a", label="Slope", values=[-2, -1, 0, 1, 2], **options)
+
+
+def a_panel(compute: Any = lambda a: a) -> Panel:
+    return Panel("A panel", [slope()], compute, draw_line, size=(400, 240))
+
+
+class Front:
+    """Stands in for the browser: it takes messages and keeps the picture that a reader would see."""
+
+    def __init__(self, panel: Panel, scale: int = 1) -> None:
+        self.panel, self.messages, self.number, self.picture = panel, [], 0, np.zeros((0, 0, 3), np.uint8)
+        self.arrived = threading.Event()
+        panel.send = self.receive  # type: ignore[method-assign]
+        self.tell(kind="hello", scale=scale)
+
+    def tell(self, **message: Any) -> None:
+        self.number += 1
+        self.panel._on_message(self.panel, {"number": self.number, **message}, [])
+
+    def move(self, **values: Any) -> dict[str, Any]:
+        self.tell(kind="move", values=values)
+        self.panel.wait()
+        return self.messages[-1]
+
+    def receive(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        self.messages.append(content)
+        if content["kind"] == "frame":
+            if self.picture.shape[:2] != (content["height"], content["width"]):
+                self.picture = np.zeros((content["height"], content["width"], 3), np.uint8)
+            for patch, data in zip(content["patches"], buffers or [], strict=True):
+                pixels = decode(patch["mime"], data, patch["width"])
+                height, width = pixels.shape[:2]
+                self.picture[patch["y"] : patch["y"] + height, patch["x"] : patch["x"] + width] = pixels
+        self.arrived.set()
+
+
+def decode(mime: str, data: bytes, width: int) -> np.ndarray:
+    if mime != INDEXED:
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    palette = np.frombuffer(data[:1024], np.uint8).reshape(256, 4)
+    return palette[np.frombuffer(zlib.decompress(data[1024:]), np.uint8)].reshape(-1, width, 4)[:, :, :3]
+
+
+# Controls
+
+
+def test_slider_reads_the_nearest_value_and_refuses_others() -> None:
+    slider = slope()
+    assert slider.value == 0
+    assert slider.read(0.9) == 1
+    for wrong in (3, -2.5, "1", True, None, float("nan")):
+        with pytest.raises(ValueError, match="between -2 and 2"):
+            slider.read(wrong)
+    assert slider.probe() == [-2, 0, 2]
+    assert slider.spec()["texts"] == ["-2", "-1", "0", "1", "2"]
+
+
+def test_slider_names_what_is_wrong_with_it() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        Slider(name="a", label="A", values=[])
+    with pytest.raises(ValueError, match="2 values but 1 texts"):
+        Slider(name="a", label="A", values=[1, 2], texts=["one"])
+    with pytest.raises(ValueError, match="between 1 and 2"):
+        Slider(name="a", label="A", values=[1, 2], value=7)
+
+
+def test_choice_toggle_text_and_button() -> None:
+    choice = Choice(name="k", label="Kind", options={"lasso": "l1", "ridge": "l2"})
+    assert (choice.value, choice.probe()) == ("l1", ["l1", "l2"])
+    assert choice.spec()["options"] == [["lasso", "l1"], ["ridge", "l2"]]
+    with pytest.raises(ValueError, match=r"one of \['l1', 'l2'\], got 'l3'"):
+        choice.read("l3")
+    assert Toggle(name="t", label="T").probe() == [False, True]
+    with pytest.raises(ValueError, match="True or False"):
+        Toggle(name="t", label="T").read(1)
+    assert Text(name="x", label="X").read("abc") == "abc"
+    with pytest.raises(ValueError, match="at most 200 characters"):
+        Text(name="x", label="X").read("a" * 201)
+    assert Button(name="b", label="B").read(3) == 3
+    with pytest.raises(ValueError, match="counts presses"):
+        Button(name="b", label="B").read(-1)
+
+
+def test_controls_need_names_of_their_own() -> None:
+    with pytest.raises(ValueError, match="a name of its own"):
+        Panel("P", [slope(), slope()], lambda a: a, draw_line)
+
+
+# Moving and drawing
+
+
+def test_set_moves_controls_draws_and_says() -> None:
+    panel = a_panel()
+    before = panel.png()
+    assert panel.set(a=2).words == "The slope is 2."
+    assert panel.result == 2
+    assert panel.figure.axes[0].lines[0].get_ydata()[1] == 2
+    assert panel.png() != before
+    assert panel.reset().words == "The slope is 0."
+    assert panel.png() == before
+
+
+def test_unknown_and_forbidden_values_change_nothing() -> None:
+    panel = a_panel().set(a=1)
+    with pytest.raises(ValueError, match="no control named b; there are a"):
+        panel.set(b=1)
+    with pytest.raises(ValueError, match="between -2 and 2"):
+        panel.set(a=9)
+    assert panel.values == {"a": 1}
+
+
+def test_an_error_is_kept_shown_and_gone_after_the_next_move() -> None:
+    panel = a_panel(lambda a: a / (2 - a) * (2 - a) if a < 2 else 1 / 0)
+    front = Front(panel)
+    with pytest.raises(ZeroDivisionError):
+        panel.set(a=2)
+    assert isinstance(panel.error, ZeroDivisionError)
+    assert panel.words == "The slope is 0."
+    shown = front.messages[-1]["error"]
+    assert shown["message"].startswith("ZeroDivisionError")
+    assert "test_panels_engine.py" in shown["traceback"]
+    assert front.move(a=1)["error"] is None
+    assert panel.error is None
+
+
+def test_a_function_that_is_still_to_be_written_is_named_without_a_traceback() -> None:
+    def own(a: float) -> float:
+        raise NotImplementedError()
+
+    panel = a_panel(lambda a: own(a))
+    front = Front(panel)
+    said = front.move(a=1)
+    assert said["error"]["message"].startswith("own has not been begun: write it in its cell")
+    assert (said["error"]["traceback"], said["words"]) == ("", "")  # said once
+
+
+def test_an_error_of_the_same_type_with_a_message_is_an_error() -> None:
+    with pytest.raises(NotImplementedError, match="for 'Long'"):
+        a_panel(lambda a: float(torch.tensor([1, 2]).softmax(0)[0]))
+
+
+def test_a_forbidden_value_from_the_browser_is_answered_by_an_error() -> None:
+    front = Front(a_panel())
+    assert "between -2 and 2" in front.move(a=77)["error"]["message"]
+    assert front.move(a=1)["words"] == "The slope is 1."
+
+
+# What is sent
+
+
+def test_the_picture_in_the_browser_is_the_picture_in_the_kernel() -> None:
+    def draw(figure: Figure) -> Show:
+        (line,) = figure.subplots().plot([0, 1], [-2, 2])
+
+        def show(slope: float) -> str:
+            line.set_ydata([0, slope])
+            return f"The slope is {slope:g}."
+
+        return show
+
+    def a_panel() -> Panel:
+        return Panel("A panel", [slope()], lambda a: a, draw, size=(400, 240))
+
+    front = Front(a_panel())
+    for a in (1, -2, 2, 0, 0, 1):
+        answer = front.move(a=a)
+        assert answer["number"] == front.number
+        assert answer["words"] == f"The slope is {a:g}."
+        fresh = a_panel().set(a=a)
+        expected = np.asarray(Image.open(io.BytesIO(fresh._canvas.whole().data)).convert("RGB"))
+        np.testing.assert_array_equal(front.picture, expected)
+
+
+def test_nothing_is_sent_twice() -> None:
+    front = Front(a_panel())
+    front.move(a=1)
+    assert front.move(a=1)["patches"] == []
+
+
+def test_a_dense_screen_gets_twice_the_pixels() -> None:
+    front = Front(a_panel(), scale=2)
+    assert front.picture.shape == (480, 800, 3)
+    front.move(a=2)
+    assert front.messages[-1]["patches"]
+
+
+def test_moves_from_code_move_the_controls_in_the_browser() -> None:
+    panel = a_panel()
+    front = Front(panel)
+    panel.set(a=-1)
+    assert front.messages[-1]["values"] == {"a": -1}
+    assert front.move(a=1)["values"] is None
+
+
+def test_a_panel_shows_a_still_picture_and_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[dict, dict]] = []
+    monkeypatch.setattr("course_utils.panels.engine.panel.display", lambda data, **kw: shown.append((data, kw)))
+    panel = a_panel()
+    panel._ipython_display_()
+    (still, options), (view, _) = shown
+    assert Image.open(io.BytesIO(base64.b64decode(still["image/png"]))).size == (400, 240)
+    assert options["metadata"]["image/png"]["alt"] == panel.words == still["text/plain"]
+    assert view["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
+    assert "Run this cell" in view["text/html"]
+
+
+def test_reset_in_the_browser_leads_to_what_the_cell_showed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("course_utils.panels.engine.panel.display", lambda data, **kw: None)
+    panel = a_panel().set(a=2)  # as a notebook may open it
+    panel._ipython_display_()
+    assert panel._controls[0]["value"] == 2
+    assert panel.reset().values == {"a": 0}
+
+
+# Slow computations
+
+
+def counting(gate: threading.Semaphore, closed: list[float]) -> Any:
+    def compute(a: float) -> Iterator[float]:
+        try:
+            for part in (0.25, 0.5, 1.0):
+                yield a * part
+                gate.acquire()
+        finally:
+            closed.append(a)
+
+    return compute
+
+
+def test_a_generator_shows_each_result_and_settles_at_the_last() -> None:
+    gate, closed = threading.Semaphore(10**6), []
+    front = Front(a_panel(counting(gate, closed)))
+    front.move(a=2)
+    frames = [m for m in front.messages if m["kind"] == "frame" and m["number"] == front.number]
+    assert [m["words"] for m in frames] == [f"The slope is {s:g}." for s in (0.5, 1, 2, 2)]
+    assert [m["settled"] for m in frames] == [False, False, False, True]
+    assert closed[-1] == 2
+
+
+def test_the_latest_value_wins_and_the_older_computation_ends() -> None:
+    gate, closed = threading.Semaphore(3), []
+    panel = a_panel(counting(gate, closed))  # the first computation, of 0, uses up the three permits
+    front = Front(panel)
+    front.arrived.clear()
+    front.tell(kind="move", values={"a": 1})
+    assert front.messages[-1]["kind"] == "accepted"
+    while panel.result != 0.25:
+        front.arrived.wait(0.01)
+    for a in (-1, -2, 2):
+        front.tell(kind="move", values={"a": a})
+    gate.release(100)
+    panel.wait()
+    assert panel.result == 2
+    assert 1 in closed
+    assert -1 not in closed
+    assert front.messages[-1]["number"] == front.number
+
+
+def test_an_error_in_the_worker_reaches_the_caller_and_the_worker_lives_on() -> None:
+    def compute(a: float) -> Iterator[float]:
+        yield a
+        if a == 2:
+            raise RuntimeError("it went wrong")
+
+    panel = a_panel(compute)
+    with pytest.raises(RuntimeError, match="it went wrong"):
+        panel.set(a=2)
+    assert panel.set(a=1).result == 1
+
+
+# The canvas
+
+
+def test_drawing_over_the_background_equals_drawing_everything() -> None:
+    canvas = Canvas(400, 240)
+    show = draw_line(canvas.figure)
+    canvas.arrange()
+    places = [axes.get_position().bounds for axes in canvas.figure.axes]
+    for a in (1, -2, 0.5):
+        show(a)
+        blitted = canvas._render().copy()
+        canvas._background = None
+        np.testing.assert_array_equal(blitted, canvas._render())
+    canvas.figure.axes[0].set_title("Another title")  # a still part: the background has to follow
+    changed = canvas._render().copy()
+    assert (changed != blitted).any()
+    assert [axes.get_position().bounds for axes in canvas.figure.axes] == places
+
+
+def test_texts_that_rest_are_pasted_as_they_would_be_painted() -> None:
+    canvas = Canvas(400, 240)
+    axes = canvas.figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1), title="A title, $x^2$")
+    (line,) = axes.plot([0, 1], [0, 1], lw=6)
+    framed = axes.text(0.5, 0.5, "framed", fontstyle="italic", bbox={"boxstyle": "round", "fc": "white"})
+    turned = axes.text(0.2, 0.4, "two\nlines", rotation=30, fontsize=20, alpha=0.5)
+    axes.text(float("nan"), 0.5, "nowhere")
+    axes.text(0.98, 0.9, "beyond the edge of the picture")
+    label = axes.annotate("here", (0.3, 0.8), (0.6, 0.2), arrowprops={"arrowstyle": "->"})
+    bare = axes.annotate("", (0.9, 0.2), (0.7, 0.1), arrowprops={"arrowstyle": "-|>", "lw": 3})
+    canvas.arrange()
+
+    def moves() -> Iterator[None]:
+        line.set_ydata([1, 0])  # below the texts
+        yield
+        framed.set_text("other words")
+        yield
+        turned.set_color("red")
+        yield
+        label.xy = (0.9, 0.9)  # which matplotlib does not notice
+        yield
+        bare.xy = (0.5, 0.05)
+        yield
+        axes.set_xlim(-1, 1)  # all places move
+        yield
+        canvas.set_scale(2)
+        yield
+
+    def painted() -> np.ndarray:
+        canvas._background = None
+        return canvas.pixels()
+
+    before = canvas.pixels()
+    for _ in moves():
+        now = canvas.pixels()
+        assert now.shape != before.shape or (now != before).any()
+        for _ in range(3):  # kept, then pasted
+            np.testing.assert_array_equal(canvas.pixels(), now)
+        np.testing.assert_array_equal(painted(), now)
+        canvas.pixels()
+        before = canvas.pixels()
+
+
+@pytest.fixture
+def painted(monkeypatch: pytest.MonkeyPatch) -> list[Artist]:
+    """Every artist that an axes paints from here on, in order."""
+    found: list[Artist] = []
+    draw = Axes.draw_artist
+
+    def spy(axes: Axes, artist: Artist) -> None:
+        found.append(artist)
+        draw(axes, artist)
+
+    monkeypatch.setattr(Axes, "draw_artist", spy)
+    return found
+
+
+def test_legends_that_rest_are_pasted_as_they_would_be_painted(painted: list[Artist]) -> None:
+    canvas = Canvas(400, 240)
+    left, right = canvas.figure.subplots(1, 2)
+    (line,) = left.plot([0, 1], [0, 1], label="rises")
+    legend = left.legend(loc="upper left")
+    right.plot([1, 0], label="falls")
+    right.legend(loc="lower left", frameon=True)
+    canvas.arrange()
+
+    def moves() -> Iterator[int]:
+        """A change, and how many legends have to be painted for it."""
+        line.set_ydata([1, 0])
+        yield 0
+        left.set_xlim(-1, 1)
+        yield 0
+        legend.get_texts()[0].set_text("falls, too")
+        yield 1
+        right.set_visible(False)
+        yield 0
+        right.set_visible(True)
+        yield 1  # all were forgotten while it was hidden
+        legend.set_visible(False)  # which matplotlib tells nobody of what is animated
+        yield 1
+        legend.set_visible(True)
+        yield 1
+        legend.set_bbox_to_anchor((0.2, 0.3))
+        yield 1
+        canvas.set_scale(2)
+        yield 2
+
+    def rest() -> np.ndarray:
+        for _ in range(2):  # what was painted once is kept when the background is drawn the next time
+            canvas._background = None
+            picture = canvas.pixels()
+        return picture
+
+    before = rest()
+    for count in moves():
+        painted.clear()
+        now = canvas.pixels()
+        assert sum(isinstance(artist, Legend) for artist in painted) == count
+        assert now.shape != before.shape or (now != before).any()
+        np.testing.assert_array_equal(rest(), now)
+        canvas._legends.forget()
+        np.testing.assert_array_equal(rest(), now)
+        before = now
+
+
+def test_a_text_that_rests_is_not_painted_again(painted: list[Artist]) -> None:
+    canvas = Canvas(400, 240)
+    axes = canvas.figure.subplots()
+    texts = [axes.text(0.1, 0.2 * i, f"text {i}") for i in range(5)]
+    canvas.arrange()
+    canvas.pixels()
+    canvas.pixels()
+    painted.clear()
+    write(texts[3], text="another")
+    write(texts[2], text="text 2", color="black", position=(0.1, 0.4))  # as it is
+    canvas.pixels()
+    assert painted == [texts[3]]
+
+
+@given(st.data())
+def test_patches_turn_the_old_picture_into_the_new_one(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    shape = data.draw(st.tuples(st.integers(1, 40), st.integers(1, 90)))
+    old = rng.integers(0, 2**24, shape, dtype=np.uint32) | np.uint32(0xFF000000)
+    new = old.copy()
+    for _ in range(data.draw(st.integers(0, 5))):
+        new[rng.integers(shape[0]), rng.integers(shape[1])] ^= np.uint32(0x00F0F0F0)
+    patched = old.copy()
+    for left, top, right, bottom in changed_boxes(old, new):
+        patched[top:bottom, left:right] = new[top:bottom, left:right]
+    np.testing.assert_array_equal(patched, new)
+
+
+@given(seed=st.integers(0, 2**32), colours=st.integers(1, 256), height=st.integers(1, 20), width=st.integers(1, 20))
+def test_few_colours_are_sent_exactly(seed: int, colours: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(seed)
+    palette = rng.integers(0, 2**24, colours, dtype=np.uint32) | np.uint32(0xFF000000)
+    pixels = rng.choice(palette, (height, width))
+    patch = make_patch(pixels, (0, 0, width, height))
+    assert patch.mime == INDEXED
+    rgba = pixels.view(np.uint8).reshape(height, width, 4)
+    np.testing.assert_array_equal(decode(patch.mime, patch.data, patch.width), rgba[:, :, :3])
+
+
+def test_many_colours_are_sent_as_a_photograph() -> None:
+    pixels = np.arange(64 * 64, dtype=np.uint32).reshape(64, 64) * 16 | np.uint32(0xFF000000)
+    assert indexed(pixels) is None
+    patch = make_patch(pixels, (0, 0, 64, 64))
+    assert isinstance(patch, Patch)
+    assert patch.mime == "image/jpeg"
+    difference = decode(patch.mime, patch.data, 64).astype(int) - pixels.view(np.uint8).reshape(64, 64, 4)[:, :, :3]
+    assert abs(difference).mean() < 12
+
+
+def test_a_slider_of_thousands_shows_no_power_of_ten() -> None:
+    slider = Slider(name="rows", label="Rows", values=(0.125, 50, 1000, 25000))
+    assert slider.spec()["texts"] == ["0.125", "50", "1,000", "25,000"]

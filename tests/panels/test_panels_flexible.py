@@ -1,0 +1,138 @@
+"""The panels of notebook 09: closed forms, formulas that readers type, and parameters counted."""
+
+import numpy as np
+import pytest
+import torch
+from panels import visit
+
+from course_utils.experiments.classroom import classroom
+from course_utils.models import count_parameters
+from course_utils.panels.engine.typed import KNOWN, typed_function
+from course_utils.panels.flexible import comparison, kaf, maxout, neurons, parametric, piecewise, size_against_accuracy
+from course_utils.panels.flexible.comparison import ACTIVATIONS, make_network
+from course_utils.panels.flexible.kaf import S as KAF_S
+from course_utils.panels.flexible.maxout import X
+from course_utils.panels.flexible.parametric import S
+
+
+def test_parametric_activations_and_their_derivatives() -> None:
+    s = S.numpy().astype("f8")
+    curve = parametric().set(a=1.5, b=2.0).result
+    np.testing.assert_allclose(curve.value, 1.5 * (1 - np.exp(-2 * s)) / (1 + np.exp(-2 * s)), atol=1e-5)
+    np.testing.assert_allclose(curve.slope, 1.5 * (1 - np.tanh(s) ** 2), atol=1e-5)
+    line = parametric().set(kind="prelu", a=1.0).result
+    np.testing.assert_allclose(line.value, s, atol=1e-6)
+    assert len(set(visit(parametric()))) >= 5
+
+
+def test_parametric_takes_an_activation_of_the_reader() -> None:
+    own = parametric(activation=lambda s, a, b: s**2).result
+    np.testing.assert_allclose(own.slope, 2 * S.numpy(), atol=1e-6)
+    assert (parametric(activation=lambda s, a, b: torch.ones_like(s)).result.slope == 0).all()
+    with pytest.raises(ValueError, match="like s"):
+        parametric(activation=lambda s, a, b: 1.0)
+
+
+def test_more_hinges_come_closer() -> None:
+    panel = piecewise().set(target="tanh(s)")
+    errors = []
+    for segments in (2, 4, 8):
+        fitted = panel.set(segments=segments).result
+        total = np.maximum(0, np.linspace(-3, 3, 301)) + fitted.hinges.sum(0)
+        np.testing.assert_allclose(fitted.value, total, atol=1e-3)
+        errors.append(np.abs(fitted.value - fitted.target).max())
+        assert len(fitted.kinks) == segments + 1
+    assert errors == sorted(errors, reverse=True)
+    assert len(set(visit(panel))) >= 3
+
+
+def test_tangents_lie_below_a_convex_function_and_their_maximum_comes_closer() -> None:
+    panel = maxout()
+    errors = []
+    for k in (1, 2, 4, 8):
+        pieces = panel.set(pieces=k).result
+        top = (pieces.slopes[:, None] * X + pieces.offsets[:, None]).max(0)
+        assert (top <= pieces.target + 1e-9).all()
+        errors.append(float(np.max(pieces.target - top)))
+        assert pieces.which.max() < k
+    assert errors == sorted(errors, reverse=True)
+    assert len(set(visit(panel))) >= 4
+
+
+def test_a_kaf_starts_from_the_function() -> None:
+    panel = kaf()
+    for target in ("tanh(s)", "elu(s)", "sin(s)"):
+        basis = panel.set(target=target, size=20).result
+        np.testing.assert_allclose(basis.parts.sum(0), basis.value, atol=2e-3)
+        inside = np.abs(KAF_S.numpy()) <= 3
+        assert np.abs(basis.value - basis.target)[inside].max() < 0.02
+    spacing = 6 / 19
+    assert panel.result.gamma == pytest.approx(1 / (6 * spacing**2))
+    assert panel.set(start="normal").result.target is None
+    assert len(set(visit(kaf()))) >= 8
+
+
+def test_one_coefficient_of_a_kaf_moves_one_bump() -> None:
+    panel = kaf()
+    before = panel.result
+    after = panel.set(kernel=8, change=2.0).result
+    bump = 2 * np.exp(-before.gamma * (KAF_S.numpy() - before.dictionary[7]) ** 2)
+    np.testing.assert_allclose(after.value - before.value, bump, atol=1e-4)
+    assert "kernel 8 has been moved by +2" in panel.words
+    assert panel.set(size=4, kernel=30).result.changed == (3, 2.0)  # there is no kernel 30: the last one
+
+
+def test_a_kaf_takes_a_function_of_the_reader() -> None:
+    own = kaf(function=torch.tanh)
+    np.testing.assert_allclose(own.result.value, kaf().set(target="tanh(s)").result.value, atol=1e-6)
+    assert "target" not in own.controls
+
+
+def test_neurons_move_when_they_train() -> None:
+    panel = neurons(classroom("digits").subset(200))
+    assert (panel.result.start == panel.result.now).all()
+    trained = panel.set(train=True).result
+    assert np.abs(trained.now - trained.start).max() > 0.05
+    assert trained.accuracy[-1] > trained.accuracy[0]
+    assert (panel.set(train=False, start="tanh").result.now[0] != trained.start[0]).any()
+    assert len(set(visit(panel))) >= 2
+
+
+def test_parameters_are_counted() -> None:
+    room = classroom("digits").subset(100)
+    expected = {"ReLU": 0, "PReLU (14)": 8, "scaled tanh (13)": 16, "APL, S = 3 (15)": 48, "KAF, D = 20 (17)": 160}
+    dense = 64 * 8 + 8 + 8 * 10 + 10
+    for name, extra in expected.items():
+        assert count_parameters(make_network(name, room, width=8, depth=1)) == dense + extra
+    assert count_parameters(make_network("maxout, K = 3 (16)", room, width=8, depth=1)) == 3 * (64 * 8 + 8) + 90
+
+
+def test_the_comparison_shows_its_networks() -> None:
+    found = comparison(classroom("digits").subset(60))
+    assert set(found.points) == set(ACTIVATIONS)
+    panel = size_against_accuracy(found).set(name="ReLU", depth=2, width=24)
+    point = next(p for p in found.points["ReLU"] if (p.depth, p.width) == (2, 24))
+    assert f"{point.parameters:,} parameters" in panel.words
+    assert len(set(visit(panel))) >= 8
+
+
+def test_formulas_are_read_and_never_run() -> None:
+    s = torch.linspace(-2, 2, 9)
+    for formula, expected in {
+        "tanh(3*s)": torch.tanh(3 * s),
+        "s^2 - 1": s**2 - 1,
+        "-s/2 + pi": -s / 2 + torch.pi,
+        "max(s, 0.5)": s.clamp(min=0.5),
+        "2": torch.full_like(s, 2.0),
+    }.items():
+        torch.testing.assert_close(typed_function(formula)(s), expected)
+    assert torch.isfinite(typed_function("1/s + log(s)")(s)).all()
+    for attack in (
+        "__import__('os').system('true')", "s.numel()", "(lambda: 1)()", "open('x')", "[s]", "s if s else 1",
+        "tanh(s, s)", "q", "'s'", "True", "s;s", "", "tanh(s", "tanh(x=s)", "1 < 2", "s and 1", "f'{s}'",
+        "9**9**9 if 1 else 2",
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=r"formula|understood|takes"):
+            typed_function(attack)
+    assert torch.isfinite(typed_function("9**9**9**9")(s)).all()  # numbers are floats: no endless whole numbers
+    assert "tanh" in KNOWN

@@ -1,0 +1,108 @@
+"""The panels of notebook 07: gaps of the lecture's example, codes against `HuffmanCode`, bytes against files."""
+
+import math
+
+import numpy as np
+import pytest
+from panels import visit
+
+from course_utils.coding.gaps import encode_gaps
+from course_utils.coding.huffman import HuffmanCode
+from course_utils.compress import Recipe, compress
+from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.panels.storage import codebook, figure6, frontier, gaps, huffman_tree, pruning, pruning_path, stack
+from course_utils.panels.storage.pruning import ROUNDS, SPARSITIES
+
+
+def test_pruning_removes_what_it_says() -> None:
+    path = pruning_path(classroom("digits").subset(300), epochs=1)
+    for (sparsity, _), weights in path.weights.items():
+        zeros = sum(int((w == 0).sum()) for w in weights) / sum(w.size for w in weights)
+        assert zeros == pytest.approx(sparsity, abs=1e-3)
+    assert len(path.accuracy) == len(SPARSITIES) * len(ROUNDS)
+    assert path.accuracy[0.9, 1] > path.accuracy[0.9, 0]
+    panel = pruning(path).set(sparsity=0.9, rounds=1)
+    assert f"{path.accuracy[0.9, 1]:.1%} right" in panel.words
+    assert len(set(visit(panel))) >= 6
+
+
+def test_gaps_are_those_of_the_lecture() -> None:
+    panel = gaps()
+    assert panel.result.gaps.tolist() == [1, 3, 8, 3]
+    assert panel.result.fillers.tolist() == [False, False, True, False]
+    assert panel.set(bits=2).result.gaps.tolist() == [1, 3, 4, 4, 3]
+    panel.set(row="random", bits=3)
+    random = panel.result
+    assert (np.cumsum(random.gaps)[~random.fillers] == np.flatnonzero(random.mask)).all()
+    assert len(set(visit(panel, row="random"))) >= 8
+
+
+def test_gaps_take_a_coder_of_the_reader_and_say_what_is_wrong_with_it() -> None:
+    assert gaps(encode=encode_gaps).result.gaps.tolist() == [1, 3, 8, 3]
+    wrong = {
+        "at most 8": lambda mask, *, bits: (np.diff(np.flatnonzero(mask), prepend=0), np.zeros(3, bool)),
+        "must return a pair": lambda mask, *, bits: [1, 2],
+        "of one length": lambda mask, *, bits: ([1, 3], [False]),
+        "lead to the positions": lambda mask, *, bits: ([1, 3, 8], [False, False, False]),
+    }
+    for message, encode in wrong.items():
+        with pytest.raises(ValueError, match=message):
+            gaps(encode=encode)
+
+
+def test_centroids_arrive_at_k_means() -> None:
+    panel = codebook("digits").set(steps=40, size=4)
+    assert panel.result.error == pytest.approx(panel.result.best_error, rel=0.05)
+    errors = [panel.set(steps=n).result.error for n in (0, 1, 2, 5, 40)]
+    assert errors == sorted(errors, reverse=True)
+    assert len(set(visit(panel))) >= 8
+
+
+def test_the_tree_is_a_huffman_code() -> None:
+    panel = huffman_tree()
+    for values in ({"bias": 0.0}, {"bias": 1.0}, {"source": "text", "text": "abracadabra"}):
+        tree = panel.set(**values).result
+        counts = np.array(tree.counts)
+        assert tree.mean * counts.sum() == pytest.approx(HuffmanCode.from_counts(counts).bits(counts))
+        assert tree.entropy <= tree.mean + 1e-9 < tree.entropy + 1
+        words = tree.words
+        assert not any(a != b and b.startswith(a) for a in words for b in words)
+    with pytest.raises(ValueError, match="two letters"):
+        panel.set(text="a")
+    assert len(set(visit(huffman_tree()))) >= 4
+
+
+def test_the_tree_of_a_readers_lengths() -> None:
+    def shannon(counts: list[int]) -> list[int]:
+        return [math.ceil(-math.log2(n / sum(counts))) for n in counts]
+
+    panel = huffman_tree(lengths=shannon)
+    assert panel.result.entropy <= panel.result.mean <= panel.result.entropy + 1
+    with pytest.raises(ValueError, match="no prefix code"):
+        huffman_tree(lengths=lambda counts: [1] * len(counts))
+    with pytest.raises(ValueError, match="8 numbers"):
+        huffman_tree(lengths=lambda counts: [1, 2])
+
+
+def test_the_stack_writes_the_file_that_it_shows() -> None:
+    room, model = classroom("digits"), trained("digits")
+    panel = stack("digits").set(prune=False, share=True, levels=4, coder="none")
+    recipe = Recipe(levels=4, entropy=None, init="exact", share_epochs=2, share_lr=5e-4, batch_size=64, lr=2e-3)
+    small = compress(model, recipe, data=room, progress=False, device="cpu")
+    assert panel.result.size == small.report().size == pytest.approx(sum(panel.result.by_kind.values()))
+    assert panel.result.accuracy == measure_accuracy(small.to_model(), room)
+    with pytest.raises(ValueError, match="need shared values"):
+        panel.set(coder="mixed", share=False)
+    assert len(set(visit(stack("digits")))) >= 8
+
+
+def test_figure_6_is_made_of_files() -> None:
+    found = frontier("digits")
+    for points in found.series.values():
+        sizes = [point.size for point in points]
+        assert sizes == sorted(sizes, reverse=True)
+    together, alone = found.series["pruning and sharing"][3], found.series["pruning"][3]
+    assert together.size < alone.size
+    panel = figure6(found).set(series="pruning and sharing", number=4)
+    assert f"{together.size:,} bytes" in panel.words
+    assert len(set(visit(panel))) >= 6

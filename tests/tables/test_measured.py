@@ -1,0 +1,145 @@
+"""What the course says it has measured: the file, the report, and a few of its numbers measured once more."""
+
+import inspect
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from course_utils._support.paths import MEASURED
+from course_utils.course.syllabus import pages
+from course_utils.data import load_dataset
+from course_utils.tables import table, tables
+from course_utils.tables.measured import Table, measured
+from course_utils.tables.report import write_report
+from course_utils.tables.workbench import Workbench
+
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "notebooks" / "tables"
+CONTENT: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))["tables"]
+
+
+@pytest.fixture(scope="module", params=list(CONTENT))
+def shown(request: pytest.FixtureRequest) -> Table:
+    return measured(request.param)
+
+
+def test_tables_are_those_of_the_lecture_in_its_order() -> None:
+    assert list(CONTENT) == [name for name in tables() if name in CONTENT]
+    for name, content in CONTENT.items():
+        assert content["title"] == table(name).TITLE
+
+
+def test_every_row_is_measured_or_published(shown: Table) -> None:
+    assert any(row for part in shown.parts for row in part.records)
+    for part in shown.parts:
+        assert all(len(cells) == len(part.head) for cells in part.rows)
+    used = {id(record) for part in shown.parts for row in part.records for record in row}
+    assert used == {id(record) for record in shown.records}, "a record that no row uses"
+
+
+def test_every_record_leads_to_a_command_a_commit_and_the_data(shown: Table) -> None:
+    for record in shown.records:
+        origin = record["origin"]
+        assert origin["command"].startswith(f"course table {shown.name} --{shown.level}")
+        assert re.fullmatch(r"[0-9a-f]{10}", origin["commit"]), "measured by code that is in no commit"
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", origin["day"])
+        assert record["seconds"] >= 0
+        assert "validate" not in record["what"]
+
+
+def test_the_data_are_those_that_are_at_hand(shared_data: Path, data_root: Path) -> None:
+    digests = {
+        (name, digest)
+        for content in CONTENT.values()
+        for record in content["records"]
+        for name, digest in record["data"].items()
+    }
+    assert digests
+    roots = {"mnist": data_root}
+    for name, digest in sorted(digests):
+        assert load_dataset(name, root=roots.get(name, shared_data)).checksum == digest, name
+
+
+def test_the_report_is_the_one_of_these_numbers(tmp_path: Path) -> None:
+    shutil.copytree(REPORT / "pictures", tmp_path / "pictures")
+    for path in write_report(CONTENT, tmp_path):
+        assert path.read_text(encoding="utf-8") == (REPORT / path.name).read_text(encoding="utf-8"), (
+            "run `course table --publish`"
+        )
+    wanted = {part["picture"] for content in CONTENT.values() for part in content["parts"]} - {""}
+    assert {path.name for path in (REPORT / "pictures").iterdir()} == wanted
+
+
+def test_notebooks_show_what_the_file_holds() -> None:
+    asked = set()
+    for page in pages(ROOT / "notebooks"):
+        for cell in page.cells:
+            source = "".join(cell["source"])
+            for call in re.findall(r"^measured\((.*)\)$", source, re.M):
+                names = json.loads(f"[{call}]")
+                texts = ["".join(output["data"].get("text/markdown", "")) for output in cell["outputs"]]
+                assert "\n\n".join(filter(None, texts)) == repr(measured(*names)), (
+                    f"run notebook {page.section.number} again"
+                )
+                asked.add(names[0])
+    assert asked == set(CONTENT)
+
+
+def test_what_a_notebook_shows_is_short() -> None:
+    assert MEASURED.stat().st_size < 1_000_000
+    for name, content in CONTENT.items():
+        assert "/" not in json.dumps(content["records"][0]["origin"]).replace("tcp://", ""), name
+
+
+# A few of the numbers, measured again: the table, the function, settings that choose the record, and how far each value
+# may be from the one in the file, for processors round differently and a training takes its own way.
+AGAIN: list[Any] = [
+    ("quantized", "rounded_cifar10", {"bits": 8, "scheme": "weights", "per_channel": True}, {"accuracy": 0.11}),
+    ("quantized", "rounded_cifar10", {"bits": 4, "scheme": "weights", "per_channel": True}, {"accuracy": 0.31}),
+    ("random-labels", "memorized", {"what": "random", "seed": 1}, {"epochs": 2, "training error": 0.1, "error": 3.0}),
+    ("group-sparse", "trained", {"data": "sensorless", "penalty": "group", "part": "test"}, {"accuracy": 0.02}),
+    ("activations", "counted", {"activation": "KAF", "layers": 2}, {"parameters": 0}),
+    ("deep-compression", "shared", {"bits": 4}, {"error": 0.31, "huffman": 300, "ans": 300}),
+    pytest.param("quantized", "rounded_mnist", {"bits": 8, "seed": 0}, {"accuracy": 0.3}, marks=pytest.mark.slow),
+    pytest.param(
+        "federated", "averaged", {"split": "even", "local_epochs": 1, "seed": 0}, {"reached": 8}, marks=pytest.mark.slow
+    ),
+    pytest.param(
+        "predict-parameters",
+        "trained_network",
+        {"kernel": "zeros", "share": 0.02, "seed": 0},
+        {"error": 1.5},
+        marks=pytest.mark.slow,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "function", "settings", "within"), AGAIN)
+def test_a_number_comes_out_again(
+    name: str,
+    function: str,
+    settings: dict[str, Any],
+    within: dict[str, float],
+    shared_data: Path,
+    data_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [
+        record
+        for record in CONTENT[name]["records"]
+        if record["what"].split()[1] == function and settings.items() <= record["settings"].items()
+    ]
+    assert found, f"no record of {name} has the settings {settings}"
+    root = shared_data if set(found[0]["data"]) != {"mnist"} else data_root
+    monkeypatch.setenv("COURSE_DATA", str(root))
+    bench = Workbench(tmp_path, name, level=CONTENT[name]["level"], seeds=(0,), device="cpu", progress=False, jobs=1)
+    measure = getattr(table(name), function)
+    point = found[0]["settings"]
+    again = measure(bench, [point])[0] if "points" in inspect.signature(measure).parameters else measure(bench, **point)
+    for key, most in within.items():
+        assert again[key] == pytest.approx(found[0]["result"][key], abs=most), key
