@@ -10,6 +10,7 @@ The names below are what a notebook or an engineer starts with; each is loaded w
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 # `compress` is not among them, since a package has that name: from course_utils.compress import compress.
 __all__ = ["CompressedModel", "Panel", "Recipe", "evaluate", "fit", "load_dataset", "measured", "mlp"]
-__version__ = "0.1.0"
 
 _PLACES = {
     "CompressedModel": "compress",
@@ -37,6 +37,8 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("course-utils")
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -5,18 +5,32 @@ import sys
 from collections.abc import Iterable
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 import click
 
+from course_utils._support.extras import lacking, require
 from course_utils._support.paths import PACKAGE
-from course_utils.course.lab import has_browser, in_container, lab_environment
+from course_utils.course import lab as course
+from course_utils.course.lab import FIRST_PAGE, has_browser, in_container, lab_environment
 
 __all__ = ["main"]
 
-FIRST_PAGE = "notebooks/00_course_map.ipynb"
+
+class Commands(click.Group):
+    """The commands; one that needs a package of an extra that is not installed says which."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(context)
+        except ModuleNotFoundError as error:
+            if sentence := lacking(error.name or ""):
+                raise click.ClickException(sentence) from error
+            raise
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(package_name="course-utils")
 def main() -> None:
     """An interactive course on compressing deep neural networks."""
@@ -29,10 +43,15 @@ def main() -> None:
 @click.option("--port", default=8888, show_default=True, help="First port to try.")
 @click.option("--ip", default=None, help="Address to listen on: this machine alone, or everywhere in a container.")
 @click.option("--no-browser", is_flag=True, help="Open nothing; print the address.")
+@click.option("--yes", is_flag=True, help="Copy the notebooks without asking, where there are none.")
 @click.argument("notebook", default=FIRST_PAGE)
-def lab(port: int, ip: str | None, no_browser: bool, notebook: str) -> None:
-    """Open the course in JupyterLab, on its map or on NOTEBOOK."""
-    folder = course_folder()
+def lab(port: int, ip: str | None, no_browser: bool, yes: bool, notebook: str) -> None:
+    """Open the course in JupyterLab, on its map or on NOTEBOOK.
+
+    Where the package was installed without a clone, the notebooks are first copied to a new folder here.
+    """
+    require("jupyterlab", "anywidget", "matplotlib", "sklearn", "torchvision")
+    folder = course_folder_or_copy(yes)
     if not (folder / notebook).is_file():
         raise click.ClickException(
             f"there is no {notebook} in {folder}; a notebook of the course is notebooks/NAME.ipynb"
@@ -404,14 +423,27 @@ def say(line: str) -> None:
 
 
 def course_folder() -> Path:
-    """The folder that holds `notebooks/`: the working folder, or the clone that this package was installed from."""
-    for folder in (Path.cwd(), PACKAGE.parent):
-        if (folder / FIRST_PAGE).is_file():
-            return folder
+    """The folder that holds `notebooks/`; an error that says where it was looked for, if there is none."""
+    if folder := course.course_folder():
+        return folder
     raise click.ClickException(
         f"the course's notebooks are neither in {Path.cwd()} nor beside the package in {PACKAGE.parent}; "
-        "run `course lab` in the folder that you cloned"
+        "run this command in the folder that you cloned, or `course lab` for a copy of the notebooks"
     )
+
+
+def course_folder_or_copy(yes: bool) -> Path:
+    """The course's folder; where there is none, a copy of the notebooks that the reader is asked about."""
+    if folder := course.course_folder():
+        return folder
+    target = Path.cwd() / course.COPY
+    click.echo(f"There are no notebooks of the course in {Path.cwd()}.")
+    if not yes and not click.confirm(f"Copy them to {target} and open them there?", default=True):
+        raise click.ClickException("nothing was copied; run `course lab` in the folder that you cloned")
+    try:
+        return course.copied(target)
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ BINDER = ROOT / "binder"
 LINES = (BINDER / "requirements.txt").read_text().splitlines()
 PINS = {r.name: r for line in LINES if line[:1].isalpha() for r in [Requirement(line)]}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-WANTED = {r.name: r for text in PROJECT["dependencies"] for r in [Requirement(text)]}
+COURSE = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["course"]
+WANTED = {r.name: r for text in COURSE for r in [Requirement(text)]}
 
 
 def test_what_a_student_needs_is_pinned_and_nothing_else() -> None:

@@ -1,6 +1,7 @@
 """The `course` command from the outside."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import course_utils
 from course_utils import bench, cli
+from course_utils._support.paths import LAB_SETTINGS
 from course_utils.cli import main
+from course_utils.course import lab
 from course_utils.course.lab import lab_environment, lab_settings
 
 ROOT = Path(__file__).parent.parent
@@ -56,7 +60,7 @@ def test_every_cell_is_on_the_page_in_each_version(jupyterlab: str, mode: str | 
 def test_jupyterlab_takes_the_settings_of_the_course() -> None:
     from jupyterlab.commands import get_app_dir
 
-    for file in (cli.LAB_SETTINGS).rglob("default_setting_overrides.json"):
+    for file in (LAB_SETTINGS).rglob("default_setting_overrides.json"):
         for plugin, values in json.loads(file.read_text()).items():
             package, _, name = plugin.partition(":")
             schema = json.loads((Path(get_app_dir()) / "schemas" / package / f"{name}.json").read_text())
@@ -72,14 +76,57 @@ def test_lab_finds_the_course_from_any_folder(started: list[list[str]], tmp_path
     assert f"--ServerApp.root_dir={ROOT}" in started[0]
 
 
-def test_lab_without_a_course_says_where_it_looked(started: list[list[str]], tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "PACKAGE", tmp_path / "site-packages" / "course_utils")
-    result = course("lab")
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, and a package that was installed without a clone, from a wheel with the notebooks."""
+    package = tmp_path / "site-packages" / "course_utils"
+    (package / "notebooks").mkdir(parents=True)
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(notebook, package / "notebooks")
+    monkeypatch.setattr(lab, "PACKAGE", package)
+    monkeypatch.setattr(lab, "NOTEBOOKS", package / "notebooks")
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_lab_without_a_clone_copies_the_notebooks_and_opens_them(started: list[list[str]], installed: Path) -> None:
+    result = CliRunner().invoke(main, ["lab", "--no-browser"], input="y\n")
+    assert result.exit_code == 0, result.output
+    copy = installed / lab.COPY
+    assert f"--ServerApp.root_dir={copy}" in started[0]
+    names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert {path.name for path in (copy / "notebooks").glob("*.ipynb")} == names
+    assert "exercises/source" not in (copy / lab.FIRST_PAGE).read_text(encoding="utf-8")
+    (copy / lab.FIRST_PAGE).touch()
+    assert course("lab", "--no-browser").exit_code == 0  # the second time asks nothing, and copies nothing
+    assert started[1] == started[0]
+    assert [path.name for path in installed.iterdir()] == [lab.COPY]
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_lab_copies_nothing_unasked(started: list[list[str]], installed: Path, answer: str) -> None:
+    result = CliRunner().invoke(main, ["lab"], input=answer)
     assert result.exit_code == 1
-    assert str(tmp_path) in result.output
-    assert "in the folder that you cloned" in result.output
+    assert not list(installed.iterdir())
     assert started == []
+
+
+def test_lab_copies_over_nothing(started: list[list[str]], installed: Path) -> None:
+    (installed / lab.COPY).mkdir()
+    (installed / lab.COPY / "mine.txt").touch()
+    result = course("lab", "--yes")
+    assert result.exit_code == 1
+    assert "is there already" in result.output
+    assert [path.name for path in (installed / lab.COPY).iterdir()] == ["mine.txt"]
+
+
+def test_a_copy_that_fails_leaves_nothing(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab.shutil, "copytree", Path(installed, "no").read_bytes)
+    with pytest.raises(TypeError):
+        lab.copied(installed / lab.COPY)
+    assert not list(installed.iterdir())
 
 
 def test_lab_names_a_notebook_that_is_not_there(started: list[list[str]]) -> None:
@@ -106,7 +153,7 @@ def test_the_command_is_installed() -> None:
     command = Path(sys.executable).parent / "course"
     result = subprocess.run([command, "--version"], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "0.1.0" in result.stdout
+    assert course_utils.__version__ in result.stdout
 
 
 def test_data_lists_and_loads(tmp_path: Path) -> None:

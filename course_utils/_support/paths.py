@@ -5,8 +5,8 @@ from pathlib import Path
 __all__ = ["EXERCISES", "LAB_SETTINGS", "MEASURED", "NOTEBOOKS", "PACKAGE", "PANEL_FILES", "ROOT"]
 
 PACKAGE = Path(__file__).parent.parent
-ROOT = PACKAGE.parent  # of a clone; where the package is installed as a wheel, only PACKAGE lies there
-NOTEBOOKS = ROOT / "notebooks"
+ROOT = PACKAGE.parent  # of a clone; a wheel has no more than PACKAGE, with the notebooks in it
+NOTEBOOKS = PACKAGE / "notebooks" if (PACKAGE / "notebooks").is_dir() else ROOT / "notebooks"
 EXERCISES = NOTEBOOKS / "exercises"
 MEASURED = PACKAGE / "tables" / "measured.json"
 LAB_SETTINGS = PACKAGE / "course" / "lab_settings"

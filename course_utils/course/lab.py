@@ -1,14 +1,51 @@
 """JupyterLab as the course opens it: its settings, and what this machine can show."""
 
 import os
+import shutil
 import sys
 import webbrowser
 from importlib.metadata import version
 from pathlib import Path
 
-from course_utils._support.paths import LAB_SETTINGS
+from course_utils._support.paths import LAB_SETTINGS, NOTEBOOKS, PACKAGE
 
-__all__ = ["has_browser", "in_container", "lab_environment", "lab_settings"]
+__all__ = ["FIRST_PAGE", "copied", "course_folder", "has_browser", "in_container", "lab_environment", "lab_settings"]
+
+FIRST_PAGE = "notebooks/00_course_map.ipynb"
+COPY = "compressing-networks"  # the folder that `course lab` makes where there is no clone
+README = """# Compressing neural networks: your copy of the notebooks
+
+`course lab` in this folder, or in the one above it, opens the course. What you change here is yours; to begin anew,
+delete this folder and run `course lab` again.
+"""
+
+
+def course_folder() -> Path | None:
+    """The folder that holds `notebooks/`: the working folder, a copy in it, or the clone that was installed from."""
+    folders = (Path.cwd(), Path.cwd() / COPY, PACKAGE.parent)
+    return next((folder for folder in folders if (folder / FIRST_PAGE).is_file()), None)
+
+
+def copied(folder: Path) -> Path:
+    """Copy the notebooks that came with the package into `folder`, which must be new, and return it.
+
+    Raises: FileExistsError where `folder` is there already; FileNotFoundError where no notebooks came with the package.
+    """
+    from course_utils.course.map import write
+
+    if not (NOTEBOOKS / Path(FIRST_PAGE).name).is_file():
+        raise FileNotFoundError("this installation has no notebooks; run `course lab` in a clone of the course")
+    if folder.exists():
+        raise FileExistsError(f"{folder} is there already; move it away, or run `course lab` in another folder")
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")  # so that a copy is whole or not there
+    try:
+        shutil.copytree(NOTEBOOKS, draft / "notebooks")
+        (draft / "README.md").write_text(README, encoding="utf-8")
+        write(draft)  # its links lead to what is there
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
 
 
 def in_container() -> bool:
