@@ -73,7 +73,7 @@ def places(notebook: Path) -> list[Path]:
 
 
 def cell_names(cell_id: str | None, source: str) -> set[str]:
-    """A cell goes by its id, which outlives changes of its text, and by its text: some editors give ids of their own."""
+    """A cell goes by its id, which outlives changes of its text, and by its text: some editors give their own ids."""
     text = hashlib.sha1(source.strip().encode()).hexdigest()[:12]
     return {text, cell_id} if cell_id else {text}
 
