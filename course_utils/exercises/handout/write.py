@@ -43,8 +43,8 @@ WITHOUT_LINK = "<!-- start -->"
 ON_BINDER = """{badge}
 
 The button above opens the course on Binder: a borrowed computer in your browser, without an installation. It goes away
-after ten minutes without work, with all that lies on it. A cell at the top of each exercise keeps your work in your
-browser, and downloads it: run that cell first.
+after ten minutes without work, with all that lies on it. Three buttons above each notebook keep your work: *Download*,
+and two clouds that save it to your browser and restore it there another day. Nothing is kept by itself.
 """
 
 
