@@ -379,11 +379,9 @@ def new_exercise(name: str) -> None:
     module, teacher, notebook = (path.relative_to(root) for path in places(root, name))
     for path in done.new:
         click.echo(f"written: {path.relative_to(root)}")
-    for what, cells in (("added", done.added), ("brought up to date", done.changed)):
+    for what, cells in (("added", done.added), ("brought up to date", done.updated)):
         if cells:
             click.echo(f"{what} in {notebook}: {', '.join(cells)}")
-    for sentence in done.lacking:
-        click.echo(f"to do: {sentence}")
     click.echo(
         f"\n1. Write the tasks in {module}, with their cases and mistakes.\n"
         f"2. Write right and wrong answers in {teacher}.\n"
