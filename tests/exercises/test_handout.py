@@ -437,7 +437,7 @@ def test_without_an_address_the_readme_has_no_link_and_the_way_to_it_is_named(co
     page = (done.folder / "README.md").read_text(encoding="utf-8")
     assert "mybinder" not in page
     assert "<!-- start" not in page
-    with pytest.raises(HandoutError, match="no address that Binder can open"):
+    with pytest.raises(HandoutError, match="not an address that Binder can open"):
         hand_out(course, done.folder, repo="my laptop")
     again = hand_out(course, done.folder, repo=ADDRESS)
     assert again.link in (done.folder / "README.md").read_text(encoding="utf-8")

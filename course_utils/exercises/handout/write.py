@@ -230,9 +230,10 @@ def _place(files: Mapping[str, Path], folder: Path) -> None:
     for name in before.keys() - files.keys():
         (folder / name).unlink(missing_ok=True)
         for parent in (folder / name).parents:
-            if parent == folder or any(parent.iterdir()):
+            if parent == folder or (parent.is_dir() and any(parent.iterdir())):
                 break
-            parent.rmdir()
+            if parent.is_dir():
+                parent.rmdir()
     for name, path in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / name)
