@@ -178,12 +178,12 @@ def test_a_function_keeps_its_head_and_its_docstring_and_raises(given: Handout) 
     cells = read(given.folder / "notebooks" / "exercises" / "ex04.ipynb")["cells"]
     sources = {cell["metadata"]["nbgrader"]["grade_id"]: "".join(cell["source"]) for cell in cells}
     for task in load_exercise("ex04").tasks:
-        found: dict[str, Any] = {}
-        exec(sources[f"ex04-{task.name}"], found)
+        namespace: dict[str, Any] = {}
+        exec(sources[f"ex04-{task.name}"], namespace)
         case = task.cases(0)[0]
         with pytest.raises(NotImplementedError):
-            found[task.name](*case.args, **case.kwargs)
-        assert len(found[task.name].__doc__) > 20
+            namespace[task.name](*case.args, **case.kwargs)
+        assert len(namespace[task.name].__doc__) > 20
     assert sources["ex04-written"] == "YOUR ANSWER HERE"
 
 
@@ -202,8 +202,8 @@ def test_hidden_tests_outputs_and_the_teachers_cells_are_gone() -> None:
         check = cell_of(cells, "soft_threshold-check")
         check["source"] += ["\n### BEGIN HIDDEN TESTS\n", "assert secret_test(7)\n", "### END HIDDEN TESTS"]
         check["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["shown once"]}]
-        own = {"cell_type": "markdown", "id": "own", "metadata": {"tags": ["teacher"]}, "source": ["For me."]}
-        cells.insert(3, own)
+        for_teacher = {"cell_type": "markdown", "id": "own", "metadata": {"tags": ["teacher"]}, "source": ["For me."]}
+        cells.insert(3, for_teacher)
 
     notebook = changed_source(change)
     text = json.dumps(release.student_version(notebook))
@@ -489,6 +489,8 @@ def test_nbgrader_adds_nothing_to_the_courses_jupyterlab() -> None:
         ExtensionConfigManager(read_config_path=paths).get_jpserver_extensions()
         for paths in (folders[:1], folders[::-1])
     ]
-    names = [{name for name, active in found.items() if active and name.startswith("nbgrader")} for found in on]
+    names = [
+        {name for name, active in extensions.items() if active and name.startswith("nbgrader")} for extensions in on
+    ]
     assert names[0]
     assert names[1] == set()

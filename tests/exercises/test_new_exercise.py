@@ -77,9 +77,9 @@ def test_the_sample_has_a_solution_that_is_right(course: Path) -> None:
     module, teacher, _ = places(course, "ex10")
     (task,) = load_module(module).tasks
     (solution,) = ("".join(cell["source"]) for cell in cells(course) if grade_id(cell) == f"ex10-{task.name}")
-    found: dict[str, Any] = {}
-    exec(solution, found)
-    assert judge(task, call_here(found[task.name]), load_teacher(teacher).hidden(task)).right
+    namespace: dict[str, Any] = {}
+    exec(solution, namespace)
+    assert judge(task, call_here(namespace[task.name]), load_teacher(teacher).hidden(task)).right
     assert {f"ex10-{name}" for name in SAMPLE} <= {grade_id(cell) for cell in cells(course)}
 
 
@@ -106,14 +106,14 @@ def test_nothing_is_overwritten(course: Path) -> None:
 def test_the_cells_of_a_new_task_are_added_and_what_was_written_stays(course: Path, order: str) -> None:
     new_exercise(course, "ex10")
     module, _, notebook = places(course, "ex10")
-    own = {"cell_type": "markdown", "id": "own", "metadata": {}, "source": ["A picture of my own."]}
+    own_cell = {"cell_type": "markdown", "id": "own", "metadata": {}, "source": ["A picture of my own."]}
 
     def write_own(text: str) -> str:
-        found = json.loads(text)
-        place = next(i for i, cell in enumerate(found["cells"]) if grade_id(cell) == "ex10-weighted_size-check")
-        found["cells"].insert(place + 1, own)
-        found["cells"][place - 2]["source"].append(" And a sentence of my own.")
-        return json.dumps(found)
+        document = json.loads(text)
+        place = next(i for i, cell in enumerate(document["cells"]) if grade_id(cell) == "ex10-weighted_size-check")
+        document["cells"].insert(place + 1, own_cell)
+        document["cells"][place - 2]["source"].append(" And a sentence of my own.")
+        return json.dumps(document)
 
     edit(notebook, write_own)
     edit(module, lambda text: two_tasks(text, order))
@@ -124,7 +124,7 @@ def test_the_cells_of_a_new_task_are_added_and_what_was_written_stays(course: Pa
     tasks = [*done.added, *sample] if order == "(COUNT, SIZE)" else [*sample, *done.added]
     assert names == ["ex10-opening", "ex10-setup", *tasks, *names[-4:]]
     by_name = {grade_id(cell): "".join(cell["source"]) for cell in cells(course)}
-    assert own in cells(course)
+    assert own_cell in cells(course)
     assert by_name["ex10-weighted_size-text"].endswith("And a sentence of my own.")
     assert "*2 tasks and a written answer; 9 points;" in by_name["ex10-opening"]
     place = 2 if order == "(COUNT, SIZE)" else 1
