@@ -215,12 +215,15 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
     from course_utils.course.tidy import problems, tidy_file
 
     bad = 0
-    for path in notebooks_in(paths or (course_folder() / "notebooks",)):
-        if not check and tidy_file(path):
-            click.echo(f"tidied {path}")
-        for problem in problems(path):
-            bad += 1
-            click.echo(f"{path} {problem}", err=True)
+    try:
+        for path in notebooks_in(paths or (course_folder() / "notebooks",)):
+            if not check and tidy_file(path):
+                click.echo(f"tidied {path}")
+            for problem in problems(path):
+                bad += 1
+                click.echo(f"{path} {problem}", err=True)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(str(error)) from error
     sys.exit(1 if bad else 0)
 
 

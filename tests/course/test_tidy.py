@@ -1,6 +1,7 @@
 """`course tidy`: what is taken out of a notebook, what stays, and what is reported."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,10 @@ def test_the_command_checks_or_mends(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     assert CliRunner().invoke(main, ["tidy", str(path)]).exit_code == 0
     assert CliRunner().invoke(main, ["tidy", "--check", str(path)]).exit_code == 0
+
+
+def test_without_nbstripout_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nbstripout", None)
+    result = CliRunner().invoke(main, ["tidy", str(write(tmp_path / "a.ipynb", notebook()))])
+    assert result.exit_code == 1
+    assert "`course tidy` needs nbstripout: run `pip install -e '.[test]'`" in result.output
