@@ -234,12 +234,15 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
     from course_utils.course.tidy import problems, tidy_file
 
     bad = 0
-    for path in notebooks_in(paths or (course_folder() / "notebooks",)):
-        if not check and tidy_file(path):
-            click.echo(f"tidied {path}")
-        for problem in problems(path):
-            bad += 1
-            click.echo(f"{path} {problem}", err=True)
+    try:
+        for path in notebooks_in(paths or (course_folder() / "notebooks",)):
+            if not check and tidy_file(path):
+                click.echo(f"tidied {path}")
+            for problem in problems(path):
+                bad += 1
+                click.echo(f"{path} {problem}", err=True)
+    except ModuleNotFoundError as error:
+        raise click.ClickException(str(error)) from error
     sys.exit(1 if bad else 0)
 
 
@@ -257,24 +260,26 @@ def course_map(check: bool) -> None:
 
 
 @main.command("binder-link")
-@click.option("--repo", default=None, help="Address of a public repository; by default this one's origin.")
-@click.option("--branch", default=None, help="Branch, tag or commit; by default the branch that is checked out.")
-@click.option("--path", default=FIRST_PAGE, show_default=True, help="What opens first.")
-def binder_link(repo: str | None, branch: str | None, path: str) -> None:
-    """Print the link that runs the course on Binder, and a badge with it for a README."""
-    from course_utils.course.binder_link import BinderLinkError, badge, binder_link, current_branch, is_pushed, origin
+def binder_link() -> None:
+    """Print the link that runs this repository on Binder, and a badge with it for a README.
+
+    It is made of the address that the repository was cloned from and the branch that is checked out; Binder opens only
+    what has been pushed there.
+    """
+    from course_utils._support.git import current_branch, origin
+    from course_utils.course.binder_link import BinderLinkError, badge, binder_link
 
     root = course_folder()
+    address = origin(root)
+    if address is None:
+        raise click.ClickException(
+            f"the repository in {root} has no remote called origin, so its public address is not known; push it to "
+            "GitHub or GitLab and run `git remote add origin ADDRESS`"
+        )
     try:
-        address = repo or origin(root)
-        ref = branch or (current_branch(root) if repo is None else "HEAD")
-        link = binder_link(address, branch=ref, path=path)
+        link = binder_link(address, branch=current_branch(root), path=FIRST_PAGE)
     except BinderLinkError as error:
         raise click.ClickException(str(error)) from error
-    if repo is None and not (root / path).is_file():
-        raise click.ClickException(f"there is no {path} in {root}; name a file by its path from there")
-    if repo is None and not is_pushed(root, ref):
-        click.echo(f"{ref} has not been pushed, as far as this copy knows; Binder opens only what is.", err=True)
     click.echo(f"{link}\n\n{badge(link)}")
 
 
@@ -367,11 +372,12 @@ def handout(folder: Path, repo: str | None, branch: str, overwrite: bool) -> Non
 
     That is the course without what the lecturer alone has of the exercises. Run again, it updates DIR by one commit.
     """
+    from course_utils._support.git import GitError
     from course_utils.exercises.handout.write import hand_out
 
     try:
         done = hand_out(course_folder(), folder, repo=repo, branch=branch, overwrite=overwrite)
-    except (ValueError, ModuleNotFoundError) as error:
+    except (ValueError, GitError, ModuleNotFoundError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{done.files} files, {done.size / 1e6:.1f} MB, with {', '.join(done.exercises) or 'no exercises'}")
     click.echo(f"commit {done.commit[:10]} in {folder}" if done.commit else f"nothing has changed in {folder}")
@@ -395,11 +401,9 @@ def new_exercise(name: str) -> None:
     module, teacher, notebook = (path.relative_to(root) for path in places(root, name))
     for path in done.new:
         click.echo(f"written: {path.relative_to(root)}")
-    for what, cells in (("added", done.added), ("brought up to date", done.changed)):
+    for what, cells in (("added", done.added), ("brought up to date", done.updated)):
         if cells:
             click.echo(f"{what} in {notebook}: {', '.join(cells)}")
-    for sentence in done.lacking:
-        click.echo(f"to do: {sentence}")
     click.echo(
         f"\n1. Write the tasks in {module}, with their cases and mistakes.\n"
         f"2. Write right and wrong answers in {teacher}.\n"

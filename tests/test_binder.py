@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -61,18 +62,26 @@ def test_start_sets_the_environment_and_hands_over() -> None:
     assert last == "last argument"
 
 
+def test_binders_image_has_the_buttons_that_keep_a_students_work() -> None:
+    # The course map and README for students tell of them: jupyter-offlinenotebook, in the toolbar of each notebook.
+    python = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
+    (folder,) = find_spec("repo2docker").submodule_search_locations  # which is not imported: it warns
+    image = Path(folder) / "buildpacks" / "conda" / f"environment.py-{python}-linux-64.lock"
+    assert "/jupyter-offlinenotebook-0.3" in image.read_text()
+
+
 def test_repo2docker_accepts_it(tmp_path: Path) -> None:
     copy = tmp_path / "course"
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "notebooks", "tests", "__pycache__"))
     options = ["--no-build", "--no-run", "--debug", "--user-id", "1000", "--user-name", "jovyan"]
     command = [sys.executable, "-W", "ignore", "-m", "repo2docker", *options, str(copy)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    said = result.stdout + result.stderr
-    assert result.returncode == 0, said
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
     for step in (
         'pip install --no-cache-dir -r "binder/requirements.txt"',
         "./binder/postBuild",
         'ENTRYPOINT="${REPO_DIR}',
     ):
-        assert step in said
-    assert "python=3.11" in said
+        assert step in output
+    assert "python=3.11" in output

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from course_utils._support.markdown import table
 from course_utils.course.glossary import NOTATION, TERMS, Term
 from course_utils.course.syllabus import Page
 
@@ -11,11 +12,10 @@ __all__ = ["introduced_in", "symbols_table", "words_table"]
 
 def words_table(course: Sequence[Page]) -> str:
     """All words in the order of the alphabet."""
-    rows = ["| word | what it means | introduced in |", "|---|---|---|"]
     by_number = {page.section.number: page for page in course}
     terms = sorted(TERMS, key=lambda term: term.name.lower())
-    rows += [f"| **{term.name}** | {term.meaning} | {place(term, by_number[term.notebook])} |" for term in terms]
-    return "\n".join(rows)
+    rows = [[f"**{term.name}**", term.meaning, place(term, by_number[term.notebook])] for term in terms]
+    return table(["word", "what it means", "introduced in"], rows)
 
 
 def place(term: Term, page: Page) -> str:
@@ -30,7 +30,7 @@ def introduced_in(term: Term, page: Page) -> int | None:
 
     None where the notebook does not use the term, 0 where it does so only before its first section.
     """
-    section, found, marked = 0, set(), set()
+    section, used, emphasized = 0, set(), set()
     word = re.compile(rf"(\**)\b{re.escape(term.spelled or term.name)}", re.I)
     for cell in page.cells:
         if cell["cell_type"] == "markdown" and cell.get("id") != "navigation":
@@ -38,26 +38,26 @@ def introduced_in(term: Term, page: Page) -> int | None:
                 if heading := re.match(r"## (\d+) · ", line):
                     section = int(heading[1])
                 stars = [match[1] for match in word.finditer(line)]
-                found |= {section} if stars else set()
-                marked |= {section} if any(stars) else set()
-    return min(marked - {0} or found - {0}, default=0 if found else None)
+                used |= {section} if stars else set()
+                emphasized |= {section} if any(stars) else set()
+    return min(emphasized - {0} or used - {0}, default=0 if used else None)
 
 
 def symbols_table() -> str:
     """All symbols, by the notebooks that use them."""
-    rows = ["| symbol | what it stands for | shape or range | equations | notebooks |", "|---|---|---|---|---|"]
+    head = ["symbol", "what it stands for", "shape or range", "equations", "notebooks"]
+    rows = []
     for symbol in sorted(NOTATION, key=lambda symbol: symbol.notebooks[0]):
         equations = ", ".join(f"({n})" for n in symbol.equations)
-        notebooks = ", ".join(symbol.notebooks)
-        meaning, shape = (with_indices(text) for text in (symbol.meaning, symbol.shape))
-        rows.append(f"| ${symbol.latex}$ | {meaning} | {shape} | {equations} | {notebooks} |")
-    return "\n".join(rows)
+        meaning, shape = with_indices(symbol.meaning), with_indices(symbol.shape)
+        rows.append([f"${symbol.latex}$", meaning, shape, equations, ", ".join(symbol.notebooks)])
+    return table(head, rows)
 
 
 def with_indices(text: str) -> str:
-    """A sentence in a table's cell: letters with an index as formulas, and no bar that would end the cell.
+    """A sentence with its indexed letters as formulas.
 
-    >>> with_indices("the places d_1 to d_D, |g|")
-    'the places $d_1$ to $d_D$, \\\\|g\\\\|'
+    >>> with_indices("the places d_1 to d_D")
+    'the places $d_1$ to $d_D$'
     """
-    return re.sub(r"\b([A-Za-z])_([A-Za-z0-9])\b", r"$\1_\2$", text).replace("|", "\\|")
+    return re.sub(r"\b([A-Za-z])_([A-Za-z0-9])\b", r"$\1_\2$", text)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils._support.files import written_atomically
+from course_utils._support.markdown import table
 from course_utils.course.glossary_page import symbols_table, words_table
 from course_utils.course.syllabus import Page, pages
 from course_utils.tables.measured import measured
@@ -20,7 +21,7 @@ __all__ = ["MAP", "stale", "write"]
 
 MAP = "00_course_map.ipynb"
 GLOSSARY = "glossary.ipynb"
-LINE = re.compile(rf"^.*\({MAP}\).*\({GLOSSARY}\).*$", re.M)  # a line that leads on: no other one has both links
+LINE = re.compile(rf"^.*\({MAP}\).*\({GLOSSARY}\).*$", re.M)  # the navigation line: it alone has both links
 README_TABLE = re.compile(r"(?<=<!-- map -->\n).*?(?=<!-- end of map -->)", re.S)
 README_FILES = re.compile(r"(?<=<!-- measured -->\n).*?(?=<!-- end of measured -->)", re.S)
 
@@ -47,8 +48,7 @@ def _wanted(root: Path) -> Iterator[tuple[Path, str]]:
     folder = root / "notebooks"
     course = pages(folder)
     readme = (root / "README.md").read_text(encoding="utf-8")
-    table = readme_table(course)
-    readme = README_TABLE.sub(lambda _: f"\n{table}\n\n", readme)
+    readme = README_TABLE.sub(lambda _: f"\n{readme_table(course)}\n\n", readme)
     yield root / "README.md", README_FILES.sub(lambda _: f"\n{readme_files()}\n\n", readme)
     parts = {"map-table": map_table(course), "map-goals": map_goals(course)}
     parts |= {"glossary-words": words_table(course), "glossary-symbols": symbols_table()}
@@ -94,16 +94,16 @@ def navigation(course: Sequence[Page], i: int) -> str:
     after = next((page for page in course[i + 1 :] if page.path), None)
     parts = [f"← {link(before)}"] if before else []
     parts += [f"[Course map]({MAP})", f"[Glossary]({GLOSSARY})"]
-    parts += exercise_link(course[i])
+    parts += [exercise_link(course[i])]
     parts += [f"{link(after)} →"] if after else []
-    return " · ".join(parts)
+    return " · ".join(part for part in parts if part)
 
 
-def exercise_link(page: Page, folder: str = "") -> list[str]:
-    """A link to the exercise of a section; an empty list where it has none. `folder`: the way to the notebooks."""
+def exercise_link(page: Page, folder: str = "") -> str:
+    """A link to the exercise of a section; empty where it has none. `folder`: the way to the notebooks."""
     if page.exercise is None or page.path is None:
-        return []
-    return [f"[Exercise {page.section.number}]({folder}{page.exercise.relative_to(page.path.parent).as_posix()})"]
+        return ""
+    return f"[Exercise {page.section.number}]({folder}{page.exercise.relative_to(page.path.parent).as_posix()})"
 
 
 def with_navigation(notebook: Notebook, line: str) -> None:
@@ -125,16 +125,27 @@ def with_navigation(notebook: Notebook, line: str) -> None:
 
 def map_table(course: Sequence[Page]) -> str:
     """The table of the course map: what, how long, what for, where in the lecture."""
-    columns = ["section", "minutes", "after it you can", "in the lecture"]
-    columns += ["exercise"] if any(page.exercise for page in course) else []
-    rows = [columns, ["---"] * len(columns)]
-    for page in course:
-        section = page.section
-        row = [link(page), str(page.minutes or "planned"), section.ability, section.lecture, *exercise_link(page), ""]
-        rows.append(row[: len(columns)])
+    head = ["section", "minutes", "after it you can", "in the lecture", "exercise"]
+    rows = [
+        [link(page), shown_minutes(page), page.section.ability, page.section.lecture, exercise_link(page)]
+        for page in course
+    ]
     total = sum(page.minutes or 0 for page in course)
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{table}\n\nTogether about {total / 60:.0f} hours. Words and symbols: [Glossary]({GLOSSARY})."
+    return (
+        f"{table(*without_empty_last_column(head, rows))}\n\n"
+        f"Together about {total / 60:.0f} hours. Words and symbols: [Glossary]({GLOSSARY})."
+    )
+
+
+def shown_minutes(page: Page) -> str:
+    return str(page.minutes or "planned")
+
+
+def without_empty_last_column(head: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """A table without its last column where that is empty: a course without exercises names none."""
+    if any(row[-1] for row in rows):
+        return head, rows
+    return head[:-1], [row[:-1] for row in rows]
 
 
 def map_goals(course: Sequence[Page]) -> str:
@@ -150,15 +161,14 @@ def map_goals(course: Sequence[Page]) -> str:
 
 def readme_table(course: Sequence[Page]) -> str:
     """The table of the README."""
-    columns = ["", "section", "minutes", "after it you can"]
-    columns += ["exercise"] if any(page.exercise for page in course) else []
-    rows = [columns, ["---"] * len(columns)]
+    head = ["", "section", "minutes", "after it you can", "exercise"]
+    rows = []
     for page in course:
         section = page.section
         title = f"[{section.title}](notebooks/{page.path.name})" if page.path else section.title
-        row = [section.number, title, str(page.minutes or "planned"), section.ability]
-        rows.append([*row, *exercise_link(page, "notebooks/"), ""][: len(columns)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        exercise = exercise_link(page, "notebooks/")
+        rows.append([section.number, title, shown_minutes(page), section.ability, exercise])
+    return table(*without_empty_last_column(head, rows))
 
 
 def readme_files() -> str:

@@ -1,14 +1,14 @@
 """Which notebooks a reader has run in their own copy of the course, and where to go on.
 
 A notebook's file cannot tell: it comes with its outputs. So the kernel notes which cells have run without an error, and
-which panels a hand has moved, in one small file for each notebook: beside the notebooks, or in a folder of the reader's
-where those are read-only. Only a kernel that JupyterLab or VS Code started for a notebook of the course keeps a record.
+which panels a reader has moved, in one small file for each notebook: beside the notebooks, or in a folder of the
+reader's where those are read-only. That begins where a notebook of the course calls `record_progress()`, in a kernel
+that JupyterLab or VS Code has started for it; importing this module writes nothing.
 """
 
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,10 +18,13 @@ from typing import Any
 import platformdirs
 
 from course_utils._support.files import written_atomically
+from course_utils._support.kernel import notebook_path, shell
+from course_utils._support.markdown import table
+from course_utils._support.words import plural
 from course_utils.course.syllabus import SECTIONS, Page, pages
 from course_utils.panels.engine import on_move
 
-__all__ = ["Overview", "Record", "overview", "panel_moved", "record_progress"]
+__all__ = ["Overview", "Record", "overview", "record_progress"]
 
 HIDDEN = ".progress"  # the folder beside the notebooks
 
@@ -40,10 +43,10 @@ class Record:
         record = cls()
         for path in places(notebook):
             try:
-                kept = json.loads(path.read_text(encoding="utf-8"))
-                record.cells |= set(map(str, kept["cells"]))
-                record.panels |= set(map(str, kept["panels"]))
-                record.last = max(record.last, str(kept["last"]))
+                content = json.loads(path.read_text(encoding="utf-8"))
+                record.cells |= set(map(str, content["cells"]))
+                record.panels |= set(map(str, content["panels"]))
+                record.last = max(record.last, str(content["last"]))
             except (OSError, ValueError, KeyError, TypeError):
                 continue
         return record
@@ -64,12 +67,13 @@ class Record:
 
 def places(notebook: Path) -> list[Path]:
     """Where the record of a notebook may be: beside it, or under the reader's own files."""
-    own = platformdirs.user_state_path("course-utils") / hashlib.sha1(str(notebook.parent).encode()).hexdigest()[:12]
-    return [folder / f"{notebook.stem}.json" for folder in (notebook.parent / HIDDEN, own)]
+    folder_hash = hashlib.sha1(str(notebook.parent).encode()).hexdigest()[:12]
+    folders = notebook.parent / HIDDEN, platformdirs.user_state_path("course-utils") / folder_hash
+    return [folder / f"{notebook.stem}.json" for folder in folders]
 
 
 def cell_names(cell_id: str | None, source: str) -> set[str]:
-    """A cell goes by its id, which outlives changes of its text, and by its text: some editors have own ids."""
+    """A cell goes by its id, which outlives changes of its text, and by its text: some editors give their own ids."""
     text = hashlib.sha1(source.strip().encode()).hexdigest()[:12]
     return {text, cell_id} if cell_id else {text}
 
@@ -78,57 +82,51 @@ def cell_names(cell_id: str | None, source: str) -> set[str]:
 
 
 def record_progress() -> None:
-    """Note from now on which cells run in this kernel and which panels are moved; in a notebook of the course alone."""
-    global _watched
-    shell = _shell()
-    notebook = _notebook(shell)
-    if shell is None or notebook is None or _watched is not None:
+    """Note from now on which cells run in this kernel and which panels are moved; only in a notebook of the course."""
+    global _recorder
+    running, notebook = shell(), course_notebook()
+    if running is None or notebook is None or _recorder is not None:
         return
-    _watched = notebook, Record.read(notebook)
-    shell.events.register("post_run_cell", _cell_ran)
-    on_move(panel_moved)
+    _recorder = Recorder(notebook)
+    running.events.register("post_run_cell", _recorder.cell_ran)
+    on_move(_recorder.panel_moved)
 
 
-_watched: tuple[Path, Record] | None = None
+class Recorder:
+    """Adds to the record of one notebook what runs and what is moved in this kernel."""
+
+    def __init__(self, notebook: Path) -> None:
+        self.notebook = notebook
+        self.record = Record.read(notebook)
+
+    def cell_ran(self, result: Any) -> None:
+        """IPython has run a cell; what failed, and what the front end ran for itself, does not count."""
+        if not result.success or not result.info.store_history:
+            return
+        names = cell_names(getattr(result.info, "cell_id", None), result.info.raw_cell)
+        if not names <= self.record.cells:
+            self.record.cells |= names
+            self._save()
+
+    def panel_moved(self, title: str) -> None:
+        """A reader has moved a control of the panel with this title."""
+        if title not in self.record.panels:
+            self.record.panels.add(title)
+            self._save()
+
+    def _save(self) -> None:
+        self.record.last = date.today().isoformat()
+        self.record.write(self.notebook)
 
 
-def panel_moved(title: str) -> None:
-    """A hand has moved a control of the panel with this title."""
-    if _watched is not None and title not in _watched[1].panels:
-        _watched[1].panels.add(title)
-        _keep()
+_recorder: Recorder | None = None  # of this kernel
 
 
-def _cell_ran(result: Any) -> None:
-    if _watched is None or not result.success or not result.info.store_history:
-        return
-    names = cell_names(getattr(result.info, "cell_id", None), result.info.raw_cell)
-    if not names <= _watched[1].cells:
-        _watched[1].cells |= names
-        _keep()
-
-
-def _keep() -> None:
-    assert _watched is not None
-    notebook, record = _watched
-    record.last = date.today().isoformat()
-    record.write(notebook)
-
-
-def _shell() -> Any:
-    """IPython's shell where this runs in one; IPython is not loaded for it."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython is not None else None
-
-
-def _notebook(shell: Any) -> Path | None:
-    """The notebook that this kernel was started for, if it belongs to the course."""
-    named = getattr(shell, "user_ns", {}).get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
-    path = Path(str(named)).resolve() if named else Path()
+def course_notebook() -> Path | None:
+    """The notebook that this kernel was started for, if it is named as those of the course are."""
+    path = notebook_path()
     numbers = {"00", *(section.number for section in SECTIONS)}
-    if path.suffix == ".ipynb" and path.name[:2] in numbers and path.name[2:3] == "_":
-        return path
-    return None
+    return path if path is not None and path.name[:2] in numbers and path.name[2:3] == "_" else None
 
 
 # Showing it
@@ -136,9 +134,10 @@ def _notebook(shell: Any) -> Path | None:
 
 def overview(folder: str | os.PathLike[str] | None = None) -> "Overview":
     """What has been run of the notebooks in `folder`: by default the folder of this notebook, or the working folder."""
-    notebook = _notebook(_shell())
-    where = Path(folder) if folder is not None else notebook.parent if notebook else Path.cwd()
-    return Overview([State.of(page) for page in pages(where)])
+    if folder is None:
+        notebook = course_notebook()
+        folder = notebook.parent if notebook else Path.cwd()
+    return Overview([State.of(page) for page in pages(Path(folder))])
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ class State:
             return "not in this folder"
         if not self.run:
             return "not yet"
-        moved = f", {self.panels} panel{'' if self.panels == 1 else 's'} moved" if self.panels else ""
+        moved = f", {plural(self.panels, 'panel')} moved" if self.panels else ""
         share = f"all {self.cells} cells" if self.run == self.cells else f"{self.run} of {self.cells} cells"
         return f"{share}{moved}, last on {self.last}"
 
@@ -190,8 +189,8 @@ class Overview:
         return "\n".join(f"{title:45} {words}" for title, words in self._rows())
 
     def _repr_markdown_(self) -> str:
-        table = ["| notebook | run so far |", "|---|---|", *(f"| {title} | {words} |" for title, words in self._rows())]
+        shown = table(["notebook", "run so far"], list(self._rows()))
         if self.next is not None and self.next.page.path is not None:
             section = self.next.page.section
-            table += ["", f"Go on with [{section.number} {section.title}]({self.next.page.path.name})."]
-        return "\n".join(table)
+            shown += f"\n\nGo on with [{section.number} {section.title}]({self.next.page.path.name})."
+        return shown

@@ -135,14 +135,14 @@ class Page:
     @property
     def minutes(self) -> int | None:
         """The time that the notebook says it needs."""
-        found = re.search(r"time needed: about (\d+) minutes", self._first)
-        return int(found[1]) if found else None
+        match = re.search(r"time needed: about (\d+) minutes", self._first)
+        return int(match[1]) if match else None
 
     @property
     def goals(self) -> list[str]:
         """What the notebook promises under "Goals"."""
-        found = re.search(r"\*\*Goals\.\*\*.*?\n\n((?:- .*(?:\n|$))+)", self._first)
-        return [line.removeprefix("- ").rstrip(",.; ") for line in found[1].splitlines()] if found else []
+        match = re.search(r"\*\*Goals\.\*\*.*?\n\n((?:- .*(?:\n|$))+)", self._first)
+        return [line.removeprefix("- ").rstrip(",.; ") for line in match[1].splitlines()] if match else []
 
     @property
     def _first(self) -> str:
@@ -151,9 +151,9 @@ class Page:
 
 def pages(folder: Path) -> list[Page]:
     """All sections of the course in their order, with what `folder` holds of them."""
-    found = []
+    course = []
     for section in SECTIONS:
         notebooks = sorted(folder.glob(f"{section.number}_*.ipynb"))
         exercises = [folder / pattern.format(number=section.number) for pattern in (EXERCISES, EXERCISE_SOURCES)]
-        found.append(Page(section, next(iter(notebooks), None), next(filter(Path.is_file, exercises), None)))
-    return found
+        course.append(Page(section, next(iter(notebooks), None), next(filter(Path.is_file, exercises), None)))
+    return course

@@ -1,4 +1,8 @@
-"""Notebooks as they are kept: with their pictures, without widget state, timestamps or the paths of a machine."""
+"""Notebooks fit to be committed: with their pictures, without widget state, timestamps or the paths of a machine.
+
+nbstripout takes out what belongs to one run. What it does not know is done here: views of widgets, which are empty
+places without their kernel, and the name that a machine gives its kernel.
+"""
 
 import json
 import re
@@ -11,8 +15,15 @@ from course_utils._support.files import written_atomically
 __all__ = ["problems", "tidied", "tidy_file"]
 
 MAX_BYTES = 600_000
-KEPT_METADATA = {"tags", "nbgrader", "slideshow", "jupyter", "editable", "deletable"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+OF_ONE_RUN = [
+    *(f"metadata.{key}" for key in ("widgets", "signature", "colab", "vscode", "toc")),
+    *(f"metadata.language_info.{key}" for key in ("version", "codemirror_mode", "file_extension", "mimetype")),
+    *(f"metadata.language_info.{key}" for key in ("nbconvert_exporter", "pygments_lexer")),
+    *(f"cell.metadata.{key}" for key in ("execution", "ExecuteTime", "collapsed", "scrolled", "heading_collapsed")),
+    *(f"cell.metadata.{key}" for key in ("hidden", "trusted", "colab", "vscode", "id", "outputId")),
+]
 # An absolute path of at least two parts, or a drive letter; not an address of the web, a closing tag or a fraction.
 MACHINE_PATH = re.compile(r"""(?<![^\s"'(=:,])/(?:[A-Za-z_][\w.-]*/)+[\w.-]+|\b[A-Za-z]:\\\w[\w.\\-]*""")
 
@@ -22,72 +33,57 @@ Notebook = dict[str, Any]
 def tidied(notebook: Notebook) -> Notebook:
     """A copy without what belongs to one run on one machine; pictures, texts and printed results stay.
 
+    Raises: ModuleNotFoundError, with the way out, where nbstripout is not installed.
+
     >>> tidied({"cells": [], "metadata": {"widgets": {}}, "nbformat": 4, "nbformat_minor": 5})["metadata"]
     {}
     """
-    cells, count = [], 0
-    for cell in notebook["cells"]:
-        cell = cell | {"metadata": {k: v for k, v in cell["metadata"].items() if k in KEPT_METADATA}}
-        if cell["cell_type"] == "code":
-            outputs = _joined([clean for output in cell["outputs"] if (clean := _output(output)) is not None])
-            count += 1
-            number = count if cell["execution_count"] is not None else None
-            for output in outputs:
-                if "execution_count" in output:
-                    output["execution_count"] = number
-            cell |= {"outputs": outputs, "execution_count": number}
-        cells.append(cell)
-    return notebook | {"cells": cells, "metadata": _metadata(notebook["metadata"])}
+    try:
+        from nbstripout import strip_output
+    except ModuleNotFoundError as problem:
+        raise ModuleNotFoundError("`course tidy` needs nbstripout: run `pip install -e '.[test]'`") from problem
+    import nbformat
+
+    clean = strip_output(
+        nbformat.from_dict(json.loads(json.dumps(notebook))),
+        keep_output=True,
+        keep_count=True,
+        keep_id=True,
+        extra_keys=OF_ONE_RUN,
+        drop_output_types={"stream:stderr"},  # progress bars, and warnings, which name files of the machine
+    )
+    if "kernelspec" in clean.metadata:
+        clean.metadata.kernelspec = KERNEL
+    for cell in clean.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
+    copy: Notebook = json.loads(json.dumps(clean))
+    return copy
 
 
-def _metadata(metadata: dict[str, Any]) -> dict[str, Any]:
-    kept = {}
-    if "kernelspec" in metadata:
-        kept["kernelspec"] = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    if "language_info" in metadata:
-        kept["language_info"] = {"name": metadata["language_info"].get("name", "python")}  # without the version
-    return kept
-
-
-def _output(output: dict[str, Any]) -> dict[str, Any] | None:
-    """The output as it is kept; None for progress bars, and for warnings, which name files of the machine."""
-    if output["output_type"] == "stream":
-        return dict(output) if output["name"] == "stdout" else None
-    if "data" not in output:
-        return dict(output)
-    data = {mime: content for mime, content in output["data"].items() if mime != WIDGET_VIEW}
-    if WIDGET_VIEW in output["data"] and set(data) <= {"text/plain"}:
-        return None  # a widget without a picture of its own, such as a bar
-    return output | {"data": data}
-
-
-def _joined(outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The outputs, with what was printed in pieces, which differ from run to run, in one piece."""
-    joined: list[dict[str, Any]] = []
-    for output in outputs:
-        before = joined[-1] if joined else output
-        if joined and output["output_type"] == before["output_type"] == "stream" and output["name"] == before["name"]:
-            lines = "".join((*before["text"], *output["text"])).splitlines(keepends=True)
-            joined[-1] = before | {"text": lines}
-        else:
-            joined.append(output)
-    return joined
+def _without_widget(output: dict[str, Any]) -> dict[str, Any] | None:
+    """The output without the view of a widget; None for a widget without a picture, such as a progress bar."""
+    if WIDGET_VIEW not in output.get("data", {}):
+        return output
+    data = {kind: content for kind, content in output["data"].items() if kind != WIDGET_VIEW}
+    return None if data.keys() <= {"text/plain"} else output | {"data": data}
 
 
 def problems(path: Path) -> list[str]:
-    """What is wrong with a notebook file, a sentence each; none if it may be committed."""
-    text = path.read_text(encoding="utf-8")
-    notebook = json.loads(text)
-    found = []
-    if path.stat().st_size > MAX_BYTES:
-        found.append(f"has {path.stat().st_size:,} bytes, {MAX_BYTES:,} are allowed; show fewer or smaller pictures")
+    """What is wrong with a notebook file, in a sentence for each problem; none if it may be committed."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    sentences = []
+    if (size := path.stat().st_size) > MAX_BYTES:
+        sentences.append(f"has {size:,} bytes, {MAX_BYTES:,} are allowed; show fewer or smaller pictures")
     if tidied(notebook) != notebook:
-        found.append("holds widget state, timestamps or other traces of a run; run `course tidy`")
+        sentences.append("holds widget state, timestamps or other traces of a run; run `course tidy`")
     if any(output["output_type"] == "error" for cell in notebook["cells"] for output in cell.get("outputs", [])):
-        found.append("shows an error; mend the cell and run it again")
-    if machine := next(filter(None, map(MACHINE_PATH.search, _texts(notebook))), None):
-        found.append(f"names a path of a machine, {machine.group()}; remove it and run the cell again")
-    return found
+        sentences.append("shows an error; mend the cell and run it again")
+    for text in _texts(notebook):
+        if match := MACHINE_PATH.search(text):
+            sentences.append(f"names a path of a machine, {match.group()}; remove it and run the cell again")
+            break
+    return sentences
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -24,10 +24,6 @@ HAND_IN_CALL = """from course_utils.exercises import hand_in
 
 hand_in("{name}")"""
 
-KEEP = """from course_utils.course.keeper import keep_work
-
-keep_work()"""
-
 SOLUTION = """def {signature}:
     \"\"\"One line that says what it gives.\"\"\"
     ### BEGIN SOLUTION
@@ -68,7 +64,6 @@ def skeleton(exercise: Exercise) -> dict[str, Any]:
     """The lecturer's notebook of an exercise before its sentences are written."""
     cells = [markdown(_opening(exercise), **marked(f"{exercise.name}-opening"))]
     cells.append(code(SETUP.format(name=exercise.name), tags=("setup",), **marked(f"{exercise.name}-setup")))
-    cells.append(code(KEEP, tags=("keep",), **marked(f"{exercise.name}-keep")))
     for number, task in enumerate(exercise.tasks, 1):
         cells += _task(exercise, number, task)
     cells += _written(exercise, len(exercise.tasks) + 1)

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import subprocess
 import sys
 from datetime import date
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from course_utils._support.git import GitError, git
 from course_utils._support.paths import ROOT
 
 __all__ = ["commit", "machine", "origin", "peak_memory", "processors"]
@@ -28,15 +28,11 @@ def commit(*folders: str) -> str:
     True
     """
 
-    def git(*arguments: str) -> str:
-        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
     try:
-        git("ls-files", "--error-unmatch", "course_utils/__init__.py")  # fails inside of another repository
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "course_utils", *folders, *MEASURED)
-        return git("rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
-    except (OSError, subprocess.CalledProcessError):
+        git(ROOT, "ls-files", "--error-unmatch", "course_utils/__init__.py")  # fails inside of another repository
+        changed = git(ROOT, "status", "--porcelain", "--untracked-files=no", "--", "course_utils", *folders, *MEASURED)
+        return git(ROOT, "rev-parse", "--short=10", "HEAD") + ("+" if changed else "")
+    except GitError:
         return f"version {version('course-utils')}"
 
 

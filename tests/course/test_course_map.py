@@ -72,16 +72,16 @@ def test_each_notebook_leads_back_and_on(page: Page) -> None:
 
 
 def test_the_map_shows_time_abilities_and_places_in_the_lecture() -> None:
-    whole = "\n".join(source(cell) for cell in cells(ROOT / "notebooks" / MAP))
+    text = "\n".join(source(cell) for cell in cells(ROOT / "notebooks" / MAP))
     for page in COURSE:
-        row = next(line for line in whole.splitlines() if line.startswith("|") and page.section.title in line)
+        row = next(line for line in text.splitlines() if line.startswith("|") and page.section.title in line)
         assert page.section.ability in row
         assert page.section.lecture in row
         if page.path:
             assert f"({page.path.name})" in row
-            assert f"| {page.minutes} |" in row
+            assert re.search(rf"\| {page.minutes} +\|", row)
         for goal in page.goals:
-            assert f"- {goal}\n" in whole
+            assert f"- {goal}\n" in text
 
 
 # The writer, on a copy
@@ -104,7 +104,7 @@ def test_writing_twice_changes_nothing_more(copy: Path) -> None:
 def test_only_the_line_is_touched(copy: Path) -> None:
     path = next((copy / "notebooks").glob("05_*.ipynb"))
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    whole = json.loads(json.dumps(notebook))
+    expected = json.loads(json.dumps(notebook))
     first = "".join(notebook["cells"][0]["source"])
     notebook["cells"][0]["source"] = LINE.sub("", first).replace(
         "\n\n\n\n", "\n\n"
@@ -113,7 +113,7 @@ def test_only_the_line_is_touched(copy: Path) -> None:
     path.write_text(json.dumps(notebook), encoding="utf-8")
     assert [page.name for page, _ in stale(copy)] == [path.name]
     assert write(copy) == [path]
-    assert json.loads(path.read_text(encoding="utf-8")) == whole
+    assert json.loads(path.read_text(encoding="utf-8")) == expected
 
 
 def exercises_of(copy: Path, *names: str) -> None:
@@ -136,7 +136,7 @@ def test_a_new_exercise_is_linked_from_its_notebook_and_from_the_maps(copy: Path
     assert changed == {MAP, "04_sparse_and_group_sparse_penalties.ipynb", "README.md"}
     for notebook in changed - {"README.md"}:
         assert f"[Exercise 04](exercises/{name})" in (copy / "notebooks" / notebook).read_text(encoding="utf-8")
-    assert f"| [Exercise 04](notebooks/exercises/{name}) |" in (copy / "README.md").read_text(encoding="utf-8")
+    assert f"| [Exercise 04](notebooks/exercises/{name})" in (copy / "README.md").read_text(encoding="utf-8")
 
 
 def test_what_students_have_goes_before_what_it_was_made_from(copy: Path) -> None:
@@ -150,7 +150,8 @@ def test_a_notebook_that_is_missing_is_passed_over(copy: Path) -> None:
     five, seven = (pages(copy / "notebooks")[i] for i in (4, 6))
     assert "[07 " in source(five.cells[-1])
     assert "[05 " in source(seven.cells[-1])
-    assert "| 06 | Binary neural networks | planned |" in (copy / "README.md").read_text(encoding="utf-8")
+    readme = (copy / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"^\| 06 \| Binary neural networks +\| planned ", readme, re.M)
 
 
 def test_the_command_says_what_is_out_of_date(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,7 +159,7 @@ def test_the_command_says_what_is_out_of_date(copy: Path, monkeypatch: pytest.Mo
     write(copy)
     assert CliRunner().invoke(main, ["map", "--check"]).exit_code == 0
     readme = copy / "README.md"
-    readme.write_text(readme.read_text(encoding="utf-8").replace("| 45 |", "| 46 |"), encoding="utf-8")
+    readme.write_text(readme.read_text(encoding="utf-8").replace("| 45 ", "| 46 "), encoding="utf-8")
     check = CliRunner().invoke(main, ["map", "--check"])
     assert check.exit_code == 1
     assert "README.md" in check.output
@@ -222,11 +223,11 @@ def letters(latex: str) -> set[str]:
 
 def equations(page: Page) -> dict[int, str]:
     """The displayed formulas of a notebook by their numbers."""
-    found = {}
+    formulas = {}
     for formula in re.findall(r"\$\$(.+?)\$\$", prose(page), re.S):
         for number in re.findall(r"\\tag\{(\d+)\}", formula):
-            found[int(number)] = formula
-    return found
+            formulas[int(number)] = formula
+    return formulas
 
 
 @each_page

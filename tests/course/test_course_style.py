@@ -35,8 +35,8 @@ def prose(page: Page) -> str:
 
 
 def headings(page: Page) -> list[str]:
-    whole = "\n".join(source(cell) for cell in page.cells if cell["cell_type"] == "markdown")
-    return re.findall(r"^## (.+)$", whole, re.M)
+    text = "\n".join(source(cell) for cell in page.cells if cell["cell_type"] == "markdown")
+    return re.findall(r"^## (.+)$", text, re.M)
 
 
 def is_panel(cell: dict[str, Any]) -> bool:
@@ -65,8 +65,11 @@ def test_the_first_cell_has_title_time_goals_and_how_to_work(page: Page) -> None
 def test_the_second_cell_imports_and_names_the_data(page: Page) -> None:
     second = page.cells[1]
     assert second["cell_type"] == "code"
-    allowed = (ast.Import, ast.ImportFrom, ast.Assign)
-    assert all(isinstance(node, allowed) for node in ast.parse(source(second)).body)
+    statements = ast.parse(source(second)).body
+    calls = [ast.unparse(node) for node in statements if isinstance(node, ast.Expr)]
+    assert calls == ["record_progress()"]
+    allowed = (ast.Import, ast.ImportFrom, ast.Assign, ast.Expr)
+    assert all(isinstance(node, allowed) for node in statements)
     assert DATA_COMMENT in source(second)
 
 
@@ -76,10 +79,10 @@ def test_sections_are_numbered_and_their_minutes_add_up(page: Page) -> None:
     assert recap == "Recap"
     minutes = []
     for i, heading in enumerate(numbered, 1):
-        found = re.fullmatch(r"(\d+) · .+ \((\d+) minutes\)", heading)
-        assert found, heading
-        assert int(found[1]) == i
-        minutes.append(int(found[2]))
+        match = re.fullmatch(r"(\d+) · .+ \((\d+) minutes\)", heading)
+        assert match, heading
+        assert int(match[1]) == i
+        minutes.append(int(match[2]))
     assert numbered[-1].split(" · ")[1].startswith("Now you (")
     assert page.minutes is not None
     assert 0 <= page.minutes - sum(minutes) <= 0.15 * page.minutes, f"{sum(minutes)} of {page.minutes}"  # the recap
@@ -88,14 +91,14 @@ def test_sections_are_numbered_and_their_minutes_add_up(page: Page) -> None:
 @each_page
 def test_each_panel_is_predicted_and_explained(page: Page) -> None:
     cells = page.cells
-    own = next(i for i, cell in enumerate(cells) if re.search(r"^## \d+ · Now you", source(cell), re.M))
+    first_task = next(i for i, cell in enumerate(cells) if re.search(r"^## \d+ · Now you", source(cell), re.M))
     for i, cell in enumerate(cells):
         if not is_panel(cell):
             continue
         texts_before = itertools.takewhile(lambda c: not is_panel(c), reversed(cells[:i]))
         before = "\n".join(source(c) for c in texts_before if c["cell_type"] == "markdown")
         after = next(source(c) for c in cells[i + 1 :] if c["cell_type"] == "markdown")
-        if i < own:
+        if i < first_task:
             assert "**Predict.**" in before or is_panel(cells[i - 1]), source(cell)
             assert after.startswith(WHAT_TO_SEE) or is_panel(cells[i + 1]), source(cell)
         else:
@@ -118,11 +121,11 @@ def test_the_end_is_recap_recall_and_reading(page: Page) -> None:
 
 @each_page
 def test_now_you_has_tasks_with_solutions_that_are_code_or_words(page: Page) -> None:
-    whole = "\n\n".join(source(cell) for cell in page.cells)
-    tasks = re.findall(r"^\*\*([a-d])\.\*\* ", whole[whole.index("Now you (") :], re.M)
+    text = "\n\n".join(source(cell) for cell in page.cells)
+    tasks = re.findall(r"^\*\*([a-d])\.\*\* ", text[text.index("Now you (") :], re.M)
     assert tasks == ["a", "b", "c", "d"][: len(tasks)]
     assert 2 <= len(tasks) <= 3
-    assert whole.count(SOLUTION) >= len(tasks)
+    assert text.count(SOLUTION) >= len(tasks)
 
 
 @each_page
@@ -150,16 +153,16 @@ def test_all_pictures_have_one_width(page: Page) -> None:
 
 
 def test_each_equation_of_the_lecture_has_its_number_once() -> None:
-    found: dict[int, str] = {}
+    sections: dict[int, str] = {}
     for page in COURSE:
-        whole = "\n".join(source(cell) for cell in page.cells if cell["cell_type"] == "markdown")
-        for formula in re.findall(r"\$\$.+?\$\$", whole, re.S):
+        text = "\n".join(source(cell) for cell in page.cells if cell["cell_type"] == "markdown")
+        for formula in re.findall(r"\$\$.+?\$\$", text, re.S):
             for number in map(int, re.findall(r"\\tag\{(\d+)\}", formula)):
-                assert number not in found, f"({number}) stands in {found.get(number)} and in {page.section.number}"
-                found[number] = page.section.number
-        assert not re.findall(r"\\tag(?!\{\d+\})", whole)
+                assert number not in sections, f"({number}) is in {sections.get(number)} and {page.section.number}"
+                sections[number] = page.section.number
+        assert not re.findall(r"\\tag(?!\{\d+\})", text)
     expected = {n: page.section.number for page in COURSE for n in page.section.equations}
-    assert found == expected
+    assert sections == expected
 
 
 @each_page
@@ -217,8 +220,8 @@ def test_penalties_are_named_in_small_letters(page: Page) -> None:
 
 def test_the_checks_see_what_they_look_for() -> None:
     wrong = "A dataset of -3 colors, 50% quantised by backpropagation; it's a Relu, e.g. K-means, hyperparameters."
-    seen = {pattern for pattern in SPELLINGS if re.search(pattern, wrong)}
-    assert len(seen) >= 10
+    spotted = {pattern for pattern in SPELLINGS if re.search(pattern, wrong)}
+    assert len(spotted) >= 10
 
 
 # Notation

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from course_utils.course import progress
-from course_utils.course.progress import HIDDEN, Record, overview, panel_moved, record_progress
+from course_utils.course.progress import HIDDEN, Record, overview, record_progress
 from notebooks import write
 
 NAME = "04_sparse_and_group_sparse_penalties.ipynb"
@@ -24,6 +24,7 @@ class Shell:
     def __init__(self) -> None:
         self.user_ns: dict[str, Any] = {}
         self.callbacks: list[Any] = []
+        self.panel_moved: Any = lambda title: None
         self.events = SimpleNamespace(register=lambda name, call: self.callbacks.append(call))
 
     def run(self, source: str, cell_id: str | None, *, success: bool = True, store: bool = True) -> None:
@@ -40,14 +41,15 @@ def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = write(folder / NAME, "1", "2", "3")
     monkeypatch.setenv("JPY_SESSION_NAME", str(path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(progress, "_watched", None)
+    monkeypatch.setattr(progress, "_recorder", None)
     return path
 
 
 @pytest.fixture
 def shell(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     shell = Shell()
-    monkeypatch.setattr(progress, "_shell", lambda: shell)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr(progress, "on_move", lambda listener: setattr(shell, "panel_moved", listener))
     record_progress()
     return shell
 
@@ -63,8 +65,8 @@ def test_what_has_run_is_counted_once(shell: Shell) -> None:
     assert words().startswith("1 of 3 cells, last on 20")
     shell.run("another text", "cell1")  # the reader has changed the cell
     shell.run("3", "id-of-another-editor")
-    panel_moved("A panel")
-    panel_moved("A panel")
+    shell.panel_moved("A panel")
+    shell.panel_moved("A panel")
     assert words().startswith("all 3 cells, 1 panel moved, last on 20")
     assert overview().next is None
 
@@ -78,7 +80,7 @@ def test_what_failed_or_is_not_of_the_notebook_does_not_count(shell: Shell) -> N
 
 def test_a_new_kernel_goes_on_where_the_old_one_was(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     shell.run("1", "cell0")
-    monkeypatch.setattr(progress, "_watched", None)
+    monkeypatch.setattr(progress, "_recorder", None)
     shell.callbacks.clear()
     record_progress()
     record_progress()
@@ -100,35 +102,34 @@ def test_where_nothing_can_be_written_nothing_fails(shell: Shell, monkeypatch: p
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     shell.run("1", "cell0")
-    panel_moved("A panel")
+    shell.panel_moved("A panel")
     assert words() == "not yet"
     assert Record({"x"}, set(), "").write(Path("/") / "nowhere" / NAME) is False
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"cells": 3}', '{"cells": [], "panels": [], "last": null}'])
 def test_a_broken_record_counts_as_none(shell: Shell, notebook: Path, content: str) -> None:
-    kept = notebook.parent / HIDDEN / f"{notebook.stem}.json"
-    kept.parent.mkdir()
-    kept.write_text(content)
+    record = notebook.parent / HIDDEN / f"{notebook.stem}.json"
+    record.parent.mkdir()
+    record.write_text(content)
     assert words() == "not yet"
     shell.run("1", "cell0")
     assert words().startswith("1 of 3 cells")
-    assert json.loads(kept.read_text())["cells"]
+    assert json.loads(record.read_text())["cells"]
 
 
 @pytest.mark.parametrize("name", ["", "04_other.txt", "my_own.ipynb", "44_x.ipynb"])
 def test_other_kernels_keep_no_record(shell: Shell, notebook: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(progress, "_watched", None)
+    monkeypatch.setattr(progress, "_recorder", None)
     monkeypatch.setenv("JPY_SESSION_NAME", str(notebook.parent / name) if name else "")
-    before = len(shell.callbacks)
+    shell.callbacks.clear()
     record_progress()
-    panel_moved("A panel")
-    assert len(shell.callbacks) == before
+    assert shell.callbacks == []
     assert not (notebook.parent / HIDDEN).exists()
 
 
 def test_vs_code_names_its_notebook_in_the_namespace(shell: Shell, notebook: Path, monkeypatch) -> None:
-    monkeypatch.setattr(progress, "_watched", None)
+    monkeypatch.setattr(progress, "_recorder", None)
     monkeypatch.delenv("JPY_SESSION_NAME")
     shell.user_ns["__vsc_ipynb_file__"] = str(notebook)
     record_progress()
@@ -143,14 +144,28 @@ def test_the_overview_leads_to_what_is_next(shell: Shell) -> None:
     assert "not in this folder" in repr(shown)
 
 
-def test_a_real_kernel_keeps_the_record(notebook: Path) -> None:
+OPEN = """import course_utils.panels.engine.panel
+from course_utils.panels.engine import Panel
+from course_utils.course.progress import overview, record_progress"""
+
+
+def run_in_a_kernel(notebook: Path, *cells: str) -> None:
     """In a kernel as JupyterLab starts it, with the ids of the cells in the messages."""
-    write(notebook, "import course_utils.panels.engine.panel", "1 / 1", "1 / 0")
+    write(notebook, *cells)
     code = "import nbclient, nbformat, sys; nb = nbformat.read(sys.argv[1], 4); "
     code += "nbclient.NotebookClient(nb, allow_errors=True).execute()"
     environment = os.environ | {"JPY_SESSION_NAME": str(notebook)}
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(notebook)], check=True, env=environment)
-    assert words().startswith("2 of 3 cells")
+
+
+def test_a_real_kernel_keeps_the_record_from_the_call_on(notebook: Path) -> None:
+    run_in_a_kernel(notebook, OPEN, "record_progress()", "1 / 0")
+    assert words().startswith("1 of 3 cells")
+
+
+def test_a_notebook_that_does_not_ask_for_a_record_keeps_none(notebook: Path) -> None:
+    run_in_a_kernel(notebook.with_name("03_my_own_project.ipynb"), OPEN, "overview()")
+    assert not list(notebook.parent.parent.rglob(HIDDEN))
 
 
 def test_the_record_is_not_committed() -> None:

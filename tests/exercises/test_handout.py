@@ -13,15 +13,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from course_utils import cli
+from course_utils._support.paths import LAB_SETTINGS
 from course_utils.cli import main
 from course_utils.course.map import stale
 from course_utils.exercises import exercises, load_exercise
-from course_utils.exercises.check import shown_call
 from course_utils.exercises.handout import release
-from course_utils.exercises.handout.leaks import LONG, SHORTEST, secrets_in, secrets_of
+from course_utils.exercises.handout.leaks import leaks
 from course_utils.exercises.handout.write import RECORD, Handout, HandoutError, hand_out, tracked
-from course_utils.exercises.teacher import load_teacher
 
 pytest.importorskip("nbgrader", reason="exercises are handed out by nbgrader: pip install -e '.[teach]'")
 
@@ -101,9 +99,9 @@ def students(given: Handout, tmp_path: Path) -> Path:
 
 def test_the_tree_has_what_students_need_and_nothing_else(given: Handout, small: Path) -> None:
     names = set(content(given.folder))
-    own = {"README.md", RECORD, "notebooks/exercises/ex04.ipynb"}
-    assert own <= names
-    assert names - own <= set(tracked(small))
+    made = {"README.md", RECORD, "notebooks/exercises/ex04.ipynb"}
+    assert made <= names
+    assert names - made <= set(tracked(small))
     assert {"pyproject.toml", "LICENSE", "binder/requirements.txt", "course_utils/cli.py"} <= names
     assert {"course_utils/exercises/tasks/ex04.py", "course_utils/panels/engine/static/panel.js"} <= names
     top = {name.partition("/")[0] for name in names} - {"binder", "course_utils", "notebooks"}
@@ -145,7 +143,7 @@ def test_the_history_is_one_commit_and_the_folder_is_clean(given: Handout) -> No
 def test_twice_the_same_bytes(given: Handout, small: Path, tmp_path: Path) -> None:
     again = hand_out(small, tmp_path / "again", repo=ADDRESS)
     assert content(again.folder) == content(given.folder)
-    trees = [git(one.folder, "rev-parse", "HEAD^{tree}") for one in (given, again)]
+    trees = [git(handout.folder, "rev-parse", "HEAD^{tree}") for handout in (given, again)]
     assert trees[0] == trees[1]
 
 
@@ -180,12 +178,12 @@ def test_a_function_keeps_its_head_and_its_docstring_and_raises(given: Handout) 
     cells = read(given.folder / "notebooks" / "exercises" / "ex04.ipynb")["cells"]
     sources = {cell["metadata"]["nbgrader"]["grade_id"]: "".join(cell["source"]) for cell in cells}
     for task in load_exercise("ex04").tasks:
-        found: dict[str, Any] = {}
-        exec(sources[f"ex04-{task.name}"], found)
+        namespace: dict[str, Any] = {}
+        exec(sources[f"ex04-{task.name}"], namespace)
         case = task.cases(0)[0]
         with pytest.raises(NotImplementedError):
-            found[task.name](*case.args, **case.kwargs)
-        assert len(found[task.name].__doc__) > 20
+            namespace[task.name](*case.args, **case.kwargs)
+        assert len(namespace[task.name].__doc__) > 20
     assert sources["ex04-written"] == "YOUR ANSWER HERE"
 
 
@@ -202,10 +200,10 @@ def cell_of(cells: list[dict[str, Any]], name: str) -> dict[str, Any]:
 def test_hidden_tests_outputs_and_the_teachers_cells_are_gone() -> None:
     def change(cells: list[dict[str, Any]]) -> None:
         check = cell_of(cells, "soft_threshold-check")
-        check["source"] += ["\n### BEGIN HIDDEN TOOLS\n", "assert secret_test(7)\n", "### END HIDDEN TOOLS"]
+        check["source"] += ["\n### BEGIN HIDDEN TESTS\n", "assert secret_test(7)\n", "### END HIDDEN TESTS"]
         check["outputs"] = [{"output_type": "stream", "name": "stdout", "text": ["shown once"]}]
-        own = {"cell_type": "markdown", "id": "own", "metadata": {"tags": ["teacher"]}, "source": ["For me."]}
-        cells.insert(3, own)
+        for_teacher = {"cell_type": "markdown", "id": "own", "metadata": {"tags": ["teacher"]}, "source": ["For me."]}
+        cells.insert(3, for_teacher)
 
     notebook = changed_source(change)
     text = json.dumps(release.student_version(notebook))
@@ -263,119 +261,56 @@ def test_nbgraders_own_command_gives_the_same(name: str, tmp_path: Path) -> None
     assert made == release.student_version(read(tmp_path / "source" / name / f"{name}.ipynb"))
 
 
-# The search
+# What would be given away
 
 
-def test_nothing_of_the_lecturers_is_in_what_students_get(tmp_path: Path) -> None:
+def test_what_students_get_of_the_whole_course(tmp_path: Path) -> None:
     done = hand_out(ROOT, tmp_path / "students", repo=ADDRESS)
-    secrets = secrets_of(ROOT)
-    for name in done.exercises:
-        teacher = load_teacher(ROOT / "notebooks" / "exercises" / "teacher" / f"{name}.py")
-        assert str(teacher.seed) in secrets
-        assert len([secret for secret in secrets if f"/{name}." in secrets[secret]]) > 100
-    assert secrets_in(done.folder, secrets) == []
     assert list(stale(done.folder)) == []
     assert set(done.exercises) == set(exercises()) - {remark.partition(" ")[0] for remark in done.remarks}
-    names = git(done.folder, "log", "--all", "--name-only", "--format=").split()
+    names = set(content(done.folder))
     assert not [
         name for name in names if name.startswith(("tests/", "notebooks/exercises/source", "notebooks/exercises/t"))
     ]
-    assert set(names) == set(content(done.folder))
-
-
-@pytest.fixture(scope="session")
-def known(small: Path) -> dict[str, str]:
-    return secrets_of(small)
-
-
-def hidden_call() -> str:
-    teacher, task = load_teacher(ROOT / TEACHER), load_exercise("ex04").tasks[0]
-    return shown_call(task.name, teacher.hidden(task)[2])
+    assert set(git(done.folder, "log", "--all", "--name-only", "--format=").split()) == names
 
 
 PLANTED = {
     "a solution": ("left = (norm - step * w.shape[dim] ** 0.5).clamp(min=0)", SOURCE),
-    "an answer in other spaces": ("x\n    return   torch.relu(w - step) -\n   torch.relu(-w - step)", TEACHER),
-    "a sentence of a model answer": ("The soft threshold subtracts\nthe same amount, but stops at zero:", SOURCE),
-    "a rubric": ("- the gradient step has a fixed length, so a small weight jumps across zero and back;", SOURCE),
-    "a wrong answer": ("return w.sign() * torch.relu(w.abs() - 0.5 * step)", TEACHER),
-    "an answer of short lines": ("small = w.abs() <= step\nw -= step * w.sign()\nw[small] = 0\nreturn w", TEACHER),
+    "a right answer in other spaces": ("x\n    return   torch.relu(w - step) -\n   torch.relu(-w - step)", TEACHER),
+    "a line of a rubric": (
+        "- the gradient step has a fixed length, so a small weight jumps across zero and back;",
+        SOURCE,
+    ),
+    "a hidden case": ('"block_threshold": [Case((torch.full((9, 1), -2.0),), {"step": 0.1, "dim": 0})],', TEACHER),
     "the seed": ("the seed is 7_204_417.", TEACHER),
     "the seed as a number": ('{"seed": 7204417}', TEACHER),
-    "a hidden case of the lecturer's": ('Case((torch.full((9, 1), -2.0),), {"step": 0.1, "dim": 0})', TEACHER),
-    "a hidden case as a check shows it": (hidden_call(), TEACHER),
 }
 
 
 @pytest.mark.parametrize("what", PLANTED)
-@pytest.mark.parametrize("form", ["text", "JSON", "HTML", "marked HTML", "JSON lines", "a notebook"])
-def test_a_planted_secret_is_found_in_any_form(what: str, form: str, known: dict[str, str], tmp_path: Path) -> None:
-    from html import escape
-
+def test_a_planted_secret_is_named_with_its_file(what: str, small: Path, tmp_path: Path) -> None:
     text, origin = PLANTED[what]
-    forms = {
-        "text": text,
-        "JSON": json.dumps({"a": [{"b": text}]}),
-        "HTML": f"<pre>{escape(text)}</pre>",
-        "marked HTML": "".join(f"<span>{escape(part)}</span>" for part in re.split(r"\b", text)),
-        "JSON lines": json.dumps({"a": 1}) + "\n" + json.dumps({"b": text}) + "\n",
-        "a notebook": json.dumps({"cells": [{"source": text.splitlines(keepends=True)}]}),
-    }
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "folder" / "file").write_text(forms[form], encoding="utf-8")
-    found = secrets_in(tmp_path, known)
-    assert found, forms[form]
-    assert {leak.place for leak in found} == {"folder/file"}
-    assert origin in {leak.origin for leak in found}
+    exercise = tmp_path / "notebooks" / "exercises" / "ex04.ipynb"
+    exercise.parent.mkdir(parents=True)
+    exercise.write_text(json.dumps({"cells": [{"source": text.splitlines(keepends=True)}]}))
+    (sentence,) = leaks(tmp_path, small)
+    assert sentence.startswith("notebooks/exercises/ex04.ipynb has ")
+    assert sentence.endswith(f" of {origin}")
 
 
-def test_a_secret_is_found_in_history_and_in_a_message(known: dict[str, str], students: Path) -> None:
-    (students / "solved.py").write_text(f"    {ANSWER}\n")
-    git(students, "add", "--all")
-    git(students, "commit", "--quiet", "--message", "by mistake")
-    git(students, "rm", "--quiet", "solved.py")
-    git(students, "commit", "--quiet", "--message", "gone: 7_204_417")
-    found = secrets_in(students, known)
-    assert {leak.secret for leak in found} >= {ANSWER, "7_204_417"}
-    assert {leak.place.rpartition(" ")[0] for leak in found} == {"git's blob", "git's commit"}
-    assert str(found[0]).endswith((f"of {TEACHER}", f"of {SOURCE}"))
-
-
-def test_each_line_is_searched_for_or_excused_by_the_rule(known: dict[str, str], small: Path) -> None:
-    module = " ".join((small / "course_utils" / "exercises" / "ex04.py").read_text(encoding="utf-8").split())
-    lines = {" ".join(line.split()) for line in (small / TEACHER).read_text(encoding="utf-8").splitlines()}
-    assert len(lines & set(known)) > 100
-    files = [path for path in (small / "course_utils").rglob("*.*") if path.suffix in (".py", ".txt")]
-    said = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in files)
-    for path in (small / "notebooks").glob("*.ipynb"):
-        said += " ".join(" ".join("".join(cell["source"]).split()) for cell in read(path).get("cells", []))
-    for line in lines - set(known):
-        imported = line.startswith(("import ", "from "))
-        open_there = line.removeprefix("return ") in module
-        elsewhere = line in said
-        assert len(line) < SHORTEST or imported or open_there or elsewhere, line
-
-
-def test_what_anybody_may_write_is_no_secret(known: dict[str, str], tmp_path: Path) -> None:
+def test_what_anybody_may_write_is_no_secret(small: Path, tmp_path: Path) -> None:
     common = ["import torch", "return w - step", "total = 0.0", "10_000_000", "172044179", "0.7204417"]
-    (tmp_path / "common.py").write_text("\n".join(common))
-    assert secrets_in(tmp_path, known) == []
-    assert min(map(len, known)) < SHORTEST < LONG  # the seed
-    assert all(len(secret) >= SHORTEST or re.fullmatch(r"[\d_,]{7,}", secret) for secret in known)
+    module = tmp_path / "course_utils" / "exercises" / "tasks" / "ex04.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("\n".join(common))
+    assert leaks(tmp_path, small) == []
 
 
-def test_what_a_student_has_written_himself_is_no_leak(known: dict[str, str], tmp_path: Path) -> None:
-    page = tmp_path / "feedback.html"
-    page.write_text(f"<code>{ANSWER}</code> <code>by_the_largest(w, *, threshold): 7204417</code>")
-    own = f"def soft_threshold(w, *, step):\n    {ANSWER}\n"
-    assert ANSWER in {leak.secret for leak in secrets_in(tmp_path, known)}
-    assert {leak.secret for leak in secrets_in(tmp_path, known, own=[own])} == {"7204417"}
-
-
-def test_a_seed_that_can_be_guessed_is_refused(course: Path) -> None:
+def test_a_seed_that_can_be_guessed_is_refused(course: Path, tmp_path: Path) -> None:
     edit(course / TEACHER, lambda text: text.replace("7_204_417", "42"))
     with pytest.raises(ValueError, match=r"the seed 42 in ex04\.py could be guessed"):
-        secrets_of(course)
+        hand_out(course, tmp_path / "students")
 
 
 @pytest.mark.parametrize("place", ["course_utils/exercises/tasks/ex04.py", SOURCE], ids=["module", "text of a task"])
@@ -420,11 +355,10 @@ def test_changes_come_as_one_commit_and_what_is_gone_goes(course: Path, students
     assert "Return a single number." in (students / "notebooks/exercises/ex04.ipynb").read_text(encoding="utf-8")
     gone = before - set(content(students))
     assert "course_utils/train/federated.py" in gone
-    assert {name.rpartition("/")[0] for name in gone} == {"course_utils", "course_utils/bench"}
+    assert {name.rpartition("/")[0] for name in gone} == {"course_utils/train", "course_utils/bench"}
     assert not (students / "course_utils" / "bench").exists()
     assert (students / "forum.md").is_file()
     assert git(students, "status", "--porcelain") == '?? "not in git.txt"\n'
-    assert secrets_in(students, course) == []
 
 
 def test_an_exercise_that_is_taken_back_goes(course: Path, students: Path) -> None:
@@ -433,7 +367,7 @@ def test_an_exercise_that_is_taken_back_goes(course: Path, students: Path) -> No
     assert done.exercises == ()
     assert f"ex04 is left out: {SOURCE} is not in git" in done.remarks
     assert not (students / "notebooks" / "exercises").exists()
-    assert not (students / "course_utils" / "exercises" / "ex04.py").exists()
+    assert not (students / "course_utils" / "exercises" / "tasks" / "ex04.py").exists()
     assert "[Exercise 04]" not in (students / "README.md").read_text(encoding="utf-8")
 
 
@@ -458,14 +392,6 @@ def test_a_file_of_ones_own_is_not_replaced_by_a_new_one_of_the_course(course: P
     with pytest.raises(HandoutError, match=r"course_utils/news\.py"):
         hand_out(course, students)
     assert (students / "course_utils" / "news.py").read_text() == "mine = 1\n"
-
-
-def test_a_secret_that_somebody_else_has_put_there_is_named(course: Path, students: Path) -> None:
-    (students / "solved.py").write_text(f"    {ANSWER}\n")
-    git(students, "add", "--all")
-    git(students, "commit", "--quiet", "--message", "solutions of last week")
-    (remark,) = hand_out(course, students).remarks
-    assert remark.startswith("before you push: solved.py has 'return torch.relu(w - step)")
 
 
 def test_another_branch_is_refused(course: Path, students: Path) -> None:
@@ -511,7 +437,7 @@ def test_without_an_address_the_readme_has_no_link_and_the_way_to_it_is_named(co
     page = (done.folder / "README.md").read_text(encoding="utf-8")
     assert "mybinder" not in page
     assert "<!-- start" not in page
-    with pytest.raises(HandoutError, match="no address that Binder can open"):
+    with pytest.raises(HandoutError, match="not an address that Binder can open"):
         hand_out(course, done.folder, repo="my laptop")
     again = hand_out(course, done.folder, repo=ADDRESS)
     assert again.link in (done.folder / "README.md").read_text(encoding="utf-8")
@@ -555,7 +481,7 @@ def test_nbgrader_adds_nothing_to_the_courses_jupyterlab() -> None:
     import nbgrader
     from jupyter_server.extension.config import ExtensionConfigManager
 
-    settings = cli.LAB_SETTINGS
+    settings = LAB_SETTINGS
     disabled = read(settings / "labconfig" / "page_config.json")["disabledExtensions"]
     assert {extension["dest"] for extension in nbgrader._jupyter_labextension_paths()} <= disabled.keys()
     folders = [str(Path(sys.prefix) / "etc" / "jupyter"), str(settings)]
@@ -563,6 +489,8 @@ def test_nbgrader_adds_nothing_to_the_courses_jupyterlab() -> None:
         ExtensionConfigManager(read_config_path=paths).get_jpserver_extensions()
         for paths in (folders[:1], folders[::-1])
     ]
-    names = [{name for name, active in found.items() if active and name.startswith("nbgrader")} for found in on]
+    names = [
+        {name for name, active in extensions.items() if active and name.startswith("nbgrader")} for extensions in on
+    ]
     assert names[0]
     assert names[1] == set()

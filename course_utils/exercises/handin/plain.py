@@ -18,7 +18,7 @@ JSON_KIND = re.compile(r"application/(.*\+)?json")
 OTHER_KINDS = {b"<": "a web page", b"PK": "a zip file", b"%PDF": "a PDF file"}
 EARLIER = (
     "For an earlier state of it open it in JupyterLab and choose File > Revert Notebook to Checkpoint, "
-    "or take up again what the cell keep_work() has kept"
+    "or restore what Binder's button has saved to your browser"
 )
 
 

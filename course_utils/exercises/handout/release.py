@@ -32,7 +32,7 @@ def student_version(notebook: Notebook) -> Notebook:
         from nbgrader.nbgraderformat import MetadataValidator, ValidationError
     except ModuleNotFoundError as problem:
         raise ModuleNotFoundError(NBGRADER) from problem
-    quiet = logging.Logger("exercises")  # belongs to no other logger: what is wrong is said by the error below
+    quiet = logging.Logger("exercises")  # a logger of its own: the error below says what is wrong
     quiet.addHandler(logging.NullHandler())
     steps = [TagRemovePreprocessor(enabled=True, remove_cell_tags={TEACHER_TAG}, log=quiet)]
     steps += [getattr(preprocessors, name)(log=quiet) for name in STEPS]
@@ -40,10 +40,10 @@ def student_version(notebook: Notebook) -> Notebook:
     for cell in student.cells:
         cell.source = "".join(cell.source)
     try:
-        MetadataValidator().validate_nb(student)  # as its CheckCellMetadata does, which keeps to itself what is wrong
+        MetadataValidator().validate_nb(student)  # as its CheckCellMetadata does, which does not say what is wrong
         for step in steps:
             student, _ = step.preprocess(student, {})
     except (RuntimeError, ValidationError) as problem:
         raise ValueError(f"nbgrader refuses the notebook: {str(problem).rstrip('.')}") from problem
-    found: Notebook = json.loads(nbformat.writes(student))
-    return found
+    released: Notebook = json.loads(nbformat.writes(student))
+    return released

@@ -2,23 +2,23 @@
 
 It is a git repository of its own, so that none of the lecturer's history comes with it, ready to be pushed to a public
 place that Binder opens. Handing out again updates it by one more commit: what students do not get any more goes, what
-somebody else has put there stays, and nothing that was changed there by hand is overwritten unasked.
+others have put there stays, and nothing that was changed there by hand is overwritten without `--overwrite`.
 """
 
 import json
 import re
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
 
+from course_utils._support.git import current_branch, git, origin
 from course_utils.course import map as course_map
-from course_utils.course.binder_link import BinderLinkError, badge, binder_link, current_branch, origin
-from course_utils.exercises.handout.leaks import secrets_in, secrets_of
+from course_utils.course.binder_link import BinderLinkError, badge, binder_link
+from course_utils.exercises.handout.leaks import leaks
 from course_utils.exercises.handout.release import student_version
 
 __all__ = ["Handout", "HandoutError", "hand_out"]
@@ -43,8 +43,8 @@ WITHOUT_LINK = "<!-- start -->"
 ON_BINDER = """{badge}
 
 The button above opens the course on Binder: a borrowed computer in your browser, without an installation. It goes away
-after ten minutes without work, with all that lies on it. A cell at the top of each exercise keeps your work in your
-browser, and downloads it: run that cell first.
+after ten minutes without work, with all that lies on it. Three buttons above each notebook keep your work: *Download*,
+and two clouds that save it to your browser and restore it there another day. Nothing is kept by itself.
 """
 
 
@@ -73,44 +73,40 @@ def hand_out(
     `repo`: the public address that `folder` will be pushed to, for the Binder link; by default the folder's own origin.
     `overwrite`: also what was changed by hand since the last handout.
 
-    Raises: HandoutError, before anything is written, where that would lose or give away something.
+    Raises: HandoutError, before anything is written, where that would lose or give away something; GitError.
     """
     _check_place(course, folder)
     new = not _files(folder)
-    if not new and current_branch(folder) != branch:
-        now = current_branch(folder)
-        raise HandoutError(f"{folder} is on the branch {now}; check out {branch}, or name {now} by --branch")
-    address = repo or _public(_origin(folder), branch)
-    secrets = secrets_of(course)
+    if not new and (current := current_branch(folder)) != branch:
+        raise HandoutError(f"{folder} is on the branch {current}; check out {branch}, or name {current} by --branch")
+    address = repo or _public_origin(folder, branch)
     with tempfile.TemporaryDirectory() as scratch:
         tree = Path(scratch) / "course"
         names, remarks = _write_tree(course, tree, address, branch)
-        if leaks := secrets_in(tree, secrets):
-            raise HandoutError(f"the lecturer's part would be given away: {leaks[0]}" + _and_more(len(leaks)))
+        if sentences := leaks(tree, course):
+            raise HandoutError(f"the lecturer's part would be given away: {shortened(sentences, 1)}")
         files = {path.relative_to(tree).as_posix(): path for path in sorted(tree.rglob("*")) if path.is_file()}
         if not new:
             _check_changes(folder, files, overwrite)
         _place(files, folder)
         size = sum(path.stat().st_size for path in files.values())
     commit = _commit(folder, files, branch, repo, new)
-    if leaks := secrets_in(folder, secrets):
-        remarks.append(
-            f"before you push: {leaks[0]}" + _and_more(len(leaks)) + "; it was not handed out by this command"
-        )
     link = binder_link(address, branch=branch, path=FIRST_PAGE) if address else ""
     return Handout(folder, tuple(names), len(files), size, commit, link, tuple(remarks))
 
 
-def _and_more(count: int) -> str:
-    return f", and {count - 1} more" if count > 1 else ""
+def shortened(parts: list[str], most: int) -> str:
+    """The first parts of a list, and how many more there are."""
+    rest = len(parts) - most
+    return ", ".join(parts[:most]) + (f", and {rest} more" if rest > 0 else "")
 
 
 # Where it goes
 
 
 def _check_place(course: Path, folder: Path) -> None:
-    here, there = course.resolve(), folder.resolve()
-    if there.is_relative_to(here) or here.is_relative_to(there):
+    source, target = course.resolve(), folder.resolve()
+    if target.is_relative_to(source) or source.is_relative_to(target):
         raise HandoutError(f"{folder} and the course in {course} lie in each other; name a folder beside the course")
     if folder.exists() and not folder.is_dir():
         raise HandoutError(f"{folder} is a file; name a new folder")
@@ -126,15 +122,9 @@ def _files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name != ".git") if folder.is_dir() else []
 
 
-def _origin(folder: Path) -> str | None:
-    try:
-        return origin(folder) if (folder / ".git").exists() else None
-    except BinderLinkError:
-        return None
-
-
-def _public(address: str | None, branch: str) -> str | None:
-    """The address, if it is one that Binder can open."""
+def _public_origin(folder: Path, branch: str) -> str | None:
+    """The address that `folder` was cloned from, if it is one that Binder can open."""
+    address = origin(folder) if (folder / ".git").exists() else None
     try:
         return address if address and binder_link(address, branch=branch, path=FIRST_PAGE) else None
     except BinderLinkError:
@@ -143,19 +133,19 @@ def _public(address: str | None, branch: str) -> str | None:
 
 def _check_changes(folder: Path, files: Mapping[str, Path], overwrite: bool) -> None:
     """Refuse to lose what was changed in an earlier handout since it was made."""
-    if _git(folder, "status", "--porcelain", "--untracked-files=no"):
+    if git(folder, "status", "--porcelain", "--untracked-files=no", settings=SETTINGS):
         raise HandoutError(f"{folder} has changes that are not committed; commit them, or undo them with git")
     record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     changed = []
     for name in sorted({*record, *files} - {RECORD}):
-        now, then = _hash(folder / name), record.get(name)
-        after = _hash(files[name]) if name in files else None
-        if now not in (then, after):
+        current, last = _hash(folder / name), record.get(name)
+        new = _hash(files[name]) if name in files else None
+        if current not in (last, new):
             changed.append(name)
     if changed and not overwrite:
         raise HandoutError(
-            f"changed in {folder} since the last handout: {', '.join(changed[:5])}{_and_more(len(changed) - 4)}. Make "
-            "the change in the course itself, or give it up by --overwrite"
+            f"changed in {folder} since the last handout: {shortened(changed, 5)}. Make the change in the course "
+            "itself, or give it up by --overwrite"
         )
 
 
@@ -168,12 +158,14 @@ def _hash(path: Path) -> str | None:
 
 def _write_tree(course: Path, tree: Path, address: str | None, branch: str) -> tuple[list[str], list[str]]:
     """Write what students get into a new folder; returns the names of the exercises, and remarks."""
-    there = tracked(course)
-    wanted = {match[1] for name in there if (match := MODULE.fullmatch(name))}
-    lacking = {e: [p for part in PARTS if (p := part.format(e, e)) not in there] for e in sorted(wanted)}
-    exercises = [name for name, missing in lacking.items() if not missing]
-    remarks = [f"{e} is left out: {', '.join(missing)} is not in git" for e, missing in lacking.items() if missing]
-    for name in there:
+    names = tracked(course)
+    exercises, remarks = [], []
+    for exercise in sorted(match[1] for name in names if (match := MODULE.fullmatch(name))):
+        if missing := [path for part in PARTS if (path := part.format(exercise, exercise)) not in names]:
+            remarks.append(f"{exercise} is left out: {', '.join(missing)} is not in git")
+        else:
+            exercises.append(exercise)
+    for name in names:
         match = MODULE.fullmatch(name)
         if _is_taken(name) and (match is None or match[1] in exercises):
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -190,7 +182,7 @@ def _write_tree(course: Path, tree: Path, address: str | None, branch: str) -> t
     course_map.write(tree)
     if address is None:
         remarks.append("README.md has no Binder link yet: hand out again with --repo ADDRESS once the address is known")
-    hashes = {p.relative_to(tree).as_posix(): _hash(p) for p in sorted(tree.rglob("*")) if p.is_file()}
+    hashes = {path.relative_to(tree).as_posix(): _hash(path) for path in sorted(tree.rglob("*")) if path.is_file()}
     _write(tree / RECORD, json.dumps(hashes, indent=1))
     return exercises, remarks
 
@@ -217,7 +209,7 @@ def readme(address: str | None, branch: str) -> str:
 def tracked(course: Path) -> list[str]:
     """The files of the course that git knows; all that lie there where it is no git repository."""
     if (course / ".git").exists():
-        names = [name for name in _git(course, "ls-files", "-z").split("\0") if name]
+        names = _tracked(course)
     else:
         names = [path.relative_to(course).as_posix() for path in course.rglob("*")]
     return sorted(name for name in names if (course / name).is_file() and not (course / name).is_symlink())
@@ -236,10 +228,12 @@ def _place(files: Mapping[str, Path], folder: Path) -> None:
     record = folder / RECORD
     before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
     for name in before.keys() - files.keys():
-        gone = folder / name
-        gone.unlink(missing_ok=True)
-        while gone.parent != folder and not any((gone := gone.parent).iterdir()):
-            gone.rmdir()
+        (folder / name).unlink(missing_ok=True)
+        for parent in (folder / name).parents:
+            if parent == folder or (parent.is_dir() and any(parent.iterdir())):
+                break
+            if parent.is_dir():
+                parent.rmdir()
     for name, path in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / name)
@@ -247,39 +241,30 @@ def _place(files: Mapping[str, Path], folder: Path) -> None:
 
 # git
 
+SETTINGS = ("core.autocrlf=false", "core.safecrlf=false")  # line ends stay as they are
+NAMELESS = ("user.name=Course", "user.email=course@localhost")  # for a lecturer who has told git no name
+
 
 def _commit(folder: Path, files: Mapping[str, Path], branch: str, repo: str | None, new: bool) -> str:
     """Commit the handout; returns the commit, empty if there was nothing to commit."""
     if not (folder / ".git").exists():
-        _git(folder, "init", "--quiet")
+        git(folder, "init", "--quiet")
     if new:
-        _git(folder, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
-    if repo is not None and _origin(folder) is None:
-        _git(folder, "remote", "add", "origin", repo)
-    known = [name for name in _git(folder, "ls-files", "-z").split("\0") if name]
-    gone = [name for name in known if not (folder / name).is_file()]
+        git(folder, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
+    if repo is not None and origin(folder) is None:
+        git(folder, "remote", "add", "origin", repo)
+    gone = [name for name in _tracked(folder) if not (folder / name).is_file()]
     for names, command in ((sorted(files), ("add", "--force")), (gone, ("rm", "--cached", "--quiet"))):
         if names:
-            _git(folder, *command, "--pathspec-from-file=-", "--pathspec-file-nul", told="\0".join(names))
-    if not _git(folder, "status", "--porcelain", "--untracked-files=no"):
+            from_stdin = ("--pathspec-from-file=-", "--pathspec-file-nul")
+            git(folder, *command, *from_stdin, stdin="\0".join(names), settings=SETTINGS)
+    if not git(folder, "status", "--porcelain", "--untracked-files=no", settings=SETTINGS):
         return ""
-    _git(folder, "commit", "--quiet", "--no-verify", "--message", "Hand out the course" if new else "Update the course")
-    return _git(folder, "rev-parse", "HEAD").strip()
+    message = "Hand out the course" if new else "Update the course"
+    identity = () if git(folder, "config", "user.email", check=False) else NAMELESS
+    git(folder, "commit", "--quiet", "--no-verify", "--message", message, settings=(*SETTINGS, *identity))
+    return git(folder, "rev-parse", "HEAD")
 
 
-def _git(folder: Path, *arguments: str, told: str | None = None) -> str:
-    """What git says. Line ends stay as they are, and who has no name in git's settings commits as the course."""
-    settings: Sequence[str] = ("core.autocrlf=false", "core.safecrlf=false", *_identity(folder))
-    command = ["git", "-C", str(folder), *(part for setting in settings for part in ("-c", setting)), *arguments]
-    try:
-        done = subprocess.run(command, input=told, capture_output=True, text=True, encoding="utf-8")
-    except FileNotFoundError as problem:
-        raise HandoutError("handing out needs git, which is not installed") from problem
-    if done.returncode != 0:
-        raise HandoutError(f"git {arguments[0]} in {folder} says: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _identity(folder: Path) -> tuple[str, ...]:
-    known = subprocess.run(["git", "-C", str(folder), "config", "user.email"], capture_output=True)
-    return () if known.returncode == 0 else ("user.name=Course", "user.email=course@localhost")
+def _tracked(folder: Path) -> list[str]:
+    return [name for name in git(folder, "ls-files", "-z").split("\0") if name]
