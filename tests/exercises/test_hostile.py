@@ -372,7 +372,7 @@ def loads(root, hides):
         try:
             found(*values, **options)
         except RuntimeError as problem:
-            assert "is not at hand while your work is graded" in str(problem), (name, problem)
+            assert "is not available while your work is graded" in str(problem), (name, problem)
         else:
             raise AssertionError(name + " answers")
 

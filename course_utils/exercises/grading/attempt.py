@@ -105,7 +105,7 @@ class Attempt:
         if by_the_clock <= 0:
             return self._ended(f"the time for a whole submission, {self.limits.total:g} s, is over")
         try:
-            # Whoever writes an answer before the question has come cannot know its ticket.
+            # An answer that is written before the question has come cannot know its ticket.
             ticket = secrets.token_hex(8)
             send(self._process.line, message | {"seconds": seconds, "ticket": ticket}, within=by_the_clock)
             answer = receive(self._process.line, within=by_the_clock)

@@ -1,0 +1,28 @@
+"""Where this code runs: IPython's shell, and the notebook that its kernel was started for."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["notebook_path", "shell"]
+
+
+def shell() -> Any | None:
+    """IPython's shell if this runs in one; IPython is not loaded to find out.
+
+    >>> shell() is None
+    True
+    """
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def notebook_path() -> Path | None:
+    """The file of the notebook that this kernel was started for, by the name that it had then.
+
+    VS Code gives it in the namespace, JupyterLab in the environment; None outside of both.
+    """
+    namespace = getattr(shell(), "user_ns", {})
+    path = Path(str(namespace.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", ""))).resolve()
+    return path if path.suffix == ".ipynb" else None
