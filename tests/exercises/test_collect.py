@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.exercises.grading.collect import MOST_DEPTH, Submission, collect
-from course_utils.exercises.grading.notebook import UnreadableNotebook, read_notebook
+from course_utils.exercises.grading.collect import Submission, collect
+from course_utils.exercises.grading.files import MOST_DEPTH
+from course_utils.exercises.notebook.reader import NotebookError, read_notebook
 
 KNOWN = ["ex03", "ex04"]
 
@@ -121,15 +122,15 @@ def test_two_weeks_of_one_class_are_told_apart_by_their_exercises(tmp_path: Path
 
 PROBLEMS = {
     "empty": ({"jane/ex04.ipynb": b""}, "is empty"),
-    "no JSON": ({"jane/ex04.ipynb": b"{"}, "is no notebook"),
+    "no JSON": ({"jane/ex04.ipynb": b"{"}, "is damaged at line 1"),
     "no cells": ({"jane/ex04.ipynb": b'{"cells": 3}'}, "no list of cells"),
     "another file": ({"jane/report.pdf": b"x", "jane/b.txt": b"x"}, "there is no notebook among"),
     "damaged zip": ({"jane/work.zip": b"PK\x03\x04 and no more"}, "is a damaged zip file"),
     "empty zip": ({"jane/work.zip": zipped({})}, "is an empty zip file"),
     "no exercise": ({"jane/mine.ipynb": notebook("ex99")}, "is no exercise of this course"),
     "too large": ({"jane/ex04.ipynb": b" " * 20_000_001}, "has 20 MB"),
-    "too deep": ({"jane/ex04.ipynb": b"[" * 100_000}, "is no notebook"),
-    "a latin letter": ({"jane/ex04.ipynb": b'{"cells": "\xe9"}'}, "is no notebook"),
+    "too deep": ({"jane/ex04.ipynb": b"[" * 100_000}, "is damaged and cannot be read"),
+    "a latin letter": ({"jane/ex04.ipynb": b'{"cells": "\xe9"}'}, "is damaged and cannot be read"),
 }
 
 
@@ -182,7 +183,7 @@ def test_the_newest_of_several_versions_is_graded(tmp_path: Path) -> None:
     files = {"ex04.ipynb": notebook(more="old = 1"), "ex04 (1).ipynb": notebook(more="new = 2")}
     (one,) = collected(tmp_path, {"jane.zip": zipped(files)})
     assert one.notebook is not None
-    assert "new = 2" in one.notebook.cells[0][1]
+    assert "new = 2" in one.notebook.code[0][1]
     assert "2 versions were handed in" in one.remarks[0]
 
 
@@ -261,5 +262,5 @@ def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
 )
 def test_any_json_is_a_notebook_or_is_refused(value: object) -> None:
     for content in (value, {"cells": value}, {"cells": [value]}, {"cells": [{"cell_type": "code", "source": value}]}):
-        with suppress(UnreadableNotebook):
+        with suppress(NotebookError):
             assert read_notebook(json.dumps(content).encode()).cells is not None

@@ -97,7 +97,7 @@ def test_what_needs_attention_is_listed_with_its_reason(graded_class: tuple[Path
     assert found.keys() == {"ada", "cyd", "dan", "eve", "fay", "gus", "hal"}
     assert found["ada"] == "the code and the written answer are those of eve"
     assert found["cyd"] == "no task was begun"
-    assert "is no notebook" in found["dan"]
+    assert "is damaged at line 1" in found["dan"]
     assert "no notebook among fay/essay.pdf" in found["fay"]
     assert re.fullmatch(r"cell \d+ was left out: the process ended", found["gus"])
     assert found["hal"].startswith("active_inputs: It raises Late") or "did not end" in found["hal"]

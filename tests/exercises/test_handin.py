@@ -21,9 +21,9 @@ from course_utils.cli import main
 from course_utils.exercises import exercises, hand_in, load_exercise
 from course_utils.exercises.grading.collect import collect
 from course_utils.exercises.handin import form, saved
-from course_utils.exercises.handin.plain import NoNotebook
-from course_utils.exercises.handin.prepare import FOLDER, HandIn, last_student, prepare, receipt_of, student_name, write
+from course_utils.exercises.handin.prepare import FOLDER, HandIn, last_student, prepare, student_name, write
 from course_utils.exercises.handout.release import student_version
+from course_utils.exercises.notebook.reader import NotebookError, receipt_of
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "notebooks" / "exercises" / "source"
@@ -275,7 +275,7 @@ REPAIRED = {
     "CRLF": (with_crlf, "Line ends of Windows (CRLF)"),
     "huge output": (huge_output, "The file had 6.0 MB, and 5 MB are allowed"),
     "answer below": (answer_below, "Your written answer stood below its cell; it was moved into it."),
-    "no cell": (lambda n: n["cells"].insert(3, "text"), "Cell 4 was no cell of a notebook; it was left out."),
+    "no cell": (lambda n: n["cells"].insert(3, "text"), "Cell 4 was not a cell of a notebook; it was left out."),
 }  # fmt: skip
 
 
@@ -438,7 +438,7 @@ REFUSED = {
     ),
     "pasted data": (
         data_of(_handed_out("ex04") | {"cells": [*handed_out()["cells"], own(f"x = '{'1' * 300_000}'")]}),
-        "Cell 24 has more than 200,000 letters",
+        "has 300,006 characters in cell 24, and 200,000 are read. Take out data",
     ),
 }
 
@@ -451,7 +451,7 @@ def test_what_cannot_be_handed_in_is_refused_with_the_way_out(name: str) -> None
 
 
 def test_the_wrong_exercise_is_named() -> None:
-    with pytest.raises(NoNotebook, match="The file is a notebook of ex04, and ex05 is to be handed in"):
+    with pytest.raises(NotebookError, match="The file is a notebook of ex04, and ex05 is to be handed in"):
         prepared(solved(), exercise="ex05")
     with pytest.raises(ValueError, match="there is no exercise 'ex99'"):
         hand_in("ex99")
@@ -462,7 +462,7 @@ def test_a_notebook_without_any_mark_or_call_is_known_by_its_functions() -> None
     stripped(notebook)
     notebook["cells"] = [cell for cell in notebook["cells"] if "def " in text(cell)]
     assert prepared(notebook, exercise="ex04").exercise == "ex04"
-    with pytest.raises(NoNotebook, match="no cell of it belongs to one"):
+    with pytest.raises(NotebookError, match="no cell of it belongs to one"):
         prepared(notebook)
 
 

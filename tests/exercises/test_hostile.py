@@ -35,9 +35,9 @@ from course_utils.exercises.grading.exchange import MOST_BYTES, ExchangeError, r
 from course_utils.exercises.grading.feedback import prose
 from course_utils.exercises.grading.grade import Graded, Result, grade
 from course_utils.exercises.grading.library import without
-from course_utils.exercises.grading.notebook import read_notebook
 from course_utils.exercises.grading.sandbox import Sandbox, bubblewrap
 from course_utils.exercises.judge import Outcome, wrong
+from course_utils.exercises.notebook.reader import read_notebook
 from course_utils.exercises.task import Case
 from course_utils.exercises.teacher import load_teacher
 
@@ -512,7 +512,7 @@ def test_a_text_that_breaks_parsers_is_shown_as_it_was_typed(text: str) -> None:
 def test_half_letters_of_a_notebook_are_replaced() -> None:
     cell = {"cell_type": "code", "source": "x = '\ud800'", "metadata": {"nbgrader": {"grade_id": "\udfff"}}}
     found = read_notebook(json.dumps({"cells": [cell], "metadata": {"course": {"student": "\ud800"}}}).encode())
-    assert (found.cells[0][1], found.student) == ("x = '?'", "?")
+    assert (found.code[0][1], found.student) == ("x = '?'", "?")
 
 
 def test_a_loop_without_end_does_not_use_up_the_time_of_other_tasks(walls: str, tmp_path: Path) -> None:

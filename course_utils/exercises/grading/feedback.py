@@ -134,8 +134,8 @@ def write_written(results: "Iterable[Result]", keys: "dict[str, AnswerKey]", out
     for name, rows in by_exercise.items():
         rubric = prose(keys[name].rubric)
         waiting = sum(result.written is None for result in rows)
-        body = f"<h1>Written answers of {name}</h1><p>{waiting} of {len(rows)} wait. Points and comments go into marks.csv."
-        body += f"</p><section>{rubric}</section>"
+        body = f"<h1>Written answers of {name}</h1><p>{waiting} of {len(rows)} wait. "
+        body += f"Points and comments go into marks.csv.</p><section>{rubric}</section>"
         for result in rows:
             body += f"<h2>{escape(result.submission.student)}</h2>{_written(result.record['written'], result)}"  # type: ignore[index]
         _page(out / f"written-{name}.html", f"Written answers of {name}", body)

@@ -137,8 +137,8 @@ def _results(
     wait_for(out / "marks.csv", [(s.student, s.exercise, "written") for s in answered])
     marks, problems = read_marks(out / "marks.csv")
     by_hand: dict[tuple[str, str], dict[str, Mark]] = defaultdict(dict)
-    for mark in marks:
-        by_hand[mark.student, mark.exercise][mark.task] = mark
+    for line in marks:
+        by_hand[line.student, line.exercise][line.task] = line
     twins = _twins(submissions, records)
     results = []
     for submission, record in zip(submissions, records, strict=True):
@@ -150,9 +150,9 @@ def _results(
         possible = {task: mark for task, mark in given.items() if task not in impossible}
         results.append(Result(submission, record, possible, tuple(attention)))
     lost = [
-        f"marks.csv, line {mark.line}: no submission of {mark.student} for {mark.exercise}"
-        for marks_of_student in by_hand.values()
-        for mark in marks_of_student.values()
+        f"marks.csv, line {line.line}: no submission of {line.student} for {line.exercise}"
+        for lines in by_hand.values()
+        for line in lines.values()
     ]
     if lost or problems:
         nobody = Submission("", "", "marks.csv")
@@ -167,11 +167,12 @@ def _impossible(submission: Submission, marks: dict[str, Mark]) -> dict[str, str
     exercise = load_exercise(submission.exercise)
     most = {task.name: task.points for task in exercise.tasks} | {"written": exercise.written.points}
     reasons = {}
-    for task, mark in marks.items():
+    for task, given in marks.items():
         if task not in most:
-            reasons[task] = f"marks.csv, line {mark.line}: {exercise.name} has no task {task!r}"
-        elif mark.points is not None and not 0 <= mark.points <= most[task]:
-            reasons[task] = f"marks.csv, line {mark.line}: {mark.points:g} points for {task}, which gives {most[task]}"
+            reasons[task] = f"marks.csv, line {given.line}: {exercise.name} has no task {task!r}"
+        elif given.points is not None and not 0 <= given.points <= most[task]:
+            points = f"{given.points:g} points for {task}, which gives {most[task]}"
+            reasons[task] = f"marks.csv, line {given.line}: {points}"
     return reasons
 
 

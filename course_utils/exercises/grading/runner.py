@@ -1,7 +1,7 @@
 """The student's process: runs the cells of a notebook, then calls its functions with what the grader sends.
 
 It is started with the number of an open socket. Nothing that is right or hidden ever comes here: a function's arguments
-arrive, what it returned goes back, and the grader judges it elsewhere. Students may do with this process what they like.
+arrive, what it returned goes back, and the grader judges it elsewhere. Students may do what they like in this process.
 """
 
 import io

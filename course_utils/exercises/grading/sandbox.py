@@ -210,7 +210,7 @@ class Watched:
         return family
 
     def _kill(self) -> None:
-        """End all at once: bubblewrap, with which the kernel ends its namespace, or the group; then those that have left it.
+        """End all at once: bubblewrap, with which the kernel ends its namespace, or the group; then what has left it.
 
         One after the other would not do: a bomb starts new ones faster than they can be counted.
         """

@@ -19,8 +19,8 @@ class Saved(NamedTuple):
 def saved_notebook(mark: str, name: str, folder: Path | None = None) -> Saved | None:
     """The file of the notebook in which a cell has shown `mark`; None if there is nothing that could be it.
 
-    The file that holds the mark is the right one, whatever its name. If none does, it has not been saved since: then it is
-    the file that the kernel was started for, or the one called `name`. `folder`: by default the working folder.
+    The file that holds the mark is the right one, whatever its name. If none does, it has not been saved since: then it
+    is the file that the kernel was started for, or the one called `name`. `folder`: by default the working folder.
     """
     folder = folder or Path.cwd()
     started = notebook_path()
