@@ -59,6 +59,20 @@ def test_a_tensor_where_a_word_is_asked_for_is_wrong() -> None:
     assert difference(torch.zeros(2), "rows", 1e-4) == "It returns a tensor of shape (2,), and 'rows' is right."
 
 
+@pytest.mark.parametrize(
+    ("wrong_cases", "points"), [([], 4), (["edge"], 3), (["ordinary"], 0), (["edge", "ordinary"], 0)], ids=str
+)
+def test_edge_cases_cost_a_quarter_and_ordinary_ones_all(wrong_cases: list[str], points: float) -> None:
+    """The rule that every notebook of exercises states."""
+
+    def double(kind: str) -> int:
+        return 1 if kind in wrong_cases else 2
+
+    cases = [Case(("ordinary",)), Case(("ordinary",)), Case(("edge",), edge="at the border")]
+    task = Task("double", "Twice", 4, lambda kind: 2, lambda seed: cases)
+    assert judge(task, call_here(double), cases).points == points
+
+
 def test_a_function_is_not_called_not_begun_for_another_one_s_sake() -> None:
     """The last task calls the first, which is empty; and PyTorch has errors of the stub's type."""
 
