@@ -149,8 +149,8 @@ def _sequence(got: Any, expected: Sequence[Any], tolerance: float) -> str:
         return f"It returns {_kind(got)}, and {len(expected)} things are asked for, as in `return a, b`."
     if len(got) != len(expected):
         return f"It returns {len(got)} things, and {len(expected)} are asked for."
-    for place, (mine, right) in enumerate(zip(got, expected, strict=True), 1):
-        if problem := difference(mine, right, tolerance):
+    for place, (value, right) in enumerate(zip(got, expected, strict=True), 1):
+        if problem := difference(value, right, tolerance):
             return f"Of what it returns, thing {place}: {problem}"
     return ""
 

@@ -17,7 +17,7 @@ def test_a_tensor_may_come_as_a_list_or_an_array(got: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("got", "said"),
+    ("got", "message"),
     [
         ([1, 7, 3], "At [1] it returns 7, and 8 is right."),
         ([1, 8], "It returns a tensor of shape (2,), and (3,) is right."),
@@ -27,8 +27,8 @@ def test_a_tensor_may_come_as_a_list_or_an_array(got: object) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_list_is_told_from_a_right_one(got: object, said: str) -> None:
-    assert difference(got, RIGHT, 1e-4) == said
+def test_a_wrong_list_is_told_from_a_right_one(got: object, message: str) -> None:
+    assert difference(got, RIGHT, 1e-4) == message
 
 
 def test_a_number_may_not_come_as_a_list() -> None:
@@ -40,7 +40,7 @@ def test_no_numbers_at_all_may_come_as_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("got", "said"),
+    ("got", "message"),
     [
         (torch.tensor(True), ""),
         (np.array([True]), ""),
@@ -51,8 +51,8 @@ def test_no_numbers_at_all_may_come_as_an_empty_list() -> None:
     ],
     ids=repr,
 )
-def test_yes_or_no_may_come_as_one_entry_and_as_nothing_else(got: object, said: str) -> None:
-    assert difference(got, True, 1e-4) == said
+def test_yes_or_no_may_come_as_one_entry_and_as_nothing_else(got: object, message: str) -> None:
+    assert difference(got, True, 1e-4) == message
 
 
 def test_a_tensor_where_a_word_is_asked_for_is_wrong() -> None:

@@ -50,11 +50,9 @@ def _cut(target: Path, name: str) -> None:
 
 
 def _empty(node: ast.stmt, name: str) -> None:
-    error = ast.parse(f"raise RuntimeError({MISSING.format(name=name)!r})").body
+    error = f"raise RuntimeError({MISSING.format(name=name)!r})"
     if isinstance(node, ast.FunctionDef):
-        node.body, node.decorator_list = error, []
+        node.body, node.decorator_list = ast.parse(error).body, []
     elif isinstance(node, ast.ClassDef):
-        maker = ast.parse("def __new__(cls, *args, **kwargs): pass").body[0]  # before an abstract class complains
-        assert isinstance(maker, ast.FunctionDef)
-        maker.body = error
-        node.body, node.decorator_list = [maker], []
+        maker = f"def __new__(cls, *args, **kwargs):\n    {error}"  # before an abstract class complains
+        node.body, node.decorator_list = ast.parse(maker).body, []

@@ -69,7 +69,7 @@ def main() -> None:
             else:
                 answer = call(space, message["call"], unpacked(message["args"]), unpacked(message["kwargs"]))
         except BaseException as problem:
-            answer = {"error": told(problem, message.get("call", ""))}
+            answer = {"error": error_line(problem, message.get("call", ""))}
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         reply(line, answer | {"ticket": message["ticket"]})
@@ -107,7 +107,7 @@ def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, 
     return {"value": packed(value), "changed": changed}
 
 
-def told(problem: BaseException, called: str) -> str:
+def error_line(problem: BaseException, called: str) -> str:
     """An error in one line: its type, its message, and the line of the student's own code that it comes from."""
     if (name := unwritten(problem)) and called and name != called:
         return f"NotImplementedError: it calls {name}, which has not been begun"

@@ -51,9 +51,9 @@ class Places:
             titles = {task: what, f"{task}-text": "text", f"{task}-check": "check"}
             if part in titles:
                 return f"the {titles[part]} of task {number}"
-        others = {"opening": "first text", "setup": "setup cell", "keep": "cell that keeps your work", "panel": "panel"}
-        others |= {"end": "text about handing in", "handin": "hand-in cell"}
-        return f"the {others.get(part, f'cell {part}')}"
+        parts = {"opening": "first text", "setup": "setup cell", "keep": "cell that keeps your work", "panel": "panel"}
+        parts |= {"end": "text about handing in", "handin": "hand-in cell"}
+        return f"the {parts.get(part, f'cell {part}')}"
 
     # One step after the other
 

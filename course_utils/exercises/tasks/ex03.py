@@ -66,7 +66,7 @@ SIZE = Task(
         ),
         Mistake(
             "one bias for a layer",
-            "each neuron has its own bias, so a layer has as many of them as neurons; yours has one for the whole layer.",
+            "each neuron has its own bias, so a layer has as many biases as neurons; yours has one for all.",
             lambda sizes: _weights(sizes) + len(sizes) - 1,
         ),
         Mistake(
