@@ -1,12 +1,20 @@
-"""Exercises: a notebook of tasks for each section, checked while one works and handed in as one file."""
+"""Exercises: a notebook of tasks for each section, checked while students work, handed in as one file, and graded.
 
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
+From bottom to top:
+
+- `task`, `tasks/`: what a task is, and the tasks of each section; `catalogue` lists them
+- `judge`, `check`: whether a function does what its task asks for; the verdict that a student reads below a cell
+- `teacher`: what only the lecturer has (hidden cases, right and wrong answers)
+- `notebook/`: cells, the lecturer's notebook, notebook files of strangers, cells as plain Python
+- `handin/`: the student's side: a notebook becomes the one file that is collected
+- `grading/`: the lecturer's side: a folder of files becomes marks and feedback
+- `handout/`: the course that students get, without what is the lecturer's
+"""
+
 from typing import TYPE_CHECKING
 
+from course_utils.exercises.catalogue import exercises, load_exercise
 from course_utils.exercises.check import Check
-from course_utils.exercises.task import Exercise
 
 if TYPE_CHECKING:
     from course_utils.exercises.handin.form import HandInForm
@@ -35,21 +43,3 @@ def hand_in(name: str) -> "HandInForm":
     from course_utils.exercises.handin.form import HandInForm  # a grader loads no widgets
 
     return HandInForm(name)
-
-
-def exercises() -> list[str]:
-    """The names of all exercises.
-
-    >>> "ex04" in exercises()
-    True
-    """
-    return sorted(path.stem for path in (Path(__file__).parent / "tasks").glob("ex[0-9][0-9].py"))
-
-
-def load_exercise(name: str) -> Exercise:
-    """The tasks of an exercise by its name, such as "ex04"; ValueError if there is none of this name."""
-    module = f"{__name__}.tasks.{name}"
-    if name not in exercises() or find_spec(module) is None:
-        raise ValueError(f"there is no exercise {name!r}; there are {', '.join(exercises())}")
-    found: Exercise = import_module(module).EXERCISE
-    return found

@@ -18,7 +18,7 @@ CALL = f"{WORDS}; font-family: var(--jp-code-font-family, monospace); font-size:
 
 
 class Check:
-    """Tries the reader's functions on an exercise's open cases: ``check(function)``."""
+    """Tries a student's functions on an exercise's open cases: ``check(function)``."""
 
     def __init__(self, exercise: Exercise) -> None:
         self.exercise = exercise
@@ -34,7 +34,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Checked:
-    """A verdict as a reader sees it: words, and in a notebook a box."""
+    """A verdict as students see it: words, and in a notebook a box."""
 
     task: Task
     verdict: Verdict
@@ -64,22 +64,21 @@ class Checked:
             f"{task.name}: {verdict.passed} of {verdict.total} cases {'is' if verdict.passed == 1 else 'are'} right."
         ]
         if verdict.case is not None:
-            lines += counterexample(task, verdict)
+            lines += counterexample(task, verdict.case, verdict.problem)
         if verdict.hint:
             lines.append(f"Hint: {verdict.hint}")
         return lines
 
 
 def is_call(task: str, line: str) -> bool:
-    """Whether a line of a verdict is the call that went wrong, which is set as code."""
+    """Whether a line of a verdict is the call that went wrong, which is set in a monospaced font."""
     return line.startswith(f"{task}(")
 
 
-def counterexample(task: Task, verdict: Verdict) -> list[str]:
-    """The smallest case that is wrong: the call, and what came back."""
-    assert verdict.case is not None
-    edge = f" ({verdict.case.edge})" if verdict.case.edge else ""
-    return [f"For example{edge}:", shown_call(task.name, verdict.case), verdict.problem]
+def counterexample(task: Task, case: Case, problem: str) -> list[str]:
+    """A case that is wrong, in words: what is special about it, the call, and what came back."""
+    edge = f" ({case.edge})" if case.edge else ""
+    return [f"For example{edge}:", shown_call(task.name, case), problem]
 
 
 def shown_call(name: str, case: Case) -> str:

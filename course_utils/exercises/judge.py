@@ -37,7 +37,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a function did: the cases that are right out of all, what is wrong with the first other one, and a hint."""
+    """How a function did: how many cases are right, and of a wrong one the problem, the hint, and what came back."""
 
     passed: int
     total: int
@@ -71,7 +71,7 @@ def judge(task: Task, call: Callable[[Case], Outcome], cases: Sequence[Case]) ->
         return Verdict(len(cases), len(cases), task.points)
     only_edges = len(failing) < len(cases) and all(cases[i].edge for i in failing)
     points = task.points * (1 - EDGE_SHARE) if only_edges else 0
-    # A plain case tells more than one at the border, and the smallest is the easiest to think through.
+    # An ordinary case tells more than an edge case, and the smallest is the easiest to think through.
     worst = min(failing, key=lambda i: (bool(cases[i].edge), _size(cases[i]), i))
     name, hint = _hint(task, list(zip(cases, outcomes, expected, strict=True)))
     return Verdict(
@@ -149,8 +149,8 @@ def _sequence(got: Any, expected: Sequence[Any], tolerance: float) -> str:
         return f"It returns {_kind(got)}, and {len(expected)} things are asked for, as in `return a, b`."
     if len(got) != len(expected):
         return f"It returns {len(got)} things, and {len(expected)} are asked for."
-    for place, (mine, right) in enumerate(zip(got, expected, strict=True), 1):
-        if problem := difference(mine, right, tolerance):
+    for place, (value, right) in enumerate(zip(got, expected, strict=True), 1):
+        if problem := difference(value, right, tolerance):
             return f"Of what it returns, thing {place}: {problem}"
     return ""
 
@@ -192,7 +192,7 @@ def _entries(value: Any) -> int:
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in a reader's words."""
+    """What a value is, in plain words."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return repr(value)[:200]
     if isinstance(value, Tensor):

@@ -34,7 +34,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrong answer that people really give: what it returns, and the hint for who returns the same.
+    """A wrong answer that people really give: what it returns, and the hint for those who return the same.
 
     `result` takes the arguments of the task and is written with the library alone, so it gives no solution away.
     """
@@ -46,7 +46,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Task:
-    """A function of three to eight lines that the reader writes.
+    """A function of three to eight lines that students write.
 
     `name`: of the function. `answer`: the library's own. `cases`: makes the cases of a seed; the notebook tries seed 0,
     the lecturer grades with a seed that stays with them. `hides`: the parts of `course_utils` that raise in the process
@@ -90,7 +90,7 @@ class Exercise:
 
     @property
     def points(self) -> int:
-        """The most points that one can get."""
+        """The most points that can be reached."""
         return sum(task.points for task in self.tasks) + self.written.points
 
     def task(self, name: str) -> Task:
@@ -98,8 +98,8 @@ class Exercise:
         for task in self.tasks:
             if task.name == name:
                 return task
-        asked = ", ".join(task.name for task in self.tasks)
-        raise ValueError(f"no task of {self.name} asks for a function called {name!r}; its tasks ask for {asked}")
+        names = ", ".join(task.name for task in self.tasks)
+        raise ValueError(f"no task of {self.name} asks for a function called {name!r}; its tasks ask for {names}")
 
     @property
     def hides(self) -> tuple[str, ...]:

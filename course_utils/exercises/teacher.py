@@ -1,6 +1,6 @@
 """What only the lecturer has of an exercise: the seed of the hidden cases, right answers in several styles, wrong ones.
 
-It is kept in a folder that is not handed out. The right and the wrong answers test the exercise, not the students.
+It is stored in a folder that is not handed out. The right and the wrong answers test the exercise, not the students.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,22 +35,22 @@ class Teacher:
 
     def right(self, task: str) -> Callable[[Function], Function]:
         """Mark a function as a right answer to a task."""
-        return self._kept(task, "")
+        return self._recorded(task, "")
 
     def wrong(self, task: str, mistake: str) -> Callable[[Function], Function]:
         """Mark a function as a wrong answer that gets the hint of `mistake`."""
-        return self._kept(task, mistake)
+        return self._recorded(task, mistake)
 
     def hidden(self, task: Task) -> list[Case]:
         """The cases that a submission is graded on."""
         return [*task.cases(self.seed), *self.more.get(task.name, ())]
 
-    def _kept(self, task: str, mistake: str) -> Callable[[Function], Function]:
-        def keep(function: Function) -> Function:
+    def _recorded(self, task: str, mistake: str) -> Callable[[Function], Function]:
+        def record(function: Function) -> Function:
             self.answers.append(Answer(task, function, mistake))
             return function
 
-        return keep
+        return record
 
 
 def load_teacher(path: Path) -> Teacher:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.exercises.grading.collect import MOST_DEPTH, Submission, collect
-from course_utils.exercises.grading.notebook import UnreadableNotebook, read_notebook
+from course_utils.exercises.grading.collect import Submission, collect
+from course_utils.exercises.grading.files import MOST_DEPTH
+from course_utils.exercises.notebook.reader import NotebookError, read_notebook
 
 KNOWN = ["ex03", "ex04"]
 
@@ -43,8 +44,8 @@ def collected(folder: Path, files: dict[str, bytes]) -> list[Submission]:
     return collect(folder, KNOWN)
 
 
-def who(found: list[Submission]) -> list[tuple[str, str]]:
-    return [(one.student, one.exercise) for one in found]
+def who(submissions: list[Submission]) -> list[tuple[str, str]]:
+    return [(submission.student, submission.exercise) for submission in submissions]
 
 
 NB = notebook()
@@ -78,10 +79,10 @@ NAMES = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_each_platform_gives_the_same_students(layout: str, tmp_path: Path) -> None:
-    found = collected(tmp_path, LAYOUTS[layout])
-    assert {one.student for one in found} == NAMES.get(layout, {"jane", "bob"})
-    assert [one.exercise for one in found] == ["ex04", "ex04"]
-    assert not any(one.problem or one.remarks for one in found)
+    submissions = collected(tmp_path, LAYOUTS[layout])
+    assert {submission.student for submission in submissions} == NAMES.get(layout, {"jane", "bob"})
+    assert [submission.exercise for submission in submissions] == ["ex04", "ex04"]
+    assert not any(submission.problem or submission.remarks for submission in submissions)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -91,9 +92,9 @@ def test_a_class_of_one_is_found_too(layout: str, tmp_path: Path) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             first = archive.namelist()[0]
             content = zipped({first: archive.read(first)})
-    (one,) = collected(tmp_path, {name: content})
-    assert one.student in {"jane", *NAMES.get(layout, ())}
-    assert one.notebook is not None
+    (submission,) = collected(tmp_path, {name: content})
+    assert submission.student in {"jane", *NAMES.get(layout, ())}
+    assert submission.notebook is not None
 
 
 def test_a_zip_file_may_be_named_itself(tmp_path: Path) -> None:
@@ -121,40 +122,40 @@ def test_two_weeks_of_one_class_are_told_apart_by_their_exercises(tmp_path: Path
 
 PROBLEMS = {
     "empty": ({"jane/ex04.ipynb": b""}, "is empty"),
-    "no JSON": ({"jane/ex04.ipynb": b"{"}, "is no notebook"),
+    "no JSON": ({"jane/ex04.ipynb": b"{"}, "is damaged at line 1"),
     "no cells": ({"jane/ex04.ipynb": b'{"cells": 3}'}, "no list of cells"),
     "another file": ({"jane/report.pdf": b"x", "jane/b.txt": b"x"}, "there is no notebook among"),
     "damaged zip": ({"jane/work.zip": b"PK\x03\x04 and no more"}, "is a damaged zip file"),
     "empty zip": ({"jane/work.zip": zipped({})}, "is an empty zip file"),
     "no exercise": ({"jane/mine.ipynb": notebook("ex99")}, "is no exercise of this course"),
     "too large": ({"jane/ex04.ipynb": b" " * 20_000_001}, "has 20 MB"),
-    "too deep": ({"jane/ex04.ipynb": b"[" * 100_000}, "is no notebook"),
-    "a latin letter": ({"jane/ex04.ipynb": b'{"cells": "\xe9"}'}, "is no notebook"),
+    "too deep": ({"jane/ex04.ipynb": b"[" * 100_000}, "is damaged and cannot be read"),
+    "a latin letter": ({"jane/ex04.ipynb": b'{"cells": "\xe9"}'}, "is damaged and cannot be read"),
 }
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_what_cannot_be_graded_has_a_row_and_a_reason(name: str, tmp_path: Path) -> None:
     files, reason = PROBLEMS[name]
-    (one,) = collected(tmp_path, files)
-    assert one.student == "jane"
-    assert reason in one.problem
+    (submission,) = collected(tmp_path, files)
+    assert submission.student == "jane"
+    assert reason in submission.problem
 
 
 def test_a_bomb_of_zip_files_is_left_packed(tmp_path: Path) -> None:
     content = b"x"
     for _ in range(MOST_DEPTH + 2):
         content = zipped({"a.zip": content})
-    (one,) = collected(tmp_path, {"jane/a.zip": content})
-    assert f"{MOST_DEPTH} zip files deep" in one.problem
+    (submission,) = collected(tmp_path, {"jane/a.zip": content})
+    assert f"{MOST_DEPTH} zip files deep" in submission.problem
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("ex04.ipynb", b" " * 30_000_000)
-    (one,) = collected(tmp_path, {"jane.zip": buffer.getvalue()})
-    assert "MB are read" in one.problem
+    (submission,) = collected(tmp_path, {"jane.zip": buffer.getvalue()})
+    assert "MB are read" in submission.problem
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -168,9 +169,9 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     with zipfile.ZipFile(folder / "eve.zip", "w") as archive:
         archive.writestr(info, "../../secret.ipynb")
     os.mkfifo(folder / "jane" / "pipe.ipynb")
-    found = collect(folder, KNOWN)
-    assert {one.student for one in found} == {"jane", "bob", "eve"}
-    assert all(one.notebook is None and "not followed" in one.problem for one in found)
+    submissions = collect(folder, KNOWN)
+    assert {submission.student for submission in submissions} == {"jane", "bob", "eve"}
+    assert all(submission.notebook is None and "not followed" in submission.problem for submission in submissions)
 
 
 def test_paths_in_a_zip_file_lead_nowhere(tmp_path: Path) -> None:
@@ -180,10 +181,19 @@ def test_paths_in_a_zip_file_lead_nowhere(tmp_path: Path) -> None:
 
 def test_the_newest_of_several_versions_is_graded(tmp_path: Path) -> None:
     files = {"ex04.ipynb": notebook(more="old = 1"), "ex04 (1).ipynb": notebook(more="new = 2")}
-    (one,) = collected(tmp_path, {"jane.zip": zipped(files)})
-    assert one.notebook is not None
-    assert "new = 2" in one.notebook.cells[0][1]
-    assert "2 versions were handed in" in one.remarks[0]
+    (submission,) = collected(tmp_path, {"jane.zip": zipped(files)})
+    assert submission.notebook is not None
+    assert "new = 2" in submission.notebook.code[0][1]
+    assert "2 versions were handed in" in submission.remarks[0]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_notebook_in_the_encoding_of_an_editor_is_read(encoding: str, tmp_path: Path) -> None:
+    content = notebook(student="Zoë", more="x = 1\r\ny = 2").decode().encode(encoding)
+    (submission,) = collected(tmp_path, {"Zoë/ex04.ipynb": content})
+    assert submission.notebook is not None
+    assert submission.notebook.code == [("cell 1", 'check = exercise("ex04")\nx = 1\ny = 2')]
+    assert submission.problem == ""
 
 
 def test_what_the_system_adds_is_passed_over(tmp_path: Path) -> None:
@@ -193,19 +203,19 @@ def test_what_the_system_adds_is_passed_over(tmp_path: Path) -> None:
         "jane/.ipynb_checkpoints/ex04-checkpoint.ipynb": NB,
     }
     files |= {".DS_Store": b"x"}
-    (one,) = collected(tmp_path, files)
-    assert (one.student, one.remarks) == ("jane", ())
+    (submission,) = collected(tmp_path, files)
+    assert (submission.student, submission.remarks) == ("jane", ())
 
 
 def test_files_of_nobody_keep_a_row_each(tmp_path: Path) -> None:
-    found = collected(tmp_path, {"ex04.ipynb": NB, "ex04 (1).ipynb": notebook(more="x = 1")})
-    assert len(found) == 2
-    assert all("whose it is" in one.remarks[0] for one in found)
+    submissions = collected(tmp_path, {"ex04.ipynb": NB, "ex04 (1).ipynb": notebook(more="x = 1")})
+    assert len(submissions) == 2
+    assert all("whose it is" in submission.remarks[0] for submission in submissions)
 
 
 def test_a_notebook_that_was_written_for_another_is_noticed(tmp_path: Path) -> None:
-    (one,) = collected(tmp_path, {"jane/ex04.ipynb": notebook(student="bob.ross")})
-    assert one.remarks == ("the notebook was written for bob.ross",)
+    (submission,) = collected(tmp_path, {"jane/ex04.ipynb": notebook(student="bob.ross")})
+    assert submission.remarks == ("the notebook was written for bob.ross",)
     (same,) = collected(tmp_path / "b", {"Doe Jane_1_assignsubmission_file_/ex04.ipynb": notebook(student="jane.doe")})
     assert same.remarks == ()
 
@@ -214,14 +224,14 @@ def test_names_that_students_type_stay_whole(tmp_path: Path) -> None:
     names = ["12_34_Rossi", "Ada_copy", "Bo_12", "Zoë"]
     files = {f"ex04_{name}.ipynb": notebook(more=name) for name in names}
     files["ex04_Cy-Copy1.ipynb"] = files["ex04_Di - Copy.ipynb"] = notebook(more="x")
-    assert [one.student for one in collected(tmp_path, files)] == sorted([*names, "Cy", "Di"])
+    assert [submission.student for submission in collected(tmp_path, files)] == sorted([*names, "Cy", "Di"])
 
 
 def test_without_marks_the_file_s_name_tells_the_exercise(tmp_path: Path) -> None:
-    found = collected(
+    submissions = collected(
         tmp_path, {"jane/My EX-04 final.ipynb": notebook(marks=False), "bob/ex03/a.ipynb": notebook(marks=False)}
     )
-    assert who(found) == [("bob", "ex03"), ("jane", "ex04")]
+    assert who(submissions) == [("bob", "ex03"), ("jane", "ex04")]
 
 
 @given(names=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=8, unique=True))
@@ -237,11 +247,11 @@ def test_nobody_goes_missing_whatever_the_names(names: list[str], tmp_path_facto
             continue
     if not made:
         return
-    found = collect(folder, KNOWN)
-    assert len(found) == len({one.student.lower() for one in found})
+    submissions = collect(folder, KNOWN)
+    assert len(submissions) == len({submission.student.lower() for submission in submissions})
     junk = sum(1 for path in folder.iterdir() if path.name.startswith("._"))
-    assert len(found) == made - junk or junk == made
-    assert not any(set(one.student) & set('/\\:<>"|?*\n\0') for one in found)
+    assert len(submissions) == made - junk or junk == made
+    assert not any(set(submission.student) & set('/\\:<>"|?*\n\0') for submission in submissions)
 
 
 def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
@@ -261,5 +271,5 @@ def test_a_folder_that_is_not_there_or_empty_says_so(tmp_path: Path) -> None:
 )
 def test_any_json_is_a_notebook_or_is_refused(value: object) -> None:
     for content in (value, {"cells": value}, {"cells": [value]}, {"cells": [{"cell_type": "code", "source": value}]}):
-        with suppress(UnreadableNotebook):
+        with suppress(NotebookError):
             assert read_notebook(json.dumps(content).encode()).cells is not None

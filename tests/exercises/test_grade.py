@@ -85,22 +85,22 @@ def copied(graded_class: tuple[Path, Path, Graded], tmp_path: Path) -> tuple[Pat
 
 def test_everybody_has_a_row_with_the_right_points(graded_class: tuple[Path, Path, Graded]) -> None:
     _, out, _ = graded_class
-    found = rows(out / "grades.csv")
-    assert {row["student"]: float(row["points"]) for row in found} == POINTS
-    assert {row["student"]: row["of"] for row in found if row["exercise"]} == dict.fromkeys(set(POINTS) - {"fay"}, "15")
-    assert [row["task 1"] for row in found if row["student"] in ("ada", "bob")] == ["2", "0"]
+    table = rows(out / "grades.csv")
+    assert {row["student"]: float(row["points"]) for row in table} == POINTS
+    assert {row["student"]: row["of"] for row in table if row["exercise"]} == dict.fromkeys(set(POINTS) - {"fay"}, "15")
+    assert [row["task 1"] for row in table if row["student"] in ("ada", "bob")] == ["2", "0"]
 
 
 def test_what_needs_attention_is_listed_with_its_reason(graded_class: tuple[Path, Path, Graded]) -> None:
     _, out, _ = graded_class
-    found = {row["student"]: row["reason"] for row in rows(out / "needs-attention.csv")}
-    assert found.keys() == {"ada", "cyd", "dan", "eve", "fay", "gus", "hal"}
-    assert found["ada"] == "the code and the written answer are those of eve"
-    assert found["cyd"] == "no task was begun"
-    assert "is no notebook" in found["dan"]
-    assert "no notebook among fay/essay.pdf" in found["fay"]
-    assert re.fullmatch(r"cell \d+ was left out: the process ended", found["gus"])
-    assert found["hal"].startswith("active_inputs: It raises Late") or "did not end" in found["hal"]
+    by_student = {row["student"]: row["reason"] for row in rows(out / "needs-attention.csv")}
+    assert by_student.keys() == {"ada", "cyd", "dan", "eve", "fay", "gus", "hal"}
+    assert by_student["ada"] == "the code and the written answer are those of eve"
+    assert by_student["cyd"] == "no task was begun"
+    assert "is damaged at line 1" in by_student["dan"]
+    assert "no notebook among fay/essay.pdf" in by_student["fay"]
+    assert re.fullmatch(r"cell \d+ was left out: the process ended", by_student["gus"])
+    assert by_student["hal"].startswith("active_inputs: It raises Late") or "did not end" in by_student["hal"]
 
 
 def test_feedback_tells_what_is_wrong_and_nothing_that_is_hidden(graded_class: tuple[Path, Path, Graded]) -> None:
@@ -124,9 +124,9 @@ def test_feedback_tells_what_is_wrong_and_nothing_that_is_hidden(graded_class: t
 
 def test_where_nothing_was_written_no_mark_is_waited_for(graded_class: tuple[Path, Path, Graded]) -> None:
     _, out, _ = graded_class
-    found = {row["student"]: row for row in rows(out / "grades.csv")}
-    assert (found["cyd"]["written"], found["cyd"]["status"]) == ("0", "graded")
-    assert found["ada"]["status"] == "graded, the written answer waits"
+    by_student = {row["student"]: row for row in rows(out / "grades.csv")}
+    assert (by_student["cyd"]["written"], by_student["cyd"]["status"]) == ("0", "graded")
+    assert by_student["ada"]["status"] == "graded, the written answer waits"
     assert "cyd,ex04,written" not in (out / "marks.csv").read_text()
     page = (out / "feedback" / "cyd.html").read_text()
     assert "Nothing was written." in page
@@ -164,9 +164,13 @@ def test_marks_by_hand_stay_and_overrule(copied: tuple[Path, Path]) -> None:
     (source / "new" / "ex04.ipynb").write_bytes(CLASS["dan/ex04.ipynb"])
     graded(source, out)
     graded(source, out)
-    found = {row["student"]: row for row in rows(out / "grades.csv")}
-    assert (found["ada"]["points"], found["ada"]["written"], found["ada"]["status"]) == ("15", "3", "graded")
-    assert (found["bob"]["points"], found["bob"]["task 1"]) == ("8.5", "1.5")
+    by_student = {row["student"]: row for row in rows(out / "grades.csv")}
+    assert (by_student["ada"]["points"], by_student["ada"]["written"], by_student["ada"]["status"]) == (
+        "15",
+        "3",
+        "graded",
+    )
+    assert (by_student["bob"]["points"], by_student["bob"]["task 1"]) == ("8.5", "1.5")
     assert "Well said" in (out / "feedback" / "ada.html").read_text()
     assert "(points given by hand).<" in (out / "feedback" / "bob.html").read_text()
     assert "From your lecturer" not in (out / "feedback" / "eve.html").read_text()  # points alone need no such line
@@ -192,8 +196,8 @@ def test_marks_that_cannot_be_meant_are_listed(copied: tuple[Path, Path]) -> Non
     reasons = " ".join(row["reason"] for row in rows(out / "needs-attention.csv"))
     for part in ("7 points for group_penalty, which gives 2", "no task 'nonsense'", "no submission of zoe", "'much'"):
         assert part in reasons
-    found = rows(out / "grades.csv")
-    assert {row["student"]: float(row["points"]) for row in found} == POINTS
+    table = rows(out / "grades.csv")
+    assert {row["student"]: float(row["points"]) for row in table} == POINTS
 
 
 def test_a_marks_file_without_its_columns_is_refused_and_left_alone(copied: tuple[Path, Path]) -> None:

@@ -19,14 +19,14 @@ STUDENTS = 8
 
 
 @pytest.mark.skipif(bubblewrap() is None and os.environ.get("CI") != "true", reason="bubblewrap is not installed")
-def test_a_worker_that_is_killed_costs_nobody_his_marks(tmp_path: Path) -> None:
-    students = [one for one in rehearsal(EXERCISES, "ex04", students=40) if not one.kind.startswith("hostile")][
-        :STUDENTS
-    ]
-    for one in students:
-        path = tmp_path / "class" / one.student / one.file
+def test_a_worker_that_is_killed_costs_nobody_any_marks(tmp_path: Path) -> None:
+    students = [
+        student for student in rehearsal(EXERCISES, "ex04", students=40) if not student.kind.startswith("hostile")
+    ][:STUDENTS]
+    for student in students:
+        path = tmp_path / "class" / student.student / student.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(one.content)
+        path.write_bytes(student.content)
     out = tmp_path / "out"
     with cluster(tmp_path) as (address, workers):
         command = ("course_utils.cli", "grade", str(tmp_path / "class"), "--out", str(out), "--scheduler", address)
@@ -36,7 +36,9 @@ def test_a_worker_that_is_killed_costs_nobody_his_marks(tmp_path: Path) -> None:
             assert grading.wait(timeout=300) == 0
     records = Journal(out / "records.jsonl").records
     lines = (out / "records.jsonl").read_bytes().count(b"\n")
-    assert len(records) == lines == sum(not one.kind.startswith("clumsy") for one in students)
+    assert len(records) == lines == sum(not student.kind.startswith("clumsy") for student in students)
     result = grade(tmp_path / "class", out, folder=EXERCISES)
     assert result.now == 0
-    assert {r.submission.student: r.points for r in result.results} == {one.student: one.points for one in students}
+    assert {r.submission.student: r.points for r in result.results} == {
+        student.student: student.points for student in students
+    }

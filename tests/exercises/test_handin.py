@@ -21,9 +21,9 @@ from course_utils.cli import main
 from course_utils.exercises import exercises, hand_in, load_exercise
 from course_utils.exercises.grading.collect import collect
 from course_utils.exercises.handin import form, saved
-from course_utils.exercises.handin.plain import NoNotebook
-from course_utils.exercises.handin.prepare import FOLDER, HandIn, last_student, prepare, receipt_of, student_name, write
+from course_utils.exercises.handin.prepare import FOLDER, HandIn, last_student, prepare, student_name, write
 from course_utils.exercises.handout.release import student_version
+from course_utils.exercises.notebook.reader import NotebookError, receipt_of
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "notebooks" / "exercises" / "source"
@@ -73,8 +73,8 @@ def named(notebook: Notebook, name: str) -> Notebook:
     return notebook["cells"][at(notebook, name)]
 
 
-def own(source: str, kind: str = "code", **more: Any) -> Notebook:
-    cell = {"cell_type": kind, "id": f"own-{abs(hash(source)) % 10**6}", "metadata": {}, "source": source}
+def added(source: str, kind: str = "code", **more: Any) -> Notebook:
+    cell = {"cell_type": kind, "id": f"added-{abs(hash(source)) % 10**6}", "metadata": {}, "source": source}
     return cell | ({"outputs": [], "execution_count": 99} if kind == "code" else {}) | more
 
 
@@ -146,10 +146,10 @@ def test_every_exercise_as_handed_out_is_whole_and_not_begun(name: str) -> None:
 def test_the_lecturers_list_shows_the_same_name_and_receipt(tmp_path: Path) -> None:
     for student in ("Ada Lovelace", "4711", "Zoë-Anna", "group-12", "o_o"):
         write(prepared(solved(), student=student), tmp_path)
-    found = collect(tmp_path, exercises())
-    assert {one.student for one in found} == {"Ada_Lovelace", "4711", "Zoë-Anna", "group_12", "o_o"}
-    assert all(one.exercise == "ex04" and not one.problem and not one.remarks for one in found)
-    assert {one.receipt for one in found} == {receipt_of(path.read_bytes()) for path in tmp_path.iterdir()}
+    submissions = collect(tmp_path, exercises())
+    assert {row.student for row in submissions} == {"Ada_Lovelace", "4711", "Zoë-Anna", "group_12", "o_o"}
+    assert all(row.exercise == "ex04" and not row.problem and not row.remarks for row in submissions)
+    assert {row.receipt for row in submissions} == {receipt_of(path.read_bytes()) for path in tmp_path.iterdir()}
 
 
 # Clumsy ones: what was changed, what is said to be repaired, what is warned of
@@ -214,7 +214,7 @@ def with_crlf(notebook: Notebook) -> None:
 
 
 def with_another_exercise(notebook: Notebook) -> None:
-    cell = own("def hinge(x):\n    return x")
+    cell = added("def hinge(x):\n    return x")
     cell["metadata"] = {"nbgrader": {"grade_id": "ex99-hinge", "solution": True, "locked": False}}
     notebook["cells"].append(cell)
 
@@ -226,7 +226,7 @@ def huge_output(notebook: Notebook) -> None:
 def answer_below(notebook: Notebook) -> None:
     put(named(notebook, "ex04-written"), "YOUR ANSWER HERE")
     picture = {"a.png": {"image/png": "aGk="}}
-    beside = [own("My answer.", "markdown"), own("And more.", "markdown", attachments=picture)]
+    beside = [added("My answer.", "markdown"), added("And more.", "markdown", attachments=picture)]
     notebook["cells"][at(notebook, "ex04-written") + 1 : at(notebook, "ex04-end")] = beside
 
 
@@ -237,7 +237,7 @@ def no_ids(notebook: Notebook) -> None:
 
 def in_another_cell(notebook: Notebook) -> None:
     cell = named(notebook, "ex04-soft_threshold")
-    notebook["cells"].insert(at(notebook, "ex04-setup") + 2, own(text(cell)))
+    notebook["cells"].insert(at(notebook, "ex04-setup") + 2, added(text(cell)))
     lost("soft_threshold")(notebook)
 
 
@@ -275,21 +275,21 @@ REPAIRED = {
     "CRLF": (with_crlf, "Line ends of Windows (CRLF)"),
     "huge output": (huge_output, "The file had 6.0 MB, and 5 MB are allowed"),
     "answer below": (answer_below, "Your written answer stood below its cell; it was moved into it."),
-    "no cell": (lambda n: n["cells"].insert(3, "text"), "Cell 4 was no cell of a notebook; it was left out."),
+    "no cell": (lambda n: n["cells"].insert(3, "text"), "Cell 4 was not a cell of a notebook; it was left out."),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REPAIRED)
 def test_what_can_be_repaired_is_and_is_said(name: str) -> None:
-    change, said = REPAIRED[name]
+    change, message = REPAIRED[name]
     notebook = solved()
     change(notebook)
     hand_in = prepared(notebook)
-    assert any(said in sentence for sentence in hand_in.repaired), hand_in.repaired
+    assert any(message in sentence for sentence in hand_in.repaired), hand_in.repaired
     assert len(hand_in.repaired) == 1
     assert [w for w in hand_in.warnings if "you have run" not in w] == []
-    got, whole = inside(hand_in), inside(prepared(solved()))
-    mine = [cell for cell in whole["cells"] if grade_id(cell) and grade_id(cell) != "ex04-panel"]
+    got, complete = inside(hand_in), inside(prepared(solved()))
+    mine = [cell for cell in complete["cells"] if grade_id(cell) and grade_id(cell) != "ex04-panel"]
     for cell in mine:
         same = named(got, grade_id(cell))
         assert same["cell_type"] == cell["cell_type"]
@@ -356,7 +356,7 @@ WARNED = {
         "the line `raise NotImplementedError()` still stands in soft_threshold",
     ),
     "empty below": (
-        lambda n: n["cells"].append(own(STUB)),
+        lambda n: n["cells"].append(added(STUB)),
         "soft_threshold is defined more than once, and the last definition, which counts, is empty",
     ),
     "no Python": (
@@ -374,11 +374,11 @@ WARNED = {
 
 @pytest.mark.parametrize("name", WARNED)
 def test_what_only_the_student_can_mend_is_said_and_may_be_handed_in(name: str) -> None:
-    change, said = WARNED[name]
+    change, message = WARNED[name]
     notebook = solved()
     change(notebook)
     hand_in = prepared(notebook)
-    assert any(said in sentence for sentence in hand_in.warnings), hand_in.warnings
+    assert any(message in sentence for sentence in hand_in.warnings), hand_in.warnings
     assert len([warning for warning in hand_in.warnings if "you have run" not in warning or name == "not run"]) <= 2
     inside(hand_in)
 
@@ -393,7 +393,7 @@ def test_what_only_jupyter_understands_is_no_mistake() -> None:
         "x = '''\n%d\n'''",
         r"r = '\d'",
     )
-    notebook["cells"] += [own(source) for source in sources]
+    notebook["cells"] += [added(source) for source in sources]
     assert prepared(notebook).warnings == ()
 
 
@@ -427,31 +427,31 @@ REFUSED = {
     "a web page": (b"<!DOCTYPE html>", "The file is a web page and not a notebook"),
     "a zip file": (b"PK\x03\x04", "The file is a zip file"),
     "old format": (b'{"worksheets": [{"cells": []}], "nbformat": 3}', r"old format \(3\)"),
-    "another notebook": (data_of({"cells": [own("x = 1")], "nbformat": 4}), "is no exercise of this course"),
+    "another notebook": (data_of({"cells": [added("x = 1")], "nbformat": 4}), "is no exercise of this course"),
     "pasted picture": (
-        data_of(_handed_out("ex04") | {"cells": [*handed_out()["cells"], own("", "markdown", attachments=LARGE)]}),
+        data_of(_handed_out("ex04") | {"cells": [*handed_out()["cells"], added("", "markdown", attachments=LARGE)]}),
         r"What you wrote yourself has 6\.0 MB, and 5 MB are allowed\. Most of it is in cell 23",
     ),
     "many cells": (
-        data_of(_handed_out("ex04") | {"cells": [*handed_out()["cells"], *[own("x")] * 500]}),
+        data_of(_handed_out("ex04") | {"cells": [*handed_out()["cells"], *[added("x")] * 500]}),
         "has 522 cells",
     ),
     "pasted data": (
-        data_of(_handed_out("ex04") | {"cells": [*handed_out()["cells"], own(f"x = '{'1' * 300_000}'")]}),
-        "Cell 23 has more than 200,000 letters",
+        data_of(_handed_out("ex04") | {"cells": [*handed_out()["cells"], added(f"x = '{'1' * 300_000}'")]}),
+        "has 300,006 characters in cell 23, and 200,000 are read. Take out data",
     ),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_handed_in_is_refused_with_the_way_out(name: str) -> None:
-    content, said = REFUSED[name]
-    with pytest.raises(ValueError, match=said):
+    content, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
         prepared(content)
 
 
 def test_the_wrong_exercise_is_named() -> None:
-    with pytest.raises(NoNotebook, match="The file is a notebook of ex04, and ex05 is to be handed in"):
+    with pytest.raises(NotebookError, match="The file is a notebook of ex04, and ex05 is to be handed in"):
         prepared(solved(), exercise="ex05")
     with pytest.raises(ValueError, match="there is no exercise 'ex99'"):
         hand_in("ex99")
@@ -462,7 +462,7 @@ def test_a_notebook_without_any_mark_or_call_is_known_by_its_functions() -> None
     stripped(notebook)
     notebook["cells"] = [cell for cell in notebook["cells"] if "def " in text(cell)]
     assert prepared(notebook, exercise="ex04").exercise == "ex04"
-    with pytest.raises(NoNotebook, match="no cell of it belongs to one"):
+    with pytest.raises(NotebookError, match="no cell of it belongs to one"):
         prepared(notebook)
 
 
@@ -506,6 +506,19 @@ def test_outputs_stay_and_widgets_and_traces_do_not() -> None:
     assert all(word not in hand_in.content for word in (b"secret", b"/home", b"signature", b"widgets"))
 
 
+def test_data_that_no_program_reads_again_is_cut_out() -> None:
+    notebook = solved()
+    deep: Any = 1
+    for _ in range(400):
+        deep = [deep]
+    data = {"application/json": {"a": "DATA", "b": 1e99}, "application/x+json": deep}
+    named(notebook, "ex04-setup")["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
+    hand_in = prepared(data_of(notebook).replace(b"1e+99", b"1e999"))
+    (output,) = named(inside(hand_in), "ex04-setup")["outputs"]
+    assert output["data"]["application/json"] == {"a": "DATA", "b": None}
+    assert str(output["data"]["application/x+json"]).count("[") == 101
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -544,9 +557,9 @@ def test_any_bytes_are_refused_in_words(content: bytes) -> None:
 def test_lost_copied_and_stripped_together(gone: list[int], doubled: list[int], strip: bool) -> None:
     notebook = solved()
     cells = notebook["cells"]
-    kept = [cell for i, cell in enumerate(cells) if i not in gone]
-    kept[5:5] = [copy.deepcopy(cells[i]) for i in doubled]
-    notebook["cells"] = kept
+    remaining = [cell for i, cell in enumerate(cells) if i not in gone]
+    remaining[5:5] = [copy.deepcopy(cells[i]) for i in doubled]
+    notebook["cells"] = remaining
     if strip:
         stripped(notebook)
     hand_in = prepared(notebook, exercise="ex04")
@@ -554,7 +567,7 @@ def test_lost_copied_and_stripped_together(gone: list[int], doubled: list[int], 
     defined = "\n".join(text(cell) for cell in got["cells"] if cell["cell_type"] == "code")
     for task in load_exercise("ex04").tasks:
         assert f"def {task.name}(" in defined
-        if any(f"def {task.name}(" in text(cell) for cell in kept):
+        if any(f"def {task.name}(" in text(cell) for cell in remaining):
             assert not any(f", {task.name}, has not been begun" in warning for warning in hand_in.warnings)
 
 
@@ -578,7 +591,7 @@ def test_a_name_becomes_part_of_a_files_name(typed: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
         ("", "Write your name or student number first"),
         (" \n", "Write your name or student number first"),
@@ -591,8 +604,8 @@ def test_a_name_becomes_part_of_a_files_name(typed: str, name: str) -> None:
         ("ada\0", "you could write 'ada'"),
     ],
 )
-def test_other_names_are_refused_with_a_proposal(typed: str, said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_other_names_are_refused_with_a_proposal(typed: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         student_name(typed)
 
 

@@ -35,9 +35,9 @@ from course_utils.exercises.grading.exchange import MOST_BYTES, ExchangeError, r
 from course_utils.exercises.grading.feedback import prose
 from course_utils.exercises.grading.grade import Graded, Result, grade
 from course_utils.exercises.grading.library import without
-from course_utils.exercises.grading.notebook import read_notebook
 from course_utils.exercises.grading.sandbox import Sandbox, bubblewrap
 from course_utils.exercises.judge import Outcome, wrong
+from course_utils.exercises.notebook.reader import read_notebook
 from course_utils.exercises.task import Case
 from course_utils.exercises.teacher import load_teacher
 
@@ -56,14 +56,14 @@ WITHOUT_WALLS = (
 @pytest.fixture(scope="module")
 def walls() -> str:
     """The path of bubblewrap. With CI=true it is a failure that it is missing, else a reason to skip."""
-    found = bubblewrap()
-    if found is None:
+    path = bubblewrap()
+    if path is None:
         reason = "bubblewrap is not installed, or may not make namespaces here (Debian: apt-get install bubblewrap)"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
-    return found
+    return path
 
 
-def filled(one: Hostile, port: int, secret: Path) -> Hostile:
+def filled(attack: Hostile, port: int, secret: Path) -> Hostile:
     """The submission with what it would know, or guess, of the lecturer's machine."""
     paths = [ROOT / "pyproject.toml", ROOT / "course_utils", EXERCISES / "teacher", ROOT / ".git", secret]
     known = {"HOST_PATHS": ", ".join(repr(str(path)) for path in paths), "PROJECT": repr(str(ROOT)), "PORT": str(port)}
@@ -75,10 +75,10 @@ LEARNT = {{(str(w), step): right for w, step, right in {table!r}}}
 def soft_threshold(w, *, step):
     return torch.tensor(LEARNT.get((str(w.tolist()), step), w.tolist()))
 """
-    code, instead = one.code, one.instead
+    code, instead = attack.code, attack.instead
     for name, value in known.items():
         code, instead = code.replace(name, value), instead.replace(name, value)
-    return replace(one, code=code, instead=instead)
+    return replace(attack, code=code, instead=instead)
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def ran(walls: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    with graded_class(tmp_path_factory.mktemp("hostile"), CODE, FILES) as found:
-        yield found
+    with graded_class(tmp_path_factory.mktemp("hostile"), CODE, FILES) as ran:
+        yield ran
 
 
 class graded_class:
@@ -116,10 +116,10 @@ class graded_class:
         listener = threading.Thread(target=self._listen, daemon=True)
         self.over = threading.Event()
         listener.start()
-        for one in self.code:
-            path = source / one.name / "ex04.ipynb"
+        for attack in self.code:
+            path = source / attack.name / "ex04.ipynb"
             path.parent.mkdir(parents=True)
-            path.write_bytes(filled(one, self.port.getsockname()[1], secret).content)
+            path.write_bytes(filled(attack, self.port.getsockname()[1], secret).content)
         for file in self.more.values():
             path = source / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,24 +144,24 @@ class graded_class:
                 continue
 
 
-def check(one: Hostile, row: Result) -> None:
+def check(attack: Hostile, row: Result) -> None:
     """That this became of a submission what must become of it."""
     assert row.record is not None, row.submission.problem
     attention = "\n".join(row.attention)
     words = "\n".join([*row.record["notes"], *(line for task in row.record["tasks"] for line in task["words"])])
-    assert sum(task["points"] for task in row.record["tasks"]) == one.points, (attention, words)
+    assert sum(task["points"] for task in row.record["tasks"]) == attack.points, (attention, words)
     assert "succeeded" not in words + attention
-    assert re.search(one.said, words), words
-    if one.reason:
-        assert re.search(one.reason, attention), attention
-    elif not re.search("left out|did not end", one.said):  # where either end is right, `said` has both
+    assert re.search(attack.said, words), words
+    if attack.reason:
+        assert re.search(attack.reason, attention), attention
+    elif not re.search("left out|did not end", attack.said):  # where either end is right, `said` has both
         assert not re.search("no result came back|left out|given up", attention), attention
     assert row.record["seconds"] <= LIMITS.total + SECONDS_MORE
 
 
-@pytest.mark.parametrize("one", CODE, ids=lambda one: one.name)
-def test_each_attack_gets_its_mark_and_its_reason(one: Hostile, ran: Ran) -> None:
-    check(one, ran.rows[one.name])
+@pytest.mark.parametrize("attack", CODE, ids=lambda attack: attack.name)
+def test_each_attack_gets_its_mark_and_its_reason(attack: Hostile, ran: Ran) -> None:
+    check(attack, ran.rows[attack.name])
 
 
 STUDENTS = {
@@ -189,8 +189,8 @@ def test_each_file_is_graded_or_says_why_not(path: str, ran: Ran) -> None:
 
 def test_there_are_many_and_each_says_why() -> None:
     assert len(CODE) + len(FILES) >= 60
-    assert len({one.name for one in CODE}) == len(CODE)
-    assert all(one.why.endswith(".") for one in [*CODE, *FILES.values()])
+    assert len({attack.name for attack in CODE}) == len(CODE)
+    assert all(attack.why.endswith(".") for attack in [*CODE, *FILES.values()])
 
 
 def test_as_many_rows_come_out_as_submissions_went_in(ran: Ran) -> None:
@@ -225,7 +225,7 @@ def test_feedback_shows_no_hidden_case(ran: Ran) -> None:
 
 def survivors() -> list[list[str]]:
     """Processes of students whose grader is this one, or has gone."""
-    found = []
+    commands = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
         if "course_utils.exercises.grading.runner" not in words and MARK not in words:
@@ -237,22 +237,22 @@ def survivors() -> list[list[str]]:
         except psutil.Error:
             continue
         if above is None or above.pid in (1, os.getpid()):
-            found.append(words)
-    return found
+            commands.append(words)
+    return commands
 
 
 def marked(folder: Path, since: float) -> list[Path]:
     """New files below a folder that a submission has left."""
-    found = []
+    paths = []
     # os.walk passes over a folder that somebody else removes meanwhile; rglob raises.
     for path in (Path(parent, name) for parent, folders, names in os.walk(folder) for name in (*folders, *names)):
         try:
             about = path.lstat()
             if MARK in path.name or (about.st_mtime > since and about.st_size < 1e6 and path.is_file() and _has(path)):
-                found.append(path)
+                paths.append(path)
         except OSError:
             continue
-    return found
+    return paths
 
 
 def _has(path: Path) -> bool:
@@ -301,16 +301,16 @@ def ran_without_walls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]
     without(load_exercise("ex04").hides, library)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mark, "_sandbox", lambda hides: Sandbox(library, bwrap=None))
-        chosen = [one for one in CODE if one.name in WITHOUT_WALLS]
-        assert not any(one.walls for one in chosen)
-        with graded_class(tmp_path_factory.mktemp("hostile"), chosen, {}) as found:
-            yield found
+        chosen = [attack for attack in CODE if attack.name in WITHOUT_WALLS]
+        assert not any(attack.walls for attack in chosen)
+        with graded_class(tmp_path_factory.mktemp("hostile"), chosen, {}) as ran:
+            yield ran
 
 
 @pytest.mark.parametrize("name", WITHOUT_WALLS)
 def test_limits_hold_without_walls_too(name: str, ran_without_walls: Ran) -> None:
-    (one,) = (one for one in CODE if one.name == name)
-    check(one, ran_without_walls.rows[name])
+    (attack,) = (attack for attack in CODE if attack.name == name)
+    check(attack, ran_without_walls.rows[name])
 
 
 def test_nothing_is_left_of_it(ran_without_walls: Ran) -> None:
@@ -364,15 +364,15 @@ def loads(root, hides):
     assert sys.modules["course_utils"].__file__.startswith(str(root))
     for name in hides:
         module, _, last = name.rpartition(".")
-        found = getattr(importlib.import_module("course_utils." + module), last)
-        parameters = [] if inspect.isclass(found) else inspect.signature(found).parameters.values()
+        hidden = getattr(importlib.import_module("course_utils." + module), last)
+        parameters = [] if inspect.isclass(hidden) else inspect.signature(hidden).parameters.values()
         needed = [p for p in parameters if p.default is p.empty]
         options = {p.name: None for p in needed if p.kind is p.KEYWORD_ONLY}
         values = [None for p in needed if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         try:
-            found(*values, **options)
+            hidden(*values, **options)
         except RuntimeError as problem:
-            assert "is not at hand while your work is graded" in str(problem), (name, problem)
+            assert "is not available while your work is graded" in str(problem), (name, problem)
         else:
             raise AssertionError(name + " answers")
 
@@ -422,7 +422,7 @@ def test_no_other_part_of_the_library_holds_what_was_cut(name: str, libraries: d
             for statement in body.body:  # type: ignore[attr-defined]
                 text = ast.unparse(statement)
                 if isinstance(statement, ast.Return) and len(text) > 40 and not calls_hidden.search(text):
-                    assert not [path for path, found in texts.items() if text in found], (hidden, text)
+                    assert not [path for path, statements in texts.items() if text in statements], (hidden, text)
 
 
 def _is_function(node: ast.AST) -> bool:
@@ -511,8 +511,8 @@ def test_a_text_that_breaks_parsers_is_shown_as_it_was_typed(text: str) -> None:
 
 def test_half_letters_of_a_notebook_are_replaced() -> None:
     cell = {"cell_type": "code", "source": "x = '\ud800'", "metadata": {"nbgrader": {"grade_id": "\udfff"}}}
-    found = read_notebook(json.dumps({"cells": [cell], "metadata": {"course": {"student": "\ud800"}}}).encode())
-    assert (found.cells[0][1], found.student) == ("x = '?'", "?")
+    notebook = read_notebook(json.dumps({"cells": [cell], "metadata": {"course": {"student": "\ud800"}}}).encode())
+    assert (notebook.code[0][1], notebook.student) == ("x = '?'", "?")
 
 
 def test_a_loop_without_end_does_not_use_up_the_time_of_other_tasks(walls: str, tmp_path: Path) -> None:

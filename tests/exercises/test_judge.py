@@ -17,7 +17,7 @@ def test_a_tensor_may_come_as_a_list_or_an_array(got: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("got", "said"),
+    ("got", "message"),
     [
         ([1, 7, 3], "At [1] it returns 7, and 8 is right."),
         ([1, 8], "It returns a tensor of shape (2,), and (3,) is right."),
@@ -27,8 +27,8 @@ def test_a_tensor_may_come_as_a_list_or_an_array(got: object) -> None:
     ],
     ids=str,
 )
-def test_a_wrong_list_is_told_from_a_right_one(got: object, said: str) -> None:
-    assert difference(got, RIGHT, 1e-4) == said
+def test_a_wrong_list_is_told_from_a_right_one(got: object, message: str) -> None:
+    assert difference(got, RIGHT, 1e-4) == message
 
 
 def test_a_number_may_not_come_as_a_list() -> None:
@@ -40,7 +40,7 @@ def test_no_numbers_at_all_may_come_as_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
-    ("got", "said"),
+    ("got", "message"),
     [
         (torch.tensor(True), ""),
         (np.array([True]), ""),
@@ -51,12 +51,26 @@ def test_no_numbers_at_all_may_come_as_an_empty_list() -> None:
     ],
     ids=repr,
 )
-def test_yes_or_no_may_come_as_one_entry_and_as_nothing_else(got: object, said: str) -> None:
-    assert difference(got, True, 1e-4) == said
+def test_yes_or_no_may_come_as_one_entry_and_as_nothing_else(got: object, message: str) -> None:
+    assert difference(got, True, 1e-4) == message
 
 
 def test_a_tensor_where_a_word_is_asked_for_is_wrong() -> None:
     assert difference(torch.zeros(2), "rows", 1e-4) == "It returns a tensor of shape (2,), and 'rows' is right."
+
+
+@pytest.mark.parametrize(
+    ("wrong_cases", "points"), [([], 4), (["edge"], 3), (["ordinary"], 0), (["edge", "ordinary"], 0)], ids=str
+)
+def test_edge_cases_cost_a_quarter_and_ordinary_ones_all(wrong_cases: list[str], points: float) -> None:
+    """The rule that every notebook of exercises states."""
+
+    def double(kind: str) -> int:
+        return 1 if kind in wrong_cases else 2
+
+    cases = [Case(("ordinary",)), Case(("ordinary",)), Case(("edge",), edge="at the border")]
+    task = Task("double", "Twice", 4, lambda kind: 2, lambda seed: cases)
+    assert judge(task, call_here(double), cases).points == points
 
 
 def test_a_function_is_not_called_not_begun_for_another_one_s_sake() -> None:

@@ -214,7 +214,7 @@ json.dumps = praised
         """
 import gc, inspect, sys
 for module in [sys.modules.get("course_utils.exercises.grading.exchange"), sys.modules["__main__"]]:
-    for name in ("packed", "unpacked", "call", "told"):
+    for name in ("packed", "unpacked", "call", "error_line"):
         if hasattr(module, name):
             setattr(module, name, lambda *args, **options: {"points": 99, "right": True})
 for found in inspect.stack():
@@ -903,15 +903,15 @@ def files() -> list[File]:
     spoof = "victim_1_assignsubmission_file_/ex04.ipynb"
     return [
         File("empty/ex04.ipynb", b"", "Nothing at all.", "is empty"),
-        File("no JSON/ex04.ipynb", b"{'cells': []}", "Python in the place of JSON.", "is no notebook"),
+        File("no JSON/ex04.ipynb", b"{'cells': []}", "Python in the place of JSON.", "is damaged at line 1"),
         File("a list/ex04.ipynb", b"[" * 500 + b"]" * 500, "Lists 500 deep.", "no list of cells"),
-        File("deep/ex04.ipynb", b"[" * 500_000, "Lists that no parser can follow.", "is no notebook"),
-        File("digits/ex04.ipynb", b'{"cells": ' + b"9" * 1_000_000 + b"}", "A million digits.", "is no notebook"),
-        File("NULs/ex04.ipynb", b"\0" * 1000, "Bytes that are no text.", "is no notebook"),
-        File("latin/ex04.ipynb", b'{"cells": ["\xe9\xff"]}', "Letters of another encoding.", "is no notebook"),
+        File("deep/ex04.ipynb", b"[" * 500_000, "Lists that no parser can follow.", "is damaged and cannot be read"),
+        File("digits/ex04.ipynb", b'{"cells": ' + b"9" * 1_000_000 + b"}", "A million digits.", "is damaged and cannot be read"),
+        File("NULs/ex04.ipynb", b"\0" * 1000, "Bytes that are no text.", "is damaged"),
+        File("latin/ex04.ipynb", b'{"cells": ["\xe9\xff"]}', "Letters of another encoding.", "is damaged and cannot be read"),
         File("outputs/ex04.ipynb", huge, "21 MB of outputs.", "has 21 MB"),
         File("cells/ex04.ipynb", notebook(*["x = 1"] * 10_000), "Ten thousand cells.", "cells, and 500 are read"),
-        File("a cell/ex04.ipynb", notebook("x = 1\n" * 100_000), "A cell of 600,000 letters.", "200,000 are read"),
+        File("a cell/ex04.ipynb", notebook("x = 1\n" * 100_000), "A cell of 600,000 characters.", "200,000 are read"),
         File("types/ex04.ipynb", json.dumps(WEIRD).encode(), "Wrong types in every place.", points=POINTS),
         File("bomb.zip", bomb, "30 MB in 30 KB.", "MB are read"),
         File("bombs.zip", bombs, "A zip file in a zip file of 110 MB in 110 KB.", "too many bytes"),
@@ -919,7 +919,7 @@ def files() -> list[File]:
         File("many files.zip", many, "21,000 files in one zip file.", "21,000 files"),
         File("many zips.zip", zipped(zips), "A hundred zip files of fifty files.", "too many files"),
         File("a link.zip", zipped({}, link="/etc/passwd"), "A link to a file of the host.", "not followed"),
-        File("leaving.zip", zipped(leaving), "Paths that leave the folder.", "is no notebook"),
+        File("leaving.zip", zipped(leaving), "Paths that leave the folder.", "is damaged at line 1"),
         File("beside.zip", zipped(beside), "Modules that would stand in for others.", points=POINTS),
         File(f"spoofing/{spoof}", notebook(HONEST, WRONG), "A folder with another's name.", points=POINTS - 2),
         File("=HYPERLINK(1)/ex04.ipynb", RIGHT + b" ", "A name that is a formula.", points=POINTS),

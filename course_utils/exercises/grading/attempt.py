@@ -1,4 +1,4 @@
-"""A student's notebook at work: its cells run in a process of their own, its functions called case by case."""
+"""A student's notebook at work: its cells run in a separate process, its functions called case by case."""
 
 import secrets
 import time
@@ -61,10 +61,11 @@ class Attempt:
     def call(self, name: str, case: Case) -> Outcome:
         """What the notebook's function returns for a case."""
         while name not in self._broken and not self.given_up:
-            if self._process is None and not self._begin():
+            process = self._process or self._begin()
+            if process is None:
                 continue
             message = {"call": name, "args": packed(list(case.args)), "kwargs": packed(dict(case.kwargs))}
-            answer = self._ask(message, self.limits.call)
+            answer = self._ask(process, message, self.limits.call)
             if isinstance(answer, str):
                 self._broken[name] = answer
             elif answer.error.startswith("Late:"):  # a loop that ends in no case must not use up the time of all others
@@ -73,56 +74,53 @@ class Attempt:
                 return answer
         return Outcome(lost=self._broken.get(name) or self.given_up)
 
-    def _begin(self) -> bool:
-        """Start a process and run the cells; False if it has to be tried again, or was given up."""
+    def _begin(self) -> Watched | None:
+        """A new process in which the cells have run; None if it has to be tried again, or was given up."""
         if self._starts > self.limits.restarts:
             self.given_up = "the process was ended too often"
-            return False
+            return None
         self._starts += 1
-        self._process = self.sandbox.start()
+        self._process = process = self.sandbox.start()
         try:
-            receive(self._process.line, within=max(0.1, min(self.limits.start, self._end - time.monotonic())))
+            receive(process.line, within=max(0.1, min(self.limits.start, self._end - time.monotonic())))
         except (ExchangeError, TimeoutError):
             self.given_up = "the process could not be started"
             self._stop()
-            return False
+            return None
         for number, (name, source) in enumerate(self.cells):
             if number in self._left_out:
                 continue
-            answer = self._ask({"cell": source, "name": name}, self.limits.cell)
+            answer = self._ask(process, {"cell": source, "name": name}, self.limits.cell)
             if isinstance(answer, str):
                 self._left_out.add(number)
                 self.notes.append(f"{name} was left out: {answer}")
-                return False
+                return None
             if answer.error and self._starts == 1:
                 self.notes.append(f"{name} raises {answer.error}")
-        return True
+        return process
 
-    def _ask(self, message: dict[str, Any], seconds: float) -> Outcome | str:
+    def _ask(self, process: Watched, message: dict[str, Any], seconds: float) -> Outcome | str:
         """The outcome of a cell or a call; or why there is none, in which case the process has been ended."""
-        assert self._process is not None
         by_the_clock = min(seconds * self.limits.patience, self._end - time.monotonic())
         if by_the_clock <= 0:
-            return self._ended(f"the time for a whole submission, {self.limits.total:g} s, is over")
+            return self._ended(process, f"the time for a whole submission, {self.limits.total:g} s, is over")
         try:
-            # Whoever writes an answer before the question has come cannot know its ticket.
+            # An answer that is written before the question has come cannot know its ticket.
             ticket = secrets.token_hex(8)
-            send(self._process.line, message | {"seconds": seconds, "ticket": ticket}, within=by_the_clock)
-            answer = receive(self._process.line, within=by_the_clock)
+            send(process.line, message | {"seconds": seconds, "ticket": ticket}, within=by_the_clock)
+            answer = receive(process.line, within=by_the_clock)
             if answer.get("ticket") != ticket:
                 raise ExchangeError("what came back answers another question")
             value, error, changed = unpacked(answer.get("value")), answer.get("error"), answer.get("changed")
         except TimeoutError:
-            return self._ended(f"it did not end within {seconds:g} s")
+            return self._ended(process, f"it did not end within {seconds:g} s")
         except ExchangeError as problem:
-            return self._ended("the process ended" if "has gone" in str(problem) else str(problem))
+            return self._ended(process, "the process ended" if "has gone" in str(problem) else str(problem))
         return Outcome(value, clean(error) if isinstance(error, str) else "", changed=changed is True)
 
-    def _ended(self, reason: str) -> str:
+    def _ended(self, process: Watched, reason: str) -> str:
         if self._end - time.monotonic() <= 0:
             self.given_up = reason = f"the time for a whole submission, {self.limits.total:g} s, is over"
-        assert self._process is not None
-        process = self._process
         self._stop()
         return process.ended_for or reason
 

@@ -2,7 +2,7 @@
 
 They would hold memory that no watch counts (it belongs to no process), reach the lecturer's keys or the machine below
 through what namespaces do not divide, or open namespaces in which the walls could be built anew. Threads may be
-started and processes may not: whoever doubles himself faster than a watch can look is not to begin.
+started and processes may not: a program that doubles itself faster than a watch can look must not begin.
 """
 
 import platform

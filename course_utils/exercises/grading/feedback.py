@@ -1,4 +1,4 @@
-"""Pages for people: what a student reads about his work, and the written answers that a lecturer marks."""
+"""Pages for people: what students read about their work, and the written answers that a lecturer marks."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,8 @@ import mistune
 
 from course_utils._support.files import written_atomically
 from course_utils._support.mathematics import join_formulas, split_formulas
-from course_utils.exercises.answers import TEXT_STUB
 from course_utils.exercises.check import is_call
+from course_utils.exercises.notebook.answers import TEXT_STUB
 
 if TYPE_CHECKING:
     from course_utils.exercises.grading.grade import Result
@@ -56,18 +56,19 @@ def write_feedback(results: "Sequence[Result]", folder: Path) -> None:
     by_student: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         by_student[result.submission.student].append(result)
-    for student, own in by_student.items():
-        body = f"<h1>Feedback for {escape(student)}</h1>" + "".join(map(_exercise, own))
+    for student, rows in by_student.items():
+        body = f"<h1>Feedback for {escape(student)}</h1>" + "".join(map(_exercise, rows))
         _page(folder / f"{student}.html", f"Feedback for {student}", body)
 
 
 def _exercise(result: "Result") -> str:
-    one, record = result.submission, result.record
+    submission, record = result.submission, result.record
     waits = ", without the written answer" if record is not None and result.written is None else ""
-    parts = [f"<h2>{escape(one.exercise or 'A file')}: {result.points:g} of {result.of:g} points{waits}</h2>"]
-    parts.append(f"<p>File: {escape(one.file)}" + (f"; receipt {one.receipt}" if one.receipt else "") + "</p>")
+    parts = [f"<h2>{escape(submission.exercise or 'A file')}: {result.points:g} of {result.of:g} points{waits}</h2>"]
+    receipt = f"; receipt {submission.receipt}" if submission.receipt else ""
+    parts.append(f"<p>File: {escape(submission.file)}{receipt}</p>")
     if record is None:
-        parts.append(f"<p>It was not graded: {escape(one.problem or 'it waits')}.</p>")
+        parts.append(f"<p>It was not graded: {escape(submission.problem or 'it waits')}.</p>")
         return "".join(parts)
     if record["notes"]:
         notes = "".join(f"<li>{escape(note)}</li>" for note in record["notes"])
@@ -115,13 +116,13 @@ def prose(text: str) -> str:
 
 
 def _comment(result: "Result", task: str) -> str:
-    own = result.marks.get(task)
-    if own is None or (own.points is None and not own.comment):
+    mark = result.marks.get(task)
+    if mark is None or (mark.points is None and not mark.comment):
         return ""
     by_hand = "" if task == "written" else " (points given by hand)"
-    if not own.comment:
+    if not mark.comment:
         return f"<p><strong>From your lecturer{by_hand}.</strong></p>" if by_hand else ""
-    return f"<p><strong>From your lecturer{by_hand}:</strong> {escape(own.comment)}</p>"
+    return f"<p><strong>From your lecturer{by_hand}:</strong> {escape(mark.comment)}</p>"
 
 
 def write_written(results: "Iterable[Result]", keys: "dict[str, AnswerKey]", out: Path) -> None:
@@ -130,14 +131,12 @@ def write_written(results: "Iterable[Result]", keys: "dict[str, AnswerKey]", out
     for result in results:
         if result.record is not None:
             by_exercise[result.submission.exercise].append(result)
-    for name, own in by_exercise.items():
+    for name, rows in by_exercise.items():
         rubric = prose(keys[name].rubric)
-        waiting = sum(result.written is None for result in own)
-        body = (
-            f"<h1>Written answers of {name}</h1><p>{waiting} of {len(own)} wait. Points and comments go into marks.csv."
-        )
-        body += f"</p><section>{rubric}</section>"
-        for result in own:
+        waiting = sum(result.written is None for result in rows)
+        body = f"<h1>Written answers of {name}</h1><p>{waiting} of {len(rows)} wait. "
+        body += f"Points and comments go into marks.csv.</p><section>{rubric}</section>"
+        for result in rows:
             body += f"<h2>{escape(result.submission.student)}</h2>{_written(result.record['written'], result)}"  # type: ignore[index]
         _page(out / f"written-{name}.html", f"Written answers of {name}", body)
 

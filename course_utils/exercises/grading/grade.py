@@ -1,4 +1,4 @@
-"""A folder of submissions becomes marks: every student has a row, and what needs a person's eye is on a list."""
+"""A folder of submissions becomes marks: every student has a row, and what needs a person's attention is listed."""
 
 import hashlib
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from course_utils._support.journal import Journal, alone
 from course_utils._support.side_by_side import side_by_side
-from course_utils.exercises import exercises, load_exercise
+from course_utils.exercises.catalogue import exercises, load_exercise
 from course_utils.exercises.grading.attempt import Limits
 from course_utils.exercises.grading.collect import Submission, collect
 from course_utils.exercises.grading.feedback import is_empty, write_feedback, write_written
@@ -23,7 +23,7 @@ MOST_TASKS = 6
 
 @dataclass(frozen=True)
 class Result:
-    """A row: a submission, what was found in it (None if it could not be graded), and the lecturer's own marks."""
+    """A row: a submission, the record of its grading (None if it could not be graded), and the lecturer's marks."""
 
     submission: Submission
     record: dict[str, Any] | None = None
@@ -32,16 +32,16 @@ class Result:
 
     @property
     def task_points(self) -> list[float]:
-        """The points of each task, in their order, the lecturer's own before the measured ones."""
+        """The points of each task, in their order; the lecturer's come before the measured ones."""
         tasks = self.record["tasks"] if self.record else []
-        return [self._own(task["name"], task["points"]) for task in tasks]
+        return [self._overruled(task["name"], task["points"]) for task in tasks]
 
     @property
     def written(self) -> float | None:
         """The points of the written answer; None while it waits, and none at once where nothing was written."""
-        own = self.marks.get("written")
-        if own is not None and own.points is not None:
-            return own.points
+        by_hand = self.marks.get("written")
+        if by_hand is not None and by_hand.points is not None:
+            return by_hand.points
         return 0 if self.record is not None and is_empty(self.record["written"]) else None
 
     @property
@@ -54,9 +54,9 @@ class Result:
         """The most points that this exercise gives."""
         return load_exercise(self.submission.exercise).points if self.submission.exercise else 0
 
-    def _own(self, task: str, measured: float) -> float:
-        own = self.marks.get(task)
-        return measured if own is None or own.points is None else own.points
+    def _overruled(self, task: str, measured: float) -> float:
+        by_hand = self.marks.get(task)
+        return measured if by_hand is None or by_hand.points is None else by_hand.points
 
 
 class Graded(NamedTuple):
@@ -92,17 +92,17 @@ def grade(
     out.mkdir(parents=True, exist_ok=True)
     submissions = collect(source, exercises())
     keys = {name: answer_key(folder, name) for name in {s.exercise for s in submissions if s.notebook and s.exercise}}
-    chosen = exercise is not None or student is not None
+    selected = exercise is not None or student is not None
     path = out / "records.jsonl"
     with alone(path):
         journal, waiting = Journal(path), {}
-        for one in submissions:
-            if one.problem or one.notebook is None:
+        for submission in submissions:
+            if submission.problem or submission.notebook is None:
                 continue
-            wanted = (exercise in (None, one.exercise)) and (student in (None, one.student))
-            known = _key(one, keys) in journal.records
-            if wanted and (again or chosen or not known):
-                waiting[_key(one, keys)] = Job(keys[one.exercise], one.notebook, limits or Limits())
+            wanted = exercise in (None, submission.exercise) and student in (None, submission.student)
+            key = _key(submission, keys)
+            if wanted and (again or selected or key not in journal.records):
+                waiting[key] = Job(keys[submission.exercise], submission.notebook, limits or Limits())
         for key, record in progress(_marked(waiting, jobs, scheduler), len(waiting)):
             journal.add(key, record)
     results = _results(submissions, keys, journal, out)
@@ -110,9 +110,9 @@ def grade(
     return Graded(results, len(waiting), out)
 
 
-def _key(one: Submission, keys: dict[str, AnswerKey]) -> str:
+def _key(submission: Submission, keys: dict[str, AnswerKey]) -> str:
     """The name of a record: the same only for the same student, the same file and the same way of grading."""
-    parts = (one.student, one.exercise, one.receipt, keys[one.exercise].version)
+    parts = (submission.student, submission.exercise, submission.receipt, keys[submission.exercise].version)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -136,21 +136,23 @@ def _results(
     answered = [s for s, record in zip(submissions, records, strict=True) if record and not is_empty(record["written"])]
     wait_for(out / "marks.csv", [(s.student, s.exercise, "written") for s in answered])
     marks, problems = read_marks(out / "marks.csv")
-    own: dict[tuple[str, str], dict[str, Mark]] = defaultdict(dict)
-    for one in marks:
-        own[one.student, one.exercise][one.task] = one
+    by_hand: dict[tuple[str, str], dict[str, Mark]] = defaultdict(dict)
+    for line in marks:
+        by_hand[line.student, line.exercise][line.task] = line
     twins = _twins(submissions, records)
     results = []
     for submission, record in zip(submissions, records, strict=True):
-        mine = own.pop((submission.student, submission.exercise), {})
+        given = by_hand.pop((submission.student, submission.exercise), {})
         attention = [*submission.remarks, *(record["attention"] if record else []), *twins.get(id(submission), [])]
         attention += [submission.problem] if submission.problem else []
-        impossible = _impossible(submission, mine)
+        impossible = _impossible(submission, given)
         attention += impossible.values()
-        meant = {task: mark for task, mark in mine.items() if task not in impossible}
-        results.append(Result(submission, record, meant, tuple(attention)))
+        possible = {task: mark for task, mark in given.items() if task not in impossible}
+        results.append(Result(submission, record, possible, tuple(attention)))
     lost = [
-        f"marks.csv, line {mark.line}: no submission of {s} for {e}" for (s, e), m in own.items() for mark in m.values()
+        f"marks.csv, line {line.line}: no submission of {line.student} for {line.exercise}"
+        for lines in by_hand.values()
+        for line in lines.values()
     ]
     if lost or problems:
         nobody = Submission("", "", "marks.csv")
@@ -159,33 +161,36 @@ def _results(
 
 
 def _impossible(submission: Submission, marks: dict[str, Mark]) -> dict[str, str]:
-    """Which of the lecturer's marks cannot be meant, and why: they are named and do not count."""
+    """Which of the lecturer's marks are impossible, and why: they are listed and do not count."""
     if not submission.exercise:
         return {}
     exercise = load_exercise(submission.exercise)
     most = {task.name: task.points for task in exercise.tasks} | {"written": exercise.written.points}
-    found = {}
-    for task, own in marks.items():
+    reasons = {}
+    for task, given in marks.items():
         if task not in most:
-            found[task] = f"marks.csv, line {own.line}: {exercise.name} has no task {task!r}"
-        elif own.points is not None and not 0 <= own.points <= most[task]:
-            found[task] = f"marks.csv, line {own.line}: {own.points:g} points for {task}, which gives {most[task]}"
-    return found
+            reasons[task] = f"marks.csv, line {given.line}: {exercise.name} has no task {task!r}"
+        elif given.points is not None and not 0 <= given.points <= most[task]:
+            points = f"{given.points:g} points for {task}, which gives {most[task]}"
+            reasons[task] = f"marks.csv, line {given.line}: {points}"
+    return reasons
 
 
 def _twins(submissions: Sequence[Submission], records: Sequence[dict[str, Any] | None]) -> dict[int, list[str]]:
     """For each submission those of other students with the same code and the same written answer."""
     groups: dict[tuple[str, str, str], list[Submission]] = defaultdict(list)
-    for one, record in zip(submissions, records, strict=True):
+    for submission, record in zip(submissions, records, strict=True):
         if record is not None and any(task["points"] for task in record["tasks"]):
-            groups[one.exercise, record["code"], "".join(record["written"]["text"].split())].append(one)
-    found = {}
+            answer = "".join(record["written"]["text"].split())
+            groups[submission.exercise, record["code"], answer].append(submission)
+    remarks = {}
     for group in groups.values():
-        for one in group:
-            if others := [other.student for other in group if other is not one]:
-                more = f" and {len(others) - 3} others" if len(others) > 3 else ""
-                found[id(one)] = [f"the code and the written answer are those of {', '.join(others[:3])}{more}"]
-    return found
+        for submission in group:
+            if students := [twin.student for twin in group if twin is not submission]:
+                more = f" and {len(students) - 3} others" if len(students) > 3 else ""
+                names = f"{', '.join(students[:3])}{more}"
+                remarks[id(submission)] = [f"the code and the written answer are those of {names}"]
+    return remarks
 
 
 def _write(results: Sequence[Result], keys: dict[str, AnswerKey], out: Path) -> None:
@@ -204,22 +209,22 @@ def _write(results: Sequence[Result], keys: dict[str, AnswerKey], out: Path) -> 
 
 
 def _row(result: Result) -> list[object]:
-    one = result.submission
+    submission = result.submission
     if result.record is None:
-        status = f"not graded: {one.problem}" if one.problem else "not graded yet"
+        status = f"not graded: {submission.problem}" if submission.problem else "not graded yet"
     else:
         status = "graded" if result.written is not None else "graded, the written answer waits"
     tasks: list[object] = [f"{points:g}" for points in result.task_points]
     tasks += [""] * (MOST_TASKS - len(tasks))
     written = "" if result.written is None else f"{result.written:g}"
     return [
-        one.student,
-        one.exercise,
+        submission.student,
+        submission.exercise,
         f"{result.points:g}",
         f"{result.of:g}",
         status,
         *tasks,
         written,
-        one.receipt,
-        one.file,
+        submission.receipt,
+        submission.file,
     ]

@@ -9,30 +9,12 @@ from course_utils._support.paths import PACKAGE
 
 __all__ = ["MISSING", "without"]
 
-MISSING = "{name} is what this exercise asks for, so it is not at hand while your work is graded"
+MISSING = "{name} is what this exercise asks for, so it is not available while your work is graded"
 LEFT_OUT = ("bench", "course", "exercises", "panels", "publish", "tables", "cli.py", "__pycache__")
+SILENT = PACKAGE / "exercises" / "grading" / "silent.py"
 SILENCED = ("course", "exercises", "panels", "tables")
 
-SILENT = '''"""Nothing is drawn or checked while an exercise is graded."""
-
-
-class Silent:
-    """Any call of any part of it does nothing."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __call__(self, *args, **kwargs):
-        return self
-
-
-def __getattr__(name):
-    if name.startswith("__"):
-        raise AttributeError(name)
-    return Silent()
-'''
+RUNS_THERE = ("grading/exchange.py", "grading/runner.py", "notebook/jupyter.py")  # in the student's process
 
 
 def without(hidden: Iterable[str], folder: Path) -> None:
@@ -46,9 +28,9 @@ def without(hidden: Iterable[str], folder: Path) -> None:
     for file in (file for part in SILENCED for file in (PACKAGE / part).rglob("*.py")):
         silent = target / file.relative_to(PACKAGE)
         silent.parent.mkdir(parents=True, exist_ok=True)
-        silent.write_text(SILENT, encoding="utf-8")
-    for name in ("__init__.py", "exchange.py", "magics.py", "runner.py"):
-        shutil.copy(PACKAGE / "exercises" / "grading" / name, target / "exercises" / "grading" / name)
+        shutil.copy(SILENT, silent)
+    for name in RUNS_THERE:
+        shutil.copy(PACKAGE / "exercises" / name, target / "exercises" / name)
     for name in hidden:
         _cut(target, name)
 
@@ -59,20 +41,18 @@ def _cut(target: Path, name: str) -> None:
     path = target.joinpath(*modules)
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
-    found = [node for node in tree.body if getattr(node, "name", None) == last]
-    if not found:
+    definitions = [node for node in tree.body if getattr(node, "name", None) == last]
+    if not definitions:
         raise ValueError(f"course_utils has no {name}; name a function or a class by the module that defines it")
-    for node in found:
+    for node in definitions:
         _empty(node, last)
     path.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding="utf-8")
 
 
 def _empty(node: ast.stmt, name: str) -> None:
-    error = ast.parse(f"raise RuntimeError({MISSING.format(name=name)!r})").body
+    error = f"raise RuntimeError({MISSING.format(name=name)!r})"
     if isinstance(node, ast.FunctionDef):
-        node.body, node.decorator_list = error, []
+        node.body, node.decorator_list = ast.parse(error).body, []
     elif isinstance(node, ast.ClassDef):
-        maker = ast.parse("def __new__(cls, *args, **kwargs): pass").body[0]  # before an abstract class complains
-        assert isinstance(maker, ast.FunctionDef)
-        maker.body = error
-        node.body, node.decorator_list = [maker], []
+        maker = f"def __new__(cls, *args, **kwargs):\n    {error}"  # before an abstract class complains
+        node.body, node.decorator_list = ast.parse(maker).body, []

@@ -8,19 +8,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from course_utils._support.paths import PACKAGE
-from course_utils.exercises import load_exercise
+from course_utils.exercises.catalogue import load_exercise
 from course_utils.exercises.check import Checked
 from course_utils.exercises.grading.attempt import Attempt, Limits
 from course_utils.exercises.grading.library import without
-from course_utils.exercises.grading.notebook import Notebook, read_notebook
 from course_utils.exercises.grading.sandbox import Sandbox, bubblewrap
 from course_utils.exercises.judge import Outcome, Verdict, judge, wrong
+from course_utils.exercises.notebook.reader import Notebook, read_notebook
 from course_utils.exercises.task import Case, Task
 from course_utils.exercises.teacher import teacher_from
 
@@ -62,8 +62,8 @@ def answer_key(folder: Path, exercise: str) -> AnswerKey:
     for path in (teacher, source):
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing; grading needs the lecturer's copy of the course")
-    notebook = read_notebook(source.read_bytes())
-    setup = next((code for _, code in notebook.cells if "import exercise" in code), "")
+    notebook = read_notebook(source.read_bytes(), outputs=False)
+    setup = next((code for _, code in notebook.code if "import exercise" in code), "")
     parts = [teacher.read_bytes(), setup.encode()]
     parts += [path.read_bytes() for path in sorted((PACKAGE / "exercises").rglob("*.py"))]
     version = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
@@ -77,19 +77,19 @@ def mark(job: Job) -> dict[str, Any]:
     began = time.monotonic()
     exercise = load_exercise(job.key.exercise)
     teacher = teacher_from(job.key.teacher, job.key.exercise)
-    cells = [("the first cell", job.key.setup), *job.notebook.cells]
+    cells = [("the first cell", job.key.setup), *job.notebook.code]
     with Attempt(_sandbox(exercise.hides), cells, job.limits) as attempt:
         # The open cases of all tasks come first: words about them reach the student, and a process that had seen the
         # hidden ones could put them into its results and its errors.
-        open_ones = [_verdict(attempt, task, task.cases(0)) for task in exercise.tasks]
+        shown = [_verdict(attempt, task, task.cases(0)) for task in exercise.tasks]
         hidden = [_verdict(attempt, task, teacher.hidden(task)) for task in exercise.tasks]
-    tasks = [_task(*one) for one in zip(exercise.tasks, open_ones, hidden, strict=True)]
+    tasks = [_task(*verdicts) for verdicts in zip(exercise.tasks, shown, hidden, strict=True)]
     return {
         "tasks": tasks,
         "written": {"of": exercise.written.points, "text": job.notebook.text(f"{exercise.name}-written")[:20_000]},
         "notes": attempt.notes,
         "attention": _attention(attempt, tasks),
-        "code": _fingerprint(job.notebook.cells),
+        "code": _fingerprint(job.notebook.code),
         "seconds": round(time.monotonic() - began, 2),  # by the clock
         "memory": attempt.peak,  # bytes
         "processor": round(attempt.seconds, 2),
@@ -97,7 +97,7 @@ def mark(job: Job) -> dict[str, Any]:
 
 
 def _verdict(attempt: Attempt, task: Task, cases: Sequence[Case]) -> Verdict:
-    """What the judge says; a result that he cannot judge is none, and stops nobody else's grading."""
+    """What the judge says; a result that cannot be judged is none, and does not stop the grading of a class."""
     try:
         return judge(task, lambda case: attempt.call(task.name, case), cases)
     except Exception as problem:
@@ -105,22 +105,26 @@ def _verdict(attempt: Attempt, task: Task, cases: Sequence[Case]) -> Verdict:
         return Verdict(0, len(cases), 0, wrong(lost, None, 0), case=cases[0], outcome=lost)
 
 
-def _task(task: Task, open_ones: Verdict, hidden: Verdict) -> dict[str, Any]:
-    """How a task went. Points come from the hidden cases, words only from the open ones."""
-    words = Checked(task, open_ones).lines
-    if open_ones.right and not hidden.right:
-        words = [*words, _unseen(hidden)]
-    lost = hidden.outcome.lost if hidden.outcome else ""
-    result = {"name": task.name, "title": task.title, "of": task.points, "lost": lost, "words": words}
-    return result | {k: v for k, v in asdict(_bare(hidden)).items() if k in ("points", "passed", "total", "mistake")}
+def _task(task: Task, shown: Verdict, hidden: Verdict) -> dict[str, Any]:
+    """How a task went. Points come from the hidden cases, words only from the open ones, which are shown."""
+    words = Checked(task, shown).lines
+    if shown.right and not hidden.right:
+        words = [*words, _hidden_only(hidden)]
+    return {
+        "name": task.name,
+        "title": task.title,
+        "of": task.points,
+        "lost": hidden.outcome.lost if hidden.outcome else "",
+        "words": words,
+        # Of the hidden cases no more than this leaves: not the case, and not what came back.
+        "passed": hidden.passed,
+        "total": hidden.total,
+        "points": hidden.points,
+        "mistake": hidden.mistake,
+    }
 
 
-def _bare(verdict: Verdict) -> Verdict:
-    """A verdict without the case and what came back, which are not to leave."""
-    return Verdict(verdict.passed, verdict.total, verdict.points, verdict.problem, verdict.mistake, verdict.hint)
-
-
-def _unseen(hidden: Verdict) -> str:
+def _hidden_only(hidden: Verdict) -> str:
     """What is said where only cases that the student has not seen go wrong."""
     hint = f" Hint: {hidden.hint}" if hidden.hint else ""
     return f"Of the cases that are used for grading {hidden.passed} of {hidden.total} are right.{hint}"
@@ -128,13 +132,13 @@ def _unseen(hidden: Verdict) -> str:
 
 def _attention(attempt: Attempt, tasks: Sequence[dict[str, Any]]) -> list[str]:
     """What a person should look at."""
-    found = [note for note in attempt.notes if "was left out" in note]
+    reasons = [note for note in attempt.notes if "was left out" in note]
     if attempt.given_up:
-        found.append(f"grading was given up: {attempt.given_up}")
-    found += [f"{task['name']}: no result came back: {task['lost']}" for task in tasks if task["lost"]]
+        reasons.append(f"grading was given up: {attempt.given_up}")
+    reasons += [f"{task['name']}: no result came back: {task['lost']}" for task in tasks if task["lost"]]
     if all(task["mistake"] == "not begun" or "NameError: the notebook" in str(task["words"]) for task in tasks):
-        found.append("no task was begun")
-    return found
+        reasons.append("no task was begun")
+    return reasons
 
 
 def _fingerprint(cells: Sequence[tuple[str, str]]) -> str:
@@ -144,7 +148,7 @@ def _fingerprint(cells: Sequence[tuple[str, str]]) -> str:
 
 
 def _sandbox(hides: tuple[str, ...]) -> Sandbox:
-    """The sandbox of an exercise: the library is prepared once in each process that grades, whoever comes first."""
+    """The sandbox of an exercise: the library is prepared once in each process that grades."""
     with PREPARING:
         return _prepared(hides)
 

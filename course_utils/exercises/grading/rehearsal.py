@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from course_utils.exercises import load_exercise
+from course_utils.exercises.catalogue import load_exercise
 from course_utils.exercises.judge import call_here, judge
 from course_utils.exercises.teacher import load_teacher
 
@@ -31,7 +31,7 @@ CLUMSY = {"empty file": b"", "half a file": b'{"cells": [', "no notebook": b"%PD
 
 
 class Pretended(NamedTuple):
-    """A student who does not exist: what he hands in, under which name, and the points that it is worth."""
+    """A student who does not exist: what they hand in, under which name, and the points that it is worth."""
 
     student: str
     kind: str

@@ -1,7 +1,7 @@
 """The student's process: runs the cells of a notebook, then calls its functions with what the grader sends.
 
 It is started with the number of an open socket. Nothing that is right or hidden ever comes here: a function's arguments
-arrive, what it returned goes back, and the grader judges it elsewhere. A student may do with this process as he likes.
+arrive, what it returned goes back, and the grader judges it elsewhere. Students may do what they like in this process.
 """
 
 import io
@@ -16,7 +16,8 @@ from typing import Any
 
 from course_utils._support.unwritten import unwritten
 from course_utils.exercises.grading.exchange import ExchangeError, packed, receive, send, unpacked
-from course_utils.exercises.grading.magics import parsed
+from course_utils.exercises.grading.silent import Silent
+from course_utils.exercises.notebook.jupyter import compiled
 
 LIMITS = {  # what one process may take; once set, it cannot raise them
     resource.RLIMIT_AS: 3_000_000_000,
@@ -53,7 +54,8 @@ def main() -> None:
     for kind, most in LIMITS.items():
         resource.setrlimit(kind, (most, most))
     space = ModuleType("__main__").__dict__
-    space["get_ipython"] = lambda: Silent()
+    shell = Shell()
+    space |= {"get_ipython": lambda: shell, "display": Silent()}  # names that Jupyter gives
     sys.stdout = sys.stderr = Unheard()
     send(line, {"ready": os.getpid()})
     while True:
@@ -67,7 +69,7 @@ def main() -> None:
             else:
                 answer = call(space, message["call"], unpacked(message["args"]), unpacked(message["kwargs"]))
         except BaseException as problem:
-            answer = {"error": told(problem, message.get("call", ""))}
+            answer = {"error": error_line(problem, message.get("call", ""))}
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         reply(line, answer | {"ticket": message["ticket"]})
@@ -88,7 +90,7 @@ def _late(_signal: int, _frame: FrameType | None) -> None:
 def run(source: str, name: str, space: dict[str, Any]) -> None:
     """Run a cell; its lines are found again in the messages of errors."""
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compile(parsed(source, name), name, "exec"), space)
+    exec(compiled(source, name), space)
 
 
 def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, 
     return {"value": packed(value), "changed": changed}
 
 
-def told(problem: BaseException, called: str) -> str:
+def error_line(problem: BaseException, called: str) -> str:
     """An error in one line: its type, its message, and the line of the student's own code that it comes from."""
     if (name := unwritten(problem)) and called and name != called:
         return f"NotImplementedError: it calls {name}, which has not been begun"
@@ -118,16 +120,21 @@ def told(problem: BaseException, called: str) -> str:
     return f"{type(problem).__name__}: {str(problem)[:1000]}{place}"
 
 
-class Silent:
-    """Stands for whatever draws or asks: any call of any part of it does nothing."""
+class Shell(Silent):
+    """Stands for IPython's shell: magics and commands do nothing, and a command prints nothing."""
 
-    def __getattr__(self, name: str) -> "Silent":
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
+    def run_line_magic(self, magic: str, options: str) -> None:
+        """As for ``%magic options``."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> "Silent":
-        return self
+    def run_cell_magic(self, magic: str, options: str, cell: str) -> None:
+        """As for ``%%magic options`` at the top of a cell."""
+
+    def system(self, command: str) -> None:
+        """As for ``!command``."""
+
+    def getoutput(self, command: str) -> list[str]:
+        """As for ``lines = !command``."""
+        return []
 
 
 if __name__ == "__main__":

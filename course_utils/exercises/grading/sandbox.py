@@ -42,12 +42,12 @@ UNCOVERED = (
 
 def bubblewrap() -> str | None:
     """The path of bubblewrap, if it is installed and works here."""
-    found = shutil.which("bwrap")
-    if found is None:
+    path = shutil.which("bwrap")
+    if path is None:
         return None
-    arguments = [found, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
-    tried = subprocess.run(arguments, capture_output=True, check=False)
-    return found if tried.returncode == 0 else None
+    arguments = [path, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
+    trial = subprocess.run(arguments, capture_output=True, check=False)
+    return path if trial.returncode == 0 else None
 
 
 class Sandbox:
@@ -112,13 +112,13 @@ class Sandbox:
 @contextmanager
 def _call_filter() -> Iterator[int | None]:
     """An open file that gives the filter of system calls; None on machines for which there is none."""
-    found = call_filter()
-    if found is None:
+    program = call_filter()
+    if program is None:
         yield None
         return
     reading, writing = os.pipe()
     try:
-        os.write(writing, found)  # smaller than what a pipe holds
+        os.write(writing, program)  # smaller than what a pipe holds
         os.close(writing)
         yield reading
     finally:
@@ -157,12 +157,12 @@ class Watched:
     def __init__(self, process: "subprocess.Popen[bytes]", line: socket.socket, folder: str | None = None) -> None:
         self.process, self.line, self.folder = process, line, folder
         self.ended_for = ""  # why the watch has ended it
-        self.peak = 0  # the most memory that was seen, in bytes
+        self.peak = 0  # the most memory that was measured, in bytes
         self.seconds = 0.0  # of processor time
         # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
-        self._seen = {psutil.Process(process.pid)}
+        self._processes = {psutil.Process(process.pid)}
         self._over = threading.Event()
-        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watch = threading.Thread(target=self._guard, daemon=True)
         self._watch.start()
 
     def stop(self) -> None:
@@ -175,7 +175,7 @@ class Watched:
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _look(self) -> None:
+    def _guard(self) -> None:
         while not self._over.wait(GLANCE) and self.process.poll() is None:
             self.ended_for = self._too_much(self._family())
             if self.ended_for:
@@ -202,15 +202,15 @@ class Watched:
 
     def _family(self) -> set[psutil.Process]:
         """All processes that the student's has started and that still run; also those whose parent has ended."""
-        found: set[psutil.Process] = set()
-        for member in self._seen:
-            if member not in found and member.is_running():
-                found |= {member, *_descendants(member)}
-        self._seen |= found
-        return found
+        family: set[psutil.Process] = set()
+        for member in self._processes:
+            if member not in family and member.is_running():
+                family |= {member, *_descendants(member)}
+        self._processes |= family
+        return family
 
     def _kill(self) -> None:
-        """End all at once: bubblewrap, with which the kernel ends its namespace, or the group; then who has left it.
+        """End all at once: bubblewrap, with which the kernel ends its namespace, or the group; then what has left it.
 
         One after the other would not do: a bomb starts new ones faster than they can be counted.
         """

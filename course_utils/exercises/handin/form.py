@@ -9,13 +9,13 @@ import traitlets
 from IPython.display import display
 
 from course_utils._support.paths import PANEL_FILES
-from course_utils.exercises import load_exercise
+from course_utils.exercises.catalogue import load_exercise
 from course_utils.exercises.handin.prepare import FOLDER, HandIn, last_student, prepare, write
 from course_utils.exercises.handin.saved import Saved, cells_run, saved_notebook
 
 __all__ = ["HandInForm"]
 
-SLEEPING = "<p><em>Run this cell to hand in your work.</em></p>"  # where a kept notebook has no kernel
+NO_KERNEL = "<p><em>Run this cell to hand in your work.</em></p>"  # in a saved notebook without a running kernel
 SAVE = "Save the notebook (Ctrl + S, on a Mac Cmd + S), then press the button again."
 
 
@@ -38,7 +38,7 @@ class HandInForm(anywidget.AnyWidget):
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         bundle = {
             "application/vnd.jupyter.widget-view+json": view,
-            "text/html": SLEEPING,
+            "text/html": NO_KERNEL,
             "text/plain": "Hand in",
         }
         display(bundle, raw=True)
@@ -47,11 +47,11 @@ class HandInForm(anywidget.AnyWidget):
         if message.get("kind") != "check":
             return
         try:
-            self._look(str(message.get("name", "")), bool(message.get("anyway")))
+            self._check(str(message.get("name", "")), bool(message.get("anyway")))
         except (ValueError, OSError) as problem:
             self.send({"kind": "refused", "message": str(problem)})
 
-    def _look(self, student: str, anyway: bool) -> None:
+    def _check(self, student: str, anyway: bool) -> None:
         saved = saved_notebook(self.model_id, f"{self.exercise.name}.ipynb")
         if saved is None:
             raise ValueError(
@@ -73,9 +73,9 @@ class HandInForm(anywidget.AnyWidget):
             place = f"It was also written to the folder {FOLDER} beside your notebook."
         except OSError as problem:  # a download needs no disk
             earlier, place = "", f"The download is all there is of it: it could not be written to {folder} ({problem})."
-        told: dict[str, Any] = {"file": hand_in.file, "receipt": hand_in.receipt, "place": place, "earlier": earlier}
-        told |= {"saved": clock(saved), "repaired": hand_in.repaired, "warnings": hand_in.warnings}
-        self.send(told | {"kind": "written"}, buffers=[hand_in.content])
+        report: dict[str, Any] = {"file": hand_in.file, "receipt": hand_in.receipt, "place": place, "earlier": earlier}
+        report |= {"saved": clock(saved), "repaired": hand_in.repaired, "warnings": hand_in.warnings}
+        self.send(report | {"kind": "written"}, buffers=[hand_in.content])
 
 
 def unsaved(saved: Saved, hand_in: HandIn) -> str:

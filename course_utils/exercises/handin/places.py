@@ -5,36 +5,23 @@ is missing, the text of the cell tells which one it is; `skeleton` says what an 
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from course_utils.exercises.answers import TEXT_STUB, begun, defines, problem_of
-from course_utils.exercises.handin.plain import source_of, written
-from course_utils.exercises.notebook import Cell, skeleton
+from course_utils.exercises.notebook.answers import TEXT_STUB, begun, defines, problem_of
+from course_utils.exercises.notebook.cell import Cell, name_of, set_source, source_of
+from course_utils.exercises.notebook.skeleton import skeleton
 from course_utils.exercises.task import Exercise, Task, signature
 
-__all__ = ["Places", "exercise_of", "name_of"]
+__all__ = ["Places"]
 
 STUB = "def {signature}:\n    raise NotImplementedError()"
-
-
-def name_of(cell: Cell) -> str:
-    """The name of a cell in its exercise; empty for a cell of one's own."""
-    return str(cell["metadata"].get("nbgrader", {}).get("grade_id", ""))
-
-
-def exercise_of(cells: Iterable[Cell], known: Iterable[str]) -> str:
-    """The exercise that most cells say they belong to, by their names or by their code; empty if none does."""
-    said = [name_of(cell).split("-")[0] for cell in cells if name_of(cell)]
-    said += [name for cell in cells for name in re.findall(r"\b(?:exercise|hand_in)\(\s*[\"'](\w+)", source_of(cell))]
-    counted = {name: said.count(name) for name in known if name in said}
-    return max(counted, key=counted.__getitem__) if counted else ""
 
 
 class Places:
     """Puts the cells of an exercise right, in place, and says what it did.
 
-    `repaired`: what is as it was meant to be again. `warnings`: what only the reader can mend, each with how.
+    `repaired`: what is as it was meant to be again. `warnings`: what only the student can correct, each with how.
     """
 
     def __init__(self, exercise: Exercise, cells: list[Cell]) -> None:
@@ -44,19 +31,19 @@ class Places:
         self._wanted = {name_of(cell): cell for cell in skeleton(exercise)["cells"]}
         self._tasks = {f"{exercise.name}-{task.name}": task for task in exercise.tasks}
         self._written = f"{exercise.name}-{exercise.written.name}"
-        self._foreign()
-        self._copied()
-        self._unmarked()
-        self._marks()
-        self._lost()
-        self._answer_beside()
+        self._release_foreign_cells()
+        self._resolve_copies()
+        self._name_unmarked_cells()
+        self._restore_marks()
+        self._restore_lost_cells()
+        self._move_answer()
 
     def find(self, name: str) -> Cell | None:
         """The cell of this name."""
         return next((cell for cell in self.cells if name_of(cell) == name), None)
 
     def title(self, name: str) -> str:
-        """What a reader calls a cell of the exercise."""
+        """What a student calls a cell of the exercise."""
         part = name.removeprefix(f"{self.exercise.name}-")
         names = [task.name for task in self.exercise.tasks] + [self.exercise.written.name]
         for number, task in enumerate(names, 1):
@@ -64,14 +51,14 @@ class Places:
             titles = {task: what, f"{task}-text": "text", f"{task}-check": "check"}
             if part in titles:
                 return f"the {titles[part]} of task {number}"
-        others = {"opening": "first text", "setup": "setup cell", "keep": "cell that keeps your work", "panel": "panel"}
-        others |= {"end": "text about handing in", "handin": "hand-in cell"}
-        return f"the {others.get(part, f'cell {part}')}"
+        parts = {"opening": "first text", "setup": "setup cell", "keep": "cell that keeps your work", "panel": "panel"}
+        parts |= {"end": "text about handing in", "handin": "hand-in cell"}
+        return f"the {parts.get(part, f'cell {part}')}"
 
     # One step after the other
 
-    def _foreign(self) -> None:
-        """Cells that were copied from another exercise count as one's own."""
+    def _release_foreign_cells(self) -> None:
+        """Cells that were copied from another exercise count as added by the student."""
         for cell in self.cells:
             name = name_of(cell)
             if name and not name.startswith(f"{self.exercise.name}-"):
@@ -80,19 +67,19 @@ class Places:
                     f"A cell of another exercise ({name}) was copied into it; it counts as your own here."
                 )
 
-    def _copied(self) -> None:
-        """Of cells with the same name one keeps it."""
+    def _resolve_copies(self) -> None:
+        """Of cells with the same name the best one keeps it."""
         for name in dict.fromkeys(name_of(cell) for cell in self.cells if name_of(cell)):
             same = [cell for cell in self.cells if name_of(cell) == name]
             if len(same) == 1:
                 continue
-            kept = self._best(name, same)
+            best = self._best(name, same)
             for cell in same:
-                if cell is not kept:
+                if cell is not best:
                     del cell["metadata"]["nbgrader"]
-                if self.is_empty(name, cell) and not self.is_empty(name, kept):
+                if self.is_empty(name, cell) and not self.is_empty(name, best):
                     self._remove(cell)  # below a function it would take its place
-            texts = {source_of(cell).strip() for cell in same if cell is kept or not self.is_empty(name, cell)}
+            texts = {source_of(cell).strip() for cell in same if cell is best or not self.is_empty(name, cell)}
             if (name in self._tasks or name == self._written) and len(texts) > 1:
                 self.warnings.append(
                     f"{_capital(self.title(name))} is there {len(same)} times, with different contents; the last one "
@@ -101,21 +88,21 @@ class Places:
             else:
                 self.repaired.append(f"{_capital(self.title(name))} was there {len(same)} times; one of them counts.")
 
-    def _unmarked(self) -> None:
+    def _name_unmarked_cells(self) -> None:
         """Cells that have lost their names, known by what stands in them."""
-        found = []
+        named = []
         for name in self._wanted:
             if self.find(name) is not None:
                 continue
-            own = [cell for cell in self.cells if not name_of(cell)]
-            if same := self._look_for(name, own):
-                self._best(name, same)["metadata"]["nbgrader"] = {"grade_id": name}
-                found.append(self.title(name))
-        if found:
-            what = ", ".join(found) if len(found) < 4 else f"{len(found)} cells"
+            unnamed = [cell for cell in self.cells if not name_of(cell)]
+            if candidates := self._candidates(name, unnamed):
+                self._best(name, candidates)["metadata"]["nbgrader"] = {"grade_id": name}
+                named.append(self.title(name))
+        if named:
+            what = ", ".join(named) if len(named) < 4 else f"{len(named)} cells"
             self.repaired.append(f"An editor had removed the marks by which cells are known; put back: {what}.")
 
-    def _marks(self) -> None:
+    def _restore_marks(self) -> None:
         """Points and locks are those of the exercise, and code is code."""
         changed = []
         for cell in self.cells:
@@ -134,8 +121,8 @@ class Places:
         if changed:
             self.repaired.append(f"Marks that had been changed were put back: {', '.join(changed)}.")
 
-    def _lost(self) -> None:
-        """Cells that are gone come back, an answer of course empty."""
+    def _restore_lost_cells(self) -> None:
+        """Cells that are gone come back, an answer empty."""
         place, restored = 0, []
         for name, wanted in self._wanted.items():
             if (cell := self.find(name)) is not None:
@@ -163,25 +150,23 @@ class Places:
                 "write them into a cell of your own at the top."
             )
 
-    def _answer_beside(self) -> None:
-        """A written answer that stands in cells of one's own below the empty one is moved into it."""
-        cell = self.find(self._written)
-        assert cell is not None
-        if not self.is_empty(self._written, cell):
+    def _move_answer(self) -> None:
+        """A written answer that stands in cells below the empty one is moved into it."""
+        answer = self.find(self._written)
+        if answer is None or not self.is_empty(self._written, answer):
             return
-        place = self.cells.index(cell)
-        beside = []
-        for other in self.cells[place + 1 :]:
-            if name_of(other) or other["cell_type"] != "markdown":
+        below = []
+        for cell in self.cells[self.cells.index(answer) + 1 :]:
+            if name_of(cell) or cell["cell_type"] != "markdown":
                 break
-            beside.append(other)
-        if text := "\n\n".join(source_of(other).strip() for other in beside).strip():
-            written(cell, text)
-            attached = {name: data for other in beside for name, data in other.get("attachments", {}).items()}
-            if attached:
-                cell["attachments"] = attached
-            for other in beside:
-                self._remove(other)
+            below.append(cell)
+        if text := "\n\n".join(source_of(cell).strip() for cell in below).strip():
+            set_source(answer, text)
+            attachments = {name: data for cell in below for name, data in cell.get("attachments", {}).items()}
+            if attachments:
+                answer["attachments"] = attachments
+            for cell in below:
+                self._remove(cell)
             self.repaired.append("Your written answer stood below its cell; it was moved into it.")
 
     # What the steps need
@@ -203,14 +188,14 @@ class Places:
             return defines(cell, self._tasks[name].name) and not begun(cell, self._tasks[name].name)
         return name == self._written and source_of(cell).strip() in ("", TEXT_STUB)
 
-    def _look_for(self, name: str, own: list[Cell]) -> list[Cell]:
+    def _candidates(self, name: str, unnamed: list[Cell]) -> list[Cell]:
         """Cells without a name that must be the one of this name."""
         if name in self._tasks:
             function = self._tasks[name].name
-            return [c for c in own if defines(c, function) and (c["cell_type"] == "code" or not problem_of(c))]
+            return [c for c in unnamed if defines(c, function) and (c["cell_type"] == "code" or not problem_of(c))]
         if name == self._written:
             return self._answers()
-        return [cell for cell in own if self._sign(name)(source_of(cell))]
+        return [cell for cell in unnamed if self._sign(name)(source_of(cell))]
 
     def _sign(self, name: str) -> Callable[[str], bool]:
         """By what the text of a locked cell is known."""
@@ -230,12 +215,12 @@ class Places:
         if question is None:
             return []
         end = self._sign(f"{self.exercise.name}-end")
-        found: list[Cell] = []
+        texts: list[Cell] = []
         for cell in self.cells[self.cells.index(question) + 1 :]:
             if name_of(cell) or cell["cell_type"] == "code" or end(source_of(cell)):
                 break
-            found.append(cell)
-        return found
+            texts.append(cell)
+        return texts
 
     def _new(self, name: str, wanted: Cell) -> Cell | None:
         """A cell in the place of one that is lost; none where a function stands in another cell."""
@@ -246,24 +231,22 @@ class Places:
             task = self._tasks[name]
             if any(cell["cell_type"] == "code" and defines(cell, task.name) for cell in self.cells):
                 return None
-            written(new, STUB.format(signature=signature(task)))
+            set_source(new, STUB.format(signature=signature(task)))
         elif name == self._written:
-            written(new, TEXT_STUB)
+            set_source(new, TEXT_STUB)
         elif new["cell_type"] == "markdown":
-            written(new, source_of(wanted).split("\n")[0])  # the lecturer's sentences are not known here
+            set_source(new, source_of(wanted).split("\n")[0])  # the lecturer's sentences are not known here
         return new
 
     def _remove(self, cell: Cell) -> None:
-        self.cells[:] = [other for other in self.cells if other is not cell]
+        self.cells[:] = [present for present in self.cells if present is not cell]
 
     def _free_id(self, name: str) -> str:
         taken = {cell["id"] for cell in self.cells}
         name = name[:50]
-        return (
-            name
-            if name not in taken
-            else next(f"{name}-{i}" for i in range(len(taken) + 1) if f"{name}-{i}" not in taken)
-        )
+        if name not in taken:
+            return name
+        return next(f"{name}-{i}" for i in range(len(taken) + 1) if f"{name}-{i}" not in taken)
 
     def _gone(self, task: Task, name: str) -> str:
         return (

@@ -1,6 +1,6 @@
 """Handing in: a notebook is looked through, put right where it can be, and written as the one file that is collected.
 
-The reader's own notebook stays as it is. What is written is a plain notebook: the cells, their marks, what they have
+The student's notebook stays as it is. What is written is a plain notebook: the cells, their marks, what they have
 shown; no state of widgets, no traces of an editor or a machine. The same work always gives the same bytes.
 """
 
@@ -9,29 +9,28 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 from course_utils._support.files import written_atomically
-from course_utils.exercises import exercises, load_exercise
-from course_utils.exercises.handin.places import Places, exercise_of, name_of
-from course_utils.exercises.handin.plain import NoNotebook, outputs_cleared, plain_notebook, source_of
+from course_utils.exercises.catalogue import exercises, load_exercise
+from course_utils.exercises.handin.places import Places
 from course_utils.exercises.handin.state import differing, notes
+from course_utils.exercises.notebook.cell import Cell, clear_outputs, exercise_of, name_of, source_of
+from course_utils.exercises.notebook.reader import Notebook, NotebookError, read_notebook, receipt_of
 
-__all__ = ["FOLDER", "HandIn", "Written", "last_student", "prepare", "receipt_of", "student_name", "write"]
+__all__ = ["FOLDER", "HandIn", "Written", "last_student", "prepare", "student_name", "write"]
 
 FOLDER = "handed_in"  # beside the notebook
 MOST_BYTES = 5_000_000  # of the file; outputs are cut out if it has more
-MOST_CELLS, MOST_LETTERS = 500, 200_000  # in all, and in one cell: no more is read when work is collected
 LONGEST_NAME = 50
 
 
 @dataclass(frozen=True)
 class HandIn:
-    """A file to hand in, and what was found on the way.
+    """A file to hand in, and what was noticed on the way.
 
-    `repaired`: what was put right in the file. `warnings`: what the reader may want to mend first, each with how.
+    `repaired`: what was put right in the file. `warnings`: what the student may want to correct first, each with how.
     `unsaved`: the tasks whose function in the notebook's file is not the one that was run last.
     """
 
@@ -60,19 +59,10 @@ class Written(NamedTuple):
     earlier: str
 
 
-def receipt_of(content: bytes) -> str:
-    """The first 16 digits of the SHA-256 of a file.
-
-    >>> receipt_of(b"abc")
-    'ba7816bf8f01cfea'
-    """
-    return sha256(content).hexdigest()[:16]
-
-
 def student_name(typed: str) -> str:
     """The name as it stands in a file's name: letters, digits, `.`, `-` and `_`.
 
-    Raises: ValueError with a proposal for a name that has other signs, or none.
+    Raises: ValueError with a proposal for a name that has other characters, or none.
 
     >>> student_name("  Zoë van Dijk ")
     'Zoë_van_Dijk'
@@ -88,7 +78,7 @@ def student_name(typed: str) -> str:
     if not any(sign.isalnum() for sign in proposal):
         raise ValueError(f"{typed!r} is no name: it needs letters or digits.")
     raise ValueError(
-        f"A name has letters, digits, and . - _ between them, at most {LONGEST_NAME} in all. "
+        f"A name has letters, digits, and . - _ between them, at most {LONGEST_NAME} characters in all. "
         f"Instead of {typed!r} you could write {proposal!r}."
     )
 
@@ -105,33 +95,33 @@ def prepare(
     `student`: as typed. `exercise`: which one it is to be; by default it is read from the notebook. `file`: the name of
     the notebook. `run`: the cells that were run, where that is known.
 
-    Raises: ValueError that says what has to be mended first, and how.
+    Raises: ValueError that says what has to be corrected first, and how.
     """
     name = student_name(student)
-    notebook, repaired = plain_notebook(content)
-    cells = notebook["cells"]
-    task = load_exercise(_which(cells, exercise))
-    places = Places(task, cells)
+    notebook = read_notebook(content)
+    task = load_exercise(_which(notebook.cells, exercise))
+    places = Places(task, notebook.cells)
     warnings = [*places.warnings, *notes(places)]
     unsaved = differing(places, run)
-    repaired += places.repaired
-    for cell in cells:
+    repaired = [*notebook.repaired, *places.repaired]
+    for cell in notebook.cells:
         if name_of(cell) in (f"{task.name}-keep", f"{task.name}-handin"):
-            outputs_cleared(cell)
+            clear_outputs(cell)
             cell["execution_count"] = None  # it tells nothing of the work
     if file and file != f"{task.name}.ipynb":
         repaired.append(f"Your notebook is called {file}; what you hand in gets the name that is expected.")
-    notebook["metadata"]["course"] = {"exercise": task.name, "student": name}
-    data = _encoded(notebook)
+    about = {"exercise": task.name, "student": name}
+    data = _encoded(notebook, about)
     if len(data) > MOST_BYTES:
-        for cell in cells:
-            outputs_cleared(cell)
+        for cell in notebook.cells:
+            clear_outputs(cell)
         repaired.append(
             f"The file had {len(data) / 1e6:.1f} MB, and {MOST_BYTES / 1e6:.0f} MB are allowed: what the cells had "
             "shown was cut out. It is shown again when the cells are run."
         )
-        data = _encoded(notebook)
-    _refuse_large(places, data)
+        data = _encoded(notebook, about)
+    _refuse_large(notebook.cells, data)
+    read_notebook(data, outputs=False)  # the grader must take it, with the cells that were put back
     return HandIn(task.name, name, data, tuple(repaired), tuple(warnings), tuple(unsaved))
 
 
@@ -162,41 +152,36 @@ def last_student(folder: Path) -> str:
     return newest.stem.split("_", 1)[1] if newest else ""
 
 
-def _which(cells: list[dict[str, object]], exercise: str | None) -> str:
-    found = exercise_of(cells, exercises())
-    if not found and exercise and _answers(cells, exercise):
-        found = exercise  # all marks gone, and the first and the last cell as well
-    if not found:
-        raise NoNotebook(
-            "The notebook is no exercise of this course: no cell of it belongs to one. Open the right file."
-        )
-    if exercise and found != exercise:
-        raise NoNotebook(f"The file is a notebook of {found}, and {exercise} is to be handed in. Open the right one.")
-    return found
+def _which(cells: Sequence[Cell], exercise: str | None) -> str:
+    """The exercise that a notebook answers, which must be `exercise` if one is given."""
+    answered = exercise_of(cells, exercises())
+    if not answered and exercise and _answers(cells, exercise):
+        answered = exercise  # all marks gone, and the first and the last cell as well
+    if not answered:
+        raise NotebookError("is no exercise of this course: no cell of it belongs to one", "Open the right file")
+    if exercise and answered != exercise:
+        reason = f"is a notebook of {answered}, and {exercise} is to be handed in"
+        raise NotebookError(reason, "Open the right one")
+    return answered
 
 
-def _answers(cells: list[dict[str, object]], exercise: str) -> bool:
+def _answers(cells: Sequence[Cell], exercise: str) -> bool:
+    """Whether a cell defines a function that this exercise asks for."""
     names = [task.name for task in load_exercise(exercise).tasks]
     return any(re.search(rf"(?m)^def {name}\b", source_of(cell)) for cell in cells for name in names)
 
 
-def _encoded(notebook: dict[str, object]) -> bytes:
-    return (json.dumps(notebook, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n").encode()
+def _encoded(notebook: Notebook, about: dict[str, str]) -> bytes:
+    document = notebook.document()
+    document["metadata"]["course"] = about
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, sort_keys=True) + "\n").encode()
 
 
-def _refuse_large(places: Places, data: bytes) -> None:
-    """What stays too large has to be made smaller by hand."""
-    cells = places.cells
+def _refuse_large(cells: Sequence[Cell], data: bytes) -> None:
+    """What stays too large without outputs has to be made smaller by hand."""
     if len(data) > MOST_BYTES:
-        large = max(cells, key=lambda cell: len(json.dumps(cell)))
+        sizes = [len(json.dumps(cell)) for cell in cells]
         raise ValueError(
             f"What you wrote yourself has {len(data) / 1e6:.1f} MB, and {MOST_BYTES / 1e6:.0f} MB are allowed. Most of "
-            f"it is in cell {cells.index(large) + 1}: take out pictures or data that were pasted into it."
+            f"it is in cell {sizes.index(max(sizes)) + 1}: take out pictures or data that were pasted into it."
         )
-    if len(cells) > MOST_CELLS:
-        raise ValueError(f"The notebook has {len(cells)} cells, and at most {MOST_CELLS} are read. Delete your own.")
-    for number, cell in enumerate(cells, 1):
-        if len(source_of(cell)) > MOST_LETTERS:
-            raise ValueError(
-                f"Cell {number} has more than {MOST_LETTERS:,} letters. Take out data that were pasted into it."
-            )

@@ -1,11 +1,10 @@
-"""What a reader should know before a notebook leaves: answers not begun, cells that were not run, or with errors."""
+"""What students should know before they hand in: answers not begun, cells that were not run, or with errors."""
 
 from collections.abc import Iterator, Sequence
 
-from course_utils.exercises.answers import begun, defines, left_over, problem_of
-from course_utils.exercises.handin.places import Places, name_of
-from course_utils.exercises.handin.plain import source_of
-from course_utils.exercises.notebook import Cell
+from course_utils.exercises.handin.places import Places
+from course_utils.exercises.notebook.answers import begun, defines, left_over, problem_of
+from course_utils.exercises.notebook.cell import Cell, name_of, source_of
 from course_utils.exercises.task import Task, signature
 
 __all__ = ["differing", "notes"]
@@ -24,12 +23,12 @@ def notes(places: Places) -> list[str]:
 def differing(places: Places, run: Sequence[str]) -> list[str]:
     """Tasks whose function was run last in other words than are in the notebook; `run`: all that was run, in order."""
     saved = {source_of(cell).strip() for cell in places.cells}
-    found = []
+    names = []
     for task in places.exercise.tasks:
         last = next((text.strip() for text in reversed(run) if defines({"source": text}, task.name)), None)
         if last is not None and last.replace("\r\n", "\n") not in saved:
-            found.append(task.name)
-    return found
+            names.append(task.name)
+    return names
 
 
 def _function(places: Places, number: int, task: Task) -> Iterator[str]:
@@ -59,20 +58,22 @@ def _written(places: Places) -> Iterator[str]:
 
 
 def _refused(places: Places) -> Iterator[str]:
-    for cell in _code(places):
+    for cell in _graded_cells(places):
         if problem := problem_of(cell):
-            yield f"Python refuses {_called(places, cell)} ({problem}). Mend it: as it is, the cell does nothing."
+            yield f"Python refuses {_called(places, cell)} ({problem}). Correct it: as it is, the cell does nothing."
 
 
 def _failed(places: Places) -> Iterator[str]:
-    failed = [cell for cell in _code(places) if any(output["output_type"] == "error" for output in cell["outputs"])]
+    failed = [
+        cell for cell in _graded_cells(places) if any(output["output_type"] == "error" for output in cell["outputs"])
+    ]
     if failed:
         what = _list([_called(places, cell) for cell in failed])
-        yield f"An error stands below {what}. Mend the cell and run it again."
+        yield f"An error stands below {what}. Correct the cell and run it again."
 
 
 def _not_run(places: Places) -> Iterator[str]:
-    cells = [cell for cell in _code(places) if source_of(cell).strip()]
+    cells = [cell for cell in _graded_cells(places) if source_of(cell).strip()]
     rest = [cell for cell in cells if cell["execution_count"] is None]
     counts = [cell["execution_count"] for cell in cells if cell["execution_count"] is not None]
     if rest:
@@ -82,7 +83,7 @@ def _not_run(places: Places) -> Iterator[str]:
         yield f"Cells were run in another order than they stand. Grading runs them from top to bottom; {FRESH}."
 
 
-def _code(places: Places) -> list[Cell]:
+def _graded_cells(places: Places) -> list[Cell]:
     """The cells that grading runs, without those that keep and hand in."""
     passed = {f"{places.exercise.name}-{part}" for part in ("keep", "handin")}
     return [cell for cell in places.cells if cell["cell_type"] == "code" and name_of(cell) not in passed]

@@ -19,7 +19,7 @@ from course_utils.train.federated import average_update, message_bytes
 
 __all__ = ["EXERCISE"]
 
-EXACT = 1e-9  # the tolerance of whole numbers, which may be large
+EXACT = 1e-9  # the tolerance of integers, which may be large
 
 # Task 1: the parameters of a perceptron
 
@@ -27,8 +27,8 @@ EXACT = 1e-9  # the tolerance of whole numbers, which may be large
 def size_cases(seed: int) -> Sequence[Case]:
     """Networks of two and three layers; at the border one without a hidden layer."""
     a, b, c, d = torch.randint(4, 60, (4,), generator=seeded(seed)).tolist()
-    found = [Case((sizes,)) for sizes in ([3, 4, 2], [a, b, c], [64, d, c, 10], [784, 300, 100, 10])]
-    return [*found, Case(([a, d],), edge="no hidden layer")]
+    cases = [Case((sizes,)) for sizes in ([3, 4, 2], [a, b, c], [64, d, c, 10], [784, 300, 100, 10])]
+    return [*cases, Case(([a, d],), edge="no hidden layer")]
 
 
 def mlp_parameters(sizes: Sequence[int]) -> int:
@@ -66,7 +66,7 @@ SIZE = Task(
         ),
         Mistake(
             "one bias for a layer",
-            "a bias belongs to a neuron, so a layer has as many of them as it has neurons; yours has one in all.",
+            "each neuron has its own bias, so a layer has as many biases as neurons; yours has one for all.",
             lambda sizes: _weights(sizes) + len(sizes) - 1,
         ),
         Mistake(
@@ -90,14 +90,14 @@ SIZE = Task(
 def label_cases(seed: int) -> Sequence[Case]:
     """Rows of ten classes; at the border a share of nothing and of all."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for rows, share in [(6, 0.5), (11, 0.35), (20, 0.25), (40, 0.45), (200, 0.9), (8, 0.0), (8, 1.0)]:
         draws = torch.rand(rows, generator=generator)
         labels = torch.randint(10, (rows,), generator=generator)
         new = (labels + torch.randint(1, 10, (rows,), generator=generator)) % 10  # never the old one
         edge = {0.0: "no label is replaced", 1.0: "all labels are replaced"}.get(share, "")
-        found.append(Case((labels,), {"share": share, "draws": draws, "new": new}, edge))
-    return found
+        cases.append(Case((labels,), {"share": share, "draws": draws, "new": new}, edge))
+    return cases
 
 
 def corrupt_labels(labels: Tensor, *, share: float, draws: Tensor, new: Tensor) -> Tensor:
@@ -145,13 +145,13 @@ LABELS = Task(
         ),
         Mistake(
             "from the front",
-            "each row has a new label of its own, at the same place in `new`; yours deals out the first ones of `new`, "
+            "each row has its own new label, at the same place in `new`; yours deals out the first ones of `new`, "
             "in the order of the draws.",
             _one_after_the_other,
         ),
         Mistake(
             "cut off",
-            "share · n is rounded to the nearest whole number; yours cuts off what is behind the point.",
+            "share · n is rounded to the nearest integer; yours cuts off the decimals.",
             lambda labels, share, draws, new: corrupt_labels(
                 labels, share=int(share * len(labels)) / len(labels), draws=draws, new=new
             ),
@@ -165,26 +165,26 @@ LABELS = Task(
     ),
 )
 
-# Task 3: the other weights
+# Task 3: the remaining weights
 
 
 def weight_cases(seed: int) -> Sequence[Case]:
     """A few kept weights of features on a line and on grids; at the border all of them, and no ridge."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for number, (shape, count) in enumerate([((4,), 2), ((3, 3), 4), ((4, 4), 6), ((6, 6), 9), ((8, 8), 20)]):
         kernel = squared_exponential(pixel_coordinates(shape), width=0.9)
         observed = choose_observed(len(kernel), count, seed=seed + number)[0]
         kept = torch.randn(number + 1, count, generator=generator)
         ridge = (0.5, 0.2, 0.3, 0.1, 0.4)[number]
-        found.append(Case((kept,), {"kernel": kernel, "observed": observed, "ridge": ridge}))
+        cases.append(Case((kept,), {"kernel": kernel, "observed": observed, "ridge": ridge}))
     small = squared_exponential(pixel_coordinates((4,)), width=0.9)
     for observed, ridge, edge in [
         (torch.arange(4), 0.2, "all weights are kept"),
         (torch.tensor([0, 3]), 0.0, "a ridge of 0"),
     ]:
         kept = torch.randn(2, len(observed), generator=generator)
-        found.append(Case((kept,), {"kernel": small, "observed": observed, "ridge": ridge}, edge))
-    return found
+        cases.append(Case((kept,), {"kernel": small, "observed": observed, "ridge": ridge}, edge))
+    return cases
 
 
 def predict_others(kept: Tensor, *, kernel: Tensor, observed: Tensor, ridge: float) -> Tensor:
@@ -260,15 +260,15 @@ OTHERS = Task(
 
 def server_cases(seed: int) -> Sequence[Case]:
     """Clients with different numbers of rows; at the border a single one, and one that has no rows."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for clients, shape in [(2, (3,)), (3, (4,)), (4, (3, 5)), (10, (6, 8)), (7, (2, 3, 4)), (1, (3,)), (3, (2, 2))]:
         rows = torch.randint(5, 90, (clients,), generator=generator).tolist()
         w, updates = torch.randn(shape, generator=generator), torch.randn(clients, *shape, generator=generator)
         edge = "a single client" if clients == 1 else ""
-        found.append(Case((w, updates), {"rows": rows}, edge))
-    last = found.pop()
-    found.append(Case(last.args, {"rows": [12, 0, 30]}, "a client without rows"))
-    return found
+        cases.append(Case((w, updates), {"rows": rows}, edge))
+    last = cases.pop()
+    cases.append(Case(last.args, {"rows": [12, 0, 30]}, "a client without rows"))
+    return cases
 
 
 def server_step(w: Tensor, updates: Tensor, *, rows: Sequence[int]) -> Tensor:
@@ -290,7 +290,7 @@ SERVER = Task(
         ),
         Mistake(
             "plain sum",
-            "yours adds up the whole updates; each is to be multiplied by the client's share of the rows.",
+            "yours adds up the unweighted updates; each is to be multiplied by the client's share of the rows.",
             lambda w, updates, rows: w + average_update(updates, [1] * len(rows)) * len(rows),
         ),
         Mistake(
@@ -324,12 +324,12 @@ SERVER = Task(
 def byte_cases(seed: int) -> Sequence[Case]:
     """The tensors of small networks at few bits; at the border 32 bits, where no range is sent."""
     generator = seeded(seed)
-    found = [Case(([(3,)],), {"bits": 3})]
+    cases = [Case(([(3,)],), {"bits": 3})]
     for bits in (1, 2, 5, 7):
         a, b, c = torch.randint(3, 40, (3,), generator=generator).tolist()
-        found.append(Case(([(a, b), (a,), (c, a), (2 * c + 1,)],), {"bits": bits}))
-    found.append(Case(([(9, 5), (9,)],), {"bits": 32}, "32 bits, sent as they are"))
-    return found
+        cases.append(Case(([(a, b), (a,), (c, a), (2 * c + 1,)],), {"bits": bits}))
+    cases.append(Case(([(9, 5), (9,)],), {"bits": 32}, "32 bits, sent as they are"))
+    return cases
 
 
 def _empty(shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
@@ -350,7 +350,7 @@ BYTES = Task(
     (
         Mistake(
             "no range",
-            "below 32 bits the receiver has to know the least and the greatest number of each tensor: 8 more bytes.",
+            "below 32 bits the receiver has to know the minimum and the maximum of each tensor: 8 more bytes.",
             lambda shapes, bits: update_bytes(shapes, bits=bits) - (8 * len(shapes) if bits < 32 else 0),
         ),
         Mistake(
@@ -360,7 +360,7 @@ BYTES = Task(
         ),
         Mistake(
             "one range for all",
-            "each tensor has a least and a greatest number of its own; yours sends one range for all of them.",
+            "each tensor has its own minimum and maximum; yours sends one range for all of them.",
             lambda shapes, bits: update_bytes(shapes, bits=bits) - (8 * (len(shapes) - 1) if bits < 32 else 0),
         ),
         Mistake(

@@ -35,10 +35,10 @@ def _swapped(dim: int) -> int:
 
 def threshold_cases(seed: int) -> Sequence[Case]:
     """Matrices of both signs; at the border a step of zero, and a weight that is as large as the step."""
-    found = [Case((w,), {"step": step}) for w, step in zip(matrices(seed), (0.5, 0.1, 0.9, 0.3, 0.7), strict=True)]
-    found.append(Case((matrices(seed)[0],), {"step": 0.0}, "a step of zero changes nothing"))
-    found.append(Case((torch.tensor([[0.5, -0.5, 0.0]]),), {"step": 0.5}, "weights as large as the step"))
-    return found
+    cases = [Case((w,), {"step": step}) for w, step in zip(matrices(seed), (0.5, 0.1, 0.9, 0.3, 0.7), strict=True)]
+    cases.append(Case((matrices(seed)[0],), {"step": 0.0}, "a step of zero changes nothing"))
+    cases.append(Case((torch.tensor([[0.5, -0.5, 0.0]]),), {"step": 0.5}, "weights as large as the step"))
+    return cases
 
 
 def soft_threshold(w: Tensor, *, step: float) -> Tensor:
@@ -104,10 +104,10 @@ THRESHOLD = Task(
 
 def penalty_cases(seed: int) -> Sequence[Case]:
     """Both directions of a group; at the border groups of one weight, and a group of zeros."""
-    found = [Case((w,), {"dim": i % 2}) for i, w in enumerate(matrices(seed))]
-    found.append(Case((matrices(seed)[3],), {"dim": 0}, "groups of one weight: here (9) is the l1 penalty (7)"))
-    found.append(Case((with_zero_column(matrices(seed)[0]),), {"dim": 0}, "a group of zeros"))
-    return found
+    cases = [Case((w,), {"dim": i % 2}) for i, w in enumerate(matrices(seed))]
+    cases.append(Case((matrices(seed)[3],), {"dim": 0}, "groups of one weight: here (9) is the l1 penalty (7)"))
+    cases.append(Case((with_zero_column(matrices(seed)[0]),), {"dim": 0}, "a group of zeros"))
+    return cases
 
 
 def group_penalty(w: Tensor, *, dim: int) -> Tensor:
@@ -149,7 +149,7 @@ PENALTY = Task(
         ),
         Mistake(
             "one norm for all",
-            "each group has a norm of its own; yours is the norm of the whole matrix.",
+            "each group has its own norm; yours is the norm of the whole matrix.",
             lambda w, dim: penalties.l2(w).sqrt() * w.shape[dim] ** 0.5,
         ),
         Mistake(
@@ -167,10 +167,10 @@ PENALTY = Task(
 def block_cases(seed: int) -> Sequence[Case]:
     """Steps that leave some groups and end others; at the border a group of zeros, and a step that ends all."""
     steps = (0.5, 0.2, 0.8, 0.4, 0.25)
-    found = [Case((w,), {"step": s, "dim": i % 2}) for i, (w, s) in enumerate(zip(matrices(seed), steps, strict=True))]
-    found.append(Case((with_zero_column(matrices(seed)[0]),), {"step": 0.3, "dim": 0}, "a group of zeros"))
-    found.append(Case((with_zero_column(matrices(seed)[1]),), {"step": 0.0, "dim": 0}, "a step of zero"))
-    return found
+    cases = [Case((w,), {"step": s, "dim": i % 2}) for i, (w, s) in enumerate(zip(matrices(seed), steps, strict=True))]
+    cases.append(Case((with_zero_column(matrices(seed)[0]),), {"step": 0.3, "dim": 0}, "a group of zeros"))
+    cases.append(Case((with_zero_column(matrices(seed)[1]),), {"step": 0.0, "dim": 0}, "a step of zero"))
+    return cases
 
 
 def block_threshold(w: Tensor, *, step: float, dim: int) -> Tensor:
@@ -212,7 +212,7 @@ BLOCK = Task(
         ),
         Mistake(
             "one norm for all",
-            "each group has a norm and a factor of its own; yours has one for the whole matrix.",
+            "each group has its own norm and factor; yours has one for the whole matrix.",
             lambda w, step, dim: penalties.prox_group(w, step=step * (w.shape[dim] / w.numel()) ** 0.5, dim=(0, 1)),
         ),
         Mistake(
@@ -239,14 +239,14 @@ BLOCK = Task(
 
 def input_cases(seed: int) -> Sequence[Case]:
     """Sparse matrices; at the border all zeros, and a weight that is as large as the threshold."""
-    found = []
+    cases = []
     for w in matrices(seed):
         sparse = penalties.prox_l1(with_zero_column(w), step=0.8)
-        found.append(Case((sparse,), {"threshold": 0.0}))
-        found.append(Case((w,), {"threshold": 1.0}))
-    found.append(Case((torch.zeros(3, 4),), {"threshold": 0.0}, "nothing is left"))
-    found.append(Case((torch.tensor([[0.25, 1.0, 0.0]]),), {"threshold": 0.25}, "a weight as large as the threshold"))
-    return found
+        cases.append(Case((sparse,), {"threshold": 0.0}))
+        cases.append(Case((w,), {"threshold": 1.0}))
+    cases.append(Case((torch.zeros(3, 4),), {"threshold": 0.0}, "nothing is left"))
+    cases.append(Case((torch.tensor([[0.25, 1.0, 0.0]]),), {"threshold": 0.25}, "a weight as large as the threshold"))
+    return cases
 
 
 def active_inputs(w: Tensor, *, threshold: float) -> int:

@@ -30,7 +30,7 @@ HIDDEN = (
 
 
 def drawn(shape: tuple[int, ...], generator: torch.Generator, count: Callable[..., Tensor], **settings: Any) -> Tensor:
-    """Normal numbers x, of which none, as count(x, **settings) counts steps, is close to a whole or half number."""
+    """Normal numbers x, none of which, in steps as count(x, **settings) says, is close to a multiple of 1/2."""
     while True:
         x = torch.randn(shape, generator=generator)
         halves = 2 * count(x, **settings)
@@ -44,15 +44,15 @@ def drawn(shape: tuple[int, ...], generator: torch.Generator, count: Callable[..
 def range_cases(seed: int) -> Sequence[Case]:
     """Numbers of both signs; at the border only positive ones, only negative ones, and zeros."""
     generator = seeded(seed)
-    found = [Case((torch.tensor([0.4, -0.7, 2.3]),), {"bits": 2})]  # steps of 1, to be calculated by hand
+    cases = [Case((torch.tensor([0.4, -0.7, 2.3]),), {"bits": 2})]  # steps of 1, to be calculated by hand
     for shape, bits in [((2, 3), 3), ((3, 7), 4), ((16, 9), 8)]:
         x = drawn(shape, generator, lambda x, bits: x.min() / choose_qparams(x, bits=bits).scale, bits=bits)
-        found.append(Case((x,), {"bits": bits}))
+        cases.append(Case((x,), {"bits": bits}))
     size = torch.cat([torch.tensor([15.0]), torch.randint(2, 5, (3,), generator=generator)]) / 4  # 15 steps of 1/4
-    found.append(Case((size,), {"bits": 4}, "all numbers above 0"))
-    found.append(Case((-size,), {"bits": 4}, "all numbers below 0"))
-    found.append(Case((torch.zeros(3),), {"bits": 4}, "all numbers are 0"))
-    return found
+    cases.append(Case((size,), {"bits": 4}, "all numbers above 0"))
+    cases.append(Case((-size,), {"bits": 4}, "all numbers below 0"))
+    cases.append(Case((torch.zeros(3),), {"bits": 4}, "all numbers are 0"))
+    return cases
 
 
 def scale_and_zero(x: Tensor, *, bits: int) -> tuple[float, int]:
@@ -84,7 +84,7 @@ RANGE = Task(
         ),
         Mistake(
             "range without 0",
-            "the range is stretched until it holds 0, so that 0 has a code; yours begins at the least number even "
+            "the range is stretched until it holds 0, so that 0 has a code; yours begins at the minimum even "
             "where that is above 0, and ends at the greatest even where that is below.",
             lambda x, bits: (
                 scale := choose_qparams(x - x.min(), bits=bits).scale,
@@ -92,18 +92,18 @@ RANGE = Task(
             ),
         ),
         Mistake(
-            "no whole number",
-            "the zero point is a code, so it has to be a whole number.",
+            "not an integer",
+            "the zero point is a code, so it has to be an integer.",
             lambda x, bits: _not_rounded(x, bits),
         ),
         Mistake(
             "cut off",
-            "the zero point is rounded to the nearest whole number; yours is cut off.",
+            "the zero point is rounded to the nearest integer; yours is cut off.",
             lambda x, bits: (scale_and_zero(x, bits=bits)[0], math.floor(_not_rounded(x, bits)[1])),
         ),
         Mistake(
             "sign of the zero point",
-            "0 lies above the least number, so its code is not negative: there is a minus in the formula.",
+            "0 lies above the minimum, so its code is not negative: there is a minus in the formula.",
             lambda x, bits: (scale_and_zero(x, bits=bits)[0], -scale_and_zero(x, bits=bits)[1]),
         ),
         Mistake(
@@ -126,7 +126,7 @@ RANGE = Task(
 
 def code_cases(seed: int) -> Sequence[Case]:
     """Numbers in and beyond the range; at the border some half-way between two codes."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for shape, scale, zero, bits in [
         ((4,), 0.5, 1, 2),
         ((2, 3), 0.3, 5, 3),
@@ -134,10 +134,10 @@ def code_cases(seed: int) -> Sequence[Case]:
         ((8, 8), 0.015, 90, 8),
     ]:
         x = drawn(shape, generator, lambda x, scale: x / scale, scale=scale)
-        found.append(Case((x,), {"scale": scale, "zero_point": zero, "bits": bits}))
+        cases.append(Case((x,), {"scale": scale, "zero_point": zero, "bits": bits}))
     halves = torch.tensor([0.125, 0.375, 0.625, -0.125, -0.375])
-    found.append(Case((halves,), {"scale": 0.25, "zero_point": 3, "bits": 4}, "half-way between two codes"))
-    return found
+    cases.append(Case((halves,), {"scale": 0.25, "zero_point": 3, "bits": 4}, "half-way between two codes"))
+    return cases
 
 
 def to_codes(x: Tensor, *, scale: float, zero_point: int, bits: int) -> Tensor:
@@ -184,14 +184,14 @@ CODES = Task(
         ),
         Mistake(
             "one code too many",
-            "the greatest of 2^b codes is 2^b − 1, because the least is 0.",
+            "the largest of 2^b codes is 2^b − 1, because the smallest is 0.",
             lambda x, scale, zero_point, bits: to_codes(x, scale=scale, zero_point=zero_point, bits=bits + 1).clamp(
                 max=2**bits
             ),
         ),
         Mistake(
             "halves up",
-            "half-way between two whole numbers the even one is taken, as torch.round does; yours takes the upper one.",
+            "half-way between two integers the even one is taken, as torch.round does; yours takes the upper one.",
             lambda x, scale, zero_point, bits: to_codes(
                 x + 1e-3 * scale, scale=scale, zero_point=zero_point, bits=bits
             ),
@@ -210,18 +210,18 @@ CODES = Task(
 
 def fixed_cases(seed: int) -> Sequence[Case]:
     """Numbers in and beyond the range; at the border its ends, and some half-way between two numbers."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for shape, bits, frac_bits in [((4,), 3, 1), ((2, 4), 4, 2), ((6, 3), 6, 8), ((5, 5), 5, -2), ((9, 9), 8, 6)]:
         most = FixedPoint(bits=bits, frac_bits=frac_bits).range[1]
         x = most * drawn(shape, generator, lambda x, most: x * most, most=most * 2.0**frac_bits)
         x[..., 0] = -x[..., 0].abs() - 1.3 * most
-        found.append(Case((x,), {"bits": bits, "frac_bits": frac_bits}))
+        cases.append(Case((x,), {"bits": bits, "frac_bits": frac_bits}))
     for edge, values in [
         ("half-way between two numbers", [0.125, 0.375, 0.625, -0.125]),
         ("the ends of the range", [-2.0, 1.75, 2.0, -2.25]),
     ]:
-        found.append(Case((torch.tensor(values),), {"bits": 4, "frac_bits": 2}, edge))
-    return found
+        cases.append(Case((torch.tensor(values),), {"bits": 4, "frac_bits": 2}, edge))
+    return cases
 
 
 def fixed_point(x: Tensor, *, bits: int, frac_bits: int) -> Tensor:
@@ -243,12 +243,12 @@ FIXED = Task(
         ),
         Mistake(
             "no ends",
-            "with b bits there are only 2^b numbers: what lies beyond becomes the least or the greatest of them.",
+            "with b bits there are only 2^b numbers: what lies beyond becomes the smallest or the largest of them.",
             lambda x, bits, frac_bits: fixed_point(x, bits=16, frac_bits=frac_bits),
         ),
         Mistake(
             "same ends",
-            "the least number is one step further from 0 than the greatest; yours has the same ends on both sides.",
+            "the smallest number is one step further from 0 than the largest; yours has the same ends on both sides.",
             lambda x, bits, frac_bits: fixed_point(x, bits=bits, frac_bits=frac_bits).clamp(
                 min=-FixedPoint(bits=bits, frac_bits=frac_bits).range[1]
             ),
@@ -267,12 +267,12 @@ FIXED = Task(
         ),
         Mistake(
             "not scaled back",
-            "yours are the whole numbers; each of them still has to be multiplied by the step.",
+            "yours are the integers; each of them still has to be multiplied by the step.",
             lambda x, bits, frac_bits: fixed_point(x, bits=bits, frac_bits=frac_bits) * 2.0**frac_bits,
         ),
         Mistake(
             "halves up",
-            "half-way between two numbers the one with the even whole number is taken; yours takes the upper one.",
+            "half-way between two numbers the one with the even integer is taken; yours takes the upper one.",
             lambda x, bits, frac_bits: fixed_point(x + 1e-3 * 2.0**-frac_bits, bits=bits, frac_bits=frac_bits),
         ),
     ),
@@ -284,17 +284,17 @@ FIXED = Task(
 
 def random_cases(seed: int) -> Sequence[Case]:
     """Numbers of both signs; at the border some that need no rounding."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for shape, step in [((4,), 1.0), ((2, 3), 0.5), ((5, 4), 0.3), ((8, 8), 0.02)]:
         draws = torch.rand(shape, generator=generator)
         x = drawn(
             shape, generator, lambda x, step, draws: torch.stack([x / step - draws, x / step]), step=step, draws=draws
         )
-        found.append(Case((x,), {"step": step, "draws": draws}))
-    whole = torch.tensor([-0.5, 0.0, 0.75])
+        cases.append(Case((x,), {"step": step, "draws": draws}))
+    multiples = torch.tensor([-0.5, 0.0, 0.75])
     draws = torch.tensor([0.25, 0.5, 0.75])
-    found.append(Case((whole,), {"step": 0.25, "draws": draws}, "numbers that need no rounding"))
-    return found
+    cases.append(Case((multiples,), {"step": 0.25, "draws": draws}, "numbers that need no rounding"))
+    return cases
 
 
 def round_at_random(x: Tensor, *, step: float, draws: Tensor) -> Tensor:
@@ -360,19 +360,19 @@ RANDOM = Task(
 
 def row_cases(seed: int) -> Sequence[Case]:
     """Weight matrices; at the border rows above zero, and a row of zeros."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for shape, bits in [((2, 3), 2), ((3, 4), 3), ((4, 7), 4), ((16, 9), 8)]:
         w = drawn(shape, generator, lambda w, bits: w / choose_qparams(w, bits=bits, axis=0).scale, bits=bits)
-        found.append(Case((w,), {"bits": bits}))
-    small = found[0].args[0]
+        cases.append(Case((w,), {"bits": bits}))
+    small = cases[0].args[0]
     above = torch.tensor([[1.0, 3.0, 7.0], [-3.0, -2.0, 4.0]])  # with 3 bits the steps are 1
-    found.append(Case((above,), {"bits": 3}, "a row above 0"))
-    found.append(Case((torch.cat([small, torch.zeros(1, 3)]),), {"bits": 2}, "a row of zeros"))
-    return found
+    cases.append(Case((above,), {"bits": 3}, "a row above 0"))
+    cases.append(Case((torch.cat([small, torch.zeros(1, 3)]),), {"bits": 2}, "a row of zeros"))
+    return cases
 
 
 def quantize_rows(w: Tensor, *, bits: int) -> Tensor:
-    """Each row as its own min-max codes stand for it."""
+    """Each row as its min-max codes represent it."""
     return fake_quantize(w, bits=bits, axis=0)
 
 
@@ -389,7 +389,7 @@ ROWS = Task(
     (
         Mistake(
             "one range for all",
-            "each row has a range of its own; yours has one for the whole matrix.",
+            "each row has its own range; yours has one for the whole matrix.",
             lambda w, bits: fake_quantize(w, bits=bits),
         ),
         Mistake(
@@ -409,13 +409,13 @@ ROWS = Task(
         ),
         Mistake(
             "no code for 0",
-            "yours counts the steps from the least weight of the row, so 0 lies somewhere between two numbers; with a "
-            "zero point that is a whole number it has a code of its own.",
+            "yours counts the steps from the minimum of the row, so 0 lies somewhere between two numbers; with a "
+            "zero point that is an integer it has its own code.",
             lambda w, bits: quantize_rows(w - w.amin(1, keepdim=True), bits=bits) + w.amin(1, keepdim=True),
         ),
         Mistake(
             "symmetric",
-            "these are symmetric codes; asked for are codes from the least to the greatest weight of a row.",
+            "these are symmetric codes; asked for are codes from the minimum to the maximum of a row.",
             lambda w, bits: fake_quantize(w, bits=bits, symmetric=True, axis=0),
         ),
         Mistake(

@@ -37,8 +37,8 @@ def drawn(
 def probability_cases(seed: int) -> Sequence[Case]:
     """Weights in [-1, 1] and beyond; at the border its two ends and 0."""
     generator = seeded(seed)
-    found = [Case((1.5 * torch.randn(shape, generator=generator),)) for shape in SHAPES]
-    return [*found, Case((torch.tensor([-1.0, 0.0, 1.0]),), edge="the ends and the middle of the line")]
+    cases = [Case((1.5 * torch.randn(shape, generator=generator),)) for shape in SHAPES]
+    return [*cases, Case((torch.tensor([-1.0, 0.0, 1.0]),), edge="the ends and the middle of the line")]
 
 
 def probability_of_plus(w: Tensor) -> Tensor:
@@ -103,17 +103,17 @@ PROBABILITY = Task(
 
 def toss_cases(seed: int) -> Sequence[Case]:
     """Weights with a draw for each; at the border draws as large as the probability, and weights that are certain."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for shape in SHAPES:
         draws = torch.rand(shape, generator=generator)
         w = 0.7 * drawn(shape, generator, lambda x, draws: hard_sigmoid(0.7 * x) - draws, draws)
-        found.append(Case((w,), {"draws": draws}))
+        cases.append(Case((w,), {"draws": draws}))
     for edge, weights, given in [
         ("draws as large as the probability", [0.0, 0.5, -0.5], [0.5, 0.75, 0.25]),
         ("weights that are certain", [-1.0, -3.0, 1.0, 2.0], [0.0, 0.5, 0.5, 0.875]),
     ]:
-        found.append(Case((torch.tensor(weights),), {"draws": torch.tensor(given)}, edge))
-    return found
+        cases.append(Case((torch.tensor(weights),), {"draws": torch.tensor(given)}, edge))
+    return cases
 
 
 def toss_signs(w: Tensor, *, draws: Tensor) -> Tensor:
@@ -175,15 +175,15 @@ TOSS = Task(
 
 def step_cases(seed: int) -> Sequence[Case]:
     """Neurons with a few inputs, some of whose weights reach an end; at the border a weight of 0."""
-    generator, found = seeded(seed), []
+    generator, cases = seeded(seed), []
     for inputs, rows, lr in [(2, 3, 0.2), (3, 5, 0.1), (5, 8, 0.5), (8, 20, 1.0)]:
         w = 2 * torch.rand(inputs, generator=generator) - 1
         x, y = torch.randn(rows, inputs, generator=generator), torch.randn(rows, generator=generator)
-        found.append(Case((w,), {"x": x, "y": y, "lr": lr}))
-    w = found[1].args[0].clone()
+        cases.append(Case((w,), {"x": x, "y": y, "lr": lr}))
+    w = cases[1].args[0].clone()
     w[1] = 0
-    found.append(Case((w,), found[1].kwargs, "a weight of 0, whose sign is +1"))
-    return found
+    cases.append(Case((w,), cases[1].kwargs, "a weight of 0, whose sign is +1"))
+    return cases
 
 
 def binary_step(w: Tensor, *, x: Tensor, y: Tensor, lr: float) -> Tensor:
@@ -273,13 +273,13 @@ STEP = Task(
 def ternary_cases(seed: int) -> Sequence[Case]:
     """Weights of both signs; at the border equal sizes, and zeros."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for shape in SHAPES:
         w = drawn(shape, generator, lambda x: x.abs() - 0.7 * x.abs().mean())
-        found.append(Case((torch.where(w.abs() < w.abs().max(), w, w.abs()),)))  # at least one is not negative
-    found.append(Case((torch.tensor([[0.5, -0.5], [-0.5, 0.5]]),), edge="weights of one size"))
-    found.append(Case((torch.zeros(2, 3),), edge="all weights are 0"))
-    return found
+        cases.append(Case((torch.where(w.abs() < w.abs().max(), w, w.abs()),)))  # at least one is not negative
+    cases.append(Case((torch.tensor([[0.5, -0.5], [-0.5, 0.5]]),), edge="weights of one size"))
+    cases.append(Case((torch.zeros(2, 3),), edge="all weights are 0"))
+    return cases
 
 
 def ternary_codes(w: Tensor) -> tuple[Tensor, float]:
@@ -355,14 +355,14 @@ TERNARY = Task(
 
 def product_cases(seed: int) -> Sequence[Case]:
     """Rows of signs as bits; at the border rows that agree everywhere and nowhere."""
-    found = []
+    cases = []
     for n in (4, 9, 16, 33, 60):
         bits = torch.randint(2, (2, n), generator=seeded(seed + n)).tolist()
         x, w = (sum(bit << place for place, bit in enumerate(row)) for row in bits)
-        found.append(Case((x, w), {"n": n}))
-    found.append(Case((5, 5), {"n": 4}, "all places agree"))
-    found.append(Case((5, 10), {"n": 4}, "no place agrees"))
-    return found
+        cases.append(Case((x, w), {"n": n}))
+    cases.append(Case((5, 5), {"n": 4}, "all places agree"))
+    cases.append(Case((5, 10), {"n": 4}, "no place agrees"))
+    return cases
 
 
 def sign_product(x: int, w: int, *, n: int) -> int:
@@ -406,8 +406,8 @@ PRODUCT = Task(
         ),
         Mistake(
             "bits without an end",
-            "~ makes a negative number of a whole one, as if there were 1s in front of it without an end; only the n "
-            "lowest bits count.",
+            "~ makes a positive number negative, as if there were 1s in front of it without an end; only the n lowest "
+            "bits count.",
             lambda x, w, n: 2 * int(popcount(torch.tensor((x ^ w) + 1))) - n,
         ),
     ),

@@ -21,13 +21,13 @@ __all__ = ["EXERCISE"]
 def pruning_cases(seed: int) -> Sequence[Case]:
     """Matrices in which rounding matters; at the border nothing and everything is removed."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for shape, sparsity, lr in [((2, 3), 0.3, 0.5), ((4, 2), 0.6, 0.1), ((3, 7), 0.4, 1.0), ((16, 9), 0.9, 0.2)]:
         w, gradient = torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
-        found.append(Case((w, gradient), {"sparsity": sparsity, "lr": lr}))
-    found.append(Case(found[0].args, {"sparsity": 0.0, "lr": 0.5}, "nothing is removed"))
-    found.append(Case(found[1].args, {"sparsity": 1.0, "lr": 0.5}, "everything is removed"))
-    return found
+        cases.append(Case((w, gradient), {"sparsity": sparsity, "lr": lr}))
+    cases.append(Case(cases[0].args, {"sparsity": 0.0, "lr": 0.5}, "nothing is removed"))
+    cases.append(Case(cases[1].args, {"sparsity": 1.0, "lr": 0.5}, "everything is removed"))
+    return cases
 
 
 def prune_and_step(w: Tensor, gradient: Tensor, *, sparsity: float, lr: float) -> Tensor:
@@ -90,7 +90,7 @@ PRUNING = Task(
         ),
         Mistake(
             "rounded down",
-            "the number of weights to remove is rounded to the nearest whole number; yours is rounded down.",
+            "the number of weights to remove is rounded to the nearest integer; yours is rounded down.",
             lambda w, gradient, sparsity, lr: _removing(int(sparsity * w.numel()), w, gradient, lr),
         ),
     ),
@@ -108,15 +108,15 @@ PRUNING = Task(
 def row_cases(seed: int) -> Sequence[Case]:
     """The lecture's row and random ones; at the border the first place, a span of just 2^bits, and an empty row."""
     generator = seeded(seed)
-    found = [Case((_row(20, {1: 3.4, 4: 0.9, 15: 1.7}),), {"bits": 3})]
+    cases = [Case((_row(20, {1: 3.4, 4: 0.9, 15: 1.7}),), {"bits": 3})]
     for size, share, bits in [(12, 0.4, 1), (40, 0.1, 2), (150, 0.06, 3), (300, 0.04, 4)]:
-        kept = torch.rand(size, generator=generator) < share
-        kept[0], kept[size // 2], kept[size - 2] = False, True, True
-        found.append(Case((torch.randn(size, generator=generator) * kept,), {"bits": bits}))
-    found.append(Case((_row(6, {0: 1.5, 3: -2.0}),), {"bits": 2}, "a weight at position 0 has the gap 0"))
-    found.append(Case((_row(16, {3: 1.0, 7: 0.5, 15: -0.5}),), {"bits": 2}, "spans of 4 and of 8, with gaps up to 4"))
-    found.append(Case((_row(5, {}),), {"bits": 3}, "a row of zeros: nothing is stored"))
-    return found
+        mask = torch.rand(size, generator=generator) < share
+        mask[0], mask[size // 2], mask[size - 2] = False, True, True
+        cases.append(Case((torch.randn(size, generator=generator) * mask,), {"bits": bits}))
+    cases.append(Case((_row(6, {0: 1.5, 3: -2.0}),), {"bits": 2}, "a weight at position 0 has the gap 0"))
+    cases.append(Case((_row(16, {3: 1.0, 7: 0.5, 15: -0.5}),), {"bits": 2}, "spans of 4 and of 8, with gaps up to 4"))
+    cases.append(Case((_row(5, {}),), {"bits": 3}, "a row of zeros: nothing is stored"))
+    return cases
 
 
 def _row(size: int, values: dict[int, float]) -> Tensor:
@@ -204,15 +204,15 @@ ROW = Task(
 def kmeans_cases(seed: int) -> Sequence[Case]:
     """Centroids of which each has weights; at the border one that has none, and a single one."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for n, k in [(6, 2), (20, 3), (50, 4), (200, 8)]:
         w = torch.randn(n, generator=generator)
         places = ((torch.arange(k) + 0.3) / k * n).long()
-        found.append(Case((w,), {"centroids": w.sort().values[places]}))
-    w = found[0].args[0]
-    found.append(Case((w,), {"centroids": torch.tensor([-0.5, 0.25, 50.0])}, "a centroid without a weight"))
-    found.append(Case((w,), {"centroids": torch.tensor([0.25])}, "a single centroid"))
-    return found
+        cases.append(Case((w,), {"centroids": w.sort().values[places]}))
+    w = cases[0].args[0]
+    cases.append(Case((w,), {"centroids": torch.tensor([-0.5, 0.25, 50.0])}, "a centroid without a weight"))
+    cases.append(Case((w,), {"centroids": torch.tensor([0.25])}, "a single centroid"))
+    return cases
 
 
 def kmeans_step(w: Tensor, *, centroids: Tensor) -> Tensor:
@@ -276,7 +276,7 @@ KMEANS = Task(
         ),
         Mistake(
             "no absolute value",
-            "the least w - c is the most negative one, so that all weights go to the greatest centroid; a distance "
+            "the minimum of w - c is the most negative one, so that all weights go to the largest centroid; a distance "
             "has no sign.",
             lambda w, centroids: _by_cluster(w, (w[:, None] - centroids).argmin(1), centroids, torch.mean),
         ),
@@ -307,16 +307,16 @@ PAPER = (
 def centroid_cases(seed: int) -> Sequence[Case]:
     """The paper's figure 3 and random layers; at the border a centroid that no weight has."""
     generator = seeded(seed)
-    found = [Case(PAPER, {"lr": 1.0})]
+    cases = [Case(PAPER, {"lr": 1.0})]
     for shape, k, lr in [((2, 3), 2, 0.5), ((5, 4), 3, 0.1), ((20, 30), 8, 0.02)]:
         indices = torch.randint(k, shape, generator=generator)
         indices.view(-1)[:k] = torch.arange(k)  # each has a member
         gradient = torch.randn(shape, generator=generator)
-        found.append(Case((torch.randn(k, generator=generator).sort().values, gradient, indices), {"lr": lr}))
-    centroids, gradient, indices = found[1].args
+        cases.append(Case((torch.randn(k, generator=generator).sort().values, gradient, indices), {"lr": lr}))
+    centroids, gradient, indices = cases[1].args
     more = torch.cat([centroids, centroids.new_tensor([9.0])])
-    found.append(Case((more, gradient, indices), {"lr": 0.5}, "a centroid without a weight"))
-    return found
+    cases.append(Case((more, gradient, indices), {"lr": 0.5}, "a centroid without a weight"))
+    return cases
 
 
 def centroid_step(centroids: Tensor, gradient: Tensor, indices: Tensor, *, lr: float) -> Tensor:
@@ -333,9 +333,9 @@ def _sizes(centroids: Tensor, indices: Tensor) -> Tensor:
 
 def _last_alone(gradient: Tensor, indices: Tensor) -> Tensor:
     """The gradient with all but the last member of each cluster at 0."""
-    flat, kept = indices.flatten().tolist(), torch.zeros(gradient.numel())
-    kept[list({k: place for place, k in enumerate(flat)}.values())] = 1
-    return gradient * kept.reshape(gradient.shape)
+    flat, mask = indices.flatten().tolist(), torch.zeros(gradient.numel())
+    mask[list({k: place for place, k in enumerate(flat)}.values())] = 1
+    return gradient * mask.reshape(gradient.shape)
 
 
 CENTROIDS = Task(
@@ -362,7 +362,7 @@ CENTROIDS = Task(
         ),
         Mistake(
             "one sum for all",
-            "each centroid has a sum of its own, over its own weights; yours is the sum over all weights.",
+            "each centroid has its own sum, over its weights; yours is the sum over all weights.",
             lambda centroids, gradient, indices, lr: centroids - lr * gradient.sum(),
         ),
         Mistake(
@@ -385,14 +385,14 @@ CENTROIDS = Task(
 def count_cases(seed: int) -> Sequence[Case]:
     """Counts with their Huffman code; at the border a value that never occurs, and equal counts."""
     generator = seeded(seed)
-    found = [_counted(torch.tensor([5, 1, 2]))]
+    cases = [_counted(torch.tensor([5, 1, 2]))]
     for k in (4, 8, 16, 32):
         counts = 1 + (600 * torch.rand(k, generator=generator) ** 3).long()
         counts[0] += 500  # uneven, so that the code is no code of equal words
-        found.append(_counted(counts))
-    found.append(_counted(torch.tensor([40, 0, 7, 3]), "a centroid that no weight has"))
-    found.append(_counted(torch.tensor([25, 25, 25, 25]), "all are equally frequent"))
-    return found
+        cases.append(_counted(counts))
+    cases.append(_counted(torch.tensor([40, 0, 7, 3]), "a centroid that no weight has"))
+    cases.append(_counted(torch.tensor([25, 25, 25, 25]), "all are equally frequent"))
+    return cases
 
 
 def _counted(counts: Tensor, edge: str = "") -> Case:

@@ -17,12 +17,12 @@ __all__ = ["EXERCISE"]
 def logit_cases(seed: int) -> Sequence[Case]:
     """Rows of logits; at the border some that are too large for the exponential function."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for shape, temperature in [((1, 3), 4.0), ((2, 4), 0.5), ((5, 10), 20.0), ((3, 2), 2.0)]:
-        found.append(Case((4 * torch.randn(shape, generator=generator),), {"temperature": temperature}))
+        cases.append(Case((4 * torch.randn(shape, generator=generator),), {"temperature": temperature}))
     large = torch.tensor([[1000.0, 0.0, -1000.0]])
-    found.append(Case((large,), {"temperature": 2.0}, "logits so large that their exponential is no float32 number"))
-    return found
+    cases.append(Case((large,), {"temperature": 2.0}, "logits so large that their exponential is no float32 number"))
+    return cases
 
 
 def soften(logits: Tensor, *, temperature: float) -> Tensor:
@@ -60,7 +60,7 @@ SOFTENED = Task(
         ),
         Mistake(
             "one sum for all rows",
-            "each row is divided by a sum of its own; yours has one sum for the whole matrix.",
+            "each row is divided by its own sum; yours has one sum for the whole matrix.",
             lambda logits, temperature: soften(logits.reshape(1, -1), temperature=temperature).reshape(logits.shape),
         ),
         Mistake(
@@ -81,17 +81,17 @@ SOFTENED = Task(
 def lesson_cases(seed: int) -> Sequence[Case]:
     """Batches of a student and a teacher; at the border one of the two terms alone, and a student that agrees."""
     generator = seeded(seed)
-    found = []
+    cases = []
     settings = [((1, 3), 4.0, 0.9), ((4, 5), 2.0, 0.5), ((6, 10), 8.0, 0.75), ((20, 10), 3.0, 0.25)]
     for shape, temperature, alpha in settings:
         student, teacher = (2 * torch.randn(shape, generator=generator) for _ in range(2))
         labels = torch.randint(shape[1], shape[:1], generator=generator)
-        found.append(Case((student, teacher, labels), {"temperature": temperature, "alpha": alpha}))
-    student, teacher, labels = found[1].args
-    found.append(Case((student, teacher, labels), {"temperature": 5.0, "alpha": 0.0}, "the labels alone"))
-    found.append(Case((student, teacher, labels), {"temperature": 5.0, "alpha": 1.0}, "the teacher alone"))
+        cases.append(Case((student, teacher, labels), {"temperature": temperature, "alpha": alpha}))
+    student, teacher, labels = cases[1].args
+    cases.append(Case((student, teacher, labels), {"temperature": 5.0, "alpha": 0.0}, "the labels alone"))
+    cases.append(Case((student, teacher, labels), {"temperature": 5.0, "alpha": 1.0}, "the teacher alone"))
     agreeing = Case((teacher, teacher.clone(), labels), {"temperature": 5.0, "alpha": 0.5}, "student and teacher agree")
-    return [*found, agreeing]
+    return [*cases, agreeing]
 
 
 def taught_loss(
@@ -256,18 +256,18 @@ GRADIENT = Task(
 def shift_cases(seed: int) -> Sequence[Case]:
     """Answers in which one class is too weak, or too strong; at the border several shifts that are equally good."""
     generator = seeded(seed)
-    found = [
+    cases = [
         Case((SMALL, torch.tensor([2, 2, 0, 1, 1])), {"label": 2, "shifts": torch.tensor([0.0, 0.75, 1.75, 2.75])})
     ]
     for n, classes, label, bias in [(40, 3, 0, -3.0), (60, 5, 3, 2.0), (200, 10, 9, -3.0)]:
         labels = torch.randint(classes, (n,), generator=generator)
         logits = torch.randn((n, classes), generator=generator) + 2.5 * torch.eye(classes)[labels]
         logits[:, label] += bias
-        found.append(Case((logits, labels), {"label": label, "shifts": torch.arange(-4, 7, 0.5)}))
+        cases.append(Case((logits, labels), {"label": label, "shifts": torch.arange(-4, 7, 0.5)}))
     clear = torch.tensor([[3.0, 0.0], [2.0, 0.0], [9.0, 0.0]]), torch.tensor([1, 1, 0])
     shifts = torch.tensor([-1.5, 0.5, 2.5, 4.5, 6.5, 8.5, 10.5])
-    found.append(Case(clear, {"label": 1, "shifts": shifts}, "several shifts are equally good"))
-    return found
+    cases.append(Case(clear, {"label": 1, "shifts": shifts}, "several shifts are equally good"))
+    return cases
 
 
 SMALL = torch.tensor([[2.0, 0.5, 1.5], [0.2, 1.9, 0.3], [3.0, 0.0, 1.0], [0.4, 2.5, 0.6], [0.1, 3.0, 1.7]])

@@ -19,15 +19,15 @@ SHAPES = [(1, 2), (4, 3), (6, 5), (30, 8)]  # (inputs, neurons)
 def tanh_cases(seed: int) -> Sequence[Case]:
     """Heights of both signs; at the border sums that are too large for the exponential function."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for shape in SHAPES:
         a = torch.randn(shape[1], generator=generator)
         b = 0.3 + 2 * torch.rand(shape[1], generator=generator)
-        found.append(Case((2 * torch.randn(shape, generator=generator),), {"a": a, "b": b}))
+        cases.append(Case((2 * torch.randn(shape, generator=generator),), {"a": a, "b": b}))
     large = torch.tensor([[-300.0, 300.0]])
     settings = {"a": torch.tensor([1.5, 0.5]), "b": torch.tensor([1.0, 2.0])}
-    found.append(Case((large,), settings, "sums so large that their exponential is no float32 number"))
-    return found
+    cases.append(Case((large,), settings, "sums so large that their exponential is no float32 number"))
+    return cases
 
 
 @torch.no_grad()
@@ -87,11 +87,11 @@ TANH = Task(
 def hinge_cases(seed: int) -> Sequence[Case]:
     """Up to three hinges for each neuron, of both signs."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for segments, shape in zip((1, 2, 3, 3), SHAPES, strict=True):
         a, b = (torch.randn((segments, shape[1]), generator=generator) for _ in range(2))
-        found.append(Case((2 * torch.randn(shape, generator=generator),), {"a": a, "b": b}))
-    return found
+        cases.append(Case((2 * torch.randn(shape, generator=generator),), {"a": a, "b": b}))
+    return cases
 
 
 @torch.no_grad()
@@ -137,7 +137,7 @@ HINGES = Task(
         ),
         Mistake(
             "no maximum",
-            "each hinge has a maximum with 0 of its own; without it the hinges are straight lines.",
+            "each hinge has its own maximum with 0; without it the hinges are straight lines.",
             lambda s, a, b: s.clamp(min=0) + (a * b).sum(0) - s * a.sum(0),
         ),
         Mistake(
@@ -160,12 +160,12 @@ HINGES = Task(
 def maxout_cases(seed: int) -> Sequence[Case]:
     """Two to four pieces; at the border a single one."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for n, inputs, outputs, pieces in [(1, 2, 1, 2), (3, 2, 4, 3), (5, 6, 2, 4), (20, 10, 5, 3), (2, 3, 2, 1)]:
         h, weight = (torch.randn(z, generator=generator) for z in ((n, inputs), (outputs, pieces, inputs)))
         settings = {"weight": weight, "bias": torch.randn((outputs, pieces), generator=generator)}
-        found.append(Case((h,), settings, "a single piece: a layer without an activation" if pieces == 1 else ""))
-    return found
+        cases.append(Case((h,), settings, "a single piece: a layer without an activation" if pieces == 1 else ""))
+    return cases
 
 
 @torch.no_grad()
@@ -190,13 +190,13 @@ MAXOUT = Task(
             lambda h, weight, bias: h @ weight.sum(1).T + bias.sum(1),
         ),
         Mistake(
-            "least piece",
-            "the greatest piece is passed on; yours is the least.",
+            "smallest piece",
+            "the largest piece is passed on; yours is the smallest.",
             lambda h, weight, bias: -largest_piece(h, weight=-weight, bias=-bias),
         ),
         Mistake(
             "bias forgotten",
-            "each piece has a bias of its own, which is missing in yours.",
+            "each piece has its own bias, which is missing in yours.",
             lambda h, weight, bias: largest_piece(h, weight=weight, bias=torch.zeros_like(bias)),
         ),
         Mistake(
@@ -237,12 +237,12 @@ MAXOUT = Task(
 def bump_cases(seed: int) -> Sequence[Case]:
     """Dictionaries of 4 to 20 values, inputs within and a little outside; at the border one of two values."""
     generator = seeded(seed)
-    found = []
+    cases = []
     for shape, size, boundary in zip([*SHAPES, (3, 2)], (4, 5, 10, 20, 2), (1.2, 1.0, 4.0, 3.0, 0.4), strict=True):
         s = 1.2 * boundary * (2 * torch.rand(shape, generator=generator) - 1)
         settings = {"alpha": torch.randn((shape[1], size), generator=generator), "boundary": boundary}
-        found.append(Case((s,), settings, "" if size > 2 else "a dictionary of two values"))
-    return found
+        cases.append(Case((s,), settings, "" if size > 2 else "a dictionary of two values"))
+    return cases
 
 
 def bump_sum(s: Tensor, *, alpha: Tensor, boundary: float) -> Tensor:
@@ -275,7 +275,7 @@ BUMPS = Task(
     (
         Mistake(
             "D for D - 1",
-            "between D values there are D - 1 distances, so the spacing is the whole length over D - 1.",
+            "between D values there are D - 1 distances, so the spacing is the total length over D - 1.",
             lambda s, alpha, boundary: _kaf(s, alpha, boundary, alpha.shape[1] ** 2 / (24 * boundary**2)),
         ),
         Mistake(
@@ -300,7 +300,7 @@ BUMPS = Task(
         ),
         Mistake(
             "one alpha for all",
-            "each neuron has coefficients of its own, a row of alpha; yours gives all of them the first row.",
+            "each neuron has its own coefficients, a row of alpha; yours gives all of them the first row.",
             lambda s, alpha, boundary: bump_sum(s, alpha=alpha[:1].expand_as(alpha), boundary=boundary),
         ),
         Mistake(
@@ -322,7 +322,7 @@ BUMPS = Task(
 def start_cases(seed: int) -> Sequence[Case]:
     """Functions at dictionaries in float64, gamma at the rule of thumb or above it; at the border many bumps."""
     generator = seeded(seed)
-    found = []
+    cases = []
     elu = torch.nn.functional.elu
     for function, size, times, ridge in [
         (torch.tanh, 3, 1, 0.1),
@@ -333,10 +333,10 @@ def start_cases(seed: int) -> Sequence[Case]:
         d = torch.linspace(-3, 3, size, dtype=torch.float64)
         targets = function(d) if function else torch.randn(size, generator=generator, dtype=torch.float64)
         settings = {"dictionary": d, "gamma": times * (size - 1) ** 2 / 216, "ridge": ridge}
-        found.append(
+        cases.append(
             Case((targets,), settings, "many bumps that overlap: float32 has too few digits" if size > 10 else "")
         )
-    return found
+    return cases
 
 
 def start_from(targets: Tensor, *, dictionary: Tensor, gamma: float, ridge: float) -> Tensor:

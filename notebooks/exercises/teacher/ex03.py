@@ -95,9 +95,9 @@ def _(sizes):
 @right("corrupt_labels")
 def by_the_order(labels, *, share, draws, new):
     rows = draws.argsort()[: round(share * len(labels))]
-    found = labels.clone()
-    found[rows] = new[rows]
-    return found
+    noisy = labels.clone()
+    noisy[rows] = new[rows]
+    return noisy
 
 
 @right("corrupt_labels")
@@ -108,27 +108,27 @@ def by_the_ranks(labels, *, share, draws, new):
 
 @right("corrupt_labels")
 def one_by_one(labels, *, share, draws, new):
-    left, found = draws.tolist(), labels.tolist()
-    for _ in range(round(share * len(found))):
+    left, noisy = draws.tolist(), labels.tolist()
+    for _ in range(round(share * len(noisy))):
         row = left.index(min(left))
-        found[row] = int(new[row])
+        noisy[row] = int(new[row])
         left[row] = 2.0
-    return torch.tensor(found)
+    return torch.tensor(noisy)
 
 
 @wrong("corrupt_labels", "threshold for count")
 def _(labels, *, share, draws, new):
-    found = labels.clone()
-    found[draws < share] = new[draws < share]
-    return found
+    noisy = labels.clone()
+    noisy[draws < share] = new[draws < share]
+    return noisy
 
 
 @wrong("corrupt_labels", "largest draws")
 def _(labels, *, share, draws, new):
     rows = draws.argsort(descending=True)[: round(share * len(labels))]
-    found = labels.clone()
-    found[rows] = new[rows]
-    return found
+    noisy = labels.clone()
+    noisy[rows] = new[rows]
+    return noisy
 
 
 @wrong("corrupt_labels", "first rows")
@@ -145,17 +145,17 @@ def _(labels, *, share, draws, new):
 @wrong("corrupt_labels", "from the front")
 def _(labels, *, share, draws, new):
     count = round(share * len(labels))
-    found = labels.clone()
-    found[draws.argsort()[:count]] = new[:count]
-    return found
+    noisy = labels.clone()
+    noisy[draws.argsort()[:count]] = new[:count]
+    return noisy
 
 
 @wrong("corrupt_labels", "cut off")
 def _(labels, *, share, draws, new):
     rows = draws.argsort()[: int(share * len(labels))]
-    found = labels.clone()
-    found[rows] = new[rows]
-    return found
+    noisy = labels.clone()
+    noisy[rows] = new[rows]
+    return noisy
 
 
 @wrong("corrupt_labels", "changes its argument")
@@ -214,9 +214,9 @@ def _(kept, *, kernel, observed, ridge):
 
 @wrong("predict_others", "kept ones stay")
 def _(kept, *, kernel, observed, ridge):
-    found = solved(kept, kernel=kernel, observed=observed, ridge=ridge)
-    found[:, observed] = kept
-    return found
+    predicted = solved(kept, kernel=kernel, observed=observed, ridge=ridge)
+    predicted[:, observed] = kept
+    return predicted
 
 
 @wrong("predict_others", "only the kept ones")
@@ -239,10 +239,10 @@ def with_shares(w, updates, *, rows):
 
 @right("server_step")
 def client_by_client(w, updates, *, rows):
-    found = w.clone()
+    new = w.clone()
     for n, update in zip(rows, updates, strict=True):
-        found += n / sum(rows) * update
-    return found
+        new += n / sum(rows) * update
+    return new
 
 
 @right("server_step")

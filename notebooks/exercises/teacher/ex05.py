@@ -60,7 +60,7 @@ def _(x, *, bits):
     return scale, round(-low / scale)
 
 
-@wrong("scale_and_zero", "no whole number")
+@wrong("scale_and_zero", "not an integer")
 def _(x, *, bits):
     low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
     scale = (high - low) / (2**bits - 1) or 1.0
@@ -162,8 +162,8 @@ def whole_numbers(x, *, bits, frac_bits):
 def ends_first(x, *, bits, frac_bits):
     step = 2.0**-frac_bits
     least, greatest = -(2 ** (bits - 1)) * step, (2 ** (bits - 1) - 1) * step
-    found = [round(min(max(value, least), greatest) / step) * step for value in x.flatten().tolist()]
-    return torch.tensor(found).reshape(x.shape)
+    rounded = [round(min(max(value, least), greatest) / step) * step for value in x.flatten().tolist()]
+    return torch.tensor(rounded).reshape(x.shape)
 
 
 @wrong("fixed_point", "cut off")
@@ -215,11 +215,11 @@ def down_and_perhaps_up(x, *, step, draws):
 
 @right("round_at_random")
 def one_draw_for_each(x, *, step, draws):
-    found = []
+    rounded = []
     for value, draw in zip(x.flatten().tolist(), draws.flatten().tolist(), strict=True):
         down = math.floor(value / step)
-        found.append(step * (down + 1 if draw < value / step - down else down))
-    return torch.tensor(found).reshape(x.shape)
+        rounded.append(step * (down + 1 if draw < value / step - down else down))
+    return torch.tensor(rounded).reshape(x.shape)
 
 
 @right("round_at_random")

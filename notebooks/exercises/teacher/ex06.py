@@ -214,8 +214,8 @@ def _(w, *, x, y, lr):
 @right("ternary_codes")
 def masked(w):
     size = w.abs()
-    kept = size > 0.7 * size.mean()
-    return w.sign() * kept, size[kept].sum() / max(1, int(kept.sum()))
+    mask = size > 0.7 * size.mean()
+    return w.sign() * mask, size[mask].sum() / max(1, int(mask.sum()))
 
 
 @right("ternary_codes")
@@ -229,26 +229,26 @@ def in_loops(w):
 
 @wrong("ternary_codes", "largest for mean")
 def _(w):
-    kept = w.abs() > 0.7 * w.abs().max()
-    return w.sign() * kept, (w.abs() * kept).sum() / kept.sum().clamp(min=1)
+    mask = w.abs() > 0.7 * w.abs().max()
+    return w.sign() * mask, (w.abs() * mask).sum() / mask.sum().clamp(min=1)
 
 
 @wrong("ternary_codes", "mean with signs")
 def _(w):
-    kept = w.abs() > 0.7 * w.mean()
-    return w.sign() * kept, (w.abs() * kept).sum() / kept.sum().clamp(min=1)
+    mask = w.abs() > 0.7 * w.mean()
+    return w.sign() * mask, (w.abs() * mask).sum() / mask.sum().clamp(min=1)
 
 
 @wrong("ternary_codes", "no factor")
 def _(w):
-    kept = w.abs() > w.abs().mean()
-    return w.sign() * kept, (w.abs() * kept).sum() / kept.sum().clamp(min=1)
+    mask = w.abs() > w.abs().mean()
+    return w.sign() * mask, (w.abs() * mask).sum() / mask.sum().clamp(min=1)
 
 
 @wrong("ternary_codes", "mean of all sizes")
 def _(w):
-    kept = w.abs() > 0.7 * w.abs().mean()
-    return w.sign() * kept, (w.abs()).mean()
+    mask = w.abs() > 0.7 * w.abs().mean()
+    return w.sign() * mask, (w.abs()).mean()
 
 
 @wrong("ternary_codes", "threshold for scale")
@@ -259,14 +259,14 @@ def _(w):
 
 @wrong("ternary_codes", "sign lost")
 def _(w):
-    kept = w.abs() > 0.7 * w.abs().mean()
-    return kept.float(), (w.abs() * kept).sum() / kept.sum().clamp(min=1)
+    mask = w.abs() > 0.7 * w.abs().mean()
+    return mask.float(), (w.abs() * mask).sum() / mask.sum().clamp(min=1)
 
 
 @wrong("ternary_codes", "negative weights forgotten")
 def _(w):
-    kept = w > 0.7 * w.abs().mean()
-    return w.sign() * kept, (w.abs() * kept).sum() / kept.sum().clamp(min=1)
+    mask = w > 0.7 * w.abs().mean()
+    return w.sign() * mask, (w.abs() * mask).sum() / mask.sum().clamp(min=1)
 
 
 @wrong("ternary_codes", "weights for codes")
@@ -277,8 +277,8 @@ def _(w):
 
 @wrong("ternary_codes", "nothing over nothing")
 def _(w):
-    kept = w.abs() > 0.7 * w.abs().mean()
-    return w.sign() * kept, w.abs()[kept].mean()
+    mask = w.abs() > 0.7 * w.abs().mean()
+    return w.sign() * mask, w.abs()[mask].mean()
 
 
 @right("sign_product")

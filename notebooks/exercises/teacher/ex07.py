@@ -79,9 +79,9 @@ def _(w, gradient, *, sparsity, lr):
 
 @wrong("prune_and_step", "share kept for share removed")
 def _(w, gradient, *, sparsity, lr):
-    kept = torch.zeros(w.numel())
-    kept[w.abs().flatten().argsort(descending=True)[: round(sparsity * w.numel())]] = 1
-    return (w - lr * gradient) * kept.reshape(w.shape)
+    mask = torch.zeros(w.numel())
+    mask[w.abs().flatten().argsort(descending=True)[: round(sparsity * w.numel())]] = 1
+    return (w - lr * gradient) * mask.reshape(w.shape)
 
 
 @wrong("prune_and_step", "signs count")

@@ -274,13 +274,13 @@ def all_at_once(logits, labels, *, label, shifts):
 
 def errors_of(logits, labels, label, shifts, rows=None):
     """The number of errors for each shift, on all rows or on some."""
-    found = []
+    errors = []
     for shift in shifts.tolist():
         moved = logits.clone()
         moved[:, label] = moved[:, label] + shift
         wrong_rows = moved.argmax(1) != labels
-        found.append(int(wrong_rows.sum() if rows is None else wrong_rows[rows].sum()))
-    return found
+        errors.append(int(wrong_rows.sum() if rows is None else wrong_rows[rows].sum()))
+    return errors
 
 
 @wrong("best_shift", "all classes shifted")

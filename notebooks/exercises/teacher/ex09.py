@@ -180,7 +180,7 @@ def _(h, *, weight, bias):
     return pieces_of(h, weight, bias).sum(2)
 
 
-@wrong("largest_piece", "least piece")
+@wrong("largest_piece", "smallest piece")
 def _(h, *, weight, bias):
     return pieces_of(h, weight, bias).min(2).values
 

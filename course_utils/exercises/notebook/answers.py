@@ -5,22 +5,13 @@ import itertools
 import re
 import warnings
 
-from course_utils.exercises.handin.plain import source_of
-from course_utils.exercises.notebook import Cell
+from course_utils.exercises.notebook.cell import Cell, source_of
+from course_utils.exercises.notebook.jupyter import compiled, tree_of
 
-__all__ = ["TEXT_STUB", "begun", "defines", "left_over", "problem_of", "python_of"]
+__all__ = ["TEXT_STUB", "begun", "defines", "left_over", "problem_of"]
 
 TEXT_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer; for code see `begun`
-JUPYTERS = re.compile(r"(?m)^([ \t]*)(?:[%!?].*|[\w.]+\?\??[ \t]*)$")
-RUN_THE_CELL = ("time", "timeit", "capture", "prun")  # other magics of two signs, such as %%bash, hold no Python
-
-
-def python_of(cell: Cell) -> str:
-    """A cell's text as Python: what only Jupyter understands (`%`, `!`, `?`) does nothing when work is graded."""
-    magic = re.match(r"\s*%%(\w+)", source_of(cell))
-    if magic is not None and magic[1] not in RUN_THE_CELL:
-        return ""
-    return JUPYTERS.sub(r"\1pass", source_of(cell))
+REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def defines(cell: Cell, name: str) -> bool:
@@ -29,9 +20,9 @@ def defines(cell: Cell, name: str) -> bool:
     >>> defines({"source": "def half(x):\\n    return x / 2"}, "half"), defines({"source": "half(3)"}, "half")
     (True, False)
     """
-    tree = _parsed(cell)
+    tree = _tree(cell)
     if tree is None:
-        return bool(re.search(rf"(?m)^(?:async +)?def +{name}\b", python_of(cell)))
+        return bool(re.search(rf"(?m)^(?:async +)?def +{name}\b", source_of(cell)))
     return any(_makes(statement, name) for statement in tree.body)
 
 
@@ -59,29 +50,26 @@ def left_over(cell: Cell, name: str) -> bool:
 
 
 def problem_of(cell: Cell) -> str:
-    """Why Python does not take this text, as "line 2: '(' was never closed"; empty if it does."""
+    """Why Python refuses this text, as "line 2: '(' was never closed"; empty if it does not.
+
+    >>> problem_of({"source": "%%time\\nx = (1"})
+    "line 2: '(' was never closed"
+    """
     try:
-        _tree(cell)
+        compiled(source_of(cell), "cell")
     except SyntaxError as problem:
         return f"line {problem.lineno}: {problem.msg}"
-    except (ValueError, RecursionError, MemoryError) as problem:
+    except REFUSALS as problem:
         return str(problem) or "it is nested too deeply"
     return ""
 
 
-def _tree(cell: Cell) -> ast.Module:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a text such as "\\d", which runs all the same
-        try:
-            return ast.parse(source_of(cell))
-        except SyntaxError:
-            return ast.parse(python_of(cell))
-
-
-def _parsed(cell: Cell) -> ast.Module | None:
+def _tree(cell: Cell) -> ast.Module | None:
     try:
-        return _tree(cell)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a text such as "\\d", which runs all the same
+            return tree_of(source_of(cell), "cell")
+    except REFUSALS:
         return None
 
 
@@ -98,9 +86,11 @@ def _makes(statement: ast.stmt, name: str) -> bool:
 
 def _function(cell: Cell, name: str) -> ast.FunctionDef | None:
     """The last function of this name that the text writes out."""
-    tree = _parsed(cell)
-    found = [s for s in tree.body if isinstance(s, ast.FunctionDef) and s.name == name] if tree else []
-    return found[-1] if found else None
+    tree = _tree(cell)
+    if tree is None:
+        return None
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return functions[-1] if functions else None
 
 
 def _is_stub(statement: ast.stmt) -> bool:

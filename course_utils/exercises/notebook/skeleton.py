@@ -7,11 +7,10 @@ with it by the tests.
 
 from typing import Any
 
+from course_utils.exercises.notebook.cell import Cell
 from course_utils.exercises.task import Exercise, Task, signature
 
-__all__ = ["Cell", "code", "markdown", "marked", "skeleton"]
-
-Cell = dict[str, Any]
+__all__ = ["code", "markdown", "marked", "skeleton"]
 
 SETUP = """import torch
 
@@ -19,7 +18,7 @@ from course_utils.exercises import exercise
 
 check = exercise("{name}")"""
 
-# It stands on its own: who comes back another day to hand in runs no other cell before.
+# It stands alone: students who come back another day to hand in run no other cell before it.
 HAND_IN_CALL = """from course_utils.exercises import hand_in
 
 hand_in("{name}")"""
