@@ -206,7 +206,7 @@ class Places:
         if name.endswith("-check"):
             task = re.escape(name.removeprefix(f"{self.exercise.name}-").removesuffix("-check"))
             return lambda text: re.fullmatch(rf"\s*check\(\s*{task}\s*\)\s*", text) is not None
-        call = {"setup": "check = exercise(", "keep": "keep_work()", "handin": "hand_in("}
+        call = {"setup": "check = exercise(", "handin": "hand_in("}
         return lambda text: call[name.split("-", 1)[1]] in text
 
     def _answers(self) -> list[Cell]:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from course_utils.publish.pages.capture import Cell, Lesson, Shown
-from course_utils.publish.pages.store import Live
 from course_utils._support.html import PAGE_STYLE, Link, code_html, document, linked, markdown_html
 from course_utils._support.paths import PANEL_FILES
+from course_utils.publish.pages.capture import Cell, Lesson, Shown
+from course_utils.publish.pages.store import Live
 
 __all__ = ["live_document", "output_html", "page", "panel_script", "title_of"]
 

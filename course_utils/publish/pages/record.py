@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from course_utils.panels.engine import Panel, Slider, Toggle, describe
 from course_utils.publish.pages.grid import Costs, Grid, Setting, choose, thinner
 from course_utils.publish.pages.wording import plain_error
-from course_utils.panels.engine import Slider, Toggle
-from course_utils.panels.engine import Panel, describe
 
 __all__ = ["BUDGET", "FILM", "Film", "Pictures", "Recording", "Still", "film_of", "record", "rounded"]
 

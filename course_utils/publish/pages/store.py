@@ -6,11 +6,11 @@ import json
 import zlib
 from typing import Any
 
+from course_utils.panels.engine import Control, Slider
 from course_utils.publish.pages.capture import Shown
 from course_utils.publish.pages.pack import Packed
 from course_utils.publish.pages.record import Recording, Still
 from course_utils.publish.pages.wording import held, resting
-from course_utils.panels.engine import Control, Slider
 
 __all__ = ["Live", "live"]
 

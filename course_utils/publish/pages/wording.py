@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from course_utils.publish.pages.grid import Grid, all_settings
 from course_utils.panels.engine import Button, Control, Text
+from course_utils.publish.pages.grid import Grid, all_settings
 
 __all__ = ["held", "plain_error", "resting"]
 
