@@ -51,7 +51,7 @@ class Places:
             titles = {task: what, f"{task}-text": "text", f"{task}-check": "check"}
             if part in titles:
                 return f"the {titles[part]} of task {number}"
-        parts = {"opening": "first text", "setup": "setup cell", "keep": "cell that keeps your work", "panel": "panel"}
+        parts = {"opening": "first text", "setup": "setup cell", "panel": "panel"}
         parts |= {"end": "text about handing in", "handin": "hand-in cell"}
         return f"the {parts.get(part, f'cell {part}')}"
 
