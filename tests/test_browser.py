@@ -63,6 +63,9 @@ controls = [
 ]
 Panel("All kinds", controls, describe, draw, size=(600, 120))
 """
+# The same panel, opened at 3; each run of the second cell moves the number from 3 to 1 or back.
+NAMED = ALL_KINDS.replace("Panel(", "panel = Panel(") + "panel.set(number=3)"
+MOVE = "panel.set(number=4 - panel.values['number'], kind='two', switch=True, word='from code');"
 
 pytestmark = pytest.mark.browser
 
@@ -73,6 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
     write(folder / "notebooks" / "failing.ipynb", FAILING)
     write(folder / "notebooks" / "all_kinds.ipynb", ALL_KINDS)
+    write(folder / "notebooks" / "moved.ipynb", NAMED, MOVE)
     command = [sys.executable, "-m", "course_utils.cli", "lab", "--no-browser", "--ip", "localhost", "--port", "{port}"]
     with lab.serve(folder, command) as address:
         yield address
@@ -335,6 +339,25 @@ def test_every_kind_of_control_works_by_keys_alone_and_is_announced(server: str,
     assert reset.evaluate("button => button === document.activeElement")
     page.keyboard.press("Enter")
     expect(words).to_have_text(f"Now {', '.join(f'{name} {value}' for name, value in start.items())}.")
+    page.close()
+
+
+def test_a_move_from_code_moves_the_controls(server: str, chromium: Browser) -> None:
+    page = lab.open_notebook(chromium, server, "notebooks/moved.ipynb")
+    lab.run_all(page)
+    all_kinds = panel(page, "All kinds")
+    slider = all_kinds.get_by_role("slider")
+    expect(slider).to_have_attribute("aria-valuetext", "1")
+    page.locator(".jp-CodeCell .cm-content").last.click()
+    page.keyboard.press("Shift+Enter")  # the panel is on the page already
+    expect(slider).to_have_attribute("aria-valuetext", "3")
+    expect(slider).to_have_value("2")
+    expect(all_kinds.locator("select")).to_have_value("1")
+    expect(all_kinds.get_by_role("checkbox")).to_be_checked()
+    expect(all_kinds.get_by_role("textbox")).to_have_value("from code")
+    all_kinds.get_by_role("button", name="Once more").click()  # a move goes on from there
+    words = "Now number 3, kind two, switch True, word from code, again 1."
+    expect(all_kinds.locator(".course-words")).to_have_text(words)
     page.close()
 
 
