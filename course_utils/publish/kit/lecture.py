@@ -139,7 +139,7 @@ def above(page: Page, at: int, start: int) -> re.Match[str] | None:
 
 
 def nearest_panel(page: Page, at: int, start: int) -> str | None:
-    """The id of the next cell that shows a panel, in the same section; of the last one before where none follows."""
+    """The id of the next cell that shows a panel, in the same section; where none follows, of the last one before."""
     section = above(page, at, start)
     panels: list[tuple[int, str]] = []
     for number, cell in enumerate(page.cells):
@@ -154,5 +154,5 @@ def nearest_panel(page: Page, at: int, start: int) -> str | None:
 
 
 def shows_panel(cell: dict[str, Any]) -> bool:
-    """Whether the notebook was saved with a panel below this cell: its picture is kept with its words."""
+    """Whether the notebook was saved with a panel below this cell: its picture is stored with its words."""
     return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))

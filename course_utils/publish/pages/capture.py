@@ -86,7 +86,7 @@ def capture(path: Path) -> Lesson:
 
 @contextlib.contextmanager
 def _main(module: ModuleType, *, afterwards: ModuleType) -> Iterator[None]:
-    """Let a module be ``__main__``, as in a kernel, and the right one again afterwards: a process that is started later needs it."""
+    """Let a module be ``__main__``, as in a kernel; a process that is started later needs the right one again."""
     sys.modules["__main__"] = module
     try:
         yield

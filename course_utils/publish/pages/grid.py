@@ -1,9 +1,9 @@
 """Which settings of a panel's controls an exported page holds.
 
 A page cannot compute, so its settings have to be chosen. The choice counts pictures and reads no clock: the same
-notebook gives the same page on every machine. Small panels are held completely. Of a larger one the sliders are thinned, evenly and
-with their ends and their start kept, until all combinations fit; where the controls are too many for that, the page
-holds what lies at most k controls away from the start.
+notebook gives the same page on every machine. Small panels are held completely. Of a larger one the sliders are thinned
+evenly, but keep their ends and their start, until all combinations fit; where the controls are too many for that, the
+page holds what lies at most k controls away from the start.
 """
 
 import itertools

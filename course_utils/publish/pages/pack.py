@@ -2,8 +2,8 @@
 
     picture = plate (what most pictures have in common, in full size) + one patch for each region
 
-A *region* is a rectangle that stands apart from the other changing pixels, as a subplot does: what one control moves
-in the left plot is stored once, whatever other controls do in the right one. A *patch* holds only the pixels that differ
+A *region* is a rectangle that is separate from the other changing pixels, as a subplot is: what one control moves in
+the left plot is stored once, whatever other controls do in the right one. A *patch* holds only the pixels that differ
 from the plate; the others are transparent, so it is painted over the plate. Everything is lossless.
 """
 

@@ -100,9 +100,10 @@ def output_html(output: PanelOutput | dict[str, Any], lives: Any, link: Link) ->
 
 def live_html(live: Live) -> str:
     """A panel, and below it which of its settings the page holds."""
-    editable = " It is drawn with the function above as it stands; in the notebook you change that." if live.editable else ""
+    note = " It is drawn with the function above as it stands; in the notebook you change that." if live.editable else ""
     return (
-        f'{live.box}<p class="held" id="{live.id}-note" style="max-width: {live.size[0] + 34}px">{live.coverage}{editable} '
+        f'{live.box}<p class="held" id="{live.id}-note" style="max-width: {live.size[0] + 34}px">'
+        f'{live.coverage}{note} '
         '<a href="#open">How to open the notebook</a></p>'
     )
 

@@ -96,7 +96,9 @@ class Recording:
         return replace(self, films={setting: thin(film, length) for setting, film in self.films.items()})
 
 
-def record(panel: Panel, *, scale: float = 2, budget: int = BUDGET, start: Mapping[str, Any] | None = None) -> Recording:
+def record(
+    panel: Panel, *, scale: float = 2, budget: int = BUDGET, start: Mapping[str, Any] | None = None
+) -> Recording:
     """Take a panel through the settings that a page will hold, from the values `start`, by default its present ones.
 
     A panel that remembers what it has been shown, so that its start looks different at the end, is taken through them
@@ -134,7 +136,7 @@ LEVELS = np.round(np.round(np.arange(256) / 255 * 31) / 31 * 255).astype(np.uint
 
 
 def rounded(pixels: np.ndarray) -> np.ndarray:
-    """The colours of a picture to five bits a channel, which saves a third of the bytes and is not seen.
+    """The colours of a picture to five bits a channel, which saves a third of the bytes and is not visible.
 
     No channel moves by more than 4 of 255; white and black stay.
     """

@@ -1,4 +1,4 @@
-"""A recorded panel as the text that a page carries: its controls, an index of what is seen, and the files."""
+"""A recorded panel as the text that a page carries: its controls, an index of its settings, and the files."""
 
 import base64
 import html
