@@ -36,12 +36,27 @@ def markdown_html(source: str, *, link: Link = lambda target: target) -> str:
     return join_formulas(page, formulas)
 
 
-def document(title: str, body: str, *, styles: Sequence[Path], script: str = "", stored: str = "") -> str:
+def document(
+    title: str,
+    body: str,
+    *,
+    styles: Sequence[Path],
+    components: Sequence[Path] = (),
+    script: str = "",
+    stored: str = "",
+) -> str:
     """A complete HTML file that loads nothing from outside, and may not: a policy in its head forbids it.
 
+    `styles`: the style sheets of the page; `components`: those of parts in it, whose rules the page may override.
     `script` runs when the page has been read; `stored` is HTML behind the body, for what the script reads.
     """
-    sheets = [(STATIC / "colours.css").read_text(), code_styles(), *(path.read_text() for path in styles)]
+    colours = (STATIC / "colours.css").read_text()
+    sheets = [
+        *(path.read_text() for path in components),
+        colours,
+        code_styles(),
+        *(path.read_text() for path in styles),
+    ]
     policy = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     running = f'<script type="module">\n{script}\n</script>\n' if script else ""
     return (

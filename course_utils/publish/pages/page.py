@@ -50,10 +50,10 @@ def live_document(
     title: str, body: str, *, styles: Sequence[Path], lives: Sequence[Live], scripts: Sequence[Path] = ()
 ) -> str:
     """A document with panels: their look, their front end and their pictures come with it."""
-    sheets = [*([PANEL_FILES / "panel.css"] if lives else []), *styles]
+    components = [PANEL_FILES / "panel.css"] if lives else []
     code = ([panel_script()] if lives else []) + [path.read_text() for path in scripts]
     stored = "".join(live.stored for live in lives)
-    return document(title, body, styles=sheets, script="\n".join(code), stored=stored)
+    return document(title, body, styles=styles, components=components, script="\n".join(code), stored=stored)
 
 
 def panel_script() -> str:
@@ -100,10 +100,12 @@ def output_html(output: PanelOutput | dict[str, Any], lives: Any, link: Link) ->
 
 def live_html(live: Live) -> str:
     """A panel, and below it which of its settings the page holds."""
-    note = " It is drawn with the function above as it stands; in the notebook you change that." if live.editable else ""
+    note = (
+        " It is drawn with the function above as it stands; in the notebook you change that." if live.editable else ""
+    )
     return (
         f'{live.box}<p class="held" id="{live.id}-note" style="max-width: {live.size[0] + 34}px">'
-        f'{live.coverage}{note} '
+        f"{live.coverage}{note} "
         '<a href="#open">How to open the notebook</a></p>'
     )
 
