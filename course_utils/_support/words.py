@@ -1,10 +1,10 @@
-"""Counted nouns for the sentences that readers see."""
+"""Words that go with a number."""
 
 __all__ = ["plural"]
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun, which takes an s unless the count is 1.
+    """A count with its noun.
 
     >>> plural(1, "row"), plural(2000, "row")
     ('1 row', '2,000 rows')
