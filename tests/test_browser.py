@@ -352,7 +352,7 @@ def test_a_move_from_code_moves_the_controls(chromium: Browser) -> None:
     page = chromium.new_page()
     script = (PANEL_FILES / "panel.js").read_text().replace("export default { render };", "window.render = render;")
     page.add_script_tag(content=script, type="module")
-    page.wait_for_function("window.render")
+    page.wait_for_function("window.render !== undefined")
     page.evaluate(CONNECT, {name: getattr(all_kinds, name) for name in ("_title", "_controls", "_size")})
     all_kinds._on_message(all_kinds, {"kind": "hello", "number": 1}, [])
     all_kinds.set(number=3, kind="two", switch=True, word="from code")
