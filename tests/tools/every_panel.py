@@ -23,7 +23,7 @@ def functions() -> dict[str, Callable[..., Panel]]:
     """Each function that makes a panel, by its module and its name as a notebook calls it."""
     makers = {}
     for info in pkgutil.iter_modules(panels.__path__):
-        if info.ispkg:
+        if info.ispkg and info.name != "engine":
             module = importlib.import_module(f"course_utils.panels.{info.name}")
             for name in getattr(module, "__all__", []):
                 function = getattr(module, name)
