@@ -92,10 +92,16 @@ def data(names: tuple[str, ...], root: str | None, full: bool) -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-def bench(names: tuple[str, ...], device: str) -> None:
+@click.option("--about", "report", is_flag=True, help="Print versions and the machine, for a report of a problem.")
+def bench(names: tuple[str, ...], device: str, report: bool) -> None:
     """Measure every claim about speed, or those whose file names contain one of NAMES, and print one table."""
     from course_utils.bench import claims, table
+    from course_utils.bench.about import about
 
+    if report:
+        for line in about():
+            click.echo(line)
+        return
     chosen = [claim for claim in claims() if not names or any(name in claim for name in names)]
     if not chosen:
         raise click.ClickException(f"no claim is called {', '.join(names)}; there are {', '.join(claims())}")

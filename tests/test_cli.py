@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
 
 import course_utils
 from course_utils import bench, cli
 from course_utils._support.paths import LAB_SETTINGS
+from course_utils.bench import about
 from course_utils.cli import main
 from course_utils.course import lab
 from course_utils.course.lab import lab_environment, lab_settings
@@ -190,6 +192,19 @@ def test_the_table_shows_rows_and_says_what_could_not_be_measured(monkeypatch: p
     assert title == "a is fast (cpu)"
     assert row.split() == ["loop", "2", "10", "5", ">=", "4"]
     assert list(bench.table(["a_is_fast"], "cuda"))[-1] == "  not measured: no CUDA device"
+
+
+def test_a_report_of_a_problem_has_versions_and_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = ("anywidget", "jupyterlab")
+    installed = about.version
+    monkeypatch.setattr(about, "version", lambda name: installed("no-such" if name in missing else name))
+    facts = dict(line.split(maxsplit=1) for line in course("bench", "--about").output.splitlines())
+    assert facts["torch"].startswith(torch.__version__)
+    assert "build" in facts["torch"]
+    assert facts["numpy"][0].isdigit()
+    assert {name for name, fact in facts.items() if fact == "not installed"} == set(missing)
+    assert "cores" in facts["processor"]
+    assert facts["memory"].endswith("GiB")
 
 
 @pytest.mark.parametrize("name", bench.claims())

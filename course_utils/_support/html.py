@@ -1,4 +1,4 @@
-"""Markdown, code and what cells print, as HTML, and a whole HTML file around them."""
+"""Markdown and code as HTML, and a complete HTML file around them."""
 
 import html
 import re
@@ -31,17 +31,32 @@ def markdown_html(source: str, *, link: Link = lambda target: target) -> str:
     parse = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"], renderer=Renderer(escape=False))
     page = str(parse(text))
     page = linked(page, link)
-    page = HEADING.sub(lambda h: f'<h{h[1]} id="{slug(h[2], formulas)}">{h[2]}</h{h[1]}>', page)
+    page = HEADING.sub(lambda h: f'<h{h[1]} id="{slug(h[2])}">{h[2]}</h{h[1]}>', page)
     page = TABLE.sub(lambda table: f'<div class="wide" tabindex="0">{table[0]}</div>', page)
     return join_formulas(page, formulas)
 
 
-def document(title: str, body: str, *, styles: Sequence[Path], script: str = "", stored: str = "") -> str:
-    """A whole HTML file that asks for nothing from outside, and may not: a policy in its head forbids it.
+def document(
+    title: str,
+    body: str,
+    *,
+    styles: Sequence[Path],
+    components: Sequence[Path] = (),
+    script: str = "",
+    stored: str = "",
+) -> str:
+    """A complete HTML file that loads nothing from outside, and may not: a policy in its head forbids it.
 
+    `styles`: the style sheets of the page; `components`: those of parts in it, whose rules the page may override.
     `script` runs when the page has been read; `stored` is HTML behind the body, for what the script reads.
     """
-    sheets = [(STATIC / "colours.css").read_text(), code_styles(), *(path.read_text() for path in styles)]
+    colours = (STATIC / "colours.css").read_text()
+    sheets = [
+        *(path.read_text() for path in components),
+        colours,
+        code_styles(),
+        *(path.read_text() for path in styles),
+    ]
     policy = "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
     running = f'<script type="module">\n{script}\n</script>\n' if script else ""
     return (
@@ -55,7 +70,7 @@ def document(title: str, body: str, *, styles: Sequence[Path], script: str = "",
 
 
 class Renderer(mistune.HTMLRenderer):
-    """mistune's own, with Python in colours."""
+    """mistune's renderer, with Python in colours."""
 
     def block_code(self, code: str, info: str | None = None) -> str:
         """A fenced block."""
@@ -68,15 +83,15 @@ def linked(page: str, link: Link) -> str:
     >>> linked('<a href="05_b.ipynb">b</a>', lambda target: None)
     '<span>b</span>'
     """
-    return ANCHOR.sub(lambda found: _anchor(found, link), page)
+    return ANCHOR.sub(lambda anchor: _anchor(anchor, link), page)
 
 
-def _anchor(found: re.Match[str], link: Link) -> str:
-    target = link(html.unescape(found[1]))
-    return f'<a href="{html.escape(target)}">{found[2]}</a>' if target else f"<span>{found[2]}</span>"
+def _anchor(anchor: re.Match[str], link: Link) -> str:
+    target = link(html.unescape(anchor[1]))
+    return f'<a href="{html.escape(target)}">{anchor[2]}</a>' if target else f"<span>{anchor[2]}</span>"
 
 
-def slug(heading: str, formulas: list[tuple[str, bool]] | None = None) -> str:
+def slug(heading: str) -> str:
     """The address of a heading within its page.
 
     >>> slug("1 · Two penalties &amp; their shapes")
@@ -90,12 +105,12 @@ def plain(page: str) -> str:
     return html.unescape(re.sub(r"<[^>]*>", "", page))
 
 
-ORDERS = re.compile(r"^# NBVAL_\w+\n|  # (?:fmt|noqa|type): .*$", re.M)  # comments for tools
+DIRECTIVES = re.compile(r"^# NBVAL_\w+\n|  # (?:fmt|noqa|type): .*$", re.M)  # comments for tools
 
 
 def code_html(source: str) -> str:
     """Python in colours, without comments for tools."""
-    source = ORDERS.sub("", source)
+    source = DIRECTIVES.sub("", source)
     return f'<pre class="code"><code>{highlight(source, PythonLexer(), FORMATTER).rstrip()}</code></pre>'
 
 

@@ -30,21 +30,21 @@ def split_formulas(markdown: str) -> tuple[str, list[Formula]]:
     """
     formulas: list[Formula] = []
 
-    def mark(found: re.Match[str]) -> str:
-        if found["code"]:
-            return found[0]
-        formulas.append((found["block"] or found["inline"], found["block"] is not None))
+    def mark(match: re.Match[str]) -> str:
+        if match["code"]:
+            return match[0]
+        formulas.append((match["block"] or match["inline"], match["block"] is not None))
         return MARK.format(len(formulas) - 1)
 
     return FORMULA.sub(mark, markdown), formulas
 
 
 def join_formulas(page: str, formulas: list[Formula]) -> str:
-    """HTML with each mark replaced by its formula; a point after it does not begin the next line."""
+    """HTML with each mark replaced by its formula; punctuation after it does not begin the next line."""
 
-    def formula(found: re.Match[str]) -> str:
-        made, after = mathml(*formulas[int(found[1])]), found[2]
-        return f'<span class="glued">{made}{after}</span>' if after else made
+    def formula(match: re.Match[str]) -> str:
+        converted, after = mathml(*formulas[int(match[1])]), match[2]
+        return f'<span class="glued">{converted}{after}</span>' if after else converted
 
     return re.sub("\ue000(\\d+)\ue001([.,;:!?)]*)", formula, page)
 

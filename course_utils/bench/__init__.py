@@ -1,7 +1,8 @@
-"""Benchmarks: one module per claim, named as the claim; `course bench` prints them all as one table.
+"""Benchmarks: one module for each claim about speed, named as the claim; `course bench` prints one table of all.
 
-A claim's module has `run(device)`, which measures it beside a baseline in the same process and returns rows: what was
-measured, the baseline, their ratio (None where there is none), and the bar that the claim has to meet.
+A claim's module has `run(device)`, which measures it together with a baseline in the same process and returns rows: the
+measurement, the baseline, their ratio (None where there is none), and the bar that the claim has to meet. `about`,
+`browser` and `timing` are tools. A claim whose packages are not installed is not measured, and says so.
 """
 
 import importlib
@@ -11,7 +12,7 @@ from typing import Any
 
 __all__ = ["claims", "table"]
 
-TOOLS = ("browser", "timing")  # modules that are no claims
+TOOLS = ("about", "browser", "timing")  # modules that are no claims
 
 
 def claims() -> list[str]:
@@ -24,7 +25,7 @@ def claims() -> list[str]:
 
 
 def table(names: Sequence[str], device: str) -> Iterator[str]:
-    """The lines of the table, each claim's as soon as it was measured; one that cannot run here says why."""
+    """The lines of the table, those of a claim once it is measured; one that cannot run on this machine says why."""
     yield f"{'claim':64} {'measured':>11} {'baseline':>11} {'ratio':>8}  bar"
     for name in names:
         yield f"{name.replace('_', ' ')} ({device})"

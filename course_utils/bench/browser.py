@@ -1,4 +1,4 @@
-"""JupyterLab in headless Chromium, for whatever can only be judged where the reader sits."""
+"""JupyterLab in headless Chromium, for tests and benchmarks of what a reader sees."""
 
 import secrets
 import shutil
@@ -40,9 +40,9 @@ def serve(folder: Path, command: Sequence[str] | None = None, *, port: int | Non
     command = command or [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command = [part.format(port=port) for part in command]
     log = folder / ".jupyterlab.log"
-    # Neither tabs nor settings, such as the theme, are those of the person who measures, nor of a run beside this one.
-    kept = {f"JUPYTERLAB_{what.upper()}_DIR": str(folder / f".{what}") for what in ("workspaces", "settings")}
-    environment = lab_environment() | {"JUPYTER_TOKEN": token} | kept
+    # Neither tabs nor settings, such as the theme, come from the person who measures, nor from a run at the same time.
+    state = {f"JUPYTERLAB_{name.upper()}_DIR": str(folder / f".{name}") for name in ("workspaces", "settings")}
+    environment = lab_environment() | {"JUPYTER_TOKEN": token} | state
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:
@@ -94,12 +94,12 @@ def open_notebook(
     path = f"lab/workspaces/{secrets.token_hex(4)}/tree/{notebook}"
     page = browser.new_page()
     page.set_viewport_size({"width": width, "height": height})
-    heard: list[bool] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(is_ready(frame))))
+    ready: list[bool] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: ready.append(is_ready(frame))))
     page.goto(address.format(path=path))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
     end = time.monotonic() + 60
-    while not any(heard):
+    while not any(ready):
         if time.monotonic() > end:
             raise RuntimeError(f"the kernel of {notebook} did not answer in 60 s")
         page.wait_for_timeout(50)

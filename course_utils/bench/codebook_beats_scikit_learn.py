@@ -31,13 +31,13 @@ def run(device: str = "cpu", *, rounds: int = 5) -> list[dict[str, Any]]:
         inertia = error(values, fit_codebook(values, size=size))
         bar = "at most 1.01" if size <= 64 else "at most 1.2"
         rows.append(row(f"k = {size}, ms", ours, theirs, "at least 20 times faster"))
-        rows.append(row(f"k = {size}, inertia beside the best", inertia, best(values, size), bar, faster=False))
-        rows.append(row(f"k = {size}, inertia beside scikit-learn's", inertia, inertia_theirs, "", faster=False))
+        rows.append(row(f"k = {size}, inertia against the best", inertia, best(values, size), bar, faster=False))
+        rows.append(row(f"k = {size}, inertia against scikit-learn's", inertia, inertia_theirs, "", faster=False))
     sizes = (250_000, 1_000_000, 4_000_000)
     many = [partial(fit_codebook, weights(n).to(device), size=64, iterations=20) for n in sizes]
     base, *larger = in_turn(many, rounds=rounds)
     for n, time_ in zip(sizes[1:], larger, strict=True):
-        rows.append(row(f"{n:,} weights, beside 250,000, ms", time_, base, f"at most {n // 250_000}", faster=False))
+        rows.append(row(f"{n:,} weights, against 250,000, ms", time_, base, f"at most {n // 250_000}", faster=False))
     return rows
 
 

@@ -1,7 +1,7 @@
 """Claim: Huffman coding writes 1.2 and reads 1.5 times as fast as bitarray; gap coding is 10 and 90 times a loop.
 
 A million symbols of 6 bits with an entropy near 4.6, and a mask of 1000 x 1000 with 8 % ones. bitarray and dahuffman
-are measured beside it where they are installed; constriction's ANS is the other coder of the library.
+are measured too where they are installed; constriction's ANS is the other coder of the library.
 """
 
 from collections.abc import Callable
@@ -42,11 +42,11 @@ def run(device: str = "cpu", *, rounds: int = 7) -> list[dict[str, Any]]:
             continue
         for i, verb in enumerate(("written", "read")):
             bar = f"at least {bars[name][i]:g}" if name in bars else ""
-            claim = f"Huffman beside {name}, M symbols {verb} in a second"
+            claim = f"Huffman against {name}, M symbols {verb} per second"
             rows.append(row(claim, rates["Huffman"][i], theirs[i], bar, faster=False))
     bits_each = 8 / len(symbols)
     rows.append(
-        row("bits a symbol: Huffman beside ANS", len(data) * bits_each, len(packed) * bits_each, "", faster=False)
+        row("bits a symbol: Huffman against ANS", len(data) * bits_each, len(packed) * bits_each, "", faster=False)
     )
     return rows + gap_rows(rounds)
 
@@ -59,7 +59,7 @@ def weight_symbols(n: int) -> np.ndarray:
 
 def peers(symbols: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
     """The packages that are installed, each with the same symbols."""
-    found: dict[str, Any] = {}
+    calls: dict[str, Any] = {}
     text = symbols.tolist()
     try:
         from bitarray import bitarray, util
@@ -71,7 +71,7 @@ def peers(symbols: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
             bits.encode(code, text)
             return bits
 
-        found["bitarray"] = write, partial(lambda bits: list(bits.decode(code)), write())
+        calls["bitarray"] = write, partial(lambda bits: list(bits.decode(code)), write())
     except ImportError:
         pass
     try:
@@ -79,10 +79,10 @@ def peers(symbols: np.ndarray, counts: np.ndarray) -> dict[str, Any]:
 
         codec = HuffmanCodec.from_frequencies({i: int(c) for i, c in enumerate(counts) if c})
         short = text[:50_000]
-        found["dahuffman"] = (partial(repeat, codec.encode, short), partial(repeat, codec.decode, codec.encode(short)))
+        calls["dahuffman"] = (partial(repeat, codec.encode, short), partial(repeat, codec.decode, codec.encode(short)))
     except ImportError:
         pass
-    return found
+    return calls
 
 
 def repeat(call: Any, argument: Any) -> None:
@@ -110,19 +110,19 @@ def python_encode(words: dict[int, str], symbols: list[int]) -> bytes:
 
 
 def python_decode(words: dict[int, str], data: bytes) -> list[int]:
-    """The way back: bit by bit, until a word is found."""
-    back, found, word = {w: s for s, w in words.items()}, [], ""
+    """Decoding bit by bit, until a word is complete."""
+    symbol_of, symbols, word = {w: s for s, w in words.items()}, [], ""
     for byte in data:
         for bit in format(byte, "08b"):
             word += bit
-            if word in back:
-                found.append(back[word])
+            if word in symbol_of:
+                symbols.append(symbol_of[word])
                 word = ""
-    return found
+    return symbols
 
 
 def gap_rows(rounds: int) -> list[dict[str, Any]]:
-    """Gap coding beside loops."""
+    """Gap coding against Python loops."""
     mask = np.random.default_rng(0).random((1000, 1000)) < 0.08
     gaps, fillers = encode_gaps(mask, bits=5)
     calls: list[Callable[[], object]] = [
@@ -133,8 +133,8 @@ def gap_rows(rounds: int) -> list[dict[str, Any]]:
     ]
     times = in_turn(calls, rounds=min(rounds, 5))
     return [
-        row("gaps of 1000 x 1000 at 8 %, beside a loop, ms", times[0] / 10, times[1], "at least 10 times faster"),
-        row("the mask from its gaps, beside a loop, ms", times[2] / 10, times[3], "at least 90 times faster"),
+        row("gaps of 1000 x 1000 at 8 %, against a loop, ms", times[0] / 10, times[1], "at least 10 times faster"),
+        row("the mask from its gaps, against a loop, ms", times[2] / 10, times[3], "at least 90 times faster"),
     ]
 
 

@@ -1,6 +1,6 @@
-"""Claim: 8-bit min-max fake quantization of 25 million weights takes at most 2.5 times what the memory needs.
+"""Claim: 8-bit min-max fake quantization of 25 million weights takes at most 2.5 times the time of memory access.
 
-What it needs is one look for the range (torch.aminmax) and one copy. And it is at least 4 times faster than torch's
+That is one pass for the range (torch.aminmax) and one copy. And it is at least 4 times faster than torch's
 fake_quantize_per_tensor_affine with the same search for the range. Then the time against the number of weights.
 """
 
@@ -32,14 +32,14 @@ def run(device: str = "cpu", *, rounds: int = 9) -> list[dict[str, Any]]:
         rounds=rounds,
     )
     rows = [
-        row("25M weights, beside copy + minmax, ms", ours, limit, "at most 2.5", faster=False),
-        row("25M weights, beside torch's fake_quantize, ms", ours, theirs, "at least 4 times faster"),
-        row("25M weights into fresh memory, beside torch's, ms", fresh, theirs, ""),
+        row("25M weights, against copy + minmax, ms", ours, limit, "at most 2.5", faster=False),
+        row("25M weights, against torch's fake_quantize, ms", ours, theirs, "at least 4 times faster"),
+        row("25M weights into fresh memory, against torch's, ms", fresh, theirs, ""),
     ]
     sizes = (1_000_000, 5_000_000, 25_000_000)
     base, *larger = in_turn([partial(fake_quantize, x[:n], bits=8, out=out[:n]) for n in sizes], rounds=rounds)
     for n, time in zip(sizes[1:], larger, strict=True):
-        rows.append(row(f"{n:,} weights, beside 1,000,000, ms", time, base, f"about {n // 1_000_000}", faster=False))
+        rows.append(row(f"{n:,} weights, against 1,000,000, ms", time, base, f"about {n // 1_000_000}", faster=False))
     return rows
 
 

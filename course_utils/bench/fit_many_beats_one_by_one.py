@@ -53,21 +53,21 @@ def pair(data: Dataset, settings: list[dict[str, Any]], device: str) -> tuple[fl
     started = perf_counter()
     fit_many(lambda: mlp([64, 40, 30, 10]), data, settings=settings, device=device, **COMMON)
     middle = perf_counter()
-    for each in settings:
-        torch.manual_seed(each.get("seed", 0))
-        fit(mlp([64, 40, 30, 10]), data, device=device, **COMMON, **each)
+    for network_settings in settings:
+        torch.manual_seed(network_settings.get("seed", 0))
+        fit(mlp([64, 40, 30, 10]), data, device=device, **COMMON, **network_settings)
     return middle - started, perf_counter() - middle
 
 
 def epoch(device: str, runs: int) -> dict[str, Any]:
-    """Seconds of an epoch of LeNet-300-100 on 60,000 images, beside those of its matrix products alone."""
+    """Seconds of an epoch of LeNet-300-100 on 60,000 images, against those of its matrix products alone."""
     x, y = torch.rand(60_000, 1, 28, 28), torch.randint(0, 10, (60_000,))
     data = Dataset("noise", x, y, x[:1], y[:1], classes=10)
     history = fit(lenet_300_100(), data, epochs=runs + 1, device=device, evaluate_every=0, progress=False)
     measured = median([e.seconds for e in history][1:])
     limit = products(device)
     return {
-        "claim": "epoch of LeNet-300-100, beside its products alone, s",
+        "claim": "epoch of LeNet-300-100, against its products alone, s",
         "measured": measured,
         "baseline": limit,
         "ratio": measured / limit,

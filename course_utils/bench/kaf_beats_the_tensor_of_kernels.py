@@ -40,10 +40,10 @@ def run(device: str = "cpu", *, rounds: int = 7) -> list[dict[str, Any]]:
     rows.append(row("extra memory, MB", ours, theirs, "at most 0.2 of it", faster=False))
     base, *larger = in_turn([step(kernels(d), device, d=d) for d in (20, 40, 80)], rounds=rounds)
     for d, time in zip((40, 80), larger, strict=True):
-        rows.append(row(f"D = {d}, beside D = 20, ms", time, base, f"about {d // 20}", faster=False))
+        rows.append(row(f"D = {d}, against D = 20, ms", time, base, f"about {d // 20}", faster=False))
     base, *larger = in_turn([step(kernels(D), device, n=n * N) for n in (1, 2, 4)], rounds=rounds)
     for n, time in zip((2, 4), larger, strict=True):
-        rows.append(row(f"N = {n * N}, beside N = {N}, ms", time, base, f"about {n}", faster=False))
+        rows.append(row(f"N = {n * N}, against N = {N}, ms", time, base, f"about {n}", faster=False))
     return rows
 
 
@@ -79,7 +79,7 @@ def step(function: Function, device: str, *, n: int = N, d: int = D) -> Callable
 
 
 def make_horner(device: str) -> Callable[[], object]:
-    """For the memory of a process of its own."""
+    """The function whose memory is measured in a separate process."""
     return step(kernels(D), device)
 
 

@@ -24,7 +24,7 @@ def run(device: str = "cpu", *, rounds: int = 9) -> list[dict[str, Any]]:
     functions = [partial(binarize, w, stochastic=True), partial(drawn, w), partial(binarize, w), partial(chosen, w)]
     ours, plain, ours_sign, plain_sign = in_turn(functions, rounds=rounds)
     return [
-        row("stochastic, 1024 x 1024, beside the rule as written, ms", ours, plain, "at least 2 times faster"),
+        row("stochastic, 1024 x 1024, against the rule as written, ms", ours, plain, "at least 2 times faster"),
         row("deterministic, the same, ms", ours_sign, plain_sign, "at least 2 times faster"),
     ]
 

@@ -2,7 +2,7 @@
 
 A 300 x 784 weight matrix and a curve, in JupyterLab in headless Chromium. The clock starts in the page's `keydown` and
 stops in the animation frame after the new picture was painted. `interact` with `plt.show()` is measured in the same
-notebook with the same picture. Then a drag: 50 events in one second, and how long after the last one its picture is up.
+notebook with the same picture. Then a drag: 50 events in one second, and the time from the last one to its picture.
 """
 
 import json
@@ -19,13 +19,13 @@ COMMON = """
 import numpy as np
 W = np.random.default_rng(0).normal(size=(300, 784)).astype("f4")
 lams = np.linspace(0, 2, 101)
-kept = np.array([(np.abs(W) > lam).mean() for lam in lams])
+nonzero = np.array([(np.abs(W) > lam).mean() for lam in lams])
 def shrink(lam):
     return np.sign(W) * np.maximum(np.abs(W) - lam, 0)
 def axes_for(figure):
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-    right.plot(lams, kept)
-    right.set(xlabel="lambda", ylabel="share kept")
+    right.plot(lams, nonzero)
+    right.set(xlabel="lambda", ylabel="nonzero weights")
     return left, right
 """
 PANEL = """
@@ -39,7 +39,7 @@ def draw(figure):
     def show(result):
         lam, w = result
         image.set_data(w)
-        dot.set_data([lam], [np.interp(lam, lams, kept)])
+        dot.set_data([lam], [np.interp(lam, lams, nonzero)])
         return f"{(w == 0).mean():.0%} of the weights are zero."
     return show
 Panel("Bench", [Slider(name="lam", label="lambda", values=lams.tolist())], lambda lam: (lam, shrink(lam)), draw)
@@ -52,7 +52,7 @@ def picture(lam):
     figure = plt.figure(figsize=(9, 4), dpi=100)
     left, right = axes_for(figure)
     left.imshow(shrink(lam), cmap="RdBu", vmin=-2, vmax=2, aspect="auto")
-    right.plot([lam], [np.interp(lam, lams, kept)], "o", ms=10)
+    right.plot([lam], [np.interp(lam, lams, nonzero)], "o", ms=10)
     plt.show()
 interact(picture, lam=FloatSlider(value=1, min=0, max=2, step=0.02));
 """

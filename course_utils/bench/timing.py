@@ -1,4 +1,4 @@
-"""Times that can be compared: in one process, in turn, so that a noisy moment hits all alike."""
+"""Times that can be compared: in one process, in turn, so that noise hits all alike."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -21,13 +21,13 @@ def in_turn(functions: Sequence[Callable[[], object]], *, rounds: int = 9) -> li
     """
     times: list[list[float]] = [[] for _ in functions]
     for number in range(rounds + 1):
-        for function, list_ in zip(functions, times, strict=True):
+        for function, milliseconds in zip(functions, times, strict=True):
             synchronize()
             started = perf_counter()
             function()
             synchronize()
             if number:
-                list_.append(1000 * (perf_counter() - started))
+                milliseconds.append(1000 * (perf_counter() - started))
     return [median(t) for t in times]
 
 
@@ -48,7 +48,7 @@ def row(claim: str, measured: float | None, baseline: float | None, bar: str, *,
 def extra_megabytes(make: Callable[[str], Callable[[], object]], device: str) -> float | None:
     """The most memory that the function made by `make(device)` takes while it runs, beyond what was there before.
 
-    On a CPU in a process of its own, by what the system counted (not on Windows). `make` is a module's function.
+    On a CPU in a separate process, as the system counts it (not on Windows). `make` is a module's function.
     """
     if device != "cpu":
         function = make(device)
@@ -66,13 +66,13 @@ def extra_megabytes(make: Callable[[str], Callable[[], object]], device: str) ->
 
 def _grown(make: Callable[[str], Callable[[], object]]) -> float:
     function = make("cpu")
-    before = _most_megabytes()
+    before = _peak_megabytes()
     function()
-    return _most_megabytes() - before
+    return _peak_megabytes() - before
 
 
-def _most_megabytes() -> float:
-    """The most memory that this process has had."""
+def _peak_megabytes() -> float:
+    """The peak memory of this process, in megabytes."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux hands the maximum that resource knows down from the parent
         return float(status.read_text().split("VmHWM:")[1].split()[0]) / 1e3

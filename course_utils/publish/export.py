@@ -1,4 +1,4 @@
-"""The whole export: each notebook in a process of its own, several at once, under one bar of progress."""
+"""Many notebooks at once: each in a process of its own, under one progress bar."""
 
 import multiprocessing
 import os
@@ -27,14 +27,14 @@ def export_all(
     out.mkdir(parents=True, exist_ok=True)
     names = [path.stem for path in paths]
     workers = max(1, min(jobs or os.cpu_count() or 1, len(paths)))
-    context = multiprocessing.get_context("spawn")  # a notebook gets a Python that nobody has used
+    context = multiprocessing.get_context("spawn")  # a notebook gets a fresh Python
     with context.Manager() as manager, ProcessPoolExecutor(workers, context, max_tasks_per_child=1) as pool:
-        news = manager.Queue()
+        messages = manager.Queue()
         tasks = [
-            pool.submit(export_notebook, path, out, names=names, slides=slides, progress=Reporter(news), **settings)
+            pool.submit(export_notebook, path, out, names=names, slides=slides, progress=Reporter(messages), **settings)
             for path in paths
         ]
-        follow(tasks, lambda: _drained(news))
+        follow(tasks, lambda: _drained(messages))
     exported = [task.result() for task in tasks]
     with written_atomically(out / "index.html") as file:
         file.write(front_page(exported).encode())
@@ -51,13 +51,13 @@ class Reporter:
         self._queue.put((done, more))
 
 
-def follow(tasks: Sequence[Future[Exported]], news: Callable[[], Iterator[tuple[int, int]]]) -> None:
+def follow(tasks: Sequence[Future[Exported]], messages: Callable[[], Iterator[tuple[int, int]]]) -> None:
     """Show a bar until all tasks are done."""
     with tqdm(total=0, unit="panel", desc="panels") as bar:
         running = True
         while running:
             running = not all(task.done() for task in tasks)
-            for done, more in news():
+            for done, more in messages():
                 bar.total += more
                 bar.update(done)
             bar.refresh()

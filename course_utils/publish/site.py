@@ -1,4 +1,4 @@
-"""Many notebooks as pages and slides in one folder, with a first page that leads to them."""
+"""One notebook as files, a page and slides; and the front page that leads to all of them."""
 
 import html
 import time
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from course_utils._support.files import written_atomically
 from course_utils._support.html import PAGE_STYLE, Link, document
+from course_utils._support.words import plural
 from course_utils.publish.pages.capture import Lesson, capture
 from course_utils.publish.pages.fit import fit
 from course_utils.publish.pages.page import page, title_of
@@ -19,8 +20,8 @@ __all__ = ["LIMIT", "Exported", "export_notebook", "front_page"]
 
 LIMIT = 10_000_000  # bytes of a page
 SCALE = 1.5  # pixels of a picture for each pixel of the page: sharp on a dense screen, and on a wall
-FRAME = 500_000  # bytes of a page beside its panels, at most
-STILL = 60_000  # bytes of a panel beside its pictures: its words, and what is seen without scripts
+FRAME = 500_000  # bytes of a page without its panels, at most
+STILL = 60_000  # bytes of a panel without its recorded pictures: its words, and what is shown without scripts
 
 
 class Exported(NamedTuple):
@@ -29,7 +30,7 @@ class Exported(NamedTuple):
     name: str
     title: str
     panels: int
-    held: list[str]  # what the page holds of each panel
+    coverage: list[str]  # which settings of each panel the page holds
     files: dict[str, int]  # the bytes of each
     seconds: float
 
@@ -50,7 +51,7 @@ def export_notebook(
     `names`: all notebooks that are exported with it, in their order; links between them lead from page to page.
     `limit`: bytes of a file; `budget`: pictures of a panel; `scale`: their pixels for each pixel of the page.
     `progress`: is called with how many panels are done and how many more are known. The notebook runs in this process,
-    so it should be one of its own.
+    which should do nothing else.
 
     Raises: RuntimeError where a cell fails; ValueError for a formula that cannot be read, and if a page is too large.
     """
@@ -61,26 +62,27 @@ def export_notebook(
     lesson = capture(path)
     progress(0, len(lesson.panels))
     lives = panels_of(lesson, limit=limit, budget=budget, scale=scale, progress=progress)
-    link, around = linker(names), neighbours(path.stem, names)
-    pages = {f"{path.stem}.html": page(lesson, lives, link=link, around=around)}
+    link, navigation = linker(names), neighbours(path.stem, names)
+    pages = {f"{path.stem}.html": page(lesson, lives, link=link, navigation=navigation)}
     if slides:
         pages[f"{path.stem}_slides.html"] = deck(lesson, lives, link=link)
     files = {name: write(out / name, text, limit) for name, text in pages.items()}
-    held = [f"{one.title}: {one.held}" for one in lives]
-    return Exported(path.stem, title_of(lesson), len(lives), held, files, time.monotonic() - start)
+    coverage = [f"{panel.title}: {panel.coverage}" for panel in lives]
+    return Exported(path.stem, title_of(lesson), len(lives), coverage, files, time.monotonic() - start)
 
 
 def panels_of(
     lesson: Lesson, *, limit: int, budget: int, scale: float, progress: Callable[[int, int], None]
 ) -> list[Live]:
-    """All panels of a lesson as a page carries them, within the bytes of a page."""
+    """All panels of a lesson as a page carries them, within its `limit` of bytes."""
     recordings = []
-    for shown in lesson.panels:
-        recordings.append(record(shown.panel, now=shown.now, scale=scale, budget=budget))
+    for output in lesson.panels:
+        recordings.append(record(output.panel, start=output.values, scale=scale, budget=budget))
         progress(1, 0)
     room = 3 * (limit - FRAME - STILL * len(recordings)) // 4  # three bytes are four letters in base 64
     fitted = fit(recordings, limit=room) if recordings else []
-    return [live(i, shown, *one) for i, (shown, one) in enumerate(zip(lesson.panels, fitted, strict=True))]
+    pairs = zip(lesson.panels, fitted, strict=True)
+    return [live(i, output, recording, packed) for i, (output, (recording, packed)) in enumerate(pairs)]
 
 
 def write(path: Path, text: str, limit: int) -> int:
@@ -138,12 +140,12 @@ def readable(name: str) -> str:
 def front_page(exported: Sequence[Exported]) -> str:
     """The page that leads to all others."""
     lines = []
-    for one in exported:
-        files = list(one.files)
-        links = [f'<a class="lesson" href="{files[0]}">{html.escape(one.title)}</a>']
-        links += [f'<a href="{name}">slides</a>' for name in files[1:]]
-        count = f"{one.panels} live panel{'s' * (one.panels > 1)}, " if one.panels else ""
-        links.append(f"<small>{count}{one.files[files[0]] / 1e6:.1f} MB</small>")
+    for notebook in exported:
+        (file, size), *slides = notebook.files.items()
+        links = [f'<a class="lesson" href="{file}">{html.escape(notebook.title)}</a>']
+        links += [f'<a href="{name}">slides</a>' for name, _ in slides]
+        count = f"{plural(notebook.panels, 'live panel')}, " if notebook.panels else ""
+        links.append(f"<small>{count}{size / 1e6:.1f} MB</small>")
         lines.append(f"<li>{' '.join(links)}</li>")
     body = (
         '<main id="content" class="front"><h1>Compressing neural networks: a course to touch</h1>'

@@ -3,12 +3,10 @@
 The keyboard and the voice of a screen reader are tried in a browser by test_browser.py.
 """
 
-import inspect
 import itertools
 import json
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from matplotlib.patches import Patch
 from matplotlib.text import Text
 from seeing import EYES, ciede2000, contrast, difference, luminance
 
-from course_utils.panels.engine import Button, Control, Panel
+from course_utils.panels.engine import Button, Panel
 from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, MARKERS, WEIGHTS
 
 ROOT = Path(__file__).parents[2]
@@ -48,76 +46,81 @@ def test_the_measures_are_those_of_the_literature() -> None:
         ((22.7233, 20.0904, -46.6940), (23.0331, 14.9730, -42.5619), 2.0373),
         ((2.0776, 0.0795, -1.1350), (0.9033, -0.0636, -0.5514), 0.9082),
     ]
-    for one, other, expected in pairs:
-        assert ciede2000(np.array(one), np.array(other)) == pytest.approx(expected, abs=1e-4)
+    for first, second, expected in pairs:
+        assert ciede2000(np.array(first), np.array(second)) == pytest.approx(expected, abs=1e-4)
     for eye, matrix in EYES.items():
         np.testing.assert_allclose(matrix.sum(1), 1, atol=1e-5, err_msg=eye)  # white stays white
     assert difference("#D55E00", "#8A8A00", "full") > 3 * difference("#D55E00", "#8A8A00", "protanopia")
 
 
-@pytest.mark.parametrize("name", COLOURS)
-def test_a_colour_stands_out_from_white(name: str) -> None:
-    assert contrast(COLOURS[name]) >= 3
-    assert contrast(FAINT) >= 3
-    assert all(contrast(ink) >= 4.5 for ink in INK.values())
-
-
-@pytest.mark.parametrize("eye", EYES)
-def test_colours_differ_for_every_eye(eye: str) -> None:
-    for one, other in itertools.combinations(COLOURS, 2):
-        first = {one, other} <= set(list(COLOURS)[:4])
-        assert difference(COLOURS[one], COLOURS[other], eye) >= (12 if first else 8), (one, other)
+def test_colours_stand_out_from_white_and_differ_for_every_eye() -> None:
+    assert {name for name, colour in (COLOURS | {"faint": FAINT}).items() if contrast(colour) < 3} == set()
+    assert {name for name, colour in INK.items() if contrast(colour) < 4.5} == set()
+    for eye, (first, second) in itertools.product(EYES, itertools.combinations(COLOURS, 2)):
+        least = 12 if {first, second} <= set(list(COLOURS)[:4]) else 8
+        assert difference(COLOURS[first], COLOURS[second], eye) >= least, (first, second, eye)
 
 
 def test_each_colour_has_a_line_style_and_a_marker_of_its_own() -> None:
-    looks = {(str(LINE_STYLES[i % 5]), MARKERS[i % 5]) for i in range(5)}
-    assert len(looks) == len(set(MARKERS)) == len(set(map(str, LINE_STYLES))) == 5
+    styles = {(str(LINE_STYLES[i % 5]), MARKERS[i % 5]) for i in range(5)}
+    assert len(styles) == len(set(MARKERS)) == len(set(map(str, LINE_STYLES))) == 5
 
 
-@pytest.mark.parametrize("eye", EYES)
-def test_the_colours_of_weights_tell_sign_and_strength_to_every_eye(eye: str) -> None:
+def test_the_colours_of_weights_tell_sign_and_strength_to_every_eye() -> None:
     for side in (np.linspace(0.5, 0, 40), np.linspace(0.5, 1, 40)):
         lightness = [luminance(WEIGHTS(v)) for v in side]
         assert (np.diff(lightness) < 1e-9).all()  # the stronger, the darker
         assert contrast(WEIGHTS(side[-1])) >= 3
-    for strength in (0.15, 0.25, 0.5):
-        assert difference(WEIGHTS(0.5 - strength), WEIGHTS(0.5 + strength), eye) >= 12
+    for eye, strength in itertools.product(EYES, (0.15, 0.25, 0.5)):
+        assert difference(WEIGHTS(0.5 - strength), WEIGHTS(0.5 + strength), eye) >= 12, eye
 
 
-# What is drawn, in one pass over the states of each panel
+# What is drawn. The quick tier leaves out what costs most: to compare all lines in pairs, and to train.
 
 
-@cache
-def seen(name: str) -> dict[str, list[str]]:
-    """What is wrong with the pictures of a panel, by the check that says so."""
-    found: dict[str, list[str]] = {check.__name__: [] for check in CHECKS}
-    panel = made(name)
-    for values in states(panel):
+@each_panel
+def test_pictures_serve_every_eye(name: str) -> None:
+    assert list(problems(name, [areas_alike, pale, hard_to_read], train=False)) == []
+
+
+@pytest.mark.slow
+@each_panel
+def test_pictures_serve_every_eye_after_training_and_lines_differ(name: str) -> None:
+    assert list(problems(name, [lines_alike, areas_alike, pale, hard_to_read], train=True)) == []
+
+
+Check = Callable[[Panel], Iterator[str]]
+
+
+def problems(name: str, checks: Sequence[Check], *, train: bool) -> Iterator[str]:
+    """What is wrong with the pictures of a panel, in all states that it does not refuse."""
+    panel = made(name).reset()
+    for values in states(panel, train=train):
         try:
-            panel.reset().set(**values)
+            if values:
+                panel.reset().set(**values)
         except ValueError:  # a state that the panel refuses, and says why
             continue
-        for check in CHECKS:
-            found[check.__name__] += [f"{values or 'at the start'}: {problem}" for problem in check(panel)]
+        for check in checks:
+            yield from (f"{values or 'at the start'}: {problem}" for problem in check(panel))
     panel.reset()
-    return found
 
 
 def lines_alike(panel: Panel) -> Iterator[str]:
     """Lines of one picture that only a colour tells apart."""
     for axes in visible_axes(panel):
-        for one, other in itertools.combinations(lines_of(axes), 2):
-            if to_hex(one.get_color()) != to_hex(other.get_color()) and look(one) == look(other):
-                yield f"lines {one.get_label()!r} and {other.get_label()!r}"
+        for first, second in itertools.combinations(lines_of(axes), 2):
+            if to_hex(first.get_color()) != to_hex(second.get_color()) and line_style(first) == line_style(second):
+                yield f"lines {first.get_label()!r} and {second.get_label()!r}"
 
 
 def areas_alike(panel: Panel) -> Iterator[str]:
     """Bars and boxes of one picture that only a colour tells apart."""
     for axes in visible_axes(panel):
         areas = {to_hex(p.get_facecolor()): p for p in axes.patches if p.get_visible() and p.get_fill()}
-        for one, other in itertools.combinations(areas, 2):
-            if not told_apart(axes, areas[one], areas[other]):
-                yield f"areas {one} and {other}"
+        for first, second in itertools.combinations(areas, 2):
+            if not differ_without_colour(axes, areas[first], areas[second]):
+                yield f"areas {first} and {second}"
 
 
 def pale(panel: Panel) -> Iterator[str]:
@@ -155,23 +158,14 @@ def hard_to_read(panel: Panel) -> Iterator[str]:
             yield f"{text.get_text()!r} is pale: {to_hex(text.get_color())} on {to_hex(ground)}"
 
 
-CHECKS = [lines_alike, areas_alike, pale, hard_to_read]
-
-
-@each_panel
-@pytest.mark.parametrize("check", [check.__name__ for check in CHECKS])
-def test_pictures_serve_every_eye(name: str, check: str) -> None:
-    assert seen(name)[check] == []
-
-
 def visible_axes(panel: Panel) -> list[Axes]:
     return [axes for axes in panel.figure.axes if axes.get_visible()]
 
 
 def lines_of(axes: Axes) -> list[Line2D]:
     """The lines that carry something: drawn, with points, and no thin grey helper across the axes."""
-    found = [line for line in axes.lines if line.get_visible() and len(np.atleast_1d(line.get_xdata()))]
-    return [line for line in found if not is_helper(line)]
+    lines = [line for line in axes.lines if line.get_visible() and len(np.atleast_1d(line.get_xdata()))]
+    return [line for line in lines if not is_helper(line)]
 
 
 def is_helper(line: Line2D) -> bool:
@@ -183,8 +177,8 @@ def is_helper(line: Line2D) -> bool:
     return max(colour) - min(colour) < 24 and unnamed and straight and line.get_linewidth() <= 1.2
 
 
-def look(line: Line2D) -> tuple[Any, ...]:
-    """How a line looks without its colour; twice as thick is another look."""
+def line_style(line: Line2D) -> tuple[Any, ...]:
+    """How a line is drawn apart from its colour; twice as thick is another style."""
     pattern = line._unscaled_dash_pattern[1]  # type: ignore[attr-defined]
     dashes = None if pattern is None else tuple(np.round(pattern, 2))
     thick = round(np.log2(max(line.get_linewidth(), 0.5)) * 1.25)
@@ -192,11 +186,11 @@ def look(line: Line2D) -> tuple[Any, ...]:
     return str(line.get_linestyle()), dashes, str(line.get_marker()), thick, hollow
 
 
-def told_apart(axes: Axes, one: Patch, other: Patch) -> bool:
+def differ_without_colour(axes: Axes, first: Patch, second: Patch) -> bool:
     """By hatching, by lightness, by a word in or below each, or because each stands over a name on an axis."""
-    hatch = str(one.get_hatch() or "") != str(other.get_hatch() or "")
-    lightness = contrast(one.get_facecolor(), other.get_facecolor()) >= 1.5
-    return hatch or lightness or all(has_words(axes, patch) or is_named(axes, patch) for patch in (one, other))
+    hatch = str(first.get_hatch() or "") != str(second.get_hatch() or "")
+    lightness = contrast(first.get_facecolor(), second.get_facecolor()) >= 1.5
+    return hatch or lightness or all(has_words(axes, patch) or is_named(axes, patch) for patch in (first, second))
 
 
 def has_words(axes: Axes, patch: Patch) -> bool:
@@ -242,8 +236,8 @@ def texts_of(panel: Panel) -> list[Text]:
             ticks |= {tick.label1 for tick in axis._update_ticks() if drawn}  # type: ignore[attr-defined]
         if not axes.get_visible():
             hidden |= set(axes.findobj(Text))
-    found = (set(panel.figure.findobj(Text)) - hidden) | ticks
-    return [text for text in found if text.get_visible() and text.get_text().strip()]
+    texts = (set(panel.figure.findobj(Text)) - hidden) | ticks
+    return [text for text in texts if text.get_visible() and text.get_text().strip()]
 
 
 def most_frequent(pixels: np.ndarray) -> tuple[float, ...]:
@@ -260,61 +254,64 @@ LOOKS = {"logarithmic", "others", "parts", "area"}
 
 
 @each_panel
-def test_words_follow_each_control(name: str) -> None:
+def test_controls_have_names_and_words_follow_those_that_train_nothing(name: str) -> None:
     panel = made(name).reset()
-    trains = inspect.isgeneratorfunction(panel._compute)
-    start, picture = panel.words, shown(panel)
-    assert len(start.split()) >= 4
-    assert start.endswith((".", "!", "?"))
+    labels = [control.label for control in panel.controls.values()]
+    assert len(set(labels)) == len(labels)
+    assert all(2 <= len(label.strip()) <= 60 or re.fullmatch(r"\w", label) for label in labels), labels
+    assert panel._title.strip()
+    assert len(panel.words.split()) >= 4
+    assert panel.words.endswith((".", "!", "?"))
+    if not panel.trains:
+        assert silent_controls(panel) == []
+
+
+@pytest.mark.slow
+@each_panel
+def test_words_follow_the_controls_of_a_training(name: str) -> None:
+    if made(name).trains:
+        assert silent_controls(made(name).reset()) == []
+
+
+def silent_controls(panel: Panel) -> list[str]:
+    """The controls that change the picture and no word."""
+    silent = []
+    start, picture = panel.words, picture_of(panel)
     for control in panel.controls.values():
         if control.name in LOOKS or isinstance(control, Button):  # a button draws another example of the same thing
             continue
-        said, pictures = set(), set()
-        for value in [v for v in control.probe() if v != control.value][: 2 if trains else None]:
+        sentences, pictures = set(), set()
+        for value in [v for v in control.probe() if v != control.value][: 2 if panel.trains else None]:
             try:
                 panel.set(**{control.name: value})
             except ValueError:
                 continue
-            said.add(panel.words)
-            pictures.add(shown(panel))
+            sentences.add(panel.words)
+            pictures.add(picture_of(panel))
         panel.reset()
-        if pictures - {picture}:
-            assert said - {start}, f"{control.name} changes the picture, and no word"
+        if pictures - {picture} and not sentences - {start}:
+            silent.append(control.name)
+    return silent
 
 
-def shown(panel: Panel) -> bytes:
+def picture_of(panel: Panel) -> bytes:
     return panel._canvas._render().tobytes()
 
 
-@each_panel
-def test_each_control_has_a_name_of_its_own(name: str) -> None:
-    controls: list[Control] = list(made(name).controls.values())
-    labels = [control.label for control in controls]
-    assert len(set(labels)) == len(labels)
-    assert all(2 <= len(label.strip()) <= 60 or re.fullmatch(r"\w", label) for label in labels), labels
-    assert made(name)._title.strip()
-
-
-# What the files keep
+# The notebooks as they are stored
 
 
 @pytest.mark.parametrize("path", SECTIONS, ids=lambda path: path.stem)
-def test_a_kept_picture_says_the_same_as_its_caption(path: Path) -> None:
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if "image/png" in data:
-                alt = output["metadata"]["image/png"]["alt"]
-                assert alt == "".join(data["text/plain"])
-                assert len(alt.split()) >= 4
-
-
-@pytest.mark.parametrize("path", SECTIONS, ids=lambda path: path.stem)
-def test_no_sentence_relies_on_a_colour_alone(path: Path) -> None:
+def test_a_stored_picture_has_its_caption_as_text_and_no_sentence_relies_on_a_colour(path: Path) -> None:
     """A heading of columns, a link or a formula is text; pictures stand in panels, which are tested above."""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"])
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                alt = output["metadata"]["image/png"]["alt"]
+                assert alt == "".join(output["data"]["text/plain"])
+                assert len(alt.split()) >= 4
         if cell["cell_type"] == "markdown":
+            source = "".join(cell["source"])
             assert not re.search(r"<(font|span)[^>]*colou?r", source, re.I)
             assert "![](" not in source  # a picture without a text
 

@@ -2,9 +2,12 @@
 
 import base64
 import io
+import subprocess
+import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from PIL import Image
 
-from course_utils.panels.engine import Button, Choice, Panel, Show, Slider, Text, Toggle
+from course_utils.panels.engine import Button, Choice, Panel, Show, Slider, Text, Toggle, on_move
 from course_utils.panels.engine.canvas import INDEXED, Canvas, Patch, changed_boxes, indexed, make_patch
 from course_utils.plots import write
 
@@ -50,7 +53,6 @@ class Front:
 
     def __init__(self, panel: Panel, scale: int = 1) -> None:
         self.panel, self.messages, self.number, self.picture = panel, [], 0, np.zeros((0, 0, 3), np.uint8)
-        self.arrived = threading.Event()
         panel.send = self.receive  # type: ignore[method-assign]
         self.tell(kind="hello", scale=scale)
 
@@ -72,7 +74,6 @@ class Front:
                 pixels = decode(patch["mime"], data, patch["width"])
                 height, width = pixels.shape[:2]
                 self.picture[patch["y"] : patch["y"] + height, patch["x"] : patch["x"] + width] = pixels
-        self.arrived.set()
 
 
 def decode(mime: str, data: bytes, width: int) -> np.ndarray:
@@ -150,7 +151,7 @@ def test_unknown_and_forbidden_values_change_nothing() -> None:
     assert panel.values == {"a": 1}
 
 
-def test_an_error_is_kept_shown_and_gone_after_the_next_move() -> None:
+def test_an_error_is_shown_and_gone_after_the_next_move() -> None:
     panel = a_panel(lambda a: a / (2 - a) * (2 - a) if a < 2 else 1 / 0)
     front = Front(panel)
     with pytest.raises(ZeroDivisionError):
@@ -165,14 +166,14 @@ def test_an_error_is_kept_shown_and_gone_after_the_next_move() -> None:
 
 
 def test_a_function_that_is_still_to_be_written_is_named_without_a_traceback() -> None:
-    def own(a: float) -> float:
+    def double(a: float) -> float:
         raise NotImplementedError()
 
-    panel = a_panel(lambda a: own(a))
+    panel = a_panel(lambda a: double(a))
     front = Front(panel)
-    said = front.move(a=1)
-    assert said["error"]["message"].startswith("own has not been begun: write it in its cell")
-    assert (said["error"]["traceback"], said["words"]) == ("", "")  # said once
+    answer = front.move(a=1)
+    assert answer["error"]["message"].startswith("double has not been begun: write it in its cell")
+    assert (answer["error"]["traceback"], answer["words"]) == ("", "")  # named once
 
 
 def test_an_error_of_the_same_type_with_a_message_is_an_error() -> None:
@@ -184,6 +185,37 @@ def test_a_forbidden_value_from_the_browser_is_answered_by_an_error() -> None:
     front = Front(a_panel())
     assert "between -2 and 2" in front.move(a=77)["error"]["message"]
     assert front.move(a=1)["words"] == "The slope is 1."
+
+
+def test_a_listener_hears_of_each_move_in_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("course_utils.panels.engine.panel._listeners", [])
+    heard: list[str] = []
+    front = Front(a_panel())
+    on_move(heard.append)
+    on_move(listener := lambda title: heard.append(title.upper()))
+    on_move(listener)
+    front.move(a=1)
+    assert heard == ["A panel", "A PANEL"]
+    front.move(a=77)  # refused
+    front.panel.set(a=2)  # from code
+    assert heard == ["A panel", "A PANEL"]
+
+
+IMPORTS = """
+import importlib, os, pkgutil, sys, threading
+from course_utils import panels
+for module in pkgutil.walk_packages(panels.__path__, "course_utils.panels."):
+    importlib.import_module(module.name)
+print(sum(name.startswith("course_utils.panels.") for name in sys.modules))
+print([thread.name for thread in threading.enumerate()], os.listdir())
+"""
+
+
+def test_importing_the_panels_writes_no_file_and_starts_no_thread(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORTS], cwd=tmp_path, capture_output=True, text=True, check=True)
+    modules, left = done.stdout.splitlines()
+    assert int(modules) > 50
+    assert left == "['MainThread'] []"
 
 
 # What is sent
@@ -208,7 +240,7 @@ def test_the_picture_in_the_browser_is_the_picture_in_the_kernel() -> None:
         assert answer["number"] == front.number
         assert answer["words"] == f"The slope is {a:g}."
         fresh = a_panel().set(a=a)
-        expected = np.asarray(Image.open(io.BytesIO(fresh._canvas.whole().data)).convert("RGB"))
+        expected = np.asarray(Image.open(io.BytesIO(fresh._canvas.complete().data)).convert("RGB"))
         np.testing.assert_array_equal(front.picture, expected)
 
 
@@ -256,45 +288,79 @@ def test_reset_in_the_browser_leads_to_what_the_cell_showed(monkeypatch: pytest.
 # Slow computations
 
 
-def counting(gate: threading.Semaphore, closed: list[float]) -> Any:
-    def compute(a: float) -> Iterator[float]:
-        try:
-            for part in (0.25, 0.5, 1.0):
-                yield a * part
-                gate.acquire()
-        finally:
-            closed.append(a)
-
-    return compute
-
-
 def test_a_generator_shows_each_result_and_settles_at_the_last() -> None:
-    gate, closed = threading.Semaphore(10**6), []
-    front = Front(a_panel(counting(gate, closed)))
+    def compute(a: float) -> Iterator[float]:
+        for part in (0.25, 0.5, 1.0):
+            yield a * part
+
+    front = Front(a_panel(compute))
     front.move(a=2)
     frames = [m for m in front.messages if m["kind"] == "frame" and m["number"] == front.number]
     assert [m["words"] for m in frames] == [f"The slope is {s:g}." for s in (0.5, 1, 2, 2)]
     assert [m["settled"] for m in frames] == [False, False, False, True]
-    assert closed[-1] == 2
 
 
 def test_the_latest_value_wins_and_the_older_computation_ends() -> None:
-    gate, closed = threading.Semaphore(3), []
-    panel = a_panel(counting(gate, closed))  # the first computation, of 0, uses up the three permits
+    begun, gate = threading.Event(), threading.Event()
+    yielded: list[float] = []
+    closed: list[float] = []
+
+    def compute(a: float) -> Iterator[float]:
+        try:
+            for part in (0.25, 0.5, 1.0):
+                yielded.append(a * part)
+                yield a * part
+                if a == 1:
+                    begun.set()
+                    assert gate.wait(10)
+        finally:
+            closed.append(a)
+
+    panel = a_panel(compute)
     front = Front(panel)
-    front.arrived.clear()
     front.tell(kind="move", values={"a": 1})
-    assert front.messages[-1]["kind"] == "accepted"
-    while panel.result != 0.25:
-        front.arrived.wait(0.01)
+    assert begun.wait(10)
     for a in (-1, -2, 2):
         front.tell(kind="move", values={"a": a})
-    gate.release(100)
+        assert front.messages[-1]["kind"] == "accepted"
+    gate.set()
     panel.wait()
-    assert panel.result == 2
-    assert 1 in closed
-    assert -1 not in closed
-    assert front.messages[-1]["number"] == front.number
+    assert yielded == [0, 0, 0, 0.25, 0.5, 0.5, 1, 2]  # of 1 no more than was under way, of -1 and -2 nothing
+    assert closed == [0, 1, 2]
+    assert (panel.result, front.messages[-1]["number"]) == (2, front.number)
+
+
+@pytest.mark.parametrize("second", ["a still picture", "another view", "a forbidden value"])
+def test_a_picture_is_drawn_by_one_thread_at_a_time(second: str) -> None:
+    actions: dict[str, Callable[[], object]] = {
+        "a still picture": lambda: panel.png(),
+        "another view": lambda: front.tell(kind="hello", scale=1),
+        "a forbidden value": lambda: front.tell(kind="move", values={"a": 77}),
+    }
+    meanwhile: list[threading.Thread] = []
+    too_early: list[bool] = []
+
+    def draw(figure: Figure) -> Show:
+        def show(slope: float) -> str:
+            if slope == 2:  # the picture is half drawn when another thread wants it
+                thread = threading.Thread(target=actions[second])
+                meanwhile.append(thread)
+                thread.start()
+                thread.join(0.3)
+                too_early.append(not thread.is_alive())
+            return f"The slope is {slope:g}."
+
+        return show
+
+    def compute(a: float) -> Iterator[float]:
+        yield a
+
+    panel = Panel("A panel", [slope()], compute, draw, size=(100, 100))
+    front = Front(panel)
+    front.move(a=2)
+    meanwhile[0].join(10)
+    assert not meanwhile[0].is_alive()
+    assert too_early == [False]
 
 
 def test_an_error_in_the_worker_reaches_the_caller_and_the_worker_lives_on() -> None:
@@ -375,15 +441,15 @@ def test_texts_that_rest_are_pasted_as_they_would_be_painted() -> None:
 @pytest.fixture
 def painted(monkeypatch: pytest.MonkeyPatch) -> list[Artist]:
     """Every artist that an axes paints from here on, in order."""
-    found: list[Artist] = []
+    artists: list[Artist] = []
     draw = Axes.draw_artist
 
     def spy(axes: Axes, artist: Artist) -> None:
-        found.append(artist)
+        artists.append(artist)
         draw(axes, artist)
 
     monkeypatch.setattr(Axes, "draw_artist", spy)
-    return found
+    return artists
 
 
 def test_legends_that_rest_are_pasted_as_they_would_be_painted(painted: list[Artist]) -> None:

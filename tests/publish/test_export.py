@@ -19,10 +19,10 @@ from course_utils._support.mathematics import mathml, split_formulas
 from course_utils.bench import browser as lab
 from course_utils.panels.engine import Button, Choice, Control, Panel, Show, Slider, Toggle
 from course_utils.publish.export import export_all
-from course_utils.publish.pages.capture import Cell, Lesson, Shown, capture
+from course_utils.publish.pages.capture import Cell, Lesson, PanelOutput, capture
 from course_utils.publish.pages.fit import SHORTEST, fit
 from course_utils.publish.pages.grid import Costs, choose
-from course_utils.publish.pages.pack import decode, pack, survey
+from course_utils.publish.pages.pack import cut_up, decode, pack
 from course_utils.publish.pages.page import output_html
 from course_utils.publish.pages.record import FILM, LEVELS, record, rounded
 from course_utils.publish.pages.store import head
@@ -114,9 +114,9 @@ panel
 
 def panel_of(code: str) -> Panel:
     """The panel that a cell makes."""
-    found: dict[str, Any] = {}
-    exec(code, found)
-    return found["panel"]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names["panel"]
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def sliders(**sizes: int) -> list[Control]:
     return [Slider(name=name, label=name, values=list(range(n)), value=n // 3) for name, n in sizes.items()]
 
 
-def test_a_small_panel_is_held_whole() -> None:
+def test_a_small_panel_is_held_completely() -> None:
     controls: list[Control] = [*sliders(a=5, b=4), Choice(name="c", label="c", options={"x": 0, "y": 1})]
     grid = choose(controls, {c.name: c.value for c in controls}, budget=40)
     assert len(grid) == len(set(grid.settings())) == 40
@@ -194,7 +194,7 @@ def test_trainings_count_as_many_pictures_and_the_switch_is_free() -> None:
 def test_every_picture_of_a_page_is_the_panels_own(toy: Panel) -> None:
     recording = record(toy, scale=1)
     assert len(recording.films) == 4 * 2 * 4
-    packed = pack(survey(recording.pictures, list(range(len(recording.pictures))), scale=1))
+    packed = pack(cut_up(recording.pictures, list(range(len(recording.pictures))), scale=1))
     fresh = panel_of(TOY)
     for setting, (still,) in recording.films.items():
         values = recording.grid.values(setting)
@@ -209,9 +209,9 @@ def test_every_picture_of_a_page_is_the_panels_own(toy: Panel) -> None:
             assert "must not be 3 and 2" in still.error["message"]
 
 
-def test_what_stands_apart_is_kept_once(toy: Panel) -> None:
+def test_what_stands_apart_is_stored_once(toy: Panel) -> None:
     recording = record(toy, scale=1)
-    packed = pack(survey(recording.pictures, list(range(len(recording.pictures))), scale=1))
+    packed = pack(cut_up(recording.pictures, list(range(len(recording.pictures))), scale=1))
     middle = packed.size[0] / 2
     assert all(right <= middle or left >= middle for left, _, right, _ in packed.boxes)
     # Four lines on the left, 2 x 4 pairs of dots on the right, and not their 32 combinations.
@@ -238,9 +238,9 @@ def test_pages_are_thinned_until_they_fit(toy: Panel) -> None:
 
     noisy = Panel("Noise", sliders(a=12, b=5), compute, draw, size=(200, 120))
     recordings = [record(noisy, scale=1), record(toy, scale=1)]
-    whole = fit(recordings, limit=10**7)
-    assert [len(recording.films) for recording, _ in whole] == [60, 32]
-    room = sum(len(packed) for _, packed in whole) // 2
+    complete = fit(recordings, limit=10**7)
+    assert [len(recording.films) for recording, _ in complete] == [60, 32]
+    room = sum(len(packed) for _, packed in complete) // 2
     fitted = fit(recordings, limit=room)
     assert sum(len(packed) for _, packed in fitted) <= room
     recording, small = fitted[0][0], fitted[1][0]
@@ -250,7 +250,7 @@ def test_pages_are_thinned_until_they_fit(toy: Panel) -> None:
         assert still.words == noisy.set(**recording.grid.values(setting)).words
 
 
-def test_a_training_is_kept_as_a_film() -> None:
+def test_a_training_is_stored_as_a_film() -> None:
     recording = record(panel_of(TRAINS), scale=1)
     words = {tuple(recording.grid.values(s).values()): [still.words for still in f] for s, f in recording.films.items()}
     assert len(words) == 6
@@ -263,8 +263,8 @@ def test_a_training_is_kept_as_a_film() -> None:
 
 def test_reset_leads_back_to_the_values_with_which_a_cell_shows_the_panel(toy: Panel) -> None:
     toy.set(a=2, b=2)
-    shown = Shown(toy, dict(toy.values), own=False)
-    controls = head(shown, record(toy, scale=1, budget=12))["controls"]
+    output = PanelOutput(toy, dict(toy.values), editable=False)
+    controls = head(output, record(toy, scale=1, budget=12))["controls"]
     assert {control["name"]: control["value"] for control in controls} == {"a": 2, "b": 2, "again": 0, "note": "typed"}
 
 
@@ -285,9 +285,9 @@ def test_films_are_shortened_where_no_setting_can_be_left_out() -> None:
 
     controls = [Toggle(name="train", label="Train"), Slider(name="seed", label="Seed", values=[1, 2, 3])]
     recording = record(Panel("Noise", controls, compute, draw, size=(200, 120)), scale=1)
-    ((_, whole),) = fit([recording], limit=10**7)
-    ((fitted, packed),) = fit([recording], limit=len(whole) // 2)
-    assert len(packed) <= len(whole) // 2
+    ((_, complete),) = fit([recording], limit=10**7)
+    ((fitted, packed),) = fit([recording], limit=len(complete) // 2)
+    assert len(packed) <= len(complete) // 2
     assert fitted.films.keys() == recording.films.keys()
     for setting, film in fitted.films.items():
         assert (film[0], film[-1]) == (recording.films[setting][0], recording.films[setting][-1])
@@ -295,25 +295,25 @@ def test_films_are_shortened_where_no_setting_can_be_left_out() -> None:
 
 
 def test_a_panel_that_remembers_shows_the_same_in_whatever_order() -> None:
-    seen: list[int] = []
+    memory: list[int] = []
 
     def compute(a: int) -> int:
-        if a not in seen:
-            seen.append(a)
-        return len(seen)
+        if a not in memory:
+            memory.append(a)
+        return len(memory)
 
     def draw(figure: Figure) -> Show:
         (line,) = figure.subplots().plot([0, 1], [0, 1])
 
         def show(count: int) -> str:
             line.set_ydata([0, count / 9])
-            return f"{count} seen"
+            return f"{count} remembered"
 
         return show
 
     slider = Slider(name="a", label="a", values=[1, 2, 3], value=1)
     recording = record(Panel("Memory", [slider], compute, draw, size=(200, 120)), scale=1)
-    assert {film[-1].words for film in recording.films.values()} == {"3 seen"}
+    assert {film[-1].words for film in recording.films.values()} == {"3 remembered"}
 
 
 # Text
@@ -359,10 +359,10 @@ def test_links_lead_to_pages_or_nowhere() -> None:
 
 
 def test_links_in_what_a_cell_shows_lead_to_pages_too() -> None:
-    shown = {"text/html": '<p><a href="05_b.ipynb">b</a></p>', "metadata": {}}
-    assert '<a href="05_b.html">b</a>' in output_html(shown, iter(()), linker(["05_b"]))
-    shown = {"text/markdown": "[b](05_b.ipynb)", "metadata": {}}
-    assert '<a href="05_b.html">b</a>' in output_html(shown, iter(()), linker(["05_b"]))
+    output = {"text/html": '<p><a href="05_b.ipynb">b</a></p>', "metadata": {}}
+    assert '<a href="05_b.html">b</a>' in output_html(output, iter(()), linker(["05_b"]))
+    output = {"text/markdown": "[b](05_b.ipynb)", "metadata": {}}
+    assert '<a href="05_b.html">b</a>' in output_html(output, iter(()), linker(["05_b"]))
 
 
 def test_errors_name_no_path_of_the_machine() -> None:
@@ -459,7 +459,7 @@ def test_slides_follow_the_lesson(folder: Path) -> None:
         "panel",
     ]
     panel = outline(lesson)[4]
-    assert isinstance(panel.parts[0], Shown)
+    assert isinstance(panel.parts[0], PanelOutput)
     assert "It rises." in panel.hint
 
 
@@ -657,7 +657,7 @@ def test_on_a_phone_a_picture_is_large_enough_to_read_and_scrolls(folder: Path, 
 
 
 @pytest.mark.browser
-def test_a_slider_stays_under_the_hand_when_its_value_grows(folder: Path, chromium: Browser) -> None:
+def test_a_slider_stays_in_its_place_when_its_value_grows(folder: Path, chromium: Browser) -> None:
     page, complaints = opened(chromium, folder / "05_toy.html")
     slider = page.locator('[aria-label="Long"]').get_by_role("slider")
     before = slider.evaluate("s => s.offsetTop")
@@ -719,12 +719,12 @@ def test_every_notebook_becomes_a_page_that_works(path: Path, tmp_path: Path, ch
     page, complaints = opened(chromium, tmp_path / f"{path.stem}.html")
     for panel in page.locator(".course-panel").all():
         words = panel.locator(".course-words")
-        said = {words.text_content()}
+        sentences = {words.text_content()}
         for control in panel.locator("[data-name]:enabled").all():
             for _ in moves(control):
                 expect(panel).not_to_have_class(re.compile("course-waiting|course-working"), timeout=30_000)
                 page.wait_for_timeout(150)
-                said.add(words.text_content())
-        assert len(said) >= 2, panel.get_attribute("aria-label")
+                sentences.add(words.text_content())
+        assert len(sentences) >= 2, panel.get_attribute("aria-label")
     assert complaints == []
     page.context.close()

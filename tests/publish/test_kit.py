@@ -18,18 +18,18 @@ from course_utils.course.syllabus import SECTIONS, Page, pages
 from course_utils.panels.engine import Button, Choice, Slider, Text, Toggle
 from course_utils.publish.kit import lecture, minutes, timing
 from course_utils.publish.kit.lecture import TABLES
-from course_utils.publish.kit.lesson import Misconception, Question, Skip, Step, lesson
+from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step, lesson_of
 from course_utils.publish.kit.minutes import Chapter, chapters, double, plan
 from course_utils.publish.kit.pages import Kit, blocks
-from course_utils.publish.kit.reading import said, says
-from course_utils.publish.kit.stage import Stage, failures, moved, panel_cell, value_of
+from course_utils.publish.kit.reading import number_in, says
+from course_utils.publish.kit.stage import Stage, failures, move, panel_cell, value_of
 from course_utils.publish.kit.timing import Times
 from course_utils.publish.kit.write import write
 
 ROOT = Path(__file__).parents[2]
 COURSE = pages(ROOT / "notebooks")
-LESSONS = [lesson(section.number) for section in SECTIONS]
-ENTRIES = [(one.number, place) for one in LESSONS for place in range(len(one.entries))]
+LESSONS = [lesson_of(section.number) for section in SECTIONS]
+ENTRIES = [(lesson.number, place) for lesson in LESSONS for place in range(len(lesson.entries))]
 # Panels that train for longer than a quick test may; what is said of them is checked in the slow tier.
 TRAINED = {
     "applications.captions",
@@ -55,7 +55,7 @@ TRAINED = {
     "storage.stack",
 }
 
-each_lesson = pytest.mark.parametrize("one", LESSONS, ids=lambda one: one.number)
+each_lesson = pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.number)
 
 
 def page_of(number: str) -> Page:
@@ -73,7 +73,7 @@ def stages() -> dict[str, Stage]:
 
 def each_claim() -> Iterator[object]:
     for number, place in ENTRIES:
-        panel = lesson(number).entries[place].panel
+        panel = lesson_of(number).entries[place].panel
         yield pytest.param(
             number, place, id=f"{number}-{place}-{panel}", marks=pytest.mark.slow if panel in TRAINED else ()
         )
@@ -84,9 +84,9 @@ def test_a_panel_shows_what_the_kit_says(number: str, place: int, stages: dict[s
     if number not in stages:
         stages.clear()
         stages[number] = Stage(page_of(number))
-    one = lesson(number)
-    entry = one.entries[place]
-    assert failures(stages[number], one.titles[entry.panel], entry) == []
+    lesson = lesson_of(number)
+    entry = lesson.entries[place]
+    assert failures(stages[number], lesson.titles[entry.panel], entry) == []
 
 
 @pytest.mark.parametrize("name", sorted(TRAINED))
@@ -94,10 +94,10 @@ def test_labels_and_values_are_those_on_the_screen(name: str) -> None:
     """Where a panel trains too long to be asked for more, it is made of few rows here."""
     panel = every_panel.made(name)
     labels = {control.label: control for control in panel.controls.values()}
-    for one in LESSONS:
-        for entry in one.entries:
+    for lesson in LESSONS:
+        for entry in lesson.entries:
             if entry.panel == name:
-                assert panel._title == one.titles[name]
+                assert panel._title == lesson.titles[name]
                 for label, text in (pair for step in entry.steps for pair in step.settings.items()):
                     if label not in OF_THE_DATA:
                         value_of(labels[label], text, panel.values)
@@ -107,20 +107,20 @@ OF_THE_DATA = {"Training rows"}  # controls whose values depend on how many rows
 
 
 @each_lesson
-def test_each_section_has_enough_to_ask(one: object) -> None:
-    closing = one.number == "10"  # type: ignore[attr-defined]
-    assert 3 <= len(one.misconceptions) <= 5  # type: ignore[attr-defined]
-    assert 3 <= len(one.questions) <= 4  # type: ignore[attr-defined]
-    assert set(one.titles) == {entry.panel for entry in one.entries}  # type: ignore[attr-defined]
-    assert len({entry.panel for entry in one.entries}) >= (2 if closing else 3)  # type: ignore[attr-defined]
-    for entry in one.entries:  # type: ignore[attr-defined]
-        panel_cell(page_of(one.number).cells, entry.panel)  # type: ignore[attr-defined]
+def test_each_section_has_enough_to_ask(lesson: Lesson) -> None:
+    closing = lesson.number == "10"
+    assert 3 <= len(lesson.misconceptions) <= 5
+    assert 3 <= len(lesson.questions) <= 4
+    assert set(lesson.titles) == {entry.panel for entry in lesson.entries}
+    assert len({entry.panel for entry in lesson.entries}) >= (2 if closing else 3)
+    for entry in lesson.entries:
+        panel_cell(page_of(lesson.number).cells, entry.panel)
         assert entry.steps
 
 
 @each_lesson
-def test_sentences_are_whole(one: object) -> None:
-    for entry in one.entries:  # type: ignore[attr-defined]
+def test_sentences_are_whole(lesson: Lesson) -> None:
+    for entry in lesson.entries:
         texts = [entry.claim, entry.truth] if isinstance(entry, Misconception) else [entry.ask, entry.answer]
         for text in [*texts, *(step.seen for step in entry.steps)]:
             assert re.search(r"[.?)]$", text), text
@@ -129,16 +129,13 @@ def test_sentences_are_whole(one: object) -> None:
             assert not step.seen.startswith("You")  # it goes on after "you see"
 
 
-SAID = Step({"Bits b": "2"}, "four values.", lambda p: says(p, "W1 has 4 different values"))
-
-
 def test_a_claim_that_is_wrong_is_found() -> None:
     stage = Stage(page_of("05"))
     right = Question("?", "!", "precision.relu_graph", (Step({}, "64.", lambda p: says(p, "0 is code 64")),))
     assert failures(stage, "The quantized ReLU, computing", right) == []
     wrong = replace(right, steps=(Step({"Least input, min": "0"}, "64.", lambda p: says(p, "0 is code 64")),))
-    (found,) = failures(stage, "The quantized ReLU, computing", wrong)
-    assert "does not show: '64.'" in found
+    (failure,) = failures(stage, "The quantized ReLU, computing", wrong)
+    assert "does not show: '64.'" in failure
     assert "is titled" in failures(stage, "Another title", right)[0]
     with pytest.raises(LookupError, match="no control is labelled"):
         failures(stage, "", replace(right, steps=(Step({"Least": "0"}, "", lambda p: True),)))
@@ -168,7 +165,7 @@ def test_a_panel_is_made_as_its_notebook_makes_it_and_begins_there_each_time(tmp
     stage = Stage(Page(SECTIONS[4], path))
     panel = stage.panel("precision.relu_graph")
     assert panel.values["bits"] == 8
-    assert moved(panel, {"Bits b": "2"}).values["bits"] == 2
+    assert move(panel, {"Bits b": "2"}).values["bits"] == 2
     assert stage.panel("precision.relu_graph") is panel
     assert panel.values["bits"] == 8
 
@@ -182,15 +179,15 @@ def test_values_are_found_by_what_is_shown() -> None:
     assert value_of(Text(name="x", label="X"), "sin(s)", {}) == "sin(s)"
 
 
-def test_numbers_are_read_as_they_are_said() -> None:
+def test_numbers_are_read_from_the_words_of_a_panel() -> None:
     panel = every_panel.made("building.backpropagation")
     panel.words = "from −1.5 to 2,260 of 8%."
     try:
-        assert (said(panel, "from # to"), said(panel, "to #"), said(panel, "of #%")) == (-1.5, 2260, 8)
+        assert (number_in(panel, "from # to"), number_in(panel, "to #"), number_in(panel, "of #%")) == (-1.5, 2260, 8)
         assert says(panel, "from", "8%")
         assert not says(panel, "from", "9%")
         with pytest.raises(LookupError, match="does not say 'cost #'"):
-            said(panel, "cost #")
+            number_in(panel, "cost #")
     finally:
         panel.reset()
 
@@ -208,11 +205,14 @@ def test_nothing_of_the_lecture_is_missing() -> None:
 
 
 def test_places_are_right() -> None:
-    found = lecture.equations(COURSE)
-    assert found[9].text == r"J(w) + \lambda \sum_{g \in G} \sqrt{|g|}\; \|g\|_2"
-    assert (found[9].page.section.number, found[9].number) == ("04", 3)
-    assert (found[9].cell, found[9].panel) == ("cell-06", None)
-    assert [(where.page.section.number, where.number) for where in (found[3], found[20])] == [("01", 2), ("09", 4)]
+    equations = lecture.equations(COURSE)
+    assert equations[9].text == r"J(w) + \lambda \sum_{g \in G} \sqrt{|g|}\; \|g\|_2"
+    assert (equations[9].page.section.number, equations[9].number) == ("04", 3)
+    assert (equations[9].cell, equations[9].panel) == ("cell-06", None)
+    assert [(where.page.section.number, where.number) for where in (equations[3], equations[20])] == [
+        ("01", 2),
+        ("09", 4),
+    ]
     figures = lecture.figures(COURSE)
     assert (figures[15].number, figures[15].panel) == (4, "09c05")  # named below its panel: not the next section's
     assert (figures[12].number, figures[12].panel) == (4, "05c06")
@@ -243,23 +243,23 @@ def test_what_is_missing_is_named(tmp_path: Path, number: str, before: str, afte
 
 
 @each_lesson
-def test_plans_fit_into_their_lectures(one: object) -> None:
-    page = page_of(one.number)  # type: ignore[attr-defined]
+def test_plans_fit_into_their_lectures(lesson: Lesson) -> None:
+    page = page_of(lesson.number)
     sections = chapters(page)
     assert [chapter.number for chapter in sections] == list(range(1, len(sections) + 1))
     total = sum(chapter.minutes for chapter in sections)
     assert page.minutes is not None
     assert page.minutes - 10 <= total <= page.minutes  # the rest is for recap and recall
-    single = plan(sections, one.skip, 45)  # type: ignore[attr-defined]
-    assert minutes.OPENING + sum(chapter.minutes for chapter in single.shown) + single.rest == 45
-    assert single.rest >= 0
-    skipped = [skip.section for skip in one.skip]  # type: ignore[attr-defined]
+    single = plan(sections, lesson.skip, 45)
+    assert minutes.OPENING + sum(chapter.minutes for chapter in single.shown) + single.spare == 45
+    assert single.spare >= 0
+    skipped = [skip.section for skip in lesson.skip]
     assert set(skipped) < {chapter.number for chapter in sections}
     assert len(set(skipped)) == len(skipped)
-    whole = double(sections, len(one.misconceptions), len(one.questions))  # type: ignore[attr-defined]
-    assert whole.shown == tuple(sections)
-    assert whole.rest >= 0
-    assert whole.parts
+    long = double(sections, len(lesson.misconceptions), len(lesson.questions))
+    assert long.shown == tuple(sections)
+    assert long.spare >= 0
+    assert long.extras
 
 
 def test_every_code_cell_below_a_heading_belongs_to_one_section() -> None:
@@ -272,7 +272,7 @@ def test_every_code_cell_below_a_heading_belongs_to_one_section() -> None:
 
 
 def test_a_plan_that_cannot_be_says_so() -> None:
-    with pytest.raises(ValueError, match="35 minutes are left when all of 1 sections are skipped, 30 are there"):
+    with pytest.raises(ValueError, match="of 30 minutes needs 35 even without 1 section; name more"):
         plan([Chapter(1, "A", 30), Chapter(2, "B", 20)], [Skip(2, "")], 30)
 
 
@@ -298,10 +298,10 @@ def test_a_notebook_is_timed_cell_by_cell(tmp_path: Path) -> None:
     ]
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
-    found = timing.seconds_of(path)
-    assert list(found) == ["first", "busy", "asleep"]
-    assert found["busy"] > 0.45
-    assert found["asleep"] < found["busy"]  # processor time: who waits, waits for nothing
+    seconds = timing.seconds_of(path)
+    assert list(seconds) == ["first", "busy", "asleep"]
+    assert seconds["busy"] > 0.45
+    assert seconds["asleep"] < seconds["busy"]  # processor time: sleeping takes none
     cells[0]["source"] = "1 / 0"
     path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
     with pytest.raises(RuntimeError, match=r"a cell of a\.ipynb fails"):
@@ -320,8 +320,8 @@ def test_both_files_say_the_same(kit: Kit) -> None:
     files = {path.name: path.read_text(encoding="utf-8") for path in write(kit)}
     assert set(files) == {"index.html", "kit.md"}
     page = plain(files["index.html"])
-    for one in LESSONS:
-        for entry in one.entries:
+    for lesson in LESSONS:
+        for entry in lesson.entries:
             text = entry.claim if isinstance(entry, Misconception) else entry.ask
             assert text in files["kit.md"]
             assert plain(markdown_html(text)).strip() in page
@@ -362,12 +362,12 @@ def test_links_of_the_browser_lead_to_a_lab_and_to_exported_pages(kit: Kit, tmp_
 
 
 def test_a_cell_without_a_time_is_named(kit: Kit) -> None:
-    whole = "\n".join(block.text for block in blocks(kit))
+    complete = "\n".join(block.text for block in blocks(kit))
     cells = {name: seconds for name, seconds in kit.times.cells.items() if name != "05c04"}
     text = "\n".join(block.text for block in blocks(replace(kit, times=replace(kit.times, cells=cells))))
     assert "Not measured" in text
     assert "05c04." in text or "05c04," in text
-    assert text != whole
+    assert text != complete
 
 
 def test_the_measured_tables_are_linked_where_they_are(kit: Kit, tmp_path: Path) -> None:
@@ -375,10 +375,10 @@ def test_the_measured_tables_are_linked_where_they_are(kit: Kit, tmp_path: Path)
     assert "There is no report of measured tables" in "\n".join(block.text for block in blocks(without))
     (tmp_path / "notebooks" / "tables").mkdir(parents=True)
     (tmp_path / "notebooks" / "tables" / "report.html").touch()
-    found = "\n".join(block.text for block in blocks(replace(without, out=tmp_path / "kit")))
-    assert "[report.html](../notebooks/tables/report.html)" in found
-    assert "README.md](" not in found
-    assert "| 07 | Deep Compression | `course table deep-compression` |" in found
+    pages_text = "\n".join(block.text for block in blocks(replace(without, out=tmp_path / "kit")))
+    assert "[report.html](../notebooks/tables/report.html)" in pages_text
+    assert "README.md](" not in pages_text
+    assert re.search(r"\| 07 +\| Deep Compression +\| `course table deep-compression` +\|", pages_text)
 
 
 def test_only_its_own_files_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""All panels of the course, found by themselves: each function of a panel module that returns a Panel.
+"""All panels of the course: each function of a panel module that returns a Panel.
 
-A panel that works on data gets few rows, so that its networks train in a moment; what it shows is then no lesson, but
-it is drawn in the same way.
+A panel that works on data gets few rows, so that its networks train in a moment; its results are then poor, but it is
+drawn in the same way.
 """
 
 import importlib
@@ -21,15 +21,15 @@ __all__ = ["FUNCTIONS", "made", "states"]
 
 def functions() -> dict[str, Callable[..., Panel]]:
     """Each function that makes a panel, by its module and its name as a notebook calls it."""
-    found = {}
+    makers = {}
     for info in pkgutil.iter_modules(panels.__path__):
-        if info.ispkg:
+        if info.ispkg and info.name != "engine":
             module = importlib.import_module(f"course_utils.panels.{info.name}")
             for name in getattr(module, "__all__", []):
                 function = getattr(module, name)
                 if inspect.isfunction(function) and function.__annotations__.get("return") is Panel:
-                    found[f"{info.name}.{name}"] = function
-    return found
+                    makers[f"{info.name}.{name}"] = function
+    return makers
 
 
 FUNCTIONS = functions()
@@ -80,7 +80,7 @@ def arguments(name: str) -> dict[str, Any]:
             return {"data": lambdas()}
         case "closing.everything":
             methods = [Methods(), Methods(coder=True, quantize=True), Methods(coder=True, binary=True)]
-            return {"data": data, "made": [closing.make(data, each) for each in methods]}
+            return {"data": data, "made": [closing.make(data, chosen) for chosen in methods]}
     return {"data": data} if "data" in inspect.signature(FUNCTIONS[name]).parameters else {}
 
 
@@ -97,15 +97,17 @@ def made(name: str) -> Panel:
     return FUNCTIONS[name](**arguments(name))
 
 
-def states(panel: Panel) -> Iterator[dict[str, Any]]:
+def states(panel: Panel, *, train: bool) -> Iterator[dict[str, Any]]:
     """The panel at its start, and at each option of its lists and each position of its switches, one at a time.
 
-    A panel that trains only at its start and while it does: once more for each option would take minutes.
+    A panel that trains: at its start, and with `train` after a training too; one for each option would take minutes.
     """
     yield {}
-    trains = inspect.isgeneratorfunction(panel._compute)
-    switches = [c for c in panel.controls.values() if isinstance(c, Toggle if trains else (Choice, Toggle))]
-    for control in switches[:1] if trains else switches:
+    if panel.trains:
+        switches = [control for control in panel.controls.values() if isinstance(control, Toggle)][: int(train)]
+    else:
+        switches = [control for control in panel.controls.values() if isinstance(control, (Choice, Toggle))]
+    for control in switches:
         for value in control.probe():
             if value != control.value:
                 yield {control.name: value}

@@ -10,16 +10,16 @@ def visit(panel: Panel, **fixed: object) -> list[str]:
 
     `fixed`: values that the other controls have meanwhile.
     """
-    said = []
+    sentences = []
     for control in panel.controls.values():
         for value in control.probe():
             words = panel.set(**(fixed | {control.name: value})).words
             assert words
             assert panel.error is None
-            said.append(words)
+            sentences.append(words)
         panel.reset()
     assert panel.png()[:4] == b"\x89PNG"
-    return said
+    return sentences
 
 
 def line(panel: Panel, axes: int, label: str) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""What an eye makes of a colour: contrast, difference, and how both are with a colour blindness.
+"""How colours look to an eye: contrast and difference, with and without a colour blindness.
 
 Contrast as in the Web Content Accessibility Guidelines 2.2; colour blindness after Machado, Oliveira and Fernandes 2009
-(severity 1: the cones are missing); difference by CIEDE2000, where about 2.3 is the least that is seen side by side.
+(severity 1: the cones are missing); difference by CIEDE2000, where about 2.3 is just noticeable side by side.
 """
 
 import numpy as np
@@ -33,13 +33,13 @@ def linear(colour: object) -> np.ndarray:
 
 
 def luminance(colour: object) -> float:
-    """From 0, black, to 1, white: what is left in greyscale."""
+    """From 0, black, to 1, white: the lightness in greyscale."""
     return float(linear(colour) @ TO_XYZ[1])
 
 
-def contrast(one: object, other: object = "white") -> float:
+def contrast(colour: object, ground: object = "white") -> float:
     """From 1, the same luminance, to 21, black on white."""
-    dark, light = sorted((luminance(one), luminance(other)))
+    dark, light = sorted((luminance(colour), luminance(ground)))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -50,13 +50,14 @@ def lab(colour: object, eye: str = "full") -> np.ndarray:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def difference(one: object, other: object, eye: str = "full") -> float:
+def difference(first: object, second: object, eye: str = "full") -> float:
     """CIEDE2000 (Sharma, Wu, Dalal 2005) of two colours as an eye sees them."""
-    return ciede2000(lab(one, eye), lab(other, eye))
+    return ciede2000(lab(first, eye), lab(second, eye))
 
 
-def ciede2000(one: np.ndarray, other: np.ndarray) -> float:
-    (l1, a1, b1), (l2, a2, b2) = one, other
+def ciede2000(first: np.ndarray, second: np.ndarray) -> float:
+    """The difference of two colours by their L*, a*, b*."""
+    (l1, a1, b1), (l2, a2, b2) = first, second
     mean7 = ((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2) ** 7
     stretch = 1.5 - 0.5 * np.sqrt(mean7 / (mean7 + 25**7))
     c1, c2 = np.hypot(a1 * stretch, b1), np.hypot(a2 * stretch, b2)

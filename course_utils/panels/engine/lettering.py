@@ -1,6 +1,6 @@
 """Texts and legends that stay as they are, painted once: they cost more than any line, and most of them never change.
 
-What one makes of the pixels below it is kept. Where it is as it was, and so are those pixels, it is pasted.
+The pixels of a painted text are recorded with those below it. Where neither has changed, they are pasted.
 """
 
 from typing import Any, NamedTuple
@@ -16,8 +16,8 @@ __all__ = ["Lettering"]
 MARGIN = 0.05  # inches around a text, for what reaches beyond its box
 
 
-class Kept(NamedTuple):
-    """Where a text points, and the pixels in its box (rows, columns) before and after it was painted."""
+class Record(NamedTuple):
+    """A painted text: where it points, and the pixels in its box (rows, columns) before and after."""
 
     target: tuple[float, ...]
     box: tuple[slice, slice]
@@ -29,27 +29,27 @@ class Lettering:
     """The texts, or the legends, of one canvas; `matplotlib`'s own flag `stale` tells which of them have changed."""
 
     def __init__(self) -> None:
-        self._kept: dict[Text | Legend, Kept] = {}
+        self._records: dict[Text | Legend, Record] = {}
 
     def forget(self) -> None:
         """Paint everything anew: the axes below have changed, or the size of a pixel."""
-        self._kept.clear()
+        self._records.clear()
 
     def paint(self, axes: Axes, artist: Text | Legend, renderer: Any, pixels: np.ndarray) -> None:
         """Paint a text or legend of `axes` onto `pixels`, packed RGBA (rows, columns), which are the renderer's own."""
         parts = artist.findobj() if isinstance(artist, Legend) else [artist]
-        kept, changed = self._kept.pop(artist, None), any(part.stale for part in parts)
+        record, changed = self._records.pop(artist, None), any(part.stale for part in parts)
         target = tuple(artist.xy) if isinstance(artist, Annotation) else ()  # matplotlib does not mark one that moves
-        if kept and not changed and kept.target == target and np.array_equal(pixels[kept.box], kept.below):
-            pixels[kept.box] = kept.painted
-            self._kept[artist] = kept
-        elif changed:  # it may change again in the next picture: it is kept once it rests
+        if record and not changed and record.target == target and np.array_equal(pixels[record.box], record.below):
+            pixels[record.box] = record.painted
+            self._records[artist] = record
+        elif changed:  # it may change again in the next picture: it is recorded once it rests
             axes.draw_artist(artist)
         elif isinstance(artist, Legend) or artist.get_text() or target:
             box = pixels_of(artist, renderer, pixels.shape)
             below = pixels[box].copy()
             axes.draw_artist(artist)
-            self._kept[artist] = Kept(target, box, below, pixels[box].copy())
+            self._records[artist] = Record(target, box, below, pixels[box].copy())
         for part in parts:  # matplotlib forgets what is empty or hidden, and a legend marks what it moves into place
             part.stale = False
 

@@ -3,9 +3,10 @@
     controls  --values-->  compute(**values)  --result-->  show(result)  --words, pixels-->  browser
 
 `compute` is a plain function, called in the kernel's own thread, or a generator function that yields a result whenever
-there is something new to see. A generator runs in a worker thread, where the latest values win: it is dropped at its
-next `yield` when the hand has moved on. `draw(figure)` builds the artists once and returns `show`, which updates them
-in place and says in words what is to be seen. So a test needs no browser, and a reader's function can replace ours.
+there is something new to show. A generator runs in a worker thread, where the latest values win: it is dropped at its
+next `yield` when a reader has moved a control again. `draw(figure)` builds the artists once and returns `show`, which
+updates them in place and says in words what the picture shows. So a test needs no browser, and a reader's function can
+replace ours.
 """
 
 import base64
@@ -32,20 +33,23 @@ from course_utils.plots import style
 __all__ = ["Draw", "Panel", "Show", "describe", "on_move", "waiting"]
 
 NOT_BEGUN = "{name} has not been begun: write it in its cell, run that cell, and then this one again."
+CAPTION = "<p>{words}</p><p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
 
 Show = Callable[[Any], str]
 Draw = Callable[[Figure], Show]
+Listener = Callable[[str], None]
 
-_listeners: list[Callable[[str], None]] = []
+_listeners: list[Listener] = []
 
 
-def on_move(listener: Callable[[str], None]) -> None:
-    """Call `listener(title)` from now on whenever a reader has moved a control of a panel in the browser."""
+def on_move(listener: Listener) -> None:
+    """Call `listener(title)` whenever a reader has moved a control of any panel in the browser, to an allowed value.
+
+    The engine knows nobody who listens. A move from code is not reported, and a listener that subscribes twice hears
+    of each move once.
+    """
     if listener not in _listeners:
         _listeners.append(listener)
-
-
-CAPTION = "<p>{words}</p><p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
 
 
 class Panel(anywidget.AnyWidget):
@@ -100,7 +104,7 @@ class Panel(anywidget.AnyWidget):
             self.set()
         except NotImplementedError as problem:
             if not unwritten(problem):
-                raise  # else there is no picture and there are no words yet; the panel is shown, and says why
+                raise  # otherwise there is neither a picture nor words yet: the panel is shown, and says why
         self._canvas.arrange()
 
     @property
@@ -139,7 +143,7 @@ class Panel(anywidget.AnyWidget):
     def pictures(self, values: dict[str, Any], *, scale: float = 1) -> Iterator[np.ndarray]:
         """Each picture on the way to these values as packed RGBA pixels; `words` and `error` go with it.
 
-        For whoever keeps pictures, without a browser and in the caller's own thread.
+        For a caller that stores pictures: without a browser, and in the caller's thread.
         """
         self.wait()
         self._canvas.set_scale(scale)
@@ -179,7 +183,7 @@ class Panel(anywidget.AnyWidget):
             self._live = True
             with self._drawing:
                 self._canvas.set_scale(int(message.get("scale", 1)))
-                self._send_picture(controls=True, whole=True)
+                self._send_picture(controls=True, complete=True)
         elif message.get("kind") == "move":
             try:
                 values = self._read(message["values"])
@@ -211,7 +215,7 @@ class Panel(anywidget.AnyWidget):
                     return
             with self._drawing:
                 self._send_frame([])  # settled: nothing was drawn since the last picture
-        except Exception as problem:  # whatever a reader's own function raises belongs into the panel
+        except Exception as problem:  # whatever a reader's function raises is shown in the panel
             self._number = number
             self._fail(problem)
 
@@ -226,9 +230,9 @@ class Panel(anywidget.AnyWidget):
         with self._drawing:
             self._send_picture()
 
-    def _send_picture(self, *, controls: bool = False, settled: bool = True, whole: bool = False) -> None:
+    def _send_picture(self, *, controls: bool = False, settled: bool = True, complete: bool = False) -> None:
         if self._live:
-            patches = [self._canvas.whole()] if whole else self._canvas.changed()
+            patches = [self._canvas.complete()] if complete else self._canvas.changed()
             self._send_frame(patches, controls=controls, settled=settled)
 
     def _send_frame(self, patches: list[Patch], *, controls: bool = False, settled: bool = True) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_utils._support.words import plural
+
 __all__ = ["KNOWN", "typed_function"]
 
 KNOWN: dict[str, Callable[..., Any]] = {
@@ -60,6 +62,6 @@ def _read(node: ast.AST, s: Tensor) -> Any:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in KNOWN:
             expected = 2 if name in ("max", "min") else 1
             if len(args) != expected:
-                raise ValueError(f"{name} takes {expected} number{'s' if expected > 1 else ''}, got {len(args)}")
+                raise ValueError(f"{name} takes {plural(expected, 'number')}, got {len(args)}")
             return KNOWN[name](*(_read(arg, s) for arg in args))
     raise ValueError(f"not understood: {ast.unparse(node)}; use s, numbers, + - * / **, pi, e and {', '.join(KNOWN)}")

@@ -1,7 +1,7 @@
-"""Where the notebooks treat what the lecture numbers: its equations, figures, tables, and its slips.
+"""Where the notebooks treat what the lecture numbers: its equations, figures and tables; and where they correct it.
 
 The places are read from the notebooks' text. What the lecture has is in the syllabus; its tables, which have no
-numbers, are listed here, each with a few cells that no other table has.
+numbers, are listed below, each with a few cells that no other table has.
 """
 
 import re
@@ -26,13 +26,13 @@ class Place:
     heading: str  # as it stands in the notebook, without its ##
     number: int | None  # of the section within the notebook
     cell: str  # its id
-    text: str = ""  # what was found there
+    text: str = ""  # the formula, figure, row or correction itself
     panel: str | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the lecture: the notebook that has it, and cells of one of its rows that tell it from all others."""
+    """A table of the lecture: the notebook that has it, and cells of one of its rows that no other table has."""
 
     name: str
     section: str
@@ -52,11 +52,11 @@ TABLES = (
 
 def equations(course: Sequence[Page]) -> dict[int, Place]:
     """The cell that states each equation, by its number; `text` is the formula."""
-    found: dict[int, Place] = {}
+    places: dict[int, Place] = {}
     for page, at, source in prose(course):
         for formula in FORMULA.finditer(source):
-            found.setdefault(int(formula[2]), place(page, at, formula.start(), formula[1].strip()))
-    return dict(sorted(found.items()))
+            places.setdefault(int(formula[2]), place(page, at, formula.start(), formula[1].strip()))
+    return dict(sorted(places.items()))
 
 
 def figures(course: Sequence[Page]) -> dict[int, Place]:
@@ -68,29 +68,29 @@ def cited(page: Page, figure: int) -> Iterator[Place]:
     """The first place of a page that names a figure, if there is one."""
     name = re.compile(rf"\b[Ff]igures? {figure}\b")
     for _, at, source in prose([page]):
-        if at and (found := name.search(source)):
-            yield place(page, at, found.start(), found[0])
+        if at and (citation := name.search(source)):
+            yield place(page, at, citation.start(), citation[0])
             return
 
 
 def tables(course: Sequence[Page]) -> dict[str, Place]:
     """The cell that holds each table of the lecture, by its name."""
-    found: dict[str, Place] = {}
+    places: dict[str, Place] = {}
     for table in TABLES:
         for page, at, source in prose([page for page in course if page.section.number == table.section]):
             lines = [line for line in source.splitlines() if all(cell in line for cell in table.row)]
-            if lines and table.name not in found:
-                found[table.name] = place(page, at, source.index(lines[0]), lines[0])
-    return found
+            if lines and table.name not in places:
+                places[table.name] = place(page, at, source.index(lines[0]), lines[0])
+    return places
 
 
 def algorithms(course: Sequence[Page]) -> dict[str, Place]:
     """The cell that treats each algorithm that the lecture numbers."""
-    found: dict[str, Place] = {}
+    places: dict[str, Place] = {}
     for page, at, source in prose(course):
-        for named in re.finditer(r"\*\*(Algorithm \d+)\*\*", source):
-            found.setdefault(named[1], place(page, at, named.start()))
-    return found
+        for name in re.finditer(r"\*\*(Algorithm \d+)\*\*", source):
+            places.setdefault(name[1], place(page, at, name.start()))
+    return places
 
 
 def slips(course: Sequence[Page]) -> list[Place]:
@@ -111,7 +111,7 @@ def missing(course: Sequence[Page]) -> list[str]:
 
 
 def prose(course: Sequence[Page]) -> Iterator[tuple[Page, int, str]]:
-    """Each cell of text: its page, its number, and what it says."""
+    """Each cell of text: its page, its number, and its source."""
     for page in course:
         for at, cell in enumerate(page.cells):
             if cell["cell_type"] == "markdown":
@@ -139,18 +139,20 @@ def above(page: Page, at: int, start: int) -> re.Match[str] | None:
 
 
 def nearest_panel(page: Page, at: int, start: int) -> str | None:
-    """The id of the next cell that shows a panel, in the same section; of the last one before where none follows."""
+    """The id of the next cell that shows a panel, in the same section; where none follows, of the last one before."""
     section = above(page, at, start)
-    inside: list[tuple[int, str]] = []
+    panels: list[tuple[int, str]] = []
     for number, cell in enumerate(page.cells):
         if cell["cell_type"] == "code" and shows_panel(cell):
             last = above(page, number, 0)
             if last is not None and section is not None and last[0] == section[0]:
-                inside.append((number, str(cell["id"])))
-    below = [cell for number, cell in inside if number > at]
-    return below[0] if below else inside[-1][1] if inside else None
+                panels.append((number, str(cell["id"])))
+    below = [cell for number, cell in panels if number > at]
+    if below:
+        return below[0]
+    return panels[-1][1] if panels else None
 
 
 def shows_panel(cell: dict[str, Any]) -> bool:
-    """Whether the notebook was saved with a panel below this cell: its picture is kept with its words."""
+    """Whether the notebook was saved with a panel below this cell: its picture is stored with its words."""
     return any("image/png" in output.get("data", {}) for output in cell.get("outputs", []))

@@ -1,11 +1,11 @@
-"""What a lecturer wants to know of a section: what students believe, what to ask them, and which panel answers."""
+"""What a lecturer wants to know of a section: misconceptions, questions for class, and the panels that answer them."""
 
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Lesson", "Misconception", "Question", "Skip", "Step", "lesson"]
+__all__ = ["Lesson", "Misconception", "Question", "Skip", "Step", "lesson_of"]
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,8 @@ class Step:
     """One move in front of the class.
 
     `settings`: controls by their labels and values by their texts, both as they stand on the screen; a switch is "on"
-    or "off", a button is "press". `seen`: the end of the sentence "You see ...". `holds`: whether the panel, moved
-    there, really shows it; `compared`: whether its result stands to that of the step before as `seen` says.
+    or "off", a button is "press". `seen`: the end of the sentence "You see ...". `holds`: whether the panel really
+    shows that; `compared`: whether its result and that of the step before relate as `seen` says.
     """
 
     settings: Mapping[str, str]
@@ -25,7 +25,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Misconception:
-    """What students tend to believe (`claim`), what is so instead, and the moves of a panel that show it.
+    """What students tend to believe (`claim`), what is true instead, and the moves of a panel that show it.
 
     `panel` is the function that makes the panel, as the notebook calls it. The steps begin where its cell opens it, and
     each goes on from the one before.
@@ -39,7 +39,7 @@ class Misconception:
 
 @dataclass(frozen=True)
 class Question:
-    """A question that the class answers before anybody moves anything, with the answer and the moves that show it."""
+    """A question that the class answers before anyone moves a control, with the answer and the moves that show it."""
 
     ask: str
     answer: str
@@ -49,7 +49,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Skip:
-    """A section of the notebook that can be left out, and what its students lose."""
+    """A section of the notebook that can be left out, and what the students then miss."""
 
     section: int
     why: str
@@ -57,9 +57,9 @@ class Skip:
 
 @dataclass(frozen=True)
 class Lesson:
-    """All of this for one notebook.
+    """Misconceptions, questions and sections to leave out, for one notebook.
 
-    `titles`: the panels that are named, and what stands above them; `skip`: what to leave out, first things first.
+    `titles`: the titles of the panels that are named; `skip`: the sections to leave out, in this order.
     """
 
     number: str
@@ -74,13 +74,13 @@ class Lesson:
         return self.misconceptions + self.questions
 
 
-def lesson(number: str) -> Lesson:
+def lesson_of(number: str) -> Lesson:
     """The lesson of a section by its number.
 
     Raises: ModuleNotFoundError where a section has none.
 
-    >>> lesson("04").number
+    >>> lesson_of("04").number
     '04'
     """
-    found: Lesson = importlib.import_module(f"course_utils.publish.kit.section_{number}").LESSON
-    return found
+    lesson: Lesson = importlib.import_module(f"course_utils.publish.kit.section_{number}").LESSON
+    return lesson

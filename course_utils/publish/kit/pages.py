@@ -1,4 +1,4 @@
-"""The kit as Markdown: the map of the lecture, minutes and plans, and for each section what students believe.
+"""The kit as Markdown: the map of the lecture, minutes and plans, and misconceptions and questions of each section.
 
 The page for the browser is made from the same Markdown, block by block, so that both say the same.
 """
@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_utils._support.markdown import table
+from course_utils._support.words import plural
 from course_utils.course.syllabus import Page
 from course_utils.publish.kit import lecture
 from course_utils.publish.kit.lecture import Place
-from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Step, lesson
+from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Step, lesson_of
 from course_utils.publish.kit.minutes import (
     BREAK,
     MISCONCEPTION,
@@ -31,7 +33,7 @@ from course_utils.tables import tables
 
 __all__ = ["Block", "Kit", "blocks"]
 
-SLOW = 5.0  # seconds from which on a cell is run before the class comes
+SLOW = 5.0  # seconds: a cell that takes longer is run before class
 TITLE = "Teaching kit: compressing deep neural networks"
 
 
@@ -45,7 +47,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Kit:
-    """What the kit is made from. `out`: the folder it is written to; `pages`: where exported pages may lie."""
+    """What the kit is made from. `out`: the folder it is written to; `pages`: the folder of exported pages, if any."""
 
     root: Path
     out: Path
@@ -68,18 +70,18 @@ class Kit:
 
 
 def relative(target: Path, folder: Path) -> str:
-    """The way from a folder to a file, as a link writes it."""
+    """The path from a folder to a file, as a link writes it."""
     return Path(os.path.relpath(target, folder)).as_posix()
 
 
 def blocks(kit: Kit) -> Iterator[Block]:
-    """The whole kit, in its order."""
+    """All blocks of the kit, in their order."""
     yield Block(f"# {TITLE}")
     yield Block(opening(kit), "lead")
     yield from map_of_the_lecture(kit)
     yield from minutes(kit)
     for page in kit.course:
-        yield from section(kit, page, lesson(page.section.number))
+        yield from section(kit, page, lesson_of(page.section.number))
     yield from measured(kit)
 
 
@@ -89,12 +91,12 @@ def opening(kit: Kit) -> str:
     if not any(kit.exported(page) for page in kit.course):
         pages = "For links to pages that need no kernel run `course export`, and then `course kit` again."
     return (
-        "For whoever teaches from this course: where the notebooks treat what the lecture numbers, how long each "
-        "section takes, what students tend to believe and which panel shows them otherwise, and questions for class. "
+        "For lecturers: where the notebooks treat the numbered equations, figures and tables of the lecture, how long "
+        "each section takes, common misconceptions with the panel that corrects them, and questions for class. "
         "Each “you see” is tested: a program moves the same controls of the same panel and reads what it says. Numbers "
         "that come out of a training may differ a little on your machine.\n\n"
         "Links to notebooks need a running `course lab`. In JupyterLab itself, open `kit.md` of this folder by *Open "
-        f"With › Markdown Preview*: there they lead to the very cell. {pages}"
+        f"With › Markdown Preview*: there they lead to the cell itself. {pages}"
     )
 
 
@@ -118,8 +120,8 @@ def map_of_the_lecture(kit: Kit) -> Iterator[Block]:
     yield Block(table(["table", *PLACE], rows), "map")
     if lacking := lecture.missing(kit.course):
         yield Block(f"**In no notebook:** {', '.join(lacking)}.")
-    yield Block("### Slips of the lecture")
-    yield Block("The notebooks correct these where they come; say so before a student does.")
+    yield Block("### Errata of the lecture")
+    yield Block("The notebooks correct these where they occur; mention them before a student does.")
     yield Block("\n".join(f"- {where.text} ({cells(kit, where)[0]})" for where in lecture.slips(kit.course)))
 
 
@@ -145,16 +147,16 @@ def formula(latex: str) -> str:
 
 
 def minutes(kit: Kit) -> Iterator[Block]:
-    """How long everything takes, and how it fits into lectures."""
+    """How long each notebook takes, and how the lectures below are planned."""
     times = kit.times
     yield Block("## Minutes")
     yield Block(
         "*Minutes* are those that the notebook states for a student who works alone; they are an estimate, and a class "
-        "that discusses takes longer. *Seconds* are the processor time of the cells on one core, which is how long a "
-        f"quiet machine takes: measured by `course kit --time` on {times.date} ({times.machine}; {times.versions}; "
-        f"commit {times.commit}; {f'with {times.data} at hand' if times.data else 'with the package’s own data'}). "
-        f"Cells of {SLOW:.0f} seconds or more are better run before the class comes. Each change of a panel that trains"
-        " live takes some seconds more."
+        "that discusses takes longer. *Seconds* are the processor time of the cells on one core, which is how long an "
+        f"idle machine takes: measured by `course kit --time` on {times.date} ({times.machine}; {times.versions}; "
+        f"commit {times.commit}; {f'with {times.data} available' if times.data else 'with the package’s own data'}). "
+        f"Cells of {SLOW:.0f} seconds or more are better run before class. Each change of a panel that trains live "
+        "takes some seconds more."
     )
     rows = []
     for page in kit.course:
@@ -172,16 +174,16 @@ def minutes(kit: Kit) -> Iterator[Block]:
                 ", ".join(slow) or "–",
             ]
         )
-    rows.append(["together", str(sum(page.minutes or 0 for page in kit.course)), "", f"{total(kit):.0f}", ""])
+    rows.append(["total", str(sum(page.minutes or 0 for page in kit.course)), "", f"{total(kit):.0f}", ""])
     yield Block(table(["notebook", "minutes", "section by section", "seconds", "run before class"], rows), "minutes")
     if unmeasured := [cell for page in kit.course for cell in code_cells(page) if cell not in times.cells]:
         yield Block(f"Not measured, because they are newer than the measurement: {', '.join(unmeasured)}.")
     yield Block(
-        f"**How the plans below are reckoned.** A lecture of 45 minutes has {OPENING} to arrive and to ask what stayed "
-        "from the last one; sections are left out in the order given until the others fit. A double lecture of 90 has "
-        f"the same {OPENING}, a break of {BREAK}, all sections, and then questions for class ({QUESTION} minutes each) "
-        f"and misconceptions ({MISCONCEPTION} minutes each), as many as fit. These two lengths are rules of thumb; "
-        "nobody has measured them."
+        f"**How the plans below are made.** A lecture of 45 minutes has {OPENING} to arrive and to recall the last "
+        "one; sections are left out in the order given until the others fit. A double lecture of 90 has the same "
+        f"{OPENING}, a break of {BREAK}, all sections, and then questions for class ({QUESTION} minutes each) and "
+        f"misconceptions ({MISCONCEPTION} minutes each), as many as fit. These two lengths are rules of thumb; they "
+        "have not been measured."
     )
 
 
@@ -194,7 +196,7 @@ def seconds_of(page: Page, times: Times) -> list[float]:
 
 
 def slowest(page: Page, times: Times) -> list[tuple[str, float]]:
-    """The cells of a notebook that a class would wait for."""
+    """The cells of a notebook for which a class would have to wait."""
     return [(cell, times.cells[cell]) for cell in code_cells(page) if times.cells.get(cell, 0.0) >= SLOW]
 
 
@@ -205,25 +207,25 @@ def total(kit: Kit) -> float:
 # A section
 
 
-def section(kit: Kit, page: Page, found: Lesson) -> Iterator[Block]:
-    """All that is known of one notebook."""
+def section(kit: Kit, page: Page, lesson: Lesson) -> Iterator[Block]:
+    """The plan, the misconceptions and the questions of one notebook."""
     yield Block(f"## {page.section.number} · {page.section.title}")
     links = [kit.cell(page, page.cells[0]["id"], "notebook"), kit.exported(page)]
-    yield Block(f"After it your students can {page.section.ability}. {' · '.join(link for link in links if link)}")
+    yield Block(f"Afterwards your students can {page.section.ability}. {' · '.join(link for link in links if link)}")
     yield Block("### Plan")
-    yield Block(chapter_table(kit, page, found), "minutes")
-    yield Block(plans(page, found), "plan")
-    yield Block("### What students believe")
-    for number, misconception in enumerate(found.misconceptions, 1):
-        yield Block(belief(kit, page, found, misconception, number), "belief")
+    yield Block(chapter_table(kit, page, lesson), "minutes")
+    yield Block(plans(page, lesson), "plan")
+    yield Block("### Misconceptions")
+    for number, misconception in enumerate(lesson.misconceptions, 1):
+        yield Block(belief(kit, page, lesson, misconception, number), "belief")
     yield Block("### Questions for class")
-    for number, question in enumerate(found.questions, 1):
-        yield Block(asked(kit, page, found, question, number), "question")
+    for number, question in enumerate(lesson.questions, 1):
+        yield Block(asked(kit, page, lesson, question, number), "question")
 
 
-def chapter_table(kit: Kit, page: Page, found: Lesson) -> str:
+def chapter_table(kit: Kit, page: Page, lesson: Lesson) -> str:
     """The sections of a notebook: minutes, seconds, and which are left out first."""
-    order = {skip.section: n for n, skip in enumerate(found.skip, 1)}
+    order = {skip.section: n for n, skip in enumerate(lesson.skip, 1)}
     rows = [
         [
             f"{chapter.number} {chapter.title}",
@@ -239,16 +241,16 @@ def chapter_table(kit: Kit, page: Page, found: Lesson) -> str:
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
 
 
-def plans(page: Page, found: Lesson) -> str:
+def plans(page: Page, lesson: Lesson) -> str:
     """A single and a double lecture."""
     sections = chapters(page)
-    single = plan(sections, found.skip, 45)
+    single = plan(sections, lesson.skip, 45)
     lines = [f"- **45 minutes:** {numbers(single.shown)}{spare(single)}."]
     titles = {chapter.number: chapter.title for chapter in sections}
     lines += [f"    - without section {skip.section}, *{titles[skip.section]}*: {skip.why}" for skip in single.left_out]
-    whole = double(sections, len(found.misconceptions), len(found.questions))
-    lines.append(f"- **90 minutes:** {numbers(whole.shown)}, {' and '.join(whole.parts)}{spare(whole)}.")
-    later = [skip for skip in found.skip if skip not in single.left_out]
+    long = double(sections, len(lesson.misconceptions), len(lesson.questions))
+    lines.append(f"- **90 minutes:** {numbers(long.shown)}, {' and '.join(long.extras)}{spare(long)}.")
+    later = [skip for skip in lesson.skip if skip not in single.left_out]
     if later:
         lines.append("- **If time runs out**, leave out next:")
         lines += [f"    - section {skip.section}, *{titles[skip.section]}*: {skip.why}" for skip in later]
@@ -267,25 +269,25 @@ def numbers(shown: Sequence[Chapter]) -> str:
     return f"sections {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f"section {names[0]}"
 
 
-def spare(found: Plan) -> str:
-    return f", {found.rest} minutes to spare" if found.rest else ""
+def spare(lecture_plan: Plan) -> str:
+    return f", {plural(lecture_plan.spare, 'minute')} to spare" if lecture_plan.spare else ""
 
 
-def belief(kit: Kit, page: Page, found: Lesson, entry: Misconception, number: int) -> str:
-    """A misconception with the panel that dispels it."""
-    return f"#### {number}. “{entry.claim}”\n\n{entry.truth}\n\n{moves(kit, page, found, entry)}"
+def belief(kit: Kit, page: Page, lesson: Lesson, entry: Misconception, number: int) -> str:
+    """A misconception with the panel that corrects it."""
+    return f"#### {number}. “{entry.claim}”\n\n{entry.truth}\n\n{moves(kit, page, lesson, entry)}"
 
 
-def asked(kit: Kit, page: Page, found: Lesson, entry: Question, number: int) -> str:
+def asked(kit: Kit, page: Page, lesson: Lesson, entry: Question, number: int) -> str:
     """A question with its answer and the panel that gives it."""
-    return f"#### {number}. {entry.ask}\n\n*Answer.* {entry.answer}\n\n{moves(kit, page, found, entry)}"
+    return f"#### {number}. {entry.ask}\n\n*Answer.* {entry.answer}\n\n{moves(kit, page, lesson, entry)}"
 
 
-def moves(kit: Kit, page: Page, found: Lesson, entry: Misconception | Question) -> str:
+def moves(kit: Kit, page: Page, lesson: Lesson, entry: Misconception | Question) -> str:
     """The panel, and what to do with it."""
     at = panel_cell(page.cells, entry.panel)
     where = lecture.place(page, at)
-    panel = kit.cell(page, page.cells[at]["id"], found.titles[entry.panel])
+    panel = kit.cell(page, page.cells[at]["id"], lesson.titles[entry.panel])
     exported = kit.exported(page, page.cells[at]["id"])
     head = (
         f"**Panel** {panel}"
@@ -306,7 +308,7 @@ def move(step: Step) -> str:
 
 
 def plain(text: str) -> str:
-    """A label that stands in Markdown as it is on the screen."""
+    """A label in Markdown that reads as it does on the screen."""
     return re.sub(r"([*_|\\])", r"\\\1", text)
 
 
@@ -328,14 +330,3 @@ def measured(kit: Kit) -> Iterator[Block]:
     modules = {name: measured_table(name) for name in tables()}
     rows = [[module.SECTION, module.TITLE, f"`course table {name}`"] for name, module in modules.items()]
     yield Block(table(["notebook", "table", "command"], rows), "map")
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown.
-
-    >>> print(table(["a", "b"], [["1", "2"]]))
-    | a | b |
-    | --- | --- |
-    | 1 | 2 |
-    """
-    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])

@@ -1,7 +1,7 @@
 """Building and optimizing a neural network."""
 
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
-from course_utils.publish.kit.reading import said, says
+from course_utils.publish.kit.reading import number_in, says
 
 LESSON = Lesson(
     number="01",
@@ -14,69 +14,69 @@ LESSON = Lesson(
     },
     misconceptions=(
         Misconception(
-            claim="The larger the learning rate, the sooner the training is done.",
-            truth="Up to a border. Below it each step gains something; beyond 2 divided by the largest curvature of the cost, here 0.457, every jump across the valley is longer than the one before, and the cost grows without end.",
+            claim="The larger the learning rate, the sooner the training is finished.",
+            truth="Only up to a limit. Below it each step reduces the cost; beyond 2 divided by the largest curvature of the cost, here 0.457, every jump across the valley is longer than the one before, and the cost diverges.",
             panel="building.descent",
             steps=(
                 Step(
                     {"Learning rate η": "0.001"},
-                    "a path that has hardly started: after 100 steps the cost is 1.87, at the start it was 2.21.",
-                    lambda p: 1.8 < said(p, "the cost is #") < 1.95,
+                    "a path that has hardly begun: after 100 steps the cost is 1.87; at the start it was 2.21.",
+                    lambda p: 1.8 < number_in(p, "the cost is #") < 1.95,
                 ),
                 Step(
                     {"Learning rate η": "0.3"},
-                    "a path that has arrived: the cost is 0.389, the least possible.",
-                    lambda p: said(p, "the cost is #") == said(p, "the least possible #") == 0.389,
+                    "a path that has converged: the cost is 0.389, the minimum.",
+                    lambda p: number_in(p, "the cost is #") == number_in(p, "the least possible #") == 0.389,
                 ),
                 Step(
                     {"Learning rate η": "0.46"},
-                    "jumps from side to side that get longer and longer: the cost is above that of the start.",
-                    lambda p: said(p, "the cost is #") > said(p, "at the start #"),
+                    "jumps from side to side that get longer and longer: the cost is higher than at the start.",
+                    lambda p: number_in(p, "the cost is #") > number_in(p, "at the start #"),
                 ),
             ),
         ),
         Misconception(
-            claim="Stochastic gradient descent comes to rest at the least cost.",
-            truth="At the least cost the gradient of all rows is zero, but that of a mini-batch is not: the path trembles around the bottom, the more so the smaller the batch and the larger η. It comes to rest only if η falls.",
+            claim="Stochastic gradient descent comes to rest at the minimum of the cost.",
+            truth="At the minimum the gradient over all rows is zero, but that over a mini-batch is not: the path fluctuates around the minimum, the more so the smaller the batch and the larger η. It comes to rest only if η decreases.",
             panel="building.descent",
             steps=(
                 Step(
                     {"Batch size": "1"},
-                    "a path that trembles: after 100 steps the cost is about 0.55, the least possible is 0.389.",
-                    lambda p: said(p, "the cost is #") > 0.45,
+                    "a path that fluctuates: after 100 steps the cost is about 0.55; the minimum is 0.389.",
+                    lambda p: number_in(p, "the cost is #") > 0.45,
                 ),
                 Step(
                     {"Batch size": "all 442"},
-                    "a path that arrives and stays, at 0.389.",
-                    lambda p: said(p, "the cost is #") == 0.389,
+                    "a path that converges, at 0.389.",
+                    lambda p: number_in(p, "the cost is #") == 0.389,
                 ),
             ),
         ),
         Misconception(
-            claim="A step on all rows is worth its price, because it uses all that is known.",
-            truth="A gradient from a few rows is right on average. Counted by the rows that are looked at, many cheap noisy steps gain far more than one exact step.",
+            claim="A step on all rows is worth its cost, because it uses all of the data.",
+            truth="A gradient from a few rows is right on average. For the same number of rows processed, many cheap noisy steps gain far more than one exact step.",
             panel="building.descent",
             steps=(
                 Step(
                     {"Learning rate η": "0.03", "Batch size": "4"},
                     "a cost of about 0.41 after 0.9 epochs.",
-                    lambda p: said(p, "the cost is #") < 0.43 and says(p, "(0.9 epochs)"),
+                    lambda p: number_in(p, "the cost is #") < 0.43 and says(p, "(0.9 epochs)"),
                 ),
                 Step(
                     {"Batch size": "all 442"},
                     "a cost of about 0.41 again, but after 100 epochs: a hundred times as many rows for the same progress.",
-                    lambda p: said(p, "the cost is #") > 0.4 and says(p, "(100.0 epochs)"),
+                    lambda p: number_in(p, "the cost is #") > 0.4 and says(p, "(100.0 epochs)"),
                 ),
             ),
         ),
         Misconception(
-            claim="A gradient of zero means that the network has learnt the example.",
-            truth="A ReLU that is off has slope 0, whatever the loss is. The gradient is zero because nothing gets through, and not because nothing is left to learn. A unit that is off for every example is dead.",
+            claim="A gradient of zero means that the network has learned the example.",
+            truth="A ReLU with a negative input has slope 0, whatever the loss is. The gradient is zero because nothing passes through the unit, not because nothing is left to learn. A unit that is off for every example is dead.",
             panel="building.backpropagation",
             steps=(
                 Step(
                     {"Weight w": "-1", "Step": "forward, L"},
-                    "that the answer is 0 and should be 1: the loss is 1.",
+                    "that the output is 0 and should be 1: the loss is 1.",
                     lambda p: says(p, "(0 − 1)² = 1"),
                 ),
                 Step(
@@ -88,17 +88,17 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="A network is a universal approximator, so its width does not matter.",
-            truth="The theorem says that enough units exist for any continuous function. It promises nothing for few units, and does not say how to find the weights of many.",
+            truth="The theorem says that for any continuous function enough units exist. It promises nothing for few units, and does not say how to find the weights of many.",
             panel="building.boundary",
             steps=(
                 Step(
                     {"Width of a hidden layer": "2", "Train live": "on"},
-                    "little better than a guess: about half of the points right, with two hidden layers of 2.",
+                    "an accuracy little better than chance, about 50 %, with two hidden layers of 2.",
                     lambda p: p.result.right[-1] < 0.7,
                 ),
                 Step(
                     {"Width of a hidden layer": "32"},
-                    "nearly all points right, with two hidden layers of 32.",
+                    "nearly all points classified correctly, with two hidden layers of 32.",
                     lambda p: p.result.right[-1] > 0.95,
                 ),
             ),
@@ -107,13 +107,13 @@ LESSON = Lesson(
     questions=(
         Question(
             ask="One input, a hidden layer of five ReLU units, one output. How many parameters are there?",
-            answer="16: each unit has a weight, a bias and an outer weight, and the output has one bias more.",
+            answer="16: each unit has a weight, a bias and an output weight, and the output has a bias.",
             panel="building.sum_of_relus",
             steps=(Step({}, "5 units, 16 parameters.", lambda p: says(p, "5 units, 16 parameters")),),
         ),
         Question(
-            ask="The bends lie at equal distances. You double the units from 20 to 40. By what factor does the largest error fall?",
-            answer="By 4. Between two bends the function is nearly a parabola, and half the distance makes a quarter of the error.",
+            ask="The breakpoints are equally spaced. You double the units from 20 to 40. By what factor does the largest error decrease?",
+            answer="By 4. Between two breakpoints the function is nearly a parabola, and half the distance makes a quarter of the error.",
             panel="building.sum_of_relus",
             steps=(
                 Step(
@@ -129,19 +129,19 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="x = 1.5, w = 0.5, b = 0.25, v = 2, and the label is 1. What is ∂L/∂w?",
-            answer="6. The answer is ŷ = 2, so ∂L/∂ŷ = 2 · (2 − 1) = 2; times v = 2, times the slope 1 of the ReLU, times x = 1.5.",
+            ask="x = 1.5, w = 0.5, b = 0.25, v = 2, and the target is 1. What is ∂L/∂w?",
+            answer="6. The output is ŷ = 2, so ∂L/∂ŷ = 2 · (2 − 1) = 2; times v = 2, times the slope 1 of the ReLU, times x = 1.5.",
             panel="building.backpropagation",
             steps=(Step({"Step": "backward, w"}, "∂L/∂w = 4 · 1.5 = 6.", lambda p: says(p, "= 4 · 1.5 = 6")),),
         ),
         Question(
-            ask="Eight filters grow from 3 × 3 to 5 × 5. How many parameters has the layer now, and what changes if the pictures get larger?",
-            answer="8 · 25 + 8 = 208 instead of 80. The size of the pictures does not matter: the same weights are used at each place.",
+            ask="Eight filters grow from 3 × 3 to 5 × 5. How many parameters does the layer have now, and what changes if the images get larger?",
+            answer="8 · 25 + 8 = 208 instead of 80. The size of the images does not matter: the same weights are used at every position.",
             panel="building.filters",
             steps=(
                 Step(
                     {},
-                    "80 parameters; a dense layer with as many outputs would have 33,280.",
+                    "80 parameters; a dense layer with the same number of outputs would have 33,280.",
                     lambda p: says(p, "The first layer has 80 parameters", "33,280"),
                 ),
                 Step(
@@ -154,9 +154,7 @@ LESSON = Lesson(
     ),
     skip=(
         Skip(7, "the functions to write make good homework"),
-        Skip(
-            6, "convolutions come back in notebook 03 as two lines of numbers; without this section figure 2 is missing"
-        ),
-        Skip(5, "whoever has trained networks knows that width and depth matter, if not what they cost"),
+        Skip(6, "convolutions return in notebook 03 as two lines of numbers; without this section figure 2 is missing"),
+        Skip(5, "students who have trained networks know that width and depth matter, if not what they cost"),
     ),
 )

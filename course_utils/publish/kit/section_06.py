@@ -1,7 +1,7 @@
 """Binary neural networks."""
 
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
-from course_utils.publish.kit.reading import said, says
+from course_utils.publish.kit.reading import number_in, says
 
 PAPER, SLIDE, SIGN = (
     "paper: +1 with probability σ(w)",
@@ -21,13 +21,13 @@ LESSON = Lesson(
     },
     misconceptions=(
         Misconception(
-            claim="What the slide prints in (11) is only a convention: −1 or +1 with probability σ(w), that is the same.",
+            claim="What the slide prints in (11) is only a convention: −1 or +1 with probability σ(w) makes no difference.",
             truth="With the cases exchanged the expectation is −w, so a weight that should grow makes the sum smaller. Only +1 with probability σ(w) is right on average.",
             panel="binary.rounding_rules",
             steps=(
                 Step(
                     {"Weight w": "0.8", "Rule": SLIDE},
-                    "that a weight of 0.8 becomes +1 in one case out of ten, and a line in the right picture that falls.",
+                    "that a weight of 0.8 becomes +1 in one case out of ten, and a decreasing line in the right picture.",
                     lambda p: says(p, "+1 with probability 0.10", "up to 2.00 away from w"),
                 ),
                 Step(
@@ -38,8 +38,8 @@ LESSON = Lesson(
             ),
         ),
         Misconception(
-            claim="The deterministic sign is the better one, because it makes no noise.",
-            truth="It is never wrong about the sign and always wrong about the size: 0.1 and 0.9 become the same. The coin is noisy, but its mean over many tosses is w.",
+            claim="The deterministic sign is better, because it adds no noise.",
+            truth="It is never wrong about the sign and always wrong about the magnitude: 0.1 and 0.9 become the same. Stochastic rounding is noisy, but its mean over many draws is w.",
             panel="binary.rounding_rules",
             steps=(
                 Step(
@@ -50,59 +50,59 @@ LESSON = Lesson(
                 Step(
                     {"Rule": PAPER, "Weight w": "0.4", "Signs drawn for each weight": "100"},
                     "a mean of 100 signs that is close to w = 0.4.",
-                    lambda p: abs(said(p, "mean +#") - 0.4) < 0.15,
+                    lambda p: abs(number_in(p, "mean +#") - 0.4) < 0.15,
                 ),
             ),
         ),
         Misconception(
-            claim="A network of signs is trained on signs: real weights play no part.",
-            truth="A sign cannot take a small step. The steps go to real weights, which add them up until a sign flips; without them, rounded after each step, a training never settles.",
+            claim="A binary network is trained on signs: real weights play no part.",
+            truth="A sign cannot take a small step. The steps go to real weights, which add them up until a sign flips; without them, rounded after each step, a training never converges.",
             panel="binary.annealing",
             steps=(
                 Step(
                     {"Step size η": "0.01"},
-                    "BinaryConnect, which keeps real weights, at the best points nearly all of the time, and stochastic rounding, which does not, about a third of it.",
-                    lambda p: said(p, "BinaryConnect #%") > 90 and said(p, "stochastic rounding #%") < 50,
+                    "BinaryConnect, which keeps real weights, at the minimum nearly all of the time, and stochastic rounding, which does not, about a third of it.",
+                    lambda p: number_in(p, "BinaryConnect #%") > 90 and number_in(p, "stochastic rounding #%") < 50,
                 ),
                 Step(
                     {"Step size η": "0.001"},
-                    "the same for a step ten times smaller: the jumps become rarer, and settle nowhere.",
-                    lambda p: said(p, "BinaryConnect #%") > 90 and said(p, "stochastic rounding #%") < 50,
+                    "the same for a step ten times smaller: the jumps become rarer, but never settle.",
+                    lambda p: number_in(p, "BinaryConnect #%") > 90 and number_in(p, "stochastic rounding #%") < 50,
                 ),
             ),
         ),
         Misconception(
-            claim="With one bit for a weight a network must be much worse.",
-            truth="Not if it is trained with signs. On the digits it errs about as often as the ordinary network of the same shape; what hurts is to take the signs of a network that was trained without them.",
+            claim="With one bit per weight a network must be much worse.",
+            truth="Not if it is trained with signs. On the digits it is about as accurate as the ordinary network of the same shape; what hurts is to take the signs of a network that was trained without them.",
             panel="binary.live_training",
             steps=(
                 Step(
                     {"Binarization": "deterministic (10)", "Train live": "on"},
-                    "about 96 % right with signs.",
-                    lambda p: said(p, ": #% right") > 93,
+                    "an accuracy of about 96 % with signs.",
+                    lambda p: number_in(p, ": #% right") > 93,
                 ),
                 Step(
                     {"Binarization": "none: real weights"},
-                    "about 97 % right with real weights.",
-                    lambda p: said(p, ": #% right") > 94,
+                    "an accuracy of about 97 % with real weights.",
+                    lambda p: number_in(p, ": #% right") > 94,
                     lambda now, before: now.accuracy[-1] - before.accuracy[-1] < 0.03,
                 ),
             ),
         ),
         Misconception(
-            claim="The threshold with the least error of a layer gives the best ternary network.",
-            truth="0.7 times the mean |w| is where the error of a layer is least. But all layers change at once, and their errors interact: without retraining another threshold may serve the network better.",
+            claim="The threshold with the smallest error of a layer gives the best ternary network.",
+            truth="At 0.7 times the mean |w| the error of a layer has its minimum. But all layers change at once, and their errors interact: without retraining another threshold may be better for the network.",
             panel="binary.ternary",
             steps=(
                 Step(
                     {THRESHOLD: "0.7"},
-                    "the least error, 0.18, and about 81 % right.",
-                    lambda p: says(p, "(least at 0.7)") and said(p, "and #% are right") < 85,
+                    "the smallest error, 0.18, and an accuracy of about 81 %.",
+                    lambda p: says(p, "(least at 0.7)") and number_in(p, "and #% are right") < 85,
                 ),
                 Step(
                     {THRESHOLD: "0.5"},
-                    "a larger error, 0.20, and about 87 % right.",
-                    lambda p: said(p, "layer's error is #") > 0.19 and said(p, "and #% are right") > 84,
+                    "a larger error, 0.20, and an accuracy of about 87 %.",
+                    lambda p: number_in(p, "layer's error is #") > 0.19 and number_in(p, "and #% are right") > 84,
                 ),
             ),
         ),
@@ -110,7 +110,7 @@ LESSON = Lesson(
     questions=(
         Question(
             ask="w = 0.4: with which probability does it become +1, and what is its expectation? And for w = 1.5?",
-            answer="σ(0.4) = 0.7, so the expectation is 0.7 − 0.3 = 0.4. Beyond 1 the hard sigmoid is cut off: +1 for certain.",
+            answer="σ(0.4) = 0.7, so the expectation is 0.7 − 0.3 = 0.4. Beyond 1 the hard sigmoid is clipped: +1 with certainty.",
             panel="binary.rounding_rules",
             steps=(
                 Step({}, "probability 0.70.", lambda p: says(p, "w = 0.4 becomes +1 with probability 0.70")),
@@ -118,7 +118,7 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="x and w have 16 places and agree in 12. What is their product? And if they agree in none?",
+            ask="x and w have 16 elements and agree in 12. What is their inner product? And if they agree in none?",
             answer="12 − 4 = 8, and −16.",
             panel="binary.xnor",
             steps=(
@@ -135,24 +135,24 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="Where are the real weights after the training: near 0, evenly spread, or at the ends? What does a step ten times smaller change?",
-            answer="A part of them is pushed to the ends and clipped there, with η = 0.1 about one in five. With a small step far fewer: they are still undecided, and the network knows little.",
+            ask="Where are the real weights after training: near 0, spread evenly, or at the ends? What does a step size ten times smaller change?",
+            answer="Some of them are pushed to the ends and clipped there, with η = 0.1 about one in five. With a small step far fewer are: they are still undecided, and the network has learned little.",
             panel="binary.live_training",
             steps=(
                 Step(
                     {"Train live": "on"},
-                    "about 19 % of the real weights at −1 or +1, about 96 % right.",
-                    lambda p: said(p, "epoch; #% of the real weights") > 10 and said(p, ": #% right") > 92,
+                    "about 19 % of the real weights at −1 or +1, and an accuracy of about 96 %.",
+                    lambda p: number_in(p, "epoch; #% of the real weights") > 10 and number_in(p, ": #% right") > 92,
                 ),
                 Step(
                     {"Step size η": "0.001"},
-                    "about 2 % of them at the ends, and fewer than half of the digits right.",
-                    lambda p: said(p, "epoch; #% of the real weights") < 5 and said(p, ": #% right") < 60,
+                    "about 2 % of them at the ends, and an accuracy below 50 %.",
+                    lambda p: number_in(p, "epoch; #% of the real weights") < 5 and number_in(p, ": #% right") < 60,
                 ),
             ),
         ),
         Question(
-            ask="A threshold of 0 in the ternary panel: which network is that?",
+            ask="With a threshold of 0 in the ternary panel: which network is that?",
             answer="A binary one with a scale: no weight becomes 0, each is +t or −t, and t is the mean of all |w|.",
             panel="binary.ternary",
             steps=(
@@ -161,8 +161,8 @@ LESSON = Lesson(
         ),
     ),
     skip=(
-        Skip(7, "the slide's mistake to make oneself; the first misconception shows it"),
-        Skip(3, "binarization as noise is best believed from the table of the paper"),
+        Skip(7, "students make the slide's mistake themselves; the first misconception shows it"),
+        Skip(3, "that binarization acts as noise is best seen in the table of the paper"),
         Skip(4, "ternary weights are further reading of the lecture"),
     ),
 )

@@ -1,7 +1,7 @@
 """Multi-stage compression: Deep Compression."""
 
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
-from course_utils.publish.kit.reading import said, says
+from course_utils.publish.kit.reading import number_in, says
 
 REMOVED, ROUNDS = "Share of the weights removed", "Rounds of retraining"
 LEVELS, CODER = "Values in a layer", "Coder"
@@ -18,78 +18,82 @@ LESSON = Lesson(
     },
     misconceptions=(
         Misconception(
-            claim="Small weights do nothing, so they can be cut off without harm.",
-            truth="One by one they do little, together they do much. It is the retraining that makes pruning harmless: the weights that stay take over.",
+            claim="Small weights do nothing, so they can be removed without loss.",
+            truth="Individually they do little, together they do much. It is the retraining that makes pruning harmless: the remaining weights take over.",
             panel="storage.pruning",
             steps=(
                 Step(
                     {REMOVED: "80%", ROUNDS: "0"},
-                    "about 72 % right, before pruning 96 %.",
-                    lambda p: said(p, "0; #% right") < 85,
+                    "an accuracy of about 72 %, before pruning 96 %.",
+                    lambda p: number_in(p, "0; #% right") < 85,
                 ),
                 Step(
                     {ROUNDS: "1"},
-                    "about 95 % right with the same share of zeros, after one round of retraining.",
-                    lambda p: said(p, "1; #% right") > 93,
+                    "an accuracy of about 95 % with the same fraction of zeros, after one round of retraining.",
+                    lambda p: number_in(p, "1; #% right") > 93,
                 ),
             ),
         ),
         Misconception(
-            claim="It does not matter whether one prunes at once or in several rounds.",
-            truth="Where much is removed, rounds help: weights that matter can grow before the next ones go.",
+            claim="It does not matter whether a network is pruned at once or in several rounds.",
+            truth="Where much is removed, rounds help: weights that matter can grow before the next ones are removed.",
             panel="storage.pruning",
             steps=(
                 Step(
                     {REMOVED: "95%", ROUNDS: "1"},
-                    "about 46 % right, pruned at once.",
-                    lambda p: said(p, "1; #% right") < 58,
+                    "an accuracy of about 46 %, pruned at once.",
+                    lambda p: number_in(p, "1; #% right") < 58,
                 ),
-                Step({ROUNDS: "3"}, "about 69 % right, pruned in three rounds.", lambda p: said(p, "3; #% right") > 60),
+                Step(
+                    {ROUNDS: "3"},
+                    "an accuracy of about 69 %, pruned in three rounds.",
+                    lambda p: number_in(p, "3; #% right") > 60,
+                ),
             ),
         ),
         Misconception(
             claim="Zeros cost nothing: ten times fewer weights are ten times fewer bytes.",
-            truth="One must store where the others are. With its position a weight of 4 bits takes 9.6 bits at best when 8 % are left, and positions are the largest part of the finished file of section 5.",
+            truth="The positions of the others must be stored. With its position a weight of 4 bits takes at least 9.6 bits when 8 % are left, and positions are the largest part of the finished file of section 5.",
             panel="storage.gaps",
             steps=(
                 Step(
                     {"Bits b of a gap": "5"},
                     "9.6 bits for each weight with its value, of which the value has 4.",
-                    lambda p: 9 < said(p, "each takes # bits") < 10.2,
+                    lambda p: 9 < number_in(p, "each takes # bits") < 10.2,
                 ),
                 Step(
                     {"Bits b of a gap": "2"},
-                    "21 bits: too short gaps are full of filler zeros, each of which costs as much as a weight.",
-                    lambda p: said(p, "each takes # bits") > 18,
+                    "21 bits: with too few bits per gap there are many filler zeros, each of which costs as much as a weight.",
+                    lambda p: number_in(p, "each takes # bits") > 18,
                 ),
             ),
         ),
         Misconception(
             claim="k-means finds the best codebook wherever it starts.",
-            truth="It finds a solution that no single step improves. The start decides which one; in one dimension the best can be computed exactly.",
+            truth="It finds a local minimum, which no single step improves. The start decides which one; in one dimension the global minimum can be computed exactly.",
             panel="storage.codebook",
             steps=(
                 Step(
                     {"Start": "density: equal shares", "Steps of k-means": "40"},
-                    "a squared error well above the least possible, after 40 steps.",
-                    lambda p: said(p, "# times the least possible") > 1.08,
+                    "a squared error well above the minimum, after 40 steps.",
+                    lambda p: number_in(p, "# times the least possible") > 1.08,
                 ),
                 Step(
                     {"Start": "linear: equal distances"},
-                    "1.00 times the least possible.",
-                    lambda p: said(p, "# times the least possible") < 1.02,
+                    "1.00 times the minimum.",
+                    lambda p: number_in(p, "# times the least possible") < 1.02,
                 ),
             ),
         ),
         Misconception(
             claim="Huffman coding always makes the file smaller.",
-            truth="It needs frequent symbols, and its table takes room. With 64 values in so small a network the table eats what the shorter words save.",
+            truth="It needs frequent symbols, and its table takes space. With 64 values in so small a network the table costs more than the shorter words save.",
             panel="storage.stack",
             steps=(
                 Step(
                     {LEVELS: "64"},
                     "the file with Huffman coding: some 3,440 bytes, 96 of them for the table.",
-                    lambda p: said(p, "table #") > 50 and said(p, "A file of # bytes") > 3200,
+                    lambda p: number_in(p, "table #") > 50 and number_in(p, "A file of # bytes") > 3200,
                 ),
                 Step(
                     {CODER: "none: whole numbers of bits"},
@@ -115,8 +119,8 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="The fewer weights are left, the more or the fewer bits should a gap have?",
-            answer="The more: the spans get longer. 3 bits are best at 30 % of the weights, 5 at 8 %, 7 at 2 %.",
+            ask="The fewer weights are left, should a gap have more bits, or fewer?",
+            answer="More: the gaps get longer. 3 bits are best at 30 % of the weights, 5 at 8 %, 7 at 2 %.",
             panel="storage.gaps",
             steps=(
                 Step(
@@ -137,8 +141,8 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="Eight symbols, all equally frequent: what does Huffman gain over 3 bits for each?",
-            answer="Nothing: all words have 3 bits, and the entropy is 3 bits. It gains only from what is frequent, and never gets below the entropy.",
+            ask="Eight symbols, all equally frequent: what does Huffman coding gain over 3 bits per symbol?",
+            answer="Nothing: all words have 3 bits, and the entropy is 3 bits. It gains only from frequent symbols, and never gets below the entropy.",
             panel="storage.huffman_tree",
             steps=(
                 Step(
@@ -161,12 +165,12 @@ LESSON = Lesson(
                 Step(
                     {"Method": "low rank (SVD)", "From mild to strong": "1"},
                     "0.9 times smaller, that is, larger.",
-                    lambda p: said(p, "bytes, # times smaller") < 1,
+                    lambda p: number_in(p, "bytes, # times smaller") < 1,
                 ),
                 Step(
                     {"From mild to strong": "4"},
                     "about 3 times smaller, at the same accuracy.",
-                    lambda p: 2.5 < said(p, "bytes, # times smaller") < 4,
+                    lambda p: 2.5 < number_in(p, "bytes, # times smaller") < 4,
                 ),
             ),
         ),
@@ -174,6 +178,6 @@ LESSON = Lesson(
     skip=(
         Skip(7, "a gap coder and the lengths of a code to write; exercise 07 asks for the coder too"),
         Skip(6, "figure 6 repeats what the file of section 5 has shown, for several strengths at once"),
-        Skip(4, "Huffman codes are known to whoever has heard of information theory"),
+        Skip(4, "students of information theory know Huffman codes"),
     ),
 )

@@ -1,7 +1,7 @@
 """Distilling the knowledge."""
 
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
-from course_utils.publish.kit.reading import said, says
+from course_utils.publish.kit.reading import number_in, says
 
 CLEAR = {"Input, from doubtful to clear": "24"}
 
@@ -14,8 +14,8 @@ LESSON = Lesson(
     },
     misconceptions=(
         Misconception(
-            claim="A high temperature changes the teacher's mind.",
-            truth="Dividing all logits by the same number keeps their order: the most likely class stays the most likely one, only less so.",
+            claim="A high temperature changes the teacher's answer.",
+            truth="Dividing all logits by the same number keeps their order: the most likely class stays the most likely one, but with a lower probability.",
             panel="distilling.softened",
             steps=(
                 Step(
@@ -32,8 +32,8 @@ LESSON = Lesson(
             ),
         ),
         Misconception(
-            claim="A sure teacher has nothing to tell beyond the label.",
-            truth="At T = 1 one bar stands alone, but the tiny probabilities differ by their sizes, and a temperature makes that visible: this is the dark knowledge.",
+            claim="A confident teacher has nothing to tell beyond the label.",
+            truth="At T = 1 one bar stands alone, but the tiny probabilities differ from each other, and a higher temperature makes that visible: this is the dark knowledge.",
             panel="distilling.softened",
             steps=(
                 Step(
@@ -43,112 +43,114 @@ LESSON = Lesson(
                 ),
                 Step(
                     {"Temperature T": "8"},
-                    "the other classes, of quite different size: more than two bits of doubt.",
-                    lambda p: said(p, "holds # bits of doubt") > 1.5,
+                    "the other classes, with quite different probabilities: more than two bits of doubt.",
+                    lambda p: number_in(p, "holds # bits of doubt") > 1.5,
                 ),
             ),
         ),
         Misconception(
             claim="Distillation always makes a student better.",
-            truth="A softened answer holds more than a label, but whether that helps depends on the student, the training and T. On the digits it helps with 50 rows, and in this short training not with 400. On MNIST it helps even with 60,000 labels: 146 errors become 74 as published, and 137 become 98.5 as measured here.",
+            truth="A soft answer holds more information than a label, but whether that helps depends on the student, the training and T. On the digits it helps with 50 rows, and in this short training not with 400. On MNIST it helps even with 60,000 labels: 146 errors become 74 as published, and 137 become 98.5 as measured in this course.",
             panel="distilling.live_training",
             steps=(
                 Step(
                     {"Training rows": "50", "Train live": "on"},
-                    "several errors in a hundred fewer with the teacher than without, on 50 rows.",
-                    lambda p: said(p, "labels alone, #") < said(p, "# % errors on") - 2,
+                    "an error several percentage points lower with the teacher than without, on 50 rows.",
+                    lambda p: number_in(p, "labels alone, #") < number_in(p, "# % errors on") - 2,
                 ),
                 Step(
                     {"Training rows": "400"},
                     "no advantage on 400 rows.",
-                    lambda p: said(p, "labels alone, #") > said(p, "# % errors on") - 1.5,
+                    lambda p: number_in(p, "labels alone, #") > number_in(p, "# % errors on") - 1.5,
                 ),
             ),
         ),
         Misconception(
             claim="With a good teacher the size of the student does not matter.",
-            truth="The teacher tells the student what to learn, not how to keep it. Four neurons fail, whoever teaches them.",
+            truth="The teacher tells the student what to learn, but adds no capacity. Four neurons fail with any teacher.",
             panel="distilling.live_training",
             steps=(
                 Step(
                     {"Hidden neurons of the student": "4", "Train live": "on"},
-                    "more than half of the rows wrong, with the teacher and without.",
-                    lambda p: said(p, "labels alone, #") > 50 and said(p, "# % errors on") > 50,
+                    "an error above 50 %, with the teacher and without.",
+                    lambda p: number_in(p, "labels alone, #") > 50 and number_in(p, "# % errors on") > 50,
                 ),
             ),
         ),
         Misconception(
-            claim="A class that is not in the training rows cannot be learnt.",
-            truth="The teacher's answers about other rows say what the class looks like. The student only believes that it never occurs: one number, its bias, is too low.",
+            claim="A class that is missing from the training set cannot be learned.",
+            truth="The teacher's answers about other rows say what the class looks like. The student has only learned that it never occurs: a single number, its bias, is too low.",
             panel="distilling.left_out",
             steps=(
                 Step(
                     {},
-                    "more than half of the 24 threes recognized by a student that has never seen one.",
-                    lambda p: said(p, "errors on 225 test rows, # of them") < 12,
+                    "more than half of the 24 threes recognized by a student that was never trained on a three.",
+                    lambda p: number_in(p, "errors on 225 test rows, # of them") < 12,
                 ),
                 Step(
                     {"Shift of the bias of that class": "1.25"},
-                    "still fewer threes lost, once their bias is raised.",
-                    lambda p: said(p, "errors on 225 test rows, # of them") < 8,
+                    "even fewer errors on threes, once their bias is raised.",
+                    lambda p: number_in(p, "errors on 225 test rows, # of them") < 8,
                 ),
             ),
         ),
     ),
     questions=(
         Question(
-            ask="What becomes of the probabilities when T grows beyond all bounds, and what when it goes to 0?",
-            answer="1/10 each: the doubt goes to log₂ 10 = 3.32 bits. Towards 0 all goes to the largest one.",
+            ask="What happens to the probabilities when T goes to infinity, and what when it goes to 0?",
+            answer="They become 1/10 each: the doubt goes to log₂ 10 = 3.32 bits. Towards 0 the largest one becomes 1.",
             panel="distilling.softened",
             steps=(
                 Step(
                     {"Temperature T": "40"},
                     "3.31 bits of doubt out of 3.32.",
-                    lambda p: said(p, "holds # bits of doubt") > 3.25,
+                    lambda p: number_in(p, "holds # bits of doubt") > 3.25,
                 ),
                 Step(
-                    {"Temperature T": "0.5"}, "3 with about 0.96.", lambda p: said(p, "the teacher says 3 with #") > 0.9
+                    {"Temperature T": "0.5"},
+                    "3 with about 0.96.",
+                    lambda p: number_in(p, "the teacher says 3 with #") > 0.9,
                 ),
             ),
         ),
         Question(
             ask="You set α to 0. What do the two curves look like?",
-            answer="They coincide: without weight the teacher has no say, and both students start alike and see the same rows.",
+            answer="They coincide: the teacher has no weight, and both students start with the same weights and see the same rows.",
             panel="distilling.live_training",
             steps=(
                 Step(
                     {"α, weight of the teacher": "0", "Train live": "on"},
-                    "the same errors twice.",
-                    lambda p: said(p, "labels alone, #") == said(p, "# % errors on"),
+                    "the same error twice.",
+                    lambda p: number_in(p, "labels alone, #") == number_in(p, "# % errors on"),
                 ),
             ),
         ),
         Question(
             ask="A class is left out. Is a low or a high temperature better for the student?",
-            answer="A high one: at T = 1 the soft answers hardly mention the class, and most threes are lost; at T = 8 nearly all are known.",
+            answer="A high one: at T = 1 the soft answers hardly mention the class, and most threes are misclassified; at T = 8 nearly all are recognized.",
             panel="distilling.left_out",
             steps=(
                 Step(
                     {"Temperature T": "1"},
-                    "about 18 of 24 threes lost.",
-                    lambda p: said(p, "errors on 225 test rows, # of them") > 12,
+                    "about 18 of 24 threes misclassified.",
+                    lambda p: number_in(p, "errors on 225 test rows, # of them") > 12,
                 ),
                 Step(
                     {"Temperature T": "8"},
-                    "about 3 of 24 lost.",
-                    lambda p: said(p, "errors on 225 test rows, # of them") < 8,
+                    "about 3 of 24 misclassified.",
+                    lambda p: number_in(p, "errors on 225 test rows, # of them") < 8,
                 ),
             ),
         ),
         Question(
             ask="You raise the bias of the class that was left out further and further. What happens to the other classes?",
-            answer="They lose rows to it: the errors fall, reach a least value, and rise again.",
+            answer="They lose rows to it: the errors decrease, reach a minimum, and increase again.",
             panel="distilling.left_out",
             steps=(
                 Step(
                     {"Shift of the bias of that class": "8"},
-                    "not one three lost, and some 48 errors in all.",
-                    lambda p: says(p, "0 of them on the 24 rows") and said(p, "+8: # errors") > 30,
+                    "no three misclassified, and some 48 errors in total.",
+                    lambda p: says(p, "0 of them on the 24 rows") and number_in(p, "+8: # errors") > 30,
                 ),
             ),
         ),
@@ -156,6 +158,6 @@ LESSON = Lesson(
     skip=(
         Skip(5, "a softmax and a loss to write; exercise 08 asks for both too"),
         Skip(4, "two more uses of the same idea, in code without a panel"),
-        Skip(3, "the most surprising rows of the paper's table would then be told and not shown"),
+        Skip(3, "the most surprising rows of the paper's table are then told, not shown"),
     ),
 )

@@ -1,7 +1,7 @@
 """Flexible activation functions."""
 
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
-from course_utils.publish.kit.reading import said, says
+from course_utils.publish.kit.reading import number_in, says
 
 FOLLOW, HINGES, PIECES = "Function of s to follow (left)", "S, number of hinges", "K, pieces"
 GAMMA, FRONT, WIDTH = "How narrow: γ", "Activation in front", "Neurons in a layer"
@@ -18,51 +18,51 @@ LESSON = Lesson(
     misconceptions=(
         Misconception(
             claim="A maxout neuron with enough pieces can follow any function.",
-            truth="A maximum of lines bends upwards only. It takes two such neurons, one minus the other, for functions that are not convex.",
+            truth="A maximum of lines is convex. Functions that are not convex take two such neurons, one minus the other.",
             panel="flexible.maxout",
             steps=(
                 Step(
                     {PIECES: "8"},
-                    "eight tangents that follow the parabola to within 0.06.",
-                    lambda p: said(p, "distance to the function is #") < 0.1,
+                    "eight tangents that approximate the parabola to within 0.06.",
+                    lambda p: number_in(p, "distance to the function is #") < 0.1,
                 ),
                 Step(
                     {FOLLOW: "-(s**2)"},
                     "that the same eight pieces are 14 away from the parabola that opens downwards.",
-                    lambda p: said(p, "distance to the function is #") > 10,
+                    lambda p: number_in(p, "distance to the function is #") > 10,
                 ),
                 Step(
                     {PIECES: "3"},
                     "that three pieces are no worse: more lines do not help.",
-                    lambda p: said(p, "distance to the function is #") > 5,
+                    lambda p: number_in(p, "distance to the function is #") > 5,
                 ),
             ),
         ),
         Misconception(
-            claim="The narrower the bumps of a KAF, the better it can follow a function.",
-            truth="Bumps that do not overlap leave the curve to fall back between them. But bumps that are too wide are nearly alike and have to cancel each other. The rule of thumb lies between.",
+            claim="The narrower the kernels of a KAF, the better it can approximate a function.",
+            truth="Between kernels that do not overlap the curve falls back to zero. But kernels that are too wide are nearly identical and have to cancel each other. The rule of thumb lies in between.",
             panel="flexible.kaf",
             steps=(
                 Step(
                     {},
-                    "one line: by the rule the KAF is at most 0.003 away from tanh, with coefficients up to 13.",
-                    lambda p: said(p, "is at most # away") < 0.01 and said(p, "largest |α| is #") < 30,
+                    "a single line: by the rule of thumb the KAF is at most 0.003 away from tanh, with coefficients up to 13.",
+                    lambda p: number_in(p, "is at most # away") < 0.01 and number_in(p, "largest |α| is #") < 30,
                 ),
                 Step(
                     {GAMMA: "30 × 1/(6Δ²)"},
-                    "a curve that falls back towards 0 between the places of the dictionary, 0.43 away from tanh.",
-                    lambda p: said(p, "is at most # away") > 0.3,
+                    "a curve that falls back towards 0 between the elements of the dictionary, 0.43 away from tanh.",
+                    lambda p: number_in(p, "is at most # away") > 0.3,
                 ),
                 Step(
                     {GAMMA: "0.1 × 1/(6Δ²)"},
                     "coefficients in the thousands.",
-                    lambda p: said(p, "largest |α| is #") > 1000,
+                    lambda p: number_in(p, "largest |α| is #") > 1000,
                 ),
             ),
         ),
         Misconception(
-            claim="A KAF that starts as tanh behaves like tanh everywhere.",
-            truth="Only inside its dictionary. Outside every bump fades, and g goes back to 0, where tanh stays at 1.",
+            claim="A KAF that is initialized as tanh behaves like tanh everywhere.",
+            truth="Only within its dictionary. Outside it every kernel vanishes, and g goes back to 0, where tanh stays at 1.",
             panel="flexible.kaf",
             steps=(
                 Step(
@@ -74,7 +74,7 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="Trainable activations can take any shape.",
-            truth="A few parameters make few shapes. tanh stays an S and PReLU keeps its one kink; with a = 1 it is a straight line, and the layer does nothing new.",
+            truth="A few parameters allow few shapes. The scaled tanh stays an S and PReLU keeps its single kink; with a = 1 it is a straight line, and the layer is linear.",
             panel="flexible.parametric",
             steps=(
                 Step(
@@ -87,15 +87,15 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="Flexible activations win because a neuron with them can do more.",
-            truth="Each such neuron also costs more. Compared by parameters the KAF pays most where the network is narrow, and two parameters for each neuron (scaled tanh) go almost as far on this task.",
+            truth="Each such neuron also costs more. At an equal number of parameters the KAF helps most where the network is narrow, and two parameters per neuron (scaled tanh) go almost as far on this task.",
             panel="flexible.size_against_accuracy",
             steps=(
                 Step(
                     {WIDTH: "6"},
-                    "that six KAF neurons get several percent more right than six ReLU neurons, with 580 parameters instead of 460.",
+                    "that six KAF neurons are several percentage points more accurate than six ReLU neurons, with 580 parameters instead of 460.",
                     lambda p: (
                         says(p, "580 parameters", "ReLU of the same shape: 460")
-                        and said(p, "parameters, #% right") > said(p, "same shape: 460, #%") + 2
+                        and number_in(p, "parameters, #% right") > number_in(p, "same shape: 460, #%") + 2
                     ),
                 ),
                 Step(
@@ -107,7 +107,8 @@ LESSON = Lesson(
                     {FRONT: "scaled tanh (13)"},
                     "that the scaled tanh does nearly as well with 472.",
                     lambda p: (
-                        says(p, "472 parameters") and said(p, "parameters, #% right") > said(p, "same shape: 460, #%")
+                        says(p, "472 parameters")
+                        and number_in(p, "parameters, #% right") > number_in(p, "same shape: 460, #%")
                     ),
                 ),
             ),
@@ -115,7 +116,7 @@ LESSON = Lesson(
     ),
     questions=(
         Question(
-            ask="For which a does PReLU become a straight line, for which ReLU, for which |s|?",
+            ask="For which a is PReLU a straight line, for which is it ReLU, for which |s|?",
             answer="1, 0 and −1.",
             panel="flexible.parametric",
             steps=(
@@ -131,7 +132,7 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="You double the height a of the scaled tanh and halve its steepness b. What happens to its slope at 0?",
+            ask="You double the amplitude a of the scaled tanh and halve its steepness b. What happens to its slope at 0?",
             answer="Nothing: the slope is ab/2.",
             panel="flexible.parametric",
             steps=(
@@ -144,25 +145,25 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="An adaptive piecewise linear unit is to follow tanh. How far away is it with 4 hinges, how far with 10? And how many numbers are these?",
-            answer="0.32 with 4 hinges, 0.10 with 10; each hinge has a slope and a place, so 8 numbers and 20.",
+            ask="An adaptive piecewise linear unit approximates tanh. How large is its error with 4 hinges, and with 10? And how many parameters does it have?",
+            answer="0.32 with 4 hinges, 0.10 with 10; each hinge has a slope and a position, so 8 parameters and 20.",
             panel="flexible.piecewise",
             steps=(
                 Step(
                     {"Function of s to follow": "tanh(s)", HINGES: "4"},
-                    "8 numbers for each neuron, 0.32 away.",
+                    "8 numbers for each neuron, an error of 0.32.",
                     lambda p: says(p, "8 numbers for each neuron", "function is 0.32"),
                 ),
                 Step(
                     {HINGES: "10"},
-                    "20 numbers for each neuron, 0.10 away.",
+                    "20 numbers for each neuron, an error of 0.10.",
                     lambda p: says(p, "20 numbers for each neuron", "function is 0.10"),
                 ),
             ),
         ),
         Question(
             ask="You add 1 to the coefficient of one kernel. Where does the curve change, and by how much at most?",
-            answer="Near its place in the dictionary, by 1, the height of a bump; hardly anywhere else.",
+            answer="Near its element of the dictionary, by 1, the height of a kernel; hardly anywhere else.",
             panel="flexible.kaf",
             steps=(
                 Step(
@@ -176,6 +177,6 @@ LESSON = Lesson(
     skip=(
         Skip(7, "swish, and a function with a jump: both can be typed into a panel in class"),
         Skip(5, "figure 17 is the same idea while it trains"),
-        Skip(3, "maxout has an equation and no successor in the course"),
+        Skip(3, "maxout has an equation, but the course does not return to it"),
     ),
 )

@@ -1,7 +1,7 @@
 """Conclusions."""
 
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
-from course_utils.publish.kit.reading import said, says
+from course_utils.publish.kit.reading import number_in, says
 
 PENALTY, RANK, STUDENT = "sparse group penalty (04)", "low rank (07)", "small student (08)"
 KAF, PRUNE, SIGNS = "KAF, half the neurons (09)", "prune 85 % (07)", "one bit each (06)"
@@ -17,49 +17,49 @@ LESSON = Lesson(
     misconceptions=(
         Misconception(
             claim="An entropy coder makes any file smaller.",
-            truth="It needs values that are frequent. Hardly any two weights in float32 are equal; only once a method has made them equal there is something to code.",
+            truth="It needs frequent values. Hardly any two weights in float32 are equal; only once a method has made them equal is there something to code.",
             panel="closing.everything",
             steps=(
                 Step(
                     {CODER: "on"},
-                    "a file as large as the dense network's.",
+                    "a file as large as that of the dense network.",
                     lambda p: says(p, "about as large as the dense weights"),
                 ),
                 Step(
                     {PRUNE: "on", SHARE: "on"},
-                    "a file some 20 times smaller, once weights are removed and share values.",
-                    lambda p: said(p, "bytes, # times smaller") > 15,
+                    "a file some 20 times smaller, once weights are pruned and share values.",
+                    lambda p: number_in(p, "bytes, # times smaller") > 15,
                 ),
             ),
         ),
         Misconception(
-            claim="Two methods that each save a factor of eight save a factor of 64 together.",
-            truth="Only if they remove different waste. 4 bits for a weight and 8 shared values are two answers to one question: the second finds little left to save.",
+            claim="Two methods that each save a factor of eight together save a factor of 64.",
+            truth="Only if they remove different redundancy. 4 bits per weight and 8 shared values remove the same: the second finds little left to save.",
             panel="closing.everything",
             steps=(
                 Step(
                     {CODER: "on", PRUNE: "on", SHARE: "on"},
                     "a file about 20 times smaller.",
-                    lambda p: said(p, "bytes, # times smaller") > 15,
+                    lambda p: number_in(p, "bytes, # times smaller") > 15,
                 ),
                 Step(
                     {FEW: "on"},
                     "a file of about the same size with 4 bits added.",
-                    lambda p: 15 < said(p, "bytes, # times smaller") < 26,
+                    lambda p: 15 < number_in(p, "bytes, # times smaller") < 26,
                 ),
             ),
         ),
         Misconception(
-            claim="With 2 bits for each weight a network can only guess.",
-            truth="Four values that lie where the weights are keep about 87 % right here, and four evenly spaced ones about 86 %, of 96 % with floats, and nothing was trained after it. (The first network was pruned before, which costs some of it.)",
+            claim="With 2 bits per weight a network can only guess.",
+            truth="With four values placed where the weights are the accuracy of this network is about 87 %, with four evenly spaced ones about 86 %, with floats 96 %, all without retraining. (The first network was pruned before, which costs some accuracy.)",
             panel="storage.codebook",
             steps=(
                 Step(
                     {},
-                    "4 shared values, 2 bits, and about 87 % right; the panel above it has about 86 % with 2-bit codes.",
+                    "4 shared values, 2 bits, and an accuracy of about 87 %; the panel above it has about 86 % with 2-bit codes.",
                     lambda p: (
                         says(p, "4 centroids, bits for each weight: 2")
-                        and abs(said(p, "shared so, #% are right") - 87) < 4
+                        and abs(number_in(p, "shared so, #% are right") - 87) < 4
                     ),
                 ),
             ),
@@ -67,7 +67,7 @@ LESSON = Lesson(
     ),
     questions=(
         Question(
-            ask="How many values does a codebook need for 4 bits a weight, and how many for 2?",
+            ask="How many values does a codebook have at 4 bits per weight, and how many at 2?",
             answer="16, and 4.",
             panel="storage.codebook",
             steps=(
@@ -84,31 +84,35 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="At 4 bits the network of the course gets about 96 % right. What do you expect at 2 bits?",
-            answer="About 86 %: four levels for a layer are too coarse, but not useless.",
+            ask="At 4 bits the accuracy of the course's network is about 96 %. What do you expect at 2 bits?",
+            answer="About 86 %: four levels per layer are too coarse, but not useless.",
             panel="levels",
             steps=(
-                Step({"Bits b": "4"}, "about 96 % right at 4 bits.", lambda p: said(p, "at 4 bits #% are right") > 94),
+                Step(
+                    {"Bits b": "4"},
+                    "an accuracy of about 96 % at 4 bits.",
+                    lambda p: number_in(p, "at 4 bits #% are right") > 94,
+                ),
                 Step(
                     {"Bits b": "2"},
-                    "about 86 % right at 2 bits.",
-                    lambda p: 80 < said(p, "at 2 bits #% are right") < 92,
+                    "an accuracy of about 86 % at 2 bits.",
+                    lambda p: 80 < number_in(p, "at 2 bits #% are right") < 92,
                 ),
             ),
         ),
         Question(
-            ask="Is the file with every method switched on the best?",
-            answer="No: much of the accuracy is gone, and other files are smaller and better. Compression is choosing, not collecting.",
+            ask="Is the file with every method switched on the best one?",
+            answer="No: much of the accuracy is lost, and other files are both smaller and more accurate. Compression means choosing, not collecting.",
             panel="closing.everything",
             steps=(
                 Step(
                     {CODER: "on", PRUNE: "on", SHARE: "on"},
-                    "about 95 % right in a file about 20 times smaller, with two methods and the coder.",
-                    lambda p: said(p, "smaller than the dense weights, #% right") > 92,
+                    "an accuracy of about 95 % in a file about 20 times smaller, with two methods and the coder.",
+                    lambda p: number_in(p, "smaller than the dense weights, #% right") > 92,
                 ),
                 Step(
                     {PENALTY: "on", RANK: "on", STUDENT: "on", KAF: "on", SIGNS: "on", FEW: "on"},
-                    "far fewer right with everything on.",
+                    "a far lower accuracy with everything on.",
                     lambda p: p.result.now.accuracy < 0.8,
                 ),
             ),

@@ -1,7 +1,7 @@
-"""A panel of a notebook, made as the notebook makes it, and moved by what stands on the screen.
+"""A panel of a notebook, made as the notebook makes it, and moved by the labels and values on the screen.
 
-Nothing here knows a panel: its cell is found in the notebook by the function that it calls, and the cells above that
-define what it uses are run before it.
+The module knows no panel: it finds the cell in the notebook by the function that the cell calls, and runs the cells
+above that define what it uses.
 """
 
 import ast
@@ -15,7 +15,7 @@ from course_utils.course.syllabus import Page
 from course_utils.panels.engine import Button, Choice, Control, Panel, Slider, Text, Toggle
 from course_utils.publish.kit.lesson import Misconception, Question
 
-__all__ = ["Stage", "failures", "moved", "panel_cell"]
+__all__ = ["Stage", "failures", "move", "panel_cell"]
 
 
 def panel_cell(cells: list[dict[str, Any]], panel: str) -> int:
@@ -45,15 +45,15 @@ class Stage:
     def panel(self, name: str) -> Panel:
         """The panel that the function `name` makes, with its controls where the notebook's cell opens it."""
         if name not in self._panels:
-            made = self._value(panel_cell(self.cells, name))
-            if not isinstance(made, Panel):
-                raise TypeError(f"the cell that calls {name}() ends with {made!r:.60}, which is no panel")
-            self._panels[name] = (made, dict(made.values))
+            value = self._value(panel_cell(self.cells, name))
+            if not isinstance(value, Panel):
+                raise TypeError(f"the cell that calls {name}() ends with {value!r:.60}, which is no panel")
+            self._panels[name] = (value, dict(value.values))
         panel, opened = self._panels[name]
         return panel.set(**opened)
 
     def _value(self, number: int) -> Any:
-        """The value of a cell's last expression, once all that it uses has been run."""
+        """The value of a cell's last expression, after the cells that define what it uses."""
         body = ast.parse(self._source(number)).body
         self._prepare(number)
         last = body.pop()
@@ -79,19 +79,19 @@ class Stage:
 
     def _defined(self, number: int) -> set[str]:
         """The names that a cell binds at its top level."""
-        found: set[str] = set()
+        names: set[str] = set()
         for node in ast.parse(self._source(number)).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+                names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.FunctionDef):
-                found.add(node.name)
+                names.add(node.name)
             elif isinstance(node, ast.Assign):
-                found |= {n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)}
-        return found
+                names |= {n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+        return names
 
 
-def moved(panel: Panel, settings: Mapping[str, str]) -> Panel:
-    """Move the controls that are called by their labels to the values that are called by their texts.
+def move(panel: Panel, settings: Mapping[str, str]) -> Panel:
+    """Move controls, named by their labels, to values, named by their texts.
 
     Raises: LookupError for a label or a text that is not on the screen.
     """
@@ -103,8 +103,8 @@ def moved(panel: Panel, settings: Mapping[str, str]) -> Panel:
     )
 
 
-def value_of(control: Control, text: str, now: Mapping[str, Any]) -> Any:
-    """The value that a control shows as `text`.
+def value_of(control: Control, text: str, values: Mapping[str, Any]) -> Any:
+    """The value that a control shows as `text`; `values`: those that all controls have now.
 
     >>> value_of(Slider(name="bits", label="Bits", values=[2, 4, 8]), "4", {})
     4
@@ -114,7 +114,7 @@ def value_of(control: Control, text: str, now: Mapping[str, Any]) -> Any:
     if isinstance(control, Text):
         return text
     if isinstance(control, Button):
-        shown: dict[str, Any] = {"press": now[control.name] + 1}
+        shown: dict[str, Any] = {"press": values[control.name] + 1}
     elif isinstance(control, Toggle):
         shown = {"on": True, "off": False}
     elif isinstance(control, Choice):
@@ -122,23 +122,23 @@ def value_of(control: Control, text: str, now: Mapping[str, Any]) -> Any:
     elif isinstance(control, Slider):
         shown = dict(zip(control.spec()["texts"], control.values, strict=True))
     else:
-        raise TypeError(f"nobody can read off a {type(control).__name__} what it shows")
+        raise TypeError(f"the kit cannot move a {type(control).__name__}; add what it shows to value_of")
     if text not in shown:
         raise LookupError(f"{control.label!r} never shows {text!r}; it shows {', '.join(shown)}")
     return shown[text]
 
 
 def failures(stage: Stage, title: str, entry: Misconception | Question) -> list[str]:
-    """Move the panel through all steps of an entry; what it does not show as claimed, in words."""
+    """Move the panel through all steps of an entry; a sentence for each thing that it does not show as claimed."""
     panel = stage.panel(entry.panel)
-    found = [] if panel._title == title else [f"{entry.panel} is titled {panel._title!r}, not {title!r}"]
+    problems = [] if panel._title == title else [f"{entry.panel} is titled {panel._title!r}, not {title!r}"]
     before = None
     for step in entry.steps:
-        moved(panel, step.settings)
+        move(panel, step.settings)
         holds = step.holds(panel) and (before is None or step.compared(panel.result, before))
         before = panel.result
         if not holds:
-            found.append(
+            problems.append(
                 f"{entry.panel} at {dict(step.settings)} does not show: {step.seen!r}; it says {panel.words!r}"
             )
-    return found
+    return problems

@@ -1,8 +1,8 @@
-"""How long the cells of the notebooks compute: measured by `course kit --time`, and kept with what it was measured on.
+"""How long the cells of the notebooks compute: measured by `course kit --time`, and stored with machine and versions.
 
-What is taken is processor time, of a kernel with one thread: on a quiet machine one waits as long as that, and another
-program that runs meanwhile does not spoil the measurement. Each notebook has a kernel of its own, as in class, so its
-first cell also counts the time to load PyTorch.
+Processor time of a kernel with one thread is measured: on an idle machine a reader waits as long as that, and another
+program that runs meanwhile does not spoil the measurement. Each notebook has a fresh kernel, as in class, so its first
+cell also counts the time to load PyTorch.
 """
 
 import json
@@ -33,12 +33,12 @@ class Times:
     date: str
     machine: str
     versions: str
-    data: str  # what was at hand beside the data that the package carries
+    data: str  # the data sets that were available besides those of the package
     cells: dict[str, float]
 
 
 def measure(notebooks: Sequence[Path]) -> Times:
-    """Run notebooks from top to bottom, each in its own kernel, and take the processor time of every code cell.
+    """Run notebooks from top to bottom, each in a fresh kernel, and measure the processor time of every code cell.
 
     Raises: RuntimeError where a cell fails.
     """
@@ -64,13 +64,13 @@ def seconds_of(path: Path) -> dict[str, float]:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
-    found: dict[str, float] = {}
+    seconds: dict[str, float] = {}
 
     def before(cell: Any, cell_index: int) -> None:
-        found[cell["id"]] = -used(client)
+        seconds[cell["id"]] = -used(client)
 
     def after(cell: Any, cell_index: int, execute_reply: Any) -> None:
-        found[cell["id"]] = round(found[cell["id"]] + used(client), 2)
+        seconds[cell["id"]] = round(seconds[cell["id"]] + used(client), 2)
 
     client = NotebookClient(
         nbformat.read(path, as_version=4),
@@ -83,13 +83,13 @@ def seconds_of(path: Path) -> dict[str, float]:
         client.execute(env=os.environ | {"OMP_NUM_THREADS": "1"})
     except CellExecutionError as error:
         raise RuntimeError(f"a cell of {path.name} fails, so it has no time: {error}") from error
-    return found
+    return seconds
 
 
 def used(client: Any) -> float:
     """The processor seconds that a kernel and what it has started have used so far."""
     kernel = psutil.Process(client.km.provisioner.pid)
-    total = sum(kernel.cpu_times()[:4])  # its own, and those of what it has started and has ended
+    total = sum(kernel.cpu_times()[:4])  # those of the kernel, and of its children that have ended
     for process in kernel.children(recursive=True):
         total += sum(process.cpu_times()[:2])
     return total
@@ -105,6 +105,6 @@ def read(file: Path | None = None) -> Times:
 
 
 def write(times: Times, file: Path | None = None) -> None:
-    """Keep times beside this module."""
+    """Store times beside this module."""
     with written_atomically(file or FILE) as out:
         out.write((json.dumps(asdict(times), indent=1, ensure_ascii=False) + "\n").encode())

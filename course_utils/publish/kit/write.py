@@ -17,7 +17,7 @@ LAB = "http://localhost:8888/lab/tree"  # where `course lab` serves the folder o
 
 
 def write(kit: Kit, *, lab: str = LAB) -> list[Path]:
-    """Write the kit into its folder, and return the files; others that lie there stay.
+    """Write the kit into its folder, and return the files; all else in the folder stays.
 
     `lab`: the address of the folder of the course in a JupyterLab, to which links of the browser's page lead.
     """
@@ -47,7 +47,7 @@ def linker(kit: Kit, lab: str) -> Link:
 
 
 def browser_page(parts: Sequence[Block], link: Link) -> str:
-    """The kit as one file that asks for nothing from outside."""
+    """The kit as one file that loads nothing from outside."""
     body = "\n".join(boxes(parts, link))
     main = (
         '<a class="skip" href="#content">Skip to the text</a>\n'
@@ -75,6 +75,6 @@ def without_addresses(page: str) -> str:
 
 def contents(body: str) -> str:
     """Links to the sections of the page."""
-    found = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body, re.S)
-    lines = [f'<li><a href="#{name}">{html.escape(plain(text))}</a></li>' for name, text in found]
+    headings = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body, re.S)
+    lines = [f'<li><a href="#{name}">{html.escape(plain(text))}</a></li>' for name, text in headings]
     return f"<ol>{''.join(lines)}</ol>"

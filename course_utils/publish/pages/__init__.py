@@ -1,6 +1,6 @@
-"""Notebooks as pages and slides that need no kernel and no network.
+"""A notebook as a page that needs no kernel and no network.
 
-    notebook --capture--> cells with outputs, panels --grid, film--> pictures --pack--> stores --page, slides--> HTML
+    notebook --capture--> cells and panels --grid, record--> pictures --pack, fit--> bytes --store, page--> HTML
 
 A page runs the same `panel.js` as the notebook; `static/replay.js` stands in for the kernel and answers it from the
 pictures that were computed beforehand.

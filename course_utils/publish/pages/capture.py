@@ -14,21 +14,21 @@ from unittest.mock import patch
 
 from course_utils.panels.engine import Panel
 
-__all__ = ["Cell", "Lesson", "Shown", "capture"]
+__all__ = ["Cell", "Lesson", "PanelOutput", "capture"]
 
 REMOVED = "remove-cell"  # the tag that Jupyter Book has for it
 
 
 @dataclass
-class Shown:
-    """A panel where a cell shows it, with the values that its controls had."""
+class PanelOutput:
+    """A panel that a cell shows, with the values that its controls had then."""
 
     panel: Panel
-    now: dict[str, Any]
-    own: bool  # the cell defines a function that the reader may replace
+    values: dict[str, Any]
+    editable: bool  # the cell defines a function that the reader may change
 
 
-Output = Shown | dict[str, Any]  # a dictionary of MIME types otherwise
+Output = PanelOutput | dict[str, Any]  # a panel, or a dictionary by MIME type
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Cell:
     kind: str  # "markdown" or "code"
     source: str
     outputs: list[Output] = field(default_factory=list)
-    id: str = ""  # its name in the notebook, so that others can link to it
+    id: str = ""  # its name in the notebook, so that it can be linked to
 
 
 @dataclass
@@ -49,9 +49,9 @@ class Lesson:
     cells: list[Cell]
 
     @property
-    def panels(self) -> list[Shown]:
+    def panels(self) -> list[PanelOutput]:
         """All panels, in their order."""
-        return [output for cell in self.cells for output in cell.outputs if isinstance(output, Shown)]
+        return [output for cell in self.cells for output in cell.outputs if isinstance(output, PanelOutput)]
 
 
 def capture(path: Path) -> Lesson:
@@ -86,7 +86,7 @@ def capture(path: Path) -> Lesson:
 
 @contextlib.contextmanager
 def _main(module: ModuleType, *, afterwards: ModuleType) -> Iterator[None]:
-    """Let a module be ``__main__``, as in a kernel; whoever starts a process later on needs the right one again."""
+    """Let a module be ``__main__``, as in a kernel; a process that is started later needs the right one again."""
     sys.modules["__main__"] = module
     try:
         yield
@@ -97,13 +97,13 @@ def _main(module: ModuleType, *, afterwards: ModuleType) -> Iterator[None]:
 @contextlib.contextmanager
 def _watching(shell: Any, cell: Cell) -> Iterator[None]:
     """Collect what a cell prints, displays and returns."""
-    own = _defines_function(cell.source)
+    editable = _defines_function(cell.source)
 
     def publish(data: dict[str, Any], metadata: dict[str, Any] | None = None, **_: Any) -> None:
         cell.outputs.append({**data, "metadata": metadata or {}})
 
     def show(panel: Panel) -> None:
-        cell.outputs.append(Shown(panel, dict(panel.values), own))
+        cell.outputs.append(PanelOutput(panel, dict(panel.values), editable))
 
     def result(value: Any = None) -> None:
         if value is None:
@@ -143,7 +143,7 @@ class _Stream(io.TextIOBase):
 
 
 def _defines_function(source: str) -> bool:
-    """Whether a cell defines a function, so that the reader is to change it."""
+    """Whether a cell defines a function, which the reader is then meant to change."""
     try:
         return any(isinstance(node, ast.FunctionDef) for node in ast.parse(source).body)
     except SyntaxError:  # a magic

@@ -5,7 +5,7 @@ A panel loses settings first. One that is too large with the fewest shows its tr
 
 from collections.abc import Sequence
 
-from course_utils.publish.pages.pack import Packed, Survey, pack, survey
+from course_utils.publish.pages.pack import Packed, Survey, cut_up, pack
 from course_utils.publish.pages.record import Recording
 
 __all__ = ["fit"]
@@ -14,22 +14,22 @@ SHORTEST = 4  # pictures of a training, at least
 
 
 def fit(recordings: Sequence[Recording], *, limit: int) -> list[tuple[Recording, Packed]]:
-    """Pack recordings into at most `limit` bytes together; those that take more than their share lose settings.
+    """Pack recordings into at most `limit` bytes together; the largest lose settings.
 
     Sizes are estimated from a few pictures of each panel, and what is packed is counted; where the estimate was too
-    low, it is done again with less.
+    low, everything is packed again with less.
     """
-    surveys = [_survey(recording) for recording in recordings]
+    surveys = [survey_of(recording) for recording in recordings]
     packed: list[Packed] = []
     allowed = float(limit)
     while not packed or sum(map(len, packed)) > limit:
         before = [_stills(recording) for recording in recordings]
-        cap = share([found.bytes for found in surveys], allowed)
-        recordings = [_thinned(r, found, cap) for r, found in zip(recordings, surveys, strict=True)]
+        cap = size_cap([survey.bytes for survey in surveys], allowed)
+        recordings = [_thinned(r, survey, cap) for r, survey in zip(recordings, surveys, strict=True)]
         if packed and before == [_stills(recording) for recording in recordings]:
             break  # there is nothing left to leave out
-        surveys = [_survey(recording) for recording in recordings]
-        packed = [pack(found) for found in surveys]
+        surveys = [survey_of(recording) for recording in recordings]
+        packed = [pack(survey) for survey in surveys]
         allowed *= 0.95 * min(1.0, limit / sum(map(len, packed)))
     return list(zip(recordings, packed, strict=True))
 
@@ -43,32 +43,33 @@ def used(recording: Recording) -> list[int]:
     return sorted({still.picture for film in recording.films.values() for still in film})
 
 
-def _survey(recording: Recording) -> Survey:
-    return survey(recording.pictures, used(recording), scale=recording.scale)
+def survey_of(recording: Recording) -> Survey:
+    """The pictures of a recording, cut up."""
+    return cut_up(recording.pictures, used(recording), scale=recording.scale)
 
 
-def _thinned(recording: Recording, found: Survey, cap: float) -> Recording:
+def _thinned(recording: Recording, survey: Survey, cap: float) -> Recording:
     """A recording with as many settings, and then with films as long, as fit into `cap` bytes, by their mean."""
     budget = recording.costs.of(recording.grid)
-    while found.bytes > cap and budget > 1:
-        budget = min(budget - 1, int(budget * cap / found.bytes))
+    while survey.bytes > cap and budget > 1:
+        budget = min(budget - 1, int(budget * cap / survey.bytes))
         thinner = recording.thinned(budget)
         if len(thinner.films) < len(recording.films):
-            recording, found = thinner, _survey(thinner)
+            recording, survey = thinner, survey_of(thinner)
     length = max(map(len, recording.films.values()))
-    while found.bytes > cap and length > SHORTEST:
-        length = max(SHORTEST, min(length - 1, int(length * cap / found.bytes)))
+    while survey.bytes > cap and length > SHORTEST:
+        length = max(SHORTEST, min(length - 1, int(length * cap / survey.bytes)))
         recording = recording.shortened(length)
-        found = _survey(recording)
+        survey = survey_of(recording)
     return recording
 
 
-def share(sizes: Sequence[float], limit: float) -> float:
-    """The size to which the largest must shrink so that all together fit; those that are smaller stay as they are.
+def size_cap(sizes: Sequence[float], limit: float) -> float:
+    """The size to which the largest must shrink so that all together fit; those that are smaller stay.
 
-    >>> share([10, 50, 60], 100)
+    >>> size_cap([10, 50, 60], 100)
     45.0
-    >>> share([1, 2], 10)
+    >>> size_cap([1, 2], 10)
     inf
     """
     if sum(sizes) <= limit:

@@ -1,14 +1,14 @@
 """Which settings of a panel's controls an exported page holds.
 
-A page cannot compute, so somebody has to choose. The choice counts pictures and looks at no clock: the same notebook
-gives the same page on every machine. Small panels are held whole. Of a larger one the sliders are thinned, evenly and
-with their ends and their start kept, until all combinations fit; where the controls are too many for that, the page
-holds what lies at most k controls away from the start.
+A page cannot compute, so its settings have to be chosen. The choice counts pictures and reads no clock: the same
+notebook gives the same page on every machine. Small panels are held completely. Of a larger one the sliders are thinned
+evenly, but keep their ends and their start, until all combinations fit; where the controls are too many for that, the
+page holds what lies at most k controls away from the start.
 """
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ __all__ = ["Costs", "Grid", "all_settings", "choose", "levels_of", "thinner"]
 
 PRESSES = 4  # of a button: its start, and three more
 FLOORS = (6, 4, 3)  # a slider keeps so many values before fewer combinations are held
-FIRST = 2  # the first slider of a panel is its subject: it is thinned last, and keeps so many times as many values
+FIRST = 2  # the first slider of a panel is its subject: it is thinned last, and keeps this many times as many values
 
 Setting = tuple[int, ...]  # for each control the number of its level
 
@@ -55,12 +55,12 @@ class Grid:
     def settings(self) -> Iterator[Setting]:
         """All settings that are held, those near the start first."""
         sizes = [len(values) for values in self.levels.values()]
-        others = [[i for i in range(size) if i != at] for size, at in zip(sizes, self.start, strict=True)]
+        away = [[i for i in range(size) if i != at] for size, at in zip(sizes, self.start, strict=True)]
         free = [axis for axis, name in enumerate(self.levels) if name in self.free]
         bound = [axis for axis in range(len(sizes)) if axis not in free]
         for moved in range(min(self.away, len(bound)) + 1):
             for axes in itertools.combinations(bound, moved):
-                for chosen in itertools.product(*(others[axis] for axis in axes)):
+                for chosen in itertools.product(*(away[axis] for axis in axes)):
                     for freely in itertools.product(*(range(sizes[axis]) for axis in free)):
                         setting = list(self.start)
                         for axis, level in zip((*axes, *free), (*chosen, *freely), strict=True):
@@ -84,7 +84,7 @@ class Costs:
     switches: frozenset[str] = frozenset()
 
     def of(self, grid: Grid) -> int:
-        """The pictures of a whole grid, as far as they can be known beforehand."""
+        """The pictures of a grid, as far as they can be known beforehand."""
         if self.film <= 1 or not self.trained:
             return len(grid)
         names = list(grid.levels)
@@ -98,8 +98,8 @@ class Costs:
         return len(grid) + (self.film - 1) * len(films)
 
 
-def levels_of(control: Control, now: Any) -> list[Any]:
-    """Every value of a control that a page can hold, `now` among them; for a text only that one."""
+def levels_of(control: Control, start: Any) -> list[Any]:
+    """Every value of a control that a page can hold, `start` among them; for a text only that one."""
     if isinstance(control, Slider):
         return list(control.values)
     if isinstance(control, Choice):
@@ -107,8 +107,8 @@ def levels_of(control: Control, now: Any) -> list[Any]:
     if isinstance(control, Toggle):
         return [False, True]
     if isinstance(control, Button):
-        return list(range(now, now + PRESSES))
-    return [now]
+        return list(range(start, start + PRESSES))
+    return [start]
 
 
 def all_settings(controls: Sequence[Control]) -> int:
@@ -117,35 +117,38 @@ def all_settings(controls: Sequence[Control]) -> int:
     return math.prod(len(values) for values in ends)
 
 
-def choose(controls: Sequence[Control], now: Mapping[str, Any], *, budget: int, costs: Costs | None = None) -> Grid:
-    """The grid for a panel that stands at the values `now`, of at most `budget` pictures."""
-    levels = {c.name: levels_of(c, now[c.name]) for c in controls}
-    start = tuple(values.index(now[name]) for name, values in levels.items())
+def choose(controls: Sequence[Control], values: Mapping[str, Any], *, budget: int, costs: Costs | None = None) -> Grid:
+    """The grid of at most `budget` pictures for a panel whose controls have these `values`."""
+    levels = {c.name: levels_of(c, values[c.name]) for c in controls}
+    start = tuple(options.index(values[name]) for name, options in levels.items())
     sliders = [c.name for c in controls if isinstance(c, Slider)]
     costs = costs or Costs()
     free = costs.switches if len(costs.switches) == 1 else frozenset()
-    whole = Grid(levels, start, len(levels) - len(free), free)
-    keep = {c.name: {now[c.name], c.value} for c in controls if c.name in sliders}
-    return thinner(whole, sliders, keep=keep, budget=budget, costs=costs)
+    full = Grid(levels, start, len(levels) - len(free), free)
+    keep = {c.name: {values[c.name], c.value} for c in controls if c.name in sliders}
+    return thinner(full, sliders, keep=keep, budget=budget, costs=costs)
 
 
 def thinner(
-    whole: Grid, sliders: Sequence[str], *, keep: Mapping[str, set[Any]], budget: int, costs: Costs | None = None
+    full: Grid, sliders: Sequence[str], *, keep: Mapping[str, set[Any]], budget: int, costs: Costs | None = None
 ) -> Grid:
     """The part of a grid that costs at most `budget` pictures; fewer values first, then fewer moves from the start.
 
-    `keep`: values that a slider offers whatever happens. The last resort, each control on its own with few values, may
+    `keep`: values that a slider offers in any case. The last resort, each control on its own with few values, may
     cost more than the budget.
     """
     cost = (costs or Costs()).of
-    fits: Callable[[Grid], bool] = lambda grid: len(grid) <= budget and cost(grid) <= budget  # noqa: E731
-    if fits(whole):
-        return whole
-    grid = whole
-    for away, floor in _plans(whole.away):
-        sizes = {name: len(whole.levels[name]) for name in sliders}
+
+    def fits(grid: Grid) -> bool:
+        return len(grid) <= budget and cost(grid) <= budget
+
+    if fits(full):
+        return full
+    grid = full
+    for away, floor in _plans(full.away):
+        sizes = {name: len(full.levels[name]) for name in sliders}
         while True:
-            grid = _thinned(whole, sizes, keep, away)
+            grid = _thinned(full, sizes, keep, away)
             if fits(grid):
                 return grid
             weights = {name: FIRST if name == sliders[0] else 1 for name in sliders}
@@ -164,14 +167,14 @@ def _plans(away: int) -> Iterator[tuple[int, int]]:
             yield k, floor
 
 
-def _thinned(whole: Grid, sizes: Mapping[str, int], keep: Mapping[str, set[Any]], away: int) -> Grid:
+def _thinned(full: Grid, sizes: Mapping[str, int], keep: Mapping[str, set[Any]], away: int) -> Grid:
     levels, start = {}, []
-    for (name, values), at in zip(whole.levels.items(), whole.start, strict=True):
+    for (name, values), at in zip(full.levels.items(), full.start, strict=True):
         if name in sizes:
-            values = spread(values, sizes[name], keep=keep.get(name, set()) | {whole.levels[name][at]})
+            values = spread(values, sizes[name], keep=keep.get(name, set()) | {full.levels[name][at]})
         levels[name] = values
-        start.append(list(values).index(whole.levels[name][at]))
-    return Grid(levels, tuple(start), away, whole.free)
+        start.append(list(values).index(full.levels[name][at]))
+    return Grid(levels, tuple(start), away, full.free)
 
 
 def spread(values: Sequence[Any], count: int, *, keep: set[Any]) -> list[Any]:
@@ -184,10 +187,10 @@ def spread(values: Sequence[Any], count: int, *, keep: set[Any]) -> list[Any]:
     if count > last:
         return list(values)
     chosen = {round(i * last / (count - 1)) for i in range(count)} if count > 1 else {0}
-    kept = {i for i, value in enumerate(values) if value in keep}
-    for i in sorted(kept - chosen):
-        inner = chosen - kept - {0, last}
+    required = {i for i, value in enumerate(values) if value in keep}
+    for i in sorted(required - chosen):
+        inner = chosen - required - {0, last}
         if inner:
-            chosen.discard(min(inner, key=lambda other: (abs(other - i), other)))
+            chosen.discard(min(inner, key=lambda k: (abs(k - i), k)))
         chosen.add(i)
     return [values[i] for i in sorted(chosen)]

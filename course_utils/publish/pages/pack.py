@@ -1,9 +1,9 @@
-"""The pictures of a panel in few bytes: cut into the parts that change together, and each part kept once.
+"""The pictures of a panel in few bytes: cut into the parts that change together, and each part stored once.
 
-    picture = plate (what most pictures have in common, the whole size) + one patch for each region
+    picture = plate (what most pictures have in common, in full size) + one patch for each region
 
-A *region* is a rectangle that stands apart from the other changing pixels, as a subplot does: what one control moves
-in the left plot is kept once, whatever other controls do in the right one. A *patch* holds only the pixels that differ
+A *region* is a rectangle that is separate from the other changing pixels, as a subplot is: what one control moves in
+the left plot is stored once, whatever other controls do in the right one. A *patch* holds only the pixels that differ
 from the plate; the others are transparent, so it is painted over the plate. Everything is lossless.
 """
 
@@ -17,12 +17,12 @@ from PIL import Image
 
 from course_utils.publish.pages.record import Pictures
 
-__all__ = ["Box", "Packed", "Survey", "decode", "pack", "regions", "survey"]
+__all__ = ["Box", "Packed", "Survey", "cut_up", "decode", "pack", "regions"]
 
 GAP = 10  # still pixels (of 100 to the inch) between two regions
 WEBP = "image/webp"
 SAMPLES = 6  # contents of a region by which its size is estimated
-TRIED = 3  # patches on which it is decided whether a region is kept whole or as what differs
+TRIED = 3  # patches on which it is decided whether a region is stored completely or as what differs
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 
@@ -53,7 +53,7 @@ class Survey:
     bytes: float  # that all of it will take, by a few samples
 
 
-def survey(pictures: Pictures, used: list[int], *, scale: float) -> Survey:
+def cut_up(pictures: Pictures, used: list[int], *, scale: float) -> Survey:
     """Cut up the pictures whose numbers are `used`, and estimate what they will take."""
     boxes = regions(pictures.touched, gap=round(GAP * scale))
     parts: list[dict[bytes, tuple[int, int]]] = [{} for _ in boxes]
@@ -70,22 +70,22 @@ def survey(pictures: Pictures, used: list[int], *, scale: float) -> Survey:
                 plate.vote(cut, box)
             rows[number].append(part[name][1])
     plate.fill(pictures[used[0]], boxes)
-    found = Survey(pictures, plate.pixels, boxes, parts, rows, 0.0)
-    return replace(found, bytes=len(webp(plate.pixels)) + sum(_estimates(found)))
+    survey = Survey(pictures, plate.pixels, boxes, parts, rows, 0.0)
+    return replace(survey, bytes=len(webp(plate.pixels)) + sum(_estimates(survey)))
 
 
-def _estimates(found: Survey) -> Iterator[float]:
+def _estimates(survey: Survey) -> Iterator[float]:
     """The bytes of each region: the mean of a few of its contents, times their number."""
-    for box, part in zip(found.boxes, found.parts, strict=True):
+    for box, part in zip(survey.boxes, survey.parts, strict=True):
         places = list(part.values())
-        below = _cut(found.plate, box)
+        below = _cut(survey.plate, box)
         samples = places[:: max(1, len(places) // SAMPLES)]
-        sizes = [len(_smaller(_cut(found.pictures[picture], box), below)) for picture, _ in samples]
+        sizes = [len(_smaller(_cut(survey.pictures[picture], box), below)) for picture, _ in samples]
         yield sum(sizes) / len(sizes) * len(places)
 
 
 def _smaller(cut: np.ndarray, below: np.ndarray) -> bytes:
-    """A content of a region in the way that takes fewer bytes: as a whole, or what differs from the plate."""
+    """A content of a region in the way that takes fewer bytes: complete, or what differs from the plate."""
     return min(webp(cut), webp(_differing(cut, below)), key=len)
 
 
@@ -93,12 +93,12 @@ def _differing(cut: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.where(cut != below, cut, np.uint32(0))
 
 
-def pack(found: Survey) -> Packed:
-    """Encode everything that a survey has cut."""
-    files, places = _encoded(found)
-    patches = {number: [places[i][j] for i, j in enumerate(row)] for number, row in found.rows.items()}
-    rows, columns = found.plate.shape
-    return Packed((columns, rows), webp(found.plate), found.boxes, files, patches)
+def pack(survey: Survey) -> Packed:
+    """Encode all parts of a survey."""
+    files, places = _encoded(survey)
+    patches = {number: [places[i][j] for i, j in enumerate(row)] for number, row in survey.rows.items()}
+    rows, columns = survey.plate.shape
+    return Packed((columns, rows), webp(survey.plate), survey.boxes, files, patches)
 
 
 class Plate:
@@ -115,36 +115,36 @@ class Plate:
         np.copyto(pixels, cut, where=votes == 0)
         votes += np.where(pixels == cut, 1, -1).astype(np.int32)
 
-    def fill(self, whole: np.ndarray, boxes: list[Box]) -> None:
+    def fill(self, picture: np.ndarray, boxes: list[Box]) -> None:
         """Take what lies outside of all regions from any of the pictures: there they agree."""
-        outside = np.ones(whole.shape, bool)
+        outside = np.ones(picture.shape, bool)
         for left, top, right, bottom in boxes:
             outside[top:bottom, left:right] = False
-        np.copyto(self.pixels, whole, where=outside)
+        np.copyto(self.pixels, picture, where=outside)
 
 
-def _encoded(found: Survey) -> tuple[list[bytes], list[list[int]]]:
+def _encoded(survey: Survey) -> tuple[list[bytes], list[list[int]]]:
     """The file of each content, and for each region where its contents are among the files."""
-    wanted: dict[int, list[tuple[int, int]]] = {}  # so that each picture is unpacked once
-    for region, part in enumerate(found.parts):
+    wanted: dict[int, list[tuple[int, int]]] = {}  # by picture, so that each is unpacked once
+    for region, part in enumerate(survey.parts):
         for picture, number in part.values():
             wanted.setdefault(picture, []).append((region, number))
-    whole_wins = [0] * len(found.boxes)  # bytes by which contents as a whole were smaller, in the first few
-    count = [0] * len(found.boxes)
+    saved_complete = [0] * len(survey.boxes)  # bytes that complete contents save, over the first few
+    count = [0] * len(survey.boxes)
     files: list[bytes] = []
-    places = [[-1] * len(part) for part in found.parts]
-    for picture, wishes in wanted.items():
-        pixels = found.pictures[picture]
-        for region, number in wishes:
-            cut, below = _cut(pixels, found.boxes[region]), _cut(found.plate, found.boxes[region])
+    places = [[-1] * len(part) for part in survey.parts]
+    for picture, contents in wanted.items():
+        pixels = survey.pictures[picture]
+        for region, number in contents:
+            cut, below = _cut(pixels, survey.boxes[region]), _cut(survey.plate, survey.boxes[region])
             if np.array_equal(cut, below):
                 continue
             if count[region] < TRIED:
-                whole, differing = webp(cut), webp(_differing(cut, below))
-                whole_wins[region] += len(differing) - len(whole)
-                file = min(whole, differing, key=len)
+                complete, differing = webp(cut), webp(_differing(cut, below))
+                saved_complete[region] += len(differing) - len(complete)
+                file = min(complete, differing, key=len)
             else:
-                file = webp(cut if whole_wins[region] > 0 else _differing(cut, below))
+                file = webp(cut if saved_complete[region] > 0 else _differing(cut, below))
             count[region] += 1
             places[region][number] = len(files)
             files.append(file)
@@ -181,10 +181,10 @@ def regions(touched: np.ndarray, *, gap: int) -> list[Box]:
     >>> regions(mask, gap=5)
     [(2, 1, 3, 2), (20, 3, 21, 4)]
     """
-    found: list[Box] = []
-    open_ = [(0, 0, touched.shape[1], touched.shape[0])]
-    while open_:
-        left, top, right, bottom = open_.pop()
+    boxes: list[Box] = []
+    uncut = [(0, 0, touched.shape[1], touched.shape[0])]
+    while uncut:
+        left, top, right, bottom = uncut.pop()
         inside = touched[top:bottom, left:right]
         rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
         if not len(rows):
@@ -192,12 +192,12 @@ def regions(touched: np.ndarray, *, gap: int) -> list[Box]:
         across = _runs(columns, gap)
         down = _runs(rows, gap)
         if len(across) == len(down) == 1:
-            found.append((left + across[0][0], top + down[0][0], left + across[0][1], top + down[0][1]))
+            boxes.append((left + across[0][0], top + down[0][0], left + across[0][1], top + down[0][1]))
         elif len(across) > 1:
-            open_ += [(left + a, top, left + b, bottom) for a, b in reversed(across)]
+            uncut += [(left + a, top, left + b, bottom) for a, b in reversed(across)]
         else:
-            open_ += [(left, top + a, right, top + b) for a, b in reversed(down)]
-    return found
+            uncut += [(left, top + a, right, top + b) for a, b in reversed(down)]
+    return boxes
 
 
 def _runs(indices: np.ndarray, gap: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from course_utils._support.html import PAGE_STYLE, Link, code_html, document, linked, markdown_html
 from course_utils._support.paths import PANEL_FILES
-from course_utils.publish.pages.capture import Cell, Lesson, Shown
+from course_utils.publish.pages.capture import Cell, Lesson, PanelOutput
 from course_utils.publish.pages.store import Live
 
 __all__ = ["live_document", "output_html", "page", "panel_script", "title_of"]
@@ -30,8 +30,8 @@ OPEN = (
 )
 
 
-def page(lesson: Lesson, lives: Sequence[Live], *, link: Link, around: str = "") -> str:
-    """The whole page of a lesson; `around` are links to the pages before and after it."""
+def page(lesson: Lesson, lives: Sequence[Live], *, link: Link, navigation: str = "") -> str:
+    """The page of a lesson; `navigation`: links to the pages before and after it."""
     waiting = iter(lives)
     parts = [cell_html(cell, waiting, link) for cell in lesson.cells]
     body = "\n".join(parts)
@@ -39,7 +39,7 @@ def page(lesson: Lesson, lives: Sequence[Live], *, link: Link, around: str = "")
     opening = OPEN.format(name=html.escape(lesson.name))
     main = (
         f'<a class="skip" href="#content">Skip to the text</a>\n<nav class="contents" aria-label="Contents">'
-        f"<strong>{html.escape(title)}</strong>{contents(body)}{around}</nav>\n"
+        f"<strong>{html.escape(title)}</strong>{contents(body)}{navigation}</nav>\n"
         f'<main id="content">\n{FIRST}\n{body}\n<section class="opening" id="open">'
         f"<h2>Open the notebook itself</h2>{opening}</section>\n</main>\n"
     )
@@ -50,16 +50,16 @@ def live_document(
     title: str, body: str, *, styles: Sequence[Path], lives: Sequence[Live], scripts: Sequence[Path] = ()
 ) -> str:
     """A document with panels: their look, their front end and their pictures come with it."""
-    sheets = [*([PANEL_FILES / "panel.css"] if lives else []), *styles]
+    components = [PANEL_FILES / "panel.css"] if lives else []
     code = ([panel_script()] if lives else []) + [path.read_text() for path in scripts]
     stored = "".join(live.stored for live in lives)
-    return document(title, body, styles=sheets, script="\n".join(code), stored=stored)
+    return document(title, body, styles=styles, components=components, script="\n".join(code), stored=stored)
 
 
 def panel_script() -> str:
     """The front end of the panels, and what stands in for their kernel, as one script.
 
-    Raises: RuntimeError if `panel.js` does not end as is expected here.
+    Raises: RuntimeError if `panel.js` does not end with its export.
     """
     front = (PANEL_FILES / "panel.js").read_text().rstrip()
     if not front.endswith(EXPORTED):
@@ -80,9 +80,9 @@ def cell_html(cell: Cell, lives: Any, link: Link) -> str:
     return f'<section class="cell"{address}>\n{code_html(cell.source)}\n{outputs}\n</section>'
 
 
-def output_html(output: Shown | dict[str, Any], lives: Any, link: Link) -> str:
+def output_html(output: PanelOutput | dict[str, Any], lives: Any, link: Link) -> str:
     """One thing that a cell shows."""
-    if isinstance(output, Shown):
+    if isinstance(output, PanelOutput):
         return live_html(next(lives))
     if "stream" in output:
         return f'<pre class="output">{html.escape(output["stream"].rstrip())}</pre>'
@@ -99,10 +99,13 @@ def output_html(output: Shown | dict[str, Any], lives: Any, link: Link) -> str:
 
 
 def live_html(live: Live) -> str:
-    """A panel, and below it what the page holds of it."""
-    own = " It is drawn with the function above as it stands; in the notebook you change that." if live.own else ""
+    """A panel, and below it which of its settings the page holds."""
+    note = (
+        " It is drawn with the function above as it stands; in the notebook you change that." if live.editable else ""
+    )
     return (
-        f'{live.box}<p class="held" id="{live.id}-note" style="max-width: {live.size[0] + 34}px">{live.held}{own} '
+        f'{live.box}<p class="held" id="{live.id}-note" style="max-width: {live.size[0] + 34}px">'
+        f"{live.coverage}{note} "
         '<a href="#open">How to open the notebook</a></p>'
     )
 
@@ -110,13 +113,13 @@ def live_html(live: Live) -> str:
 def title_of(lesson: Lesson) -> str:
     """The first heading of a lesson."""
     for cell in lesson.cells:
-        if cell.kind == "markdown" and (found := re.search(r"^# (.+)$", cell.source, re.M)):
-            return found[1].strip()
+        if cell.kind == "markdown" and (heading := re.search(r"^# (.+)$", cell.source, re.M)):
+            return heading[1].strip()
     return lesson.name
 
 
 def contents(body: str) -> str:
     """Links to the sections of a page."""
-    found = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body, re.S)
-    lines = [f'<li><a href="#{name}">{heading}</a></li>' for name, heading in found]
+    headings = re.findall(r'<h2 id="([^"]*)">(.*?)</h2>', body, re.S)
+    lines = [f'<li><a href="#{name}">{heading}</a></li>' for name, heading in headings]
     return f"<ol>{''.join(lines)}<li><a href='#open'>Open the notebook itself</a></li></ol>"

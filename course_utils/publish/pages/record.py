@@ -30,7 +30,7 @@ Film = list[Still]  # what a setting shows, one after the other; the last one st
 
 
 class Pictures:
-    """Pictures of one size in rounded colours, each kept once: of all but the first, what differs from it."""
+    """Pictures of one size in rounded colours, each stored once: of all but the first, what differs from it."""
 
     def __init__(self) -> None:
         self.shape: tuple[int, int] = (0, 0)
@@ -44,7 +44,7 @@ class Pictures:
         return len(self._differing)
 
     def add(self, pixels: np.ndarray) -> int:
-        """The number of a picture, which is kept if it is new."""
+        """The number of a picture, which is stored if it is new."""
         if not self._differing:
             self._raw, self._first = pixels, rounded(pixels)
             self.shape, self.touched = pixels.shape, np.zeros(pixels.shape, bool)
@@ -96,45 +96,47 @@ class Recording:
         return replace(self, films={setting: thin(film, length) for setting, film in self.films.items()})
 
 
-def record(panel: Panel, *, scale: float = 2, budget: int = BUDGET, now: Mapping[str, Any] | None = None) -> Recording:
-    """Take a panel through the settings that a page will hold, from the values `now`.
+def record(
+    panel: Panel, *, scale: float = 2, budget: int = BUDGET, start: Mapping[str, Any] | None = None
+) -> Recording:
+    """Take a panel through the settings that a page will hold, from the values `start`, by default its present ones.
 
     A panel that remembers what it has been shown, so that its start looks different at the end, is taken through them
-    again: each of its pictures has then seen the same.
+    again, so that all of its pictures follow the same history.
     """
-    start = dict(now or panel.values)
+    origin = dict(start or panel.values)
     pictures = Pictures()
-    costs, seen = costs_of(panel, start, scale, pictures)
-    grid = choose(list(panel.controls.values()), start, budget=budget, costs=costs)
-    recording = _visit(Recording(panel, grid, scale, pictures, costs=costs), seen)
-    if film_of(panel, start, scale, pictures)[-1] != recording.films[grid.start][-1]:
+    costs, films = costs_of(panel, origin, scale, pictures)
+    grid = choose(list(panel.controls.values()), origin, budget=budget, costs=costs)
+    recording = _visit(Recording(panel, grid, scale, pictures, costs=costs), films)
+    if film_of(panel, origin, scale, pictures)[-1] != recording.films[grid.start][-1]:
         recording = _visit(Recording(panel, grid, scale, costs=costs), {})
     return recording
 
 
-def _visit(recording: Recording, seen: dict[tuple[Any, ...], Film]) -> Recording:
-    """Fill a recording; what was `seen` before is not computed again."""
+def _visit(recording: Recording, films: dict[tuple[Any, ...], Film]) -> Recording:
+    """Fill a recording; a setting whose film is known already is not computed again."""
     for setting in recording.grid.settings():
         values = recording.grid.values(setting)
-        film = seen.get(tuple(values.values()))
+        film = films.get(tuple(values.values()))
         recording.films[setting] = film or film_of(recording.panel, values, recording.scale, recording.pictures)
     return recording
 
 
 def film_of(panel: Panel, values: dict[str, Any], scale: float, pictures: Pictures) -> Film:
     """What a panel shows on its way to these values."""
-    shown = [
+    stills = [
         Still(pictures.add(pixels), "" if panel.error else panel.words, plain_error(describe(panel.error)))
         for pixels in panel.pictures(values, scale=scale)
     ]
-    return thin(shown, FILM)
+    return thin(stills, FILM)
 
 
 LEVELS = np.round(np.round(np.arange(256) / 255 * 31) / 31 * 255).astype(np.uint8)
 
 
 def rounded(pixels: np.ndarray) -> np.ndarray:
-    """The colours of a picture to five bits a channel, which saves a third of the bytes and is not seen.
+    """The colours of a picture to five bits a channel, which saves a third of the bytes and is not visible.
 
     No channel moves by more than 4 of 255; white and black stay.
     """
@@ -157,16 +159,16 @@ def costs_of(
 ) -> tuple[Costs, dict[tuple[Any, ...], Film]]:
     """Which controls of a panel make it train, and how many pictures that gives; found by trying each of them once.
 
-    The films that were seen on the way come along: a panel may train but once for each setting.
+    The films made on the way are returned too: a panel should train only once for each setting.
     """
-    seen: dict[tuple[Any, ...], Film] = {}
+    films: dict[tuple[Any, ...], Film] = {}
     if not panel.trains:
-        return Costs(), seen
+        return Costs(), films
 
     def length(values: dict[str, Any]) -> int:
         key = tuple(values[name] for name in panel.controls)
-        seen[key] = film_of(panel, values, scale, pictures)
-        return len(seen[key])
+        films[key] = film_of(panel, values, scale, pictures)
+        return len(films[key])
 
     controls = list(panel.controls.values())
     lengths = {"": length(start)}
@@ -174,8 +176,8 @@ def costs_of(
     switches = frozenset(name for name, n in lengths.items() if name and n > 2)
     base = start | {name: not start[name] for name in sorted(switches)[:1]}
     for control in controls:
-        other = next((value for value in control.probe() if value != start[control.name]), None)
-        if control.name not in lengths and other is not None:
-            lengths[control.name] = length(base | {control.name: other})
+        another = next((value for value in control.probe() if value != start[control.name]), None)
+        if control.name not in lengths and another is not None:
+            lengths[control.name] = length(base | {control.name: another})
     trained = frozenset(name for name, n in lengths.items() if name and n > 2)
-    return Costs(max(lengths.values()), trained, switches), seen
+    return Costs(max(lengths.values()), trained, switches), films

@@ -1,4 +1,4 @@
-"""A recorded panel as the text that a page carries: its controls, an index of what is seen, and the files."""
+"""A recorded panel as the text that a page carries: its controls, an index of its settings, and the files."""
 
 import base64
 import html
@@ -7,24 +7,24 @@ import zlib
 from typing import Any
 
 from course_utils.panels.engine import Control, Slider
-from course_utils.publish.pages.capture import Shown
+from course_utils.publish.pages.capture import PanelOutput
 from course_utils.publish.pages.pack import Packed
 from course_utils.publish.pages.record import Recording, Still
-from course_utils.publish.pages.wording import held, resting
+from course_utils.publish.pages.wording import coverage, resting
 
 __all__ = ["Live", "live"]
 
 
 class Live:
-    """A panel in a page: `box` is where it stands, `stored` what it needs, `note` what the page says below it."""
+    """A panel in a page: `box` is its place, `stored` its data, `coverage` a sentence on what the page holds of it."""
 
-    def __init__(self, number: int, shown: Shown, recording: Recording, packed: Packed, still: bytes) -> None:
+    def __init__(self, number: int, output: PanelOutput, recording: Recording, packed: Packed, still: bytes) -> None:
         self.id = f"panel-{number}"
-        self.title = shown.panel._title
-        self.size = tuple(shown.panel._size)
-        self.own = shown.own
-        self.held = held(recording.grid, list(shown.panel.controls.values()))
-        self._head = head(shown, recording)
+        self.title = output.panel._title
+        self.size = tuple(output.panel._size)
+        self.editable = output.editable
+        self.coverage = coverage(recording.grid, list(output.panel.controls.values()))
+        self._head = head(output, recording)
         self._index = index(recording, packed)
         self._files = b"".join([packed.plate, *packed.files])
         self._still = still
@@ -51,22 +51,22 @@ class Live:
         )
 
 
-def live(number: int, shown: Shown, recording: Recording, packed: Packed) -> Live:
+def live(number: int, output: PanelOutput, recording: Recording, packed: Packed) -> Live:
     """A panel with everything that a page needs of it."""
-    for _ in shown.panel.pictures(shown.now, scale=1):
+    for _ in output.panel.pictures(output.values, scale=1):
         pass
-    return Live(number, shown, recording, packed, shown.panel.png())
+    return Live(number, output, recording, packed, output.panel.png())
 
 
-def head(shown: Shown, recording: Recording) -> dict[str, Any]:
+def head(output: PanelOutput, recording: Recording) -> dict[str, Any]:
     """What `panel.js` asks its model for, and the values on offer."""
-    grid, controls = recording.grid, list(shown.panel.controls.values())
-    now = grid.values(grid.start)  # Reset leads back to them: a page may not hold what lies around other values
+    grid, controls = recording.grid, list(output.panel.controls.values())
+    start = grid.values(grid.start)  # Reset leads back to them: a page may not hold what lies around other values
     return {
-        "title": shown.panel._title,
-        "size": list(shown.panel._size),
+        "title": output.panel._title,
+        "size": list(output.panel._size),
         "controls": [
-            spec(control, list(grid.levels[control.name])) | {"value": now[control.name]} for control in controls
+            spec(control, list(grid.levels[control.name])) | {"value": start[control.name]} for control in controls
         ],
         "levels": [
             {"name": name, "values": list(levels), "at": at}
@@ -78,15 +78,15 @@ def head(shown: Shown, recording: Recording) -> dict[str, Any]:
 
 def spec(control: Control, levels: list[Any]) -> dict[str, Any]:
     """A control that offers exactly these values, each in its own words."""
-    whole = control.spec()
+    complete = control.spec()
     if isinstance(control, Slider):
-        texts = dict(zip(whole["values"], whole["texts"], strict=True))
-        return whole | {"values": levels, "texts": [texts[value] for value in levels]}
-    return whole
+        texts = dict(zip(complete["values"], complete["texts"], strict=True))
+        return complete | {"values": levels, "texts": [texts[value] for value in levels]}
+    return complete
 
 
 def index(recording: Recording, packed: Packed) -> bytes:
-    """What is seen in each setting, deflated: films of (picture, words, error), each by its number."""
+    """What each setting shows, deflated: films of (picture, words, error), each by its number."""
     words: dict[str, int] = {}
     errors: dict[str, int] = {}
     pictures: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Sentences of an exported page about what it holds, and errors without the paths of the machine that made it."""
+"""Sentences of an exported page on what it holds, and errors without the paths of the machine that made it."""
 
 import re
 from collections.abc import Sequence
@@ -7,20 +7,20 @@ from typing import Any
 from course_utils.panels.engine import Button, Control, Text
 from course_utils.publish.pages.grid import Grid, all_settings
 
-__all__ = ["held", "plain_error", "resting"]
+__all__ = ["coverage", "plain_error", "resting"]
 
 PLACE = re.compile(r'File "(?:[^"]*[\\/])?((?:site-packages|course_utils|lib[\\/]python[\d.]*)[\\/][^"]*)"')
 CELL = re.compile(r'(?:File "[^"]*ipy(?:thon-input|kernel)[^"]*"|Cell In ?\[?\d*\]?)')
 
 
-def held(grid: Grid, controls: Sequence[Control]) -> str:
-    """How many of the settings of a panel a page holds."""
-    m = all_settings(controls)
+def coverage(grid: Grid, controls: Sequence[Control]) -> str:
+    """A sentence on how many settings of a panel a page holds."""
+    total = all_settings(controls)
     counted = [i for i, control in enumerate(controls) if not isinstance(control, (Button, Text))]
-    n = len({tuple(setting[i] for i in counted) for setting in grid.settings()})
-    if n < m:
-        return f"This page holds {n:,} of {m:,} settings; the notebook computes all of them."
-    return f"This page holds all {m:,} settings." if m > 1 else "This page holds the panel as it starts."
+    held = len({tuple(setting[i] for i in counted) for setting in grid.settings()})
+    if held < total:
+        return f"This page holds {held:,} of {total:,} settings; the notebook computes all of them."
+    return f"This page holds all {total:,} settings." if total > 1 else "This page holds the panel as it starts."
 
 
 def resting(controls: Sequence[Control]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A lesson as slides for class, in one HTML file: the panels live in them, and the arrow keys turn the pages."""
+"""A lesson as slides for class, in one HTML file: its panels work, and the arrow keys turn the slides."""
 
 import html
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils._support.html import Link, code_html, markdown_html, plain
-from course_utils.publish.pages.capture import Cell, Lesson, Shown
+from course_utils.publish.pages.capture import Cell, Lesson, PanelOutput
 from course_utils.publish.pages.page import live_document, output_html, title_of
 from course_utils.publish.pages.store import Live
 from course_utils.publish.slides.outline import Slide, outline
@@ -35,7 +35,7 @@ def deck(lesson: Lesson, lives: Sequence[Live], *, link: Link) -> str:
 
 
 def slide_html(slide: Slide, number: int, count: int, lives: Iterator[Live], link: Link) -> str:
-    """A slide."""
+    """One slide as HTML."""
     parts = "\n".join(part_html(part, lives, link) for part in slide.parts)
     section = markdown_html(slide.section, link=link).strip().removeprefix("<p>").removesuffix("</p>")
     heading = f"<h1>{section}</h1>" if slide.kind == "title" else f'<h2 class="section">{section}</h2>'
@@ -47,7 +47,7 @@ def slide_html(slide: Slide, number: int, count: int, lives: Iterator[Live], lin
     )
 
 
-def part_html(part: str | Cell | Shown | dict[str, Any], lives: Iterator[Live], link: Link) -> str:
+def part_html(part: str | Cell | PanelOutput | dict[str, Any], lives: Iterator[Live], link: Link) -> str:
     """A block of text, a cell of code with what it printed, a picture, or a panel."""
     if isinstance(part, str):
         return markdown_html(part, link=link)
@@ -56,4 +56,4 @@ def part_html(part: str | Cell | Shown | dict[str, Any], lives: Iterator[Live], 
     if isinstance(part, dict):
         return output_html(part, lives, link)
     live = next(lives)
-    return f'{live.box}<p class="held" id="{live.id}-note">{live.held}</p>'
+    return f'{live.box}<p class="held" id="{live.id}-note">{live.coverage}</p>'

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from course_utils.publish.pages.capture import Cell, Lesson, Shown
+from course_utils.publish.pages.capture import Cell, Lesson, PanelOutput
 
 __all__ = ["Slide", "outline"]
 
@@ -15,7 +15,7 @@ TABLE_WIDTH = 100  # the same in a table, which is set smaller
 DROPPED = re.compile(r"\*\*How to work|<!--|(?:← )?\[.*→\s*$|← \[", re.S)  # among them links to other notebooks
 # A smaller heading, a colon at the end, or a sentence of a paragraph (no list) that goes on.
 ANNOUNCES = re.compile(r"\A###|:\s*\Z|\A(?![-*] |\d+\. )[\w*\[(].*[\w*]\s*\Z", re.S)
-LINK = re.compile(r"\]\([^)]*\)")  # where a link leads, which nobody sees
+LINK = re.compile(r"\]\([^)]*\)")  # where a link leads, which is not shown
 SHORT = 4.5  # lines that share a slide with the question after them
 
 
@@ -25,7 +25,7 @@ class Slide:
 
     kind: str  # "title", "text", "predict", "panel", "code", "picture"
     section: str
-    parts: list[str | Cell | Shown | dict[str, Any]] = field(default_factory=list)
+    parts: list[str | Cell | PanelOutput | dict[str, Any]] = field(default_factory=list)
     hint: str = ""
 
     @property
@@ -41,8 +41,8 @@ def outline(lesson: Lesson) -> list[Slide]:
     for cell in lesson.cells:
         if cell.kind == "markdown":
             for block in blocks(cell.source):
-                if found := re.match(r"#{1,2} (.*)", block):
-                    section = found[1]
+                if heading := re.match(r"#{1,2} (.*)", block):
+                    section = heading[1]
                     slides.append(Slide("title" if block.startswith("# ") else "text", section))
                 else:
                     _add(slides, section, block)
@@ -79,7 +79,7 @@ def _fits(slide: Slide, block: str) -> bool:
 
 
 def _leads(slide: Slide, block: str) -> bool:
-    """Whether the last block only announces the next one, and would be lost alone at the end of a slide."""
+    """Whether the last block only announces the next one, and must not stand alone at the end of a slide."""
     last = slide.parts[-1]
     announces = isinstance(last, str) and ANNOUNCES.search(last) is not None
     return announces and (height(last) < LINES / 3 or height(last) + height(block) <= LINES)
@@ -87,9 +87,9 @@ def _leads(slide: Slide, block: str) -> bool:
 
 def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
     """The code of a cell where it is there to be read or has printed something; then what else it shows, in order."""
-    panels = [output for output in cell.outputs if isinstance(output, Shown)]
-    printed = [o for o in cell.outputs if not (isinstance(o, Shown) or "image/png" in o or "text/markdown" in o)]
-    if printed or any(panel.own for panel in panels):
+    panels = [output for output in cell.outputs if isinstance(output, PanelOutput)]
+    printed = [o for o in cell.outputs if not (isinstance(o, PanelOutput) or "image/png" in o or "text/markdown" in o)]
+    if printed or any(panel.editable for panel in panels):
         code = Cell("code", cell.source, list(printed))
         last = slides[-1] if slides else None
         if last and last.kind == "text" and last.lines + height(code) <= MOST_LINES:
@@ -99,7 +99,7 @@ def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
             slides.append(Slide("code", section, [code]))
     before = len(slides)
     for output in cell.outputs:
-        if isinstance(output, Shown):
+        if isinstance(output, PanelOutput):
             slides.append(Slide("panel", section, [output]))
         elif "image/png" in output:
             slides.append(Slide("picture", section, [output]))
@@ -112,23 +112,23 @@ def _add_code(slides: list[Slide], section: str, cell: Cell) -> None:
 
 
 def blocks(markdown: str) -> list[str]:
-    """The blocks of a text: parted by empty lines, but not within code or what is folded.
+    """The blocks of a text: separated by empty lines, but not within code or what is folded.
 
     >>> blocks("a\\n\\n<details>\\nb\\n\\nc\\n</details>\\n\\n## d")
     ['a', '<details>\\nb\\n\\nc\\n</details>', '## d']
     """
-    found: list[list[str]] = [[]]
+    groups: list[list[str]] = [[]]
     fenced = folded = False
     for line in markdown.splitlines():
         if not (fenced or folded) and (not line.strip() or line.startswith("#")):
-            found.append([line] if line.strip() else [])
+            groups.append([line] if line.strip() else [])
             if line.strip():
-                found.append([])
+                groups.append([])
             continue
         fenced ^= line.startswith("```")
         folded = (folded or line.startswith("<details")) and "</details>" not in line
-        found[-1].append(line)
-    return [piece for lines in found if lines for piece in pieces(lines)]
+        groups[-1].append(line)
+    return [piece for lines in groups if lines for piece in pieces(lines)]
 
 
 def pieces(block: list[str]) -> list[str]:
@@ -136,17 +136,17 @@ def pieces(block: list[str]) -> list[str]:
     head, rows = block[:2], block[2:]
     if not block[0].startswith("|") or height("\n".join(block)) <= MOST_LINES:
         return ["\n".join(block)]
-    found = [list(head)]
+    tables = [list(head)]
     for row in rows:
-        if len(found[-1]) > len(head) and height("\n".join([*found[-1], row])) > LINES:
-            found.append(list(head))
-        found[-1].append(row)
-    return ["\n".join(lines) for lines in found]
+        if len(tables[-1]) > len(head) and height("\n".join([*tables[-1], row])) > LINES:
+            tables.append(list(head))
+        tables[-1].append(row)
+    return ["\n".join(lines) for lines in tables]
 
 
-def height(block: str | Cell | Shown | dict[str, Any]) -> float:
+def height(block: str | Cell | PanelOutput | dict[str, Any]) -> float:
     """About how many lines a block of text, or code with what it printed, fills on a slide."""
-    if isinstance(block, Shown | dict):
+    if isinstance(block, PanelOutput | dict):
         return LINES
     if isinstance(block, Cell):
         shown = [str(o.get("stream", o.get("text/plain", ""))) for o in block.outputs if isinstance(o, dict)]

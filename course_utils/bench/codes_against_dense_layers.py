@@ -1,7 +1,7 @@
-"""Claim: a compressed network runs from its codes in a fraction of the memory; its time is printed as it is.
+"""Claim: a compressed network runs from its codes in a fraction of the memory; its time has no bar.
 
 LeNet-300-100 with 8 % of its weights in 32 values, on batches of 1 and 256: the dense layers, the ones that look every
-weight up in the codebook, and the ones that multiply the nonzeros alone. Then the coder of mixed contexts beside ANS.
+weight up in the codebook, and the ones that multiply the nonzeros alone. Then the context-mixing coder against ANS.
 """
 
 from functools import partial
@@ -22,7 +22,7 @@ __all__ = ["run"]
 
 
 def run(device: str = "cpu", *, rounds: int = 9) -> list[dict[str, Any]]:
-    """Measure the three networks, the bytes of their weights, and how many places a second are coded."""
+    """Measure the three networks, the bytes of their weights, and how many positions are coded per second."""
     target = pick_device(device)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -34,7 +34,7 @@ def run(device: str = "cpu", *, rounds: int = 9) -> list[dict[str, Any]]:
             x = torch.rand(batch, 1, 28, 28, device=target)
             dense, *coded = in_turn([partial(network, x) for network in networks.values()], rounds=rounds)
             for way, time in zip(("gather", "sparse"), coded, strict=True):
-                rows.append(row(f"batch {batch}, {way}, beside dense, ms", time, dense, "(no bar)"))
+                rows.append(row(f"batch {batch}, {way}, against dense, ms", time, dense, "(no bar)"))
     full = 4 * sum(layer.weight.numel() for layer in weight_layers(networks["dense"]).values()) / 1e6
     for way in ("gather", "sparse"):
         held = sum(layer.weight_bytes for layer in networks[way].modules() if isinstance(layer, CodedWeight)) / 1e6
@@ -43,7 +43,7 @@ def run(device: str = "cpu", *, rounds: int = 9) -> list[dict[str, Any]]:
 
 
 def mixed_rows(small: CompressedModel) -> list[dict[str, Any]]:
-    """Thousands of places a second, and the bytes beside those of ANS."""
+    """Thousands of positions per second, and the bytes against those of ANS."""
     sizes = {}
     for entropy in ("ans", "mixed"):
         recipe = Recipe(prune=0.92, levels=32, init="exact", entropy=entropy)
@@ -55,7 +55,7 @@ def mixed_rows(small: CompressedModel) -> list[dict[str, Any]]:
         [partial(encode_joint, [Sparse(ranks, 3, 3)]), partial(decode_joint, data, [ranks.shape], [(3, 3)])], rounds=3
     )
     return [
-        row("file, mixed contexts beside ANS, kB", sizes["mixed"], sizes["ans"], "(no bar)"),
-        row("mixed contexts, thousand places written in a second", ranks.size / write, None, "(no bar)"),
-        row("mixed contexts, thousand places read in a second", ranks.size / read, None, "(no bar)"),
+        row("file, mixed contexts against ANS, kB", sizes["mixed"], sizes["ans"], "(no bar)"),
+        row("mixed contexts, thousand positions written per second", ranks.size / write, None, "(no bar)"),
+        row("mixed contexts, thousand positions read per second", ranks.size / read, None, "(no bar)"),
     ]

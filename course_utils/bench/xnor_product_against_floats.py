@@ -1,7 +1,7 @@
 """Claim: a product of packed signs takes a 32nd of the memory of the float product, and a time like it.
 
 On a CPU NumPy counts the bits, about one instruction for 64 multiplications and additions, against a float product
-that is as fast as the processor. The ratio is printed as it is. Then the time against the number of signs.
+that is as fast as the processor. The ratio has no bar. Then the time against the number of signs.
 """
 
 from collections.abc import Callable
@@ -28,13 +28,13 @@ def run(device: str = "cpu", *, rounds: int = 9) -> list[dict[str, Any]]:
         packed, floats = in_turn(
             [partial(xnor_linear, pack_bits(x), w_packed, n=1024), partial(torch.matmul, x, w.T)], rounds=rounds
         )
-        rows.append(row(f"batch {batch}, 1024 x 1024, beside floats, ms", packed, floats, "(no bar)"))
+        rows.append(row(f"batch {batch}, 1024 x 1024, against floats, ms", packed, floats, "(no bar)"))
     size, full = w_packed.nbytes / 1e6, w.nbytes / 1e6
     rows.append(row("memory of the 1024 x 1024 weights, MB", size, full, "32 times less"))
     sizes = (512, 2048, 8192)
     base, *larger = in_turn([multiplication(n, device) for n in sizes], rounds=rounds)
     for n, time in zip(sizes[1:], larger, strict=True):
-        rows.append(row(f"{n} inputs, beside 512, ms", time, base, f"about {n // 512}", faster=False))
+        rows.append(row(f"{n} inputs, against 512, ms", time, base, f"about {n // 512}", faster=False))
     return rows
 
 
