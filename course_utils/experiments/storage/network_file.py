@@ -45,6 +45,6 @@ def before_and_after_retraining(
     recipe: dict[str, Any] = {"prune": prune, "levels": levels, "entropy": entropy, "init": "exact"}
     yield write_and_measure(model, Recipe(**recipe), data)
     # In retraining, shared values stay shared and pruned weights stay zero.
-    epochs = {"prune_epochs": 0 if prune is None else 4, "share_epochs": 0 if levels is None else 2}
+    epochs: dict[str, Any] = {"prune_epochs": 0 if prune is None else 4, "share_epochs": 0 if levels is None else 2}
     retrained = Recipe(**recipe, **epochs, rounds=1, lr=2e-3, share_lr=5e-4, batch_size=64)
     yield write_and_measure(model, retrained, data)
