@@ -74,8 +74,8 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
         value = float(fixed.round(x))
         code = 0 if math.isnan(value) else round(value / fixed.step)
         bit_text = format_bits(code, bits)
-        whole = max(0, bits - 1 - max(0, frac_bits))
-        fields = ["sign"] + ["whole part"] * whole + ["fraction"] * (bits - 1 - whole)
+        whole_bits = max(0, bits - 1 - max(0, frac_bits))
+        fields = ["sign"] + ["whole part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
         spacing = np.where(max(fixed.range[1], fixed.step) >= SIZES, fixed.step, np.nan)
         return Stored(asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
     exponent, mantissa, dtype = FLOATS[format]
