@@ -1,1 +1,4 @@
-"""What the panels show: small trainings and searches, without a picture of them."""
+"""Trainings and searches whose results the panels show; they know no picture and no control.
+
+`classroom` has the data and the networks that several notebooks share; each section has a folder of its own.
+"""

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from panels import visit
 
+from course_utils.experiments.binary.regularizers import KINDS
 from course_utils.experiments.classroom import classroom, trained
 from course_utils.methods.binarize import ternarize
 from course_utils.methods.layers import weight_layers
 from course_utils.panels.binary import annealing, features, live_training, noises, rounding_rules, ternary, xnor
-from course_utils.panels.binary.annealing import BEST, GRID, walk
-from course_utils.panels.binary.features import KINDS
 from course_utils.panels.binary.rules import W
 from course_utils.plots import mosaic
 from course_utils.train import evaluate
@@ -56,7 +55,7 @@ def test_live_training_flips_signs_and_learns() -> None:
     assert len(set(visit(panel))) >= 3
     for kind in ("stoch", "det", "none"):
         result = panel.set(train=True, kind=kind, lr=0.1 if kind != "none" else 0.003).result
-        assert result.accuracy[-1] > 0.9
+        assert result.accuracies[-1] > 0.9
     assert np.abs(panel.set(kind="stoch").result.weights).max() <= 1.0
 
 
@@ -69,13 +68,7 @@ def test_ternary_is_ternarize() -> None:
     assert len(set(visit(panel))) >= 5
 
 
-def test_binary_connect_settles_and_stochastic_rounding_does_not() -> None:
-    settled, restless = (walk(0.01, keep_real=real) for real in (True, False))
-    near = [float(np.mean(np.abs(points - BEST).max(1) < GRID)) for points in (settled, restless)]
-    assert near[0] > 0.95
-    assert near[1] < 0.6
-    for points in (settled, restless):
-        np.testing.assert_allclose(np.round(points / GRID) * GRID, points)
+def test_the_maps_of_the_grid_change_with_every_control() -> None:
     assert len(set(visit(annealing()))) >= 4
 
 

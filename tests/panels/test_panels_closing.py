@@ -1,50 +1,16 @@
 """The panel of notebook 10: files of every combination, sorted, with the frontier that no smaller one beats."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from course_utils.experiments.classroom import classroom
-from course_utils.panels.closing import Made, Methods, course_of, everything, make
-from course_utils.panels.closing.methods import LABELS, steps
-from course_utils.panels.closing.stack import frontier, ordered, window
+from course_utils.panels.closing import Made, course_of, everything
+from course_utils.panels.closing.everything import frontier, ordered, window
 
 
 @pytest.fixture(scope="module")
 def made() -> list[Made]:
     return course_of("digits")
-
-
-def test_every_method_makes_a_smaller_file_that_works(made: list[Made]) -> None:
-    dense = made[0]
-    assert str(dense.methods).startswith("no method")
-    assert dense.ratio == pytest.approx(1, abs=0.01)
-    assert len({m.methods for m in made}) == len(made) >= len(LABELS)
-    for one in made[1:]:
-        assert one.size < dense.size, one
-        assert one.accuracy > 0.6, one
-    together = next(m for m in made if m.methods == Methods(prune=True, share=True, coder=True))
-    alone = [m for m in made if m.methods in (Methods(prune=True, coder=True), Methods(share=True, coder=True))]
-    assert together.size < min(m.size for m in alone)
-
-
-def test_the_same_methods_give_the_same_file_twice() -> None:
-    methods = Methods(prune=True, quantize=True, coder=True)
-    assert make("digits", methods) == make("digits", methods)
-
-
-def test_all_methods_together_work_on_any_data_set() -> None:
-    everything_on = replace(Methods(), **dict.fromkeys(LABELS, True))
-    *before, last = steps(classroom("digits").subset(200), everything_on)
-    assert len(before) >= 4
-    assert last.size < before[0].size
-
-
-def test_the_coder_changes_bytes_and_nothing_else() -> None:
-    plain, coded = (make("digits", Methods(prune=True, share=True, coder=on)) for on in (False, True))
-    assert plain.accuracy == coded.accuracy
-    assert coded.size < plain.size
 
 
 def test_the_panel_shows_and_sorts(made: list[Made]) -> None:
@@ -67,8 +33,8 @@ def test_the_panel_shows_and_sorts(made: list[Made]) -> None:
 
 def test_the_frontier_is_what_no_smaller_network_beats(made: list[Made]) -> None:
     front = frontier(made)
-    for one in made:
-        assert any(m.size <= one.size and m.accuracy >= one.accuracy for m in front)
+    for network in made:
+        assert any(m.size <= network.size and m.accuracy >= network.accuracy for m in front)
     assert all(a.size < b.size and a.accuracy < b.accuracy for a, b in pairwise(front))
 
 

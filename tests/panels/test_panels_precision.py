@@ -38,10 +38,10 @@ def test_bits_of_fixed_point_spell_its_value(bits: int, frac_bits: int, x: float
 
 def test_distances_are_those_of_numpy() -> None:
     for name, dtype in (("float32", np.float32), ("float16", np.float16)):
-        found = store("1", name).spacing
+        spacing = store("1", name).spacing
         inside = np.finfo(dtype).max > SIZES
-        np.testing.assert_array_equal(found[inside], np.spacing(SIZES[inside].astype(dtype)))
-        assert np.isnan(found[float(np.finfo(dtype).max) < SIZES]).all()
+        np.testing.assert_array_equal(spacing[inside], np.spacing(SIZES[inside].astype(dtype)))
+        assert np.isnan(spacing[float(np.finfo(dtype).max) < SIZES]).all()
 
 
 def test_one_number_says_what_is_lost() -> None:
@@ -101,13 +101,13 @@ def test_low_precision_training_needs_more_bits_for_updates() -> None:
     assert "Ready" in panel.words
     assert len(set(visit(panel))) >= 6
     learned = panel.set(train=True, compute_bits=8, update_bits=12).result
-    assert len(learned.few[1]) == len(learned.whole[1])
+    assert len(learned.few_bits.accuracies) == len(learned.float32.accuracies)
     slow = panel.set(update_bits=8).result
     stuck = panel.set(update_bits=6).result
-    at_random = panel.set(stochastic=True).result
-    assert stuck.few[1][-1] < 0.7 < 0.9 < at_random.few[1][-1]
-    assert learned.few[1][-1] > 0.9
-    assert learned.few[0][-1] < slow.few[0][-1] < stuck.few[0][-1]
+    stochastic = panel.set(stochastic=True).result
+    assert stuck.few_bits.accuracies[-1] < 0.7 < 0.9 < stochastic.few_bits.accuracies[-1]
+    assert learned.few_bits.accuracies[-1] > 0.9
+    assert learned.few_bits.losses[-1] < slow.few_bits.losses[-1] < stuck.few_bits.losses[-1]
 
 
 def test_low_precision_training_says_when_its_numbers_grow_beyond_all_bounds() -> None:

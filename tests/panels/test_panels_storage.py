@@ -10,8 +10,8 @@ from course_utils.coding.gaps import encode_gaps
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.compress import Recipe, compress
 from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.experiments.storage.pruning_path import ROUNDS, SPARSITIES
 from course_utils.panels.storage import codebook, figure6, frontier, gaps, huffman_tree, pruning, pruning_path, stack
-from course_utils.panels.storage.pruning import ROUNDS, SPARSITIES
 
 
 def test_pruning_removes_what_it_says() -> None:
@@ -97,12 +97,12 @@ def test_the_stack_writes_the_file_that_it_shows() -> None:
 
 
 def test_figure_6_is_made_of_files() -> None:
-    found = frontier("digits")
-    for points in found.series.values():
+    networks = frontier("digits")
+    for points in networks.series.values():
         sizes = [point.size for point in points]
         assert sizes == sorted(sizes, reverse=True)
-    together, alone = found.series["pruning and sharing"][3], found.series["pruning"][3]
+    together, alone = networks.series["pruning and sharing"][3], networks.series["pruning"][3]
     assert together.size < alone.size
-    panel = figure6(found).set(series="pruning and sharing", number=4)
+    panel = figure6(networks).set(series="pruning and sharing", number=4)
     assert f"{together.size:,} bytes" in panel.words
     assert len(set(visit(panel))) >= 6

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.methods.binarize import hard_sigmoid
-from course_utils.panels.engine import Button, Choice, Draw, Panel, Show, Slider
+from course_utils.panels.engine import Button, Choice, Control, Panel, Slider
 from course_utils.plots import COLOURS, FAINT, number
 
 __all__ = ["rounding_rules"]
@@ -20,8 +20,8 @@ GRID = torch.arange(-20, 21) / 10  # the weights for which signs are drawn
 Probability = Callable[[Tensor], Tensor]
 
 
-class Drawn(NamedTuple):
-    """For W the probability of +1 and the expectation; the mean of the signs drawn for GRID; the weight in view."""
+class SignDraws(NamedTuple):
+    """On W the probability of +1 and the expectation; the mean of the signs drawn for GRID; the signs drawn for w."""
 
     probability: np.ndarray
     expectation: np.ndarray
@@ -37,7 +37,7 @@ def rounding_rules(*, probability: Probability | None = None) -> Panel:
     hard sigmoid.
     """
     rules = {"paper: +1 with probability σ(w)": "paper", "slide: −1 with probability σ(w)": "slide"}
-    controls: list = [
+    controls: list[Control] = [
         Slider(name="w", label="Weight w", values=[round(-2 + 0.1 * i, 1) for i in range(41)], value=0.4),
         Slider(name="draws", label="Signs drawn for each weight", values=[1, 3, 10, 30, 100, 1000], value=10),
         Button(name="again", label="Draw again"),
@@ -46,21 +46,20 @@ def rounding_rules(*, probability: Probability | None = None) -> Panel:
         rules |= {"deterministic: the sign (10)": "sign"}
         controls.insert(0, Choice(name="rule", label="Rule", options=rules))
 
-    def compute(w: float, draws: float, again: int, rule: str = "paper") -> Drawn:
-        p = chance(W, rule, probability)
-        generator = torch.Generator().manual_seed(again)
-        at = torch.cat([GRID, torch.tensor([w])])
-        signs = torch.where(
-            torch.rand(int(draws), len(at), generator=generator) < chance(at, rule, probability), 1.0, -1.0
-        )
-        return Drawn(p.numpy(), (2 * p - 1).numpy(), signs[:, :-1].mean(0).numpy(), w, signs[:, -1].numpy())
+    def compute(w: float, draws: float, again: int, rule: str = "paper") -> SignDraws:
+        p = probability_of_plus(W, rule, probability)
+        weights = torch.cat([GRID, torch.tensor([w])])
+        uniform = torch.rand(int(draws), len(weights), generator=torch.Generator().manual_seed(again))
+        signs = torch.where(uniform < probability_of_plus(weights, rule, probability), 1.0, -1.0)
+        return SignDraws(p.numpy(), (2 * p - 1).numpy(), signs[:, :-1].mean(0).numpy(), w, signs[:, -1].numpy())
 
     title = "A sign for a weight" if probability is None else "A sign for a weight, by your probability"
-    return Panel(title, controls, compute, drawing("σ(w)" if probability is None else "yours"), size=(960, 390))
+    name = "σ(w)" if probability is None else "yours"
+    return Panel(title, controls, compute, lambda figure: RulePicture(figure, name).show, size=(960, 390))
 
 
-def chance(w: Tensor, rule: str, probability: Probability | None) -> Tensor:
-    """The probability of +1 for each weight."""
+def probability_of_plus(w: Tensor, rule: str, probability: Probability | None) -> Tensor:
+    """The probability of +1 for each weight, by a rule or by a reader's function."""
     if probability is None:
         return {"paper": hard_sigmoid(w), "slide": 1 - hard_sigmoid(w), "sign": (w >= 0).float()}[rule]
     p = probability(w.clone())
@@ -70,39 +69,35 @@ def chance(w: Tensor, rule: str, probability: Probability | None) -> Tensor:
     return p.detach()
 
 
-def drawing(name: str) -> Draw:
-    """The drawing; `name` is that of the probability."""
+class RulePicture:
+    """The probability of +1 on the left; expectation and mean of the signs on the right."""
 
-    def draw(figure: Figure) -> Show:
+    def __init__(self, figure: Figure, name: str) -> None:
         left, right = figure.subplots(1, 2)
-        (curve,) = left.plot([], [], color=COLOURS["blue"], label="probability of +1")
-        (here,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
+        (self.probability,) = left.plot([], [], color=COLOURS["blue"], label="probability of +1")
+        (self.marker,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
         left.set(xlim=(-2.1, 2.1), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=9.5)
         right.plot(W, W, color=FAINT, lw=1.4, label="w itself")
-        (mean,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
-        (expected,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")
+        (self.means,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
+        (self.expectation,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")
         right.set(xlim=(-2.1, 2.1), ylim=(-1.5, 1.5), xlabel="weight w", title="What the signs are on average")
         right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, fontsize=9.5, columnspacing=1)
 
-        def show(drawn: Drawn) -> str:
-            curve.set_data(W, drawn.probability)
-            at = int(np.argmin(abs(W.numpy() - drawn.w)))
-            here.set_data([drawn.w], [drawn.probability[at]])
-            mean.set_data(GRID, drawn.means)
-            expected.set_data(W, drawn.expectation)
-            inner = abs(W.numpy()) <= 1
-            gap = abs(drawn.expectation - W.numpy())[inner].max()
-            signs = " ".join("+1" if s > 0 else "−1" for s in drawn.draws[:10])
-            faithful = (
-                "the expectation is w itself" if gap < 1e-6 else f"the expectation is up to {gap:.2f} away from w"
-            )
-            return (
-                f"w = {drawn.w:g} becomes +1 with probability {drawn.probability[at]:.2f}. Drawn: {signs}"
-                f"{' …' if len(drawn.draws) > 10 else ''}, mean {number(drawn.draws.mean(), '+.2f')}. "
-                f"For w from −1 to 1 {faithful}."
-            )
-
-        return show
-
-    return draw
+    def show(self, drawn: SignDraws) -> str:
+        """Draw the curves, and name the first ten signs."""
+        p = drawn.probability[int(np.argmin(abs(W.numpy() - drawn.w)))]
+        self.probability.set_data(W, drawn.probability)
+        self.marker.set_data([drawn.w], [p])
+        self.means.set_data(GRID, drawn.means)
+        self.expectation.set_data(W, drawn.expectation)
+        inner = abs(W.numpy()) <= 1
+        bias = abs(drawn.expectation - W.numpy())[inner].max()
+        unbiased = "the expectation is w itself" if bias < 1e-6 else f"the expectation is up to {bias:.2f} away from w"
+        signs = " ".join("+1" if s > 0 else "−1" for s in drawn.draws[:10])
+        if len(drawn.draws) > 10:
+            signs += " …"
+        return (
+            f"w = {drawn.w:g} becomes +1 with probability {p:.2f}. Drawn: {signs}, mean "
+            f"{number(drawn.draws.mean(), '+.2f')}. For w from −1 to 1 {unbiased}."
+        )

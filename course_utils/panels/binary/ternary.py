@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, trained
+from course_utils.experiments.classroom import accuracy_with_weights, classroom, trained
 from course_utils.methods.binarize import ternarize
 from course_utils.methods.layers import weight_layers
-from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
-from course_utils.panels.precision.levels import accuracy_with
+from course_utils.panels.engine import Choice, Panel, Slider
 from course_utils.plots import COLOURS, Histogram, move_limits
 
 __all__ = ["ternary"]
@@ -20,7 +20,7 @@ FACTORS = [round(0.1 * i, 1) for i in range(21)]
 BINS = 81
 
 
-class Ternary(NamedTuple):
+class TernaryLayer(NamedTuple):
     """A layer's weights, threshold and scale; over FACTORS the error of the layer and the accuracy of the network."""
 
     weights: np.ndarray
@@ -34,75 +34,78 @@ class Ternary(NamedTuple):
 
 def ternary(data: str | Dataset = "digits") -> Panel:
     """The ternary threshold on a trained network, without any retraining (Li, Zhang, Liu 2016; lecture, section 06)."""
-    room, model = classroom(data), trained(data)
+    dataset, model = classroom(data), trained(data)
     layers = [layer.weight.detach() for layer in weight_layers(model).values()]
     controls = [
         Slider(name="factor", label="Threshold as a multiple of the mean |w|", values=FACTORS, value=0.7),
         Choice(name="layer", label="Layer", options={f"W{i + 1}": i for i in range(len(layers))}),
     ]
 
-    def rounded(factor: float) -> list:
+    def ternarized(factor: float) -> list[Tensor]:
         return [codes * scale for codes, scale in (ternarize(w, factor=factor) for w in layers)]
 
     @lru_cache(maxsize=1)
     def accuracies() -> np.ndarray:
-        return np.array([accuracy_with(model, rounded(factor), room) for factor in FACTORS])
+        return np.array([accuracy_with_weights(model, ternarized(factor), dataset) for factor in FACTORS])
 
     @lru_cache(maxsize=8)
     def errors(layer: int) -> np.ndarray:
         w = layers[layer]
-        return np.array([float((w - rounded(factor)[layer]).square().sum() / w.square().sum()) for factor in FACTORS])
+        return np.array(
+            [float((w - ternarized(factor)[layer]).square().sum() / w.square().sum()) for factor in FACTORS]
+        )
 
-    def compute(factor: float, layer: int) -> Ternary:
+    def compute(factor: float, layer: int) -> TernaryLayer:
         w = layers[layer]
         codes, scale = ternarize(w, factor=factor)
         threshold = factor * float(w.abs().mean())
         zeros = float((codes == 0).float().mean())
-        return Ternary(w.numpy(), threshold, float(scale), zeros, errors(layer), accuracies(), factor)
+        return TernaryLayer(w.numpy(), threshold, float(scale), zeros, errors(layer), accuracies(), factor)
 
-    return Panel("Ternary weights", controls, compute, drawing(len(room.y_test)), size=(960, 350))
+    rows = len(dataset.y_test)
+    return Panel(
+        "Ternary weights", controls, compute, lambda figure: TernaryPicture(figure, rows).show, size=(960, 350)
+    )
 
 
-def drawing(rows: int) -> Draw:
-    """The drawing, for a test set of so many rows."""
+class TernaryPicture:
+    """The weights and their three values on the left; error and accuracy at every threshold on the right."""
 
-    def draw(figure: Figure) -> Show:
-        left, right = figure.subplots(1, 2)
-        others = Histogram(left, color=COLOURS["sky"])
-        zeros = Histogram(left, color="#C3CBD2")
-        values = left.vlines([0, 0, 0], 0, 1.04, color=COLOURS["orange"], lw=2.2, label="the three values")
+    def __init__(self, figure: Figure, test_rows: int) -> None:
+        self.weights, right = figure.subplots(1, 2)
+        left = self.weights
+        self.large = Histogram(left, color=COLOURS["sky"])
+        self.small = Histogram(left, color="#C3CBD2")
+        self.values = left.vlines([0, 0, 0], 0, 1.04, color=COLOURS["orange"], lw=2.2, label="the three values")
         left.set(yticks=[], ylim=(0, 1.3), xlabel="value of a weight", title="Grey becomes 0, blue −t or +t")
         left.legend(loc="upper right", fontsize=10)
-        (error,) = right.plot(
+        (self.error,) = right.plot(
             [], [], "s--", ms=4, color=COLOURS["orange"], label="error of the layer, ‖w − t·codes‖²/‖w‖²"
         )
-        (accuracy,) = right.plot(
-            [], [], "o-", ms=4, color=COLOURS["blue"], label=f"right, all layers ternary ({rows:,} rows)"
+        (self.accuracy,) = right.plot(
+            [], [], "o-", ms=4, color=COLOURS["blue"], label=f"right, all layers ternary ({test_rows:,} rows)"
         )
-        here = right.axvline(0.7, ymax=0.74, color=COLOURS["ink"], lw=1)
+        self.marker = right.axvline(0.7, ymax=0.74, color=COLOURS["ink"], lw=1)
         right.set(xlim=(-0.05, 2.05), ylim=(0, 1.35), xlabel="threshold / mean |w|", title="Every threshold")
         right.set_yticks([0, 0.25, 0.5, 0.75, 1])
         right.legend(loc="upper left", fontsize=9.5)
 
-        def show(found: Ternary) -> str:
-            edge = float(np.abs(found.weights).max()) * 1.05
-            counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
-            small = np.abs(edges[:-1] + edges[1:]) / 2 <= found.threshold
-            others.show(counts / counts.max() * ~small, edges)
-            zeros.show(counts / counts.max() * small, edges)
-            values.set_segments([[(v, 0), (v, 1.04)] for v in (-found.scale, 0, found.scale)])
-            move_limits(left, x=(-edge, edge))
-            error.set_data(FACTORS, found.errors)
-            accuracy.set_data(FACTORS, found.accuracies)
-            here.set_xdata([found.factor] * 2)
-            at = FACTORS.index(found.factor)
-            best = FACTORS[int(np.argmin(found.errors))]
-            return (
-                f"Threshold {found.factor:g} × mean |w| = {found.threshold:.3f}: {found.zeros:.0%} of the weights "
-                f"become 0, the others ±{found.scale:.3f}; the layer's error is {found.errors[at]:.2f} (least at "
-                f"{best:g}), and {found.accuracies[at]:.1%} are right with all layers ternary."
-            )
-
-        return show
-
-    return draw
+    def show(self, layer: TernaryLayer) -> str:
+        """Colour the weights by the threshold, and mark it on the curves."""
+        edge = float(np.abs(layer.weights).max()) * 1.05
+        counts, edges = np.histogram(layer.weights, BINS, (-edge, edge))
+        small = np.abs(edges[:-1] + edges[1:]) / 2 <= layer.threshold
+        self.large.show(counts / counts.max() * ~small, edges)
+        self.small.show(counts / counts.max() * small, edges)
+        self.values.set_segments([[(v, 0), (v, 1.04)] for v in (-layer.scale, 0, layer.scale)])
+        move_limits(self.weights, x=(-edge, edge))
+        self.error.set_data(FACTORS, layer.errors)
+        self.accuracy.set_data(FACTORS, layer.accuracies)
+        self.marker.set_xdata([layer.factor] * 2)
+        at = FACTORS.index(layer.factor)
+        best = FACTORS[int(np.argmin(layer.errors))]
+        return (
+            f"Threshold {layer.factor:g} × mean |w| = {layer.threshold:.3f}: {layer.zeros:.0%} of the weights "
+            f"become 0, the others ±{layer.scale:.3f}; the layer's error is {layer.errors[at]:.2f} (least at "
+            f"{best:g}), and {layer.accuracies[at]:.1%} are right with all layers ternary."
+        )

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from course_utils.methods.binarize import pack_bits, xnor_linear
-from course_utils.panels.engine import Button, Panel, Show, Slider
+from course_utils.panels.engine import Button, Panel, Slider
 from course_utils.plots import COLOURS, FAINT, INK, write
 
 __all__ = ["xnor"]
 
-MOST = 32
+MAX_LENGTH = 32
 
 
 class Product(NamedTuple):
@@ -49,36 +49,40 @@ def xnor() -> Panel:
         by_bits = int(xnor_linear(pack_bits(tx), pack_bits(tw), n=int(n)))
         return Product(x, w, int(tx @ tw.T), by_bits)
 
-    return Panel("A product of signs", controls, compute, draw, size=(960, 250))
+    return Panel("A product of signs", controls, compute, lambda figure: BitRows(figure).show, size=(960, 250))
 
 
-def draw(figure: Figure) -> Show:
+class BitRows:
     """Three rows of squares: x, w, and where they agree."""
-    axes = figure.subplots()
-    axes.set(xlim=(-4.2, MOST + 0.2), ylim=(-0.3, 3.6), xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    rows = {"x": 2.5, "w": 1.35, "x XNOR w": 0.2}
-    boxes, texts = {}, {}
-    for name, y in rows.items():
-        axes.text(-0.4, y + 0.43, name, ha="right", va="center", fontsize=12, fontweight="bold")
-        boxes[name] = [axes.add_patch(Rectangle((i + 0.05, y), 0.9, 0.86, ec=FAINT, lw=0.8)) for i in range(MOST)]
-        texts[name] = [axes.text(i + 0.5, y + 0.42, "", ha="center", va="center", fontsize=11) for i in range(MOST)]
 
-    def show(product: Product) -> str:
+    def __init__(self, figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.set(xlim=(-4.2, MAX_LENGTH + 0.2), ylim=(-0.3, 3.6), xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        self.boxes, self.texts = {}, {}
+        columns = range(MAX_LENGTH)
+        for name, y in {"x": 2.5, "w": 1.35, "x XNOR w": 0.2}.items():
+            axes.text(-0.4, y + 0.43, name, ha="right", va="center", fontsize=12, fontweight="bold")
+            self.boxes[name] = [axes.add_patch(Rectangle((i + 0.05, y), 0.9, 0.86, ec=FAINT, lw=0.8)) for i in columns]
+            self.texts[name] = [
+                axes.text(i + 0.5, y + 0.42, "", ha="center", va="center", fontsize=11) for i in columns
+            ]
+
+    def show(self, product: Product) -> str:
+        """Write the bits, and hide the squares beyond the length."""
         n = len(product.x)
-        bits = {"x": product.x > 0, "w": product.w > 0, "x XNOR w": product.x == product.w}
-        for name, row in bits.items():
-            for i in range(MOST):
-                boxes[name][i].set_visible(i < n)
-                write(texts[name][i], text=str(int(row[i])) if i < n else "")
-                if i < n:
-                    on = INK["green"] if name == "x XNOR w" else COLOURS["blue"]
-                    boxes[name][i].set_facecolor(on if row[i] else "#E5E9EC")
-                    write(texts[name][i], color="white" if row[i] else COLOURS["ink"])
-        agree = int(bits["x XNOR w"].sum())
+        rows = {"x": product.x > 0, "w": product.w > 0, "x XNOR w": product.x == product.w}
+        for name, bits in rows.items():
+            colour = INK["green"] if name == "x XNOR w" else COLOURS["blue"]
+            for i, (box, text) in enumerate(zip(self.boxes[name], self.texts[name], strict=True)):
+                box.set_visible(i < n)
+                if i >= n:
+                    write(text, text="")
+                    continue
+                box.set_facecolor(colour if bits[i] else "#E5E9EC")
+                write(text, text=str(int(bits[i])), color="white" if bits[i] else COLOURS["ink"])
+        agree = int(rows["x XNOR w"].sum())
         return (
             f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the product is {agree} − {n - agree} = "
             f"2 · {agree} − {n} = {product.by_bits}; multiplied as floats it is {product.by_floats}."
         )
-
-    return show

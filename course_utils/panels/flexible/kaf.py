@@ -10,7 +10,7 @@ from torch import Tensor
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import KAF, krr_coefficients
-from course_utils.panels.engine import Button, Choice, Draw, Panel, Show, Slider, Text
+from course_utils.panels.engine import Button, Choice, Control, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
 from course_utils.plots import COLOURS, FAINT, number
 
@@ -18,10 +18,10 @@ __all__ = ["kaf"]
 
 S = torch.linspace(-5, 5, 251)
 BOUNDARY = 3.0
-MOST = 30
+MAX_SIZE = 30
 FACTORS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 CHANGES = [round(0.1 * i, 1) for i in range(-30, 31)]
-RIDGES = (1e-8, 1e-6, 1e-4, 1e-2, 1e-1, 1.0)
+RIDGES = {1e-8: "10⁻⁸", 1e-6: "10⁻⁶", 1e-4: "10⁻⁴", 1e-2: "0.01", 1e-1: "0.1", 1.0: "1"}
 
 Function = Callable[[Tensor], Tensor]
 
@@ -48,17 +48,11 @@ def kaf(*, function: Function | None = None) -> Panel:
     is typed.
     """
     texts = [f"{f:g} × 1/(6Δ²)" for f in FACTORS]
-    controls: list = [
-        Slider(name="size", label="D, size of the dictionary", values=list(range(4, MOST + 1)), value=20),
+    controls: list[Control] = [
+        Slider(name="size", label="D, size of the dictionary", values=list(range(4, MAX_SIZE + 1)), value=20),
         Slider(name="factor", label="How narrow: γ", values=FACTORS, value=1.0, texts=texts),
-        Slider(
-            name="ridge",
-            label="ε of the ridge (20)",
-            values=RIDGES,
-            value=1e-6,
-            texts=["10⁻⁸", "10⁻⁶", "10⁻⁴", "0.01", "0.1", "1"],
-        ),
-        Slider(name="kernel", label="A kernel i to change", values=list(range(1, MOST + 1)), value=8),
+        Slider(name="ridge", label="ε of the ridge (20)", values=list(RIDGES), value=1e-6, texts=list(RIDGES.values())),
+        Slider(name="kernel", label="A kernel i to change", values=list(range(1, MAX_SIZE + 1)), value=8),
         Slider(
             name="change",
             label="Add to its α",
@@ -87,79 +81,82 @@ def kaf(*, function: Function | None = None) -> Panel:
         i = min(int(kernel), d) - 1
         spacing = 2 * BOUNDARY / (d - 1)
         gamma = factor / (6 * spacing**2)
-        goal = None if start == "normal" else (function or typed_function(target))
+        followed = None if start == "normal" else (function or typed_function(target))
         with random_numbers(again):
             unit = KAF(1, size=d, boundary=BOUNDARY, gamma=gamma)
         with torch.no_grad():
-            if goal is not None:
-                unit.alpha.copy_(krr_coefficients(goal, unit.dictionary, gamma=gamma, ridge=ridge))
+            if followed is not None:
+                unit.alpha.copy_(krr_coefficients(followed, unit.dictionary, gamma=gamma, ridge=ridge))
             unit.alpha[0, i] += change
             value = unit(S.unsqueeze(1)).squeeze(1)
             alpha = unit.alpha.detach()[0]
             parts = alpha.unsqueeze(1) * torch.exp(-gamma * (S - unit.dictionary.unsqueeze(1)) ** 2)
-        followed = None if goal is None else goal(S.clone()).detach().numpy()
-        return Basis(parts.numpy(), value.numpy(), followed, unit.dictionary.numpy(), alpha.numpy(), gamma, (i, change))
+        target_values = None if followed is None else followed(S.clone()).detach().numpy()
+        return Basis(
+            parts.numpy(), value.numpy(), target_values, unit.dictionary.numpy(), alpha.numpy(), gamma, (i, change)
+        )
 
     title = "A kernel activation function" if function is None else "A KAF that starts from your function"
-    return Panel(title, controls, compute, drawing("the function" if function is None else "yours"), size=(960, 420))
+    name = "the function" if function is None else "yours"
+    return Panel(title, controls, compute, lambda figure: KafPicture(figure, name).show, size=(960, 420))
 
 
-def drawing(name: str) -> Draw:
-    """The drawing; `name` is that of the function to follow."""
+class KafPicture:
+    """The KAF and its basis on the left, the coefficients on the right; `name` is that of the function to follow."""
 
-    def draw(figure: Figure) -> Show:
+    def __init__(self, figure: Figure, name: str) -> None:
         curve, coefficients = figure.subplots(1, 2, width_ratios=[2.2, 1])
-        (parts,) = curve.plot([], [], color=FAINT, lw=1.0, label="α times each kernel")
+        (self.parts,) = curve.plot([], [], color=FAINT, lw=1.0, label="α times each kernel")
         for edge in (-BOUNDARY, BOUNDARY):
             curve.axvline(edge, color="#8A939C", ls=":", lw=1.2)
-        (mine,) = curve.plot([], [], "-.", color=COLOURS["green"], lw=2, label="kernel i")
-        (target,) = curve.plot([], [], "--", color=COLOURS["orange"], lw=2, label=name)
-        (value,) = curve.plot([], [], color=COLOURS["blue"], lw=2.6, label="the KAF, their sum")
+        (self.changed_part,) = curve.plot([], [], "-.", color=COLOURS["green"], lw=2, label="kernel i")
+        (self.target,) = curve.plot([], [], "--", color=COLOURS["orange"], lw=2, label=name)
+        (self.value,) = curve.plot([], [], color=COLOURS["blue"], lw=2.6, label="the KAF, their sum")
         curve.set(xlim=(-5, 5), ylim=(-2.2, 3.0), xlabel="s", title="The KAF and its basis")
         figure.legend(loc="outside lower left", fontsize=10, ncols=4)
-        stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
-        (dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
-        (moved,) = coefficients.plot([], [], "D", ms=8, color=COLOURS["green"])
+        self.stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
+        (self.dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
+        (self.changed_dot,) = coefficients.plot([], [], "D", ms=8, color=COLOURS["green"])
         coefficients.axhline(0, color="#C9CFD5", lw=1)
         coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α")
         coefficients.set_yscale("symlog", linthresh=1)  # they go from hundredths to thousands
         coefficients.set(ylim=(-2e4, 2e4), yticks=[-1e4, -100, -1, 0, 1, 100, 1e4])
         coefficients.set_yticklabels(["−10⁴", "−100", "−1", "0", "1", "100", "10⁴"])
 
-        def show(basis: Basis) -> str:
-            # All kernels as one line, which is drawn much faster than a line for each; NaN lifts the pen between them.
-            gap = np.full((len(basis.parts), 1), np.nan)
-            parts.set_data(np.tile(np.append(S, np.nan), len(basis.parts)), np.hstack([basis.parts, gap]).ravel())
-            i = basis.changed[0]
-            mine.set_data(S, basis.parts[i])
-            moved.set_data([basis.dictionary[i]], [basis.alpha[i]])
-            value.set_data(S, basis.value)
-            target.set_data(*(([], []) if basis.target is None else (S, basis.target)))
-            stems.set_segments([[(d, 0), (d, a)] for d, a in zip(basis.dictionary, basis.alpha, strict=True)])
-            dots.set_data(basis.dictionary, basis.alpha)
-            return words(basis)
+    def show(self, basis: Basis) -> str:
+        """Draw the kernels, their sum and their coefficients."""
+        # All kernels as one line, which is drawn much faster than a line for each; NaN lifts the pen between them.
+        gap = np.full((len(basis.parts), 1), np.nan)
+        self.parts.set_data(np.tile(np.append(S, np.nan), len(basis.parts)), np.hstack([basis.parts, gap]).ravel())
+        i = basis.changed[0]
+        self.changed_part.set_data(S, basis.parts[i])
+        self.changed_dot.set_data([basis.dictionary[i]], [basis.alpha[i]])
+        self.value.set_data(S, basis.value)
+        if basis.target is None:
+            self.target.set_data([], [])
+        else:
+            self.target.set_data(S, basis.target)
+        self.stems.set_segments([[(d, 0), (d, alpha)] for d, alpha in zip(basis.dictionary, basis.alpha, strict=True)])
+        self.dots.set_data(basis.dictionary, basis.alpha)
+        return describe_kaf(basis)
 
-        return show
 
-    return draw
-
-
-def size(value: float) -> str:
+def coefficient(value: float) -> str:
     """A coefficient in three digits, or in whole numbers where it is large."""
     return number(value, ".3g" if abs(value) < 1000 else ",.0f")
 
 
-def words(basis: Basis) -> str:
+def describe_kaf(basis: Basis) -> str:
     """The KAF in two sentences."""
-    said = (
-        f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is {size(np.abs(basis.alpha).max())}; "
-        f"at s = 5, outside of the dictionary, g is {number(basis.value[-1])}."
-    )
     i, change = basis.changed
     moved = f"has been moved by {number(change, '+g')} to" if change else "is"
-    said += f" α of kernel {i + 1} {moved} {size(basis.alpha[i])}."
+    text = (
+        f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is "
+        f"{coefficient(np.abs(basis.alpha).max())}; at s = 5, outside of the dictionary, g is "
+        f"{number(basis.value[-1])}. α of kernel {i + 1} {moved} {coefficient(basis.alpha[i])}."
+    )
     if basis.target is None:
-        return said
+        return text
     inside = np.abs(S.numpy()) <= BOUNDARY
     error = np.abs(basis.value - basis.target)[inside].max()
-    return f"{said} From −3 to 3 the KAF is at most {number(error, '.2g')} away from the function."
+    return f"{text} From −3 to 3 the KAF is at most {number(error, '.2g')} away from the function."

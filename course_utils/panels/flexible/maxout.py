@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import Maxout
-from course_utils.panels.engine import Button, Panel, Show, Slider, Text
+from course_utils.panels.engine import Button, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
 from course_utils.plots import COLOURS
 
 __all__ = ["maxout"]
 
-MOST = 8
+MAX_PIECES = 8
 X = np.linspace(-2, 2, 161)
 GRID = np.stack(np.meshgrid(np.linspace(-2, 2, 241), np.linspace(-2, 2, 241)), -1)
 PIECES = ["#CFE3F2", "#F6D9C6", "#CFEBE0", "#EAD5E6", "#F8E7C4", "#DDF0FB", "#DADDE1", "#F3C9B5"]
@@ -34,7 +34,7 @@ class Pieces(NamedTuple):
 def maxout() -> Panel:
     """K tangents of a function that the reader types, and K random planes: the greatest counts (lecture, (16))."""
     controls = [
-        Slider(name="pieces", label="K, pieces", values=list(range(1, MOST + 1)), value=3),
+        Slider(name="pieces", label="K, pieces", values=list(range(1, MAX_PIECES + 1)), value=3),
         Text(name="target", label="Function of s to follow (left)", value="s**2 - 1", max_length=60),
         Button(name="again", label="Other planes (right)"),
     ]
@@ -50,15 +50,17 @@ def maxout() -> Panel:
             unit = Maxout(2, 1, k)
         points = torch.from_numpy(GRID.reshape(-1, 2)).float()
         with torch.no_grad():
-            lines = plane_values(unit, points)
-        height, which = lines.max(1)
+            height, which = plane_values(unit, points).max(1)
         shape = GRID.shape[:2]
-        goal = function(torch.from_numpy(X)).detach().numpy()
         return Pieces(
-            slopes.numpy(), offsets.numpy(), goal, height.reshape(shape).numpy(), which.reshape(shape).numpy()
+            slopes.numpy(),
+            offsets.numpy(),
+            function(torch.from_numpy(X)).detach().numpy(),
+            height.reshape(shape).numpy(),
+            which.reshape(shape).numpy(),
         )
 
-    return Panel("Maxout", controls, compute, draw, size=(960, 390))
+    return Panel("Maxout", controls, compute, lambda figure: MaxoutPicture(figure).show, size=(960, 390))
 
 
 def plane_values(unit: Maxout, points: torch.Tensor) -> torch.Tensor:
@@ -66,38 +68,41 @@ def plane_values(unit: Maxout, points: torch.Tensor) -> torch.Tensor:
     return unit.linear(points).reshape(len(points), 1, -1)[:, 0]
 
 
-def draw(figure: Figure) -> Show:
+class MaxoutPicture:
     """Lines and their maximum on the left; regions and heights on the right."""
-    left, right = figure.subplots(1, 2)
-    (target,) = left.plot([], [], "--", color=COLOURS["orange"], label="the function to follow")
-    lines = [
-        left.plot([], [], ":", color=COLOURS["grey"], lw=1.3, label="the K lines" if not i else None)[0]
-        for i in range(MOST)
-    ]
-    (top,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
-    left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="s, the only input", title="One input: tangents of a function")
-    left.legend(loc="upper center", fontsize=10)
-    square: dict[str, Any] = {"origin": "lower", "extent": (-2, 2, -2, 2), "interpolation": "nearest"}
-    regions = right.imshow(np.zeros((2, 2)), cmap=ListedColormap(PIECES), vmin=-0.5, vmax=MOST - 0.5, **square)
-    right.set(xlabel="$h_1$", ylabel="$h_2$", title="Two inputs: which plane is greatest", aspect="equal")
-    shade = right.imshow(np.zeros((2, 2)), cmap="gray_r", alpha=0.45, **square)
 
-    def show(pieces: Pieces) -> str:
+    def __init__(self, figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        (self.target,) = left.plot([], [], "--", color=COLOURS["orange"], label="the function to follow")
+        self.lines = [left.plot([], [], ":", color=COLOURS["grey"], lw=1.3)[0] for _ in range(MAX_PIECES)]
+        self.lines[0].set_label("the K lines")
+        (self.maximum,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
+        left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="s, the only input", title="One input: tangents of a function")
+        left.legend(loc="upper center", fontsize=10)
+        square: dict[str, Any] = {"origin": "lower", "extent": (-2, 2, -2, 2), "interpolation": "nearest"}
+        colours = ListedColormap(PIECES)
+        self.regions = right.imshow(np.zeros((2, 2)), cmap=colours, vmin=-0.5, vmax=MAX_PIECES - 0.5, **square)
+        right.set(xlabel="$h_1$", ylabel="$h_2$", title="Two inputs: which plane is greatest", aspect="equal")
+        self.bands = right.imshow(np.zeros((2, 2)), cmap="gray_r", alpha=0.45, **square)
+
+    def show(self, pieces: Pieces) -> str:
+        """Draw the lines, and the regions of the planes."""
         values = pieces.slopes[:, None] * X + pieces.offsets[:, None]
-        for i, line in enumerate(lines):
-            line.set_data(*((X, values[i]) if i < len(values) else ([], [])))
-        top.set_data(X, values.max(0))
-        target.set_data(X, pieces.target)
-        regions.set_data(pieces.which)
-        # Bands of equal height, every second one darker, show the slopes of the planes.
-        shade.set_data(np.floor(pieces.height * 4) % 2 * 0.5)
-        shade.set_clim(0, 1)
         k = len(values)
+        for i, line in enumerate(self.lines):
+            if i < k:
+                line.set_data(X, values[i])
+            else:
+                line.set_data([], [])
+        self.maximum.set_data(X, values.max(0))
+        self.target.set_data(X, pieces.target)
+        self.regions.set_data(pieces.which)
+        # Bands of equal height, every second one darker, show the slopes of the planes.
+        self.bands.set_data(np.floor(pieces.height * 4) % 2 * 0.5)
+        self.bands.set_clim(0, 1)
         error = np.abs(values.max(0) - pieces.target).max()
         return (
             f"K = {k}: {k} lines for each neuron, {2 * k} numbers for one input and {3 * k} for two. The largest "
             f"distance to the function is {error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are "
             f"the greatest somewhere in the square."
         )
-
-    return show

@@ -1,107 +1,88 @@
 """Figure 17: the activation functions of six neurons, before training (dashed) and while they train."""
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, measure_accuracy
-from course_utils.methods.activations import KAF
-from course_utils.models import mlp
-from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
+from course_utils.experiments.classroom import classroom
+from course_utils.experiments.flexible.learned_curves import EPOCHS, S, train_kafs
+from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS
-from course_utils.train import fit_epochs
 
 __all__ = ["neurons"]
 
-S = torch.linspace(-4, 4, 161)
-EPOCHS = 8
-SHOWN = 6
-STARTS = {"random, normal": "normal", "tanh, by (20)": "tanh", "ELU, by (20)": "elu"}
+NEURONS = 6  # in a picture
+STARTS: dict[str, Literal["normal"] | Callable[[Tensor], Tensor]] = {
+    "normal": "normal",
+    "tanh": torch.tanh,
+    "elu": torch.nn.functional.elu,
+}
 
 
-class Curves(NamedTuple):
-    """The curves of SHOWN neurons at the start and now, (SHOWN, points), and the accuracy so far."""
+class NeuronCurves(NamedTuple):
+    """The curves of NEURONS neurons at the start and now, (NEURONS, points), the accuracy so far, which they are."""
 
     start: np.ndarray
     now: np.ndarray
-    accuracy: list[float]
-    place: str = ""  # which neurons they are, in words
+    accuracies: list[float]
+    place: str
 
 
 def neurons(data: str | Dataset = "digits") -> Panel:
     """A network of KAFs, epoch by epoch, and what its neurons' activations become (lecture, figure 17)."""
-    room = classroom(data)
-    room = room.subset(min(len(room.y_train), 3000))
+    dataset = classroom(data)
+    dataset = dataset.subset(min(len(dataset.y_train), 3000))
+    starts = {"random, normal": "normal", "tanh, by (20)": "tanh", "ELU, by (20)": "elu"}
     controls = [
         Toggle(name="train", label="Train live"),
-        Choice(name="start", label="Start from", options=STARTS),
+        Choice(name="start", label="Start from", options=starts),
         Slider(name="layer", label="Hidden layer", values=(1, 2), value=2),
-        Slider(name="first", label="First neuron shown", values=tuple(range(1, 26, SHOWN)), value=1),
+        Slider(name="first", label="First neuron shown", values=tuple(range(1, 26, NEURONS)), value=1),
         Slider(name="lr", label="Step size η", values=(0.001, 0.003, 0.01, 0.03), value=0.01),
     ]
 
-    def compute(train: bool, start: str, layer: float, first: float, lr: float) -> Iterator[Curves]:
-        init: Any = {"normal": "normal", "tanh": torch.tanh, "elu": torch.nn.functional.elu}[start]
-        with random_numbers(0):
-            model = mlp([room.features, 30, 30, room.classes], activation=lambda width: KAF(width, init=init))
-        unit = [layer for layer in model if isinstance(layer, KAF)][int(layer) - 1]
-        rows = slice(int(first) - 1, int(first) - 1 + SHOWN)
-        before = curves(unit)[rows]
+    def compute(train: bool, start: str, layer: float, first: float, lr: float) -> Iterator[NeuronCurves]:
+        rows = slice(int(first) - 1, int(first) - 1 + NEURONS)
         place = f"neurons {rows.start + 1} to {rows.stop} of hidden layer {layer:g}"
-        found = Curves(before, before, [measure_accuracy(model.eval(), room)], place)
-        yield found
-        if not train:
-            return
-        for history in fit_epochs(model, room, epochs=EPOCHS, lr=lr, batch_size=64, schedule="cosine", evaluate_every=0,
-                                  device="cpu"):  # fmt: skip
-            if history:
-                accuracy = [*found.accuracy, measure_accuracy(model.eval(), room)]
-                found = Curves(before, curves(unit)[rows], accuracy, place)
-                yield found
+        epochs = EPOCHS if train else 0
+        for curves in train_kafs(dataset, init=STARTS[start], layer=int(layer), lr=lr, epochs=epochs):
+            yield NeuronCurves(curves.start[rows], curves.now[rows], curves.accuracies, place)
 
-    return Panel("Neurons that learn their activation", controls, compute, drawing(room.name), size=(960, 420))
+    title = "Neurons that learn their activation"
+    return Panel(title, controls, compute, lambda figure: NeuronPicture(figure, dataset.name).show, size=(960, 420))
 
 
-@torch.no_grad()
-def curves(unit: KAF) -> np.ndarray:
-    """The activation of each neuron on S, (neurons, points)."""
-    return unit(S.unsqueeze(1).expand(-1, unit.features)).T.numpy().copy()
+class NeuronPicture:
+    """The curves of six neurons, and the accuracy over the epochs; `name` is that of the data set."""
 
-
-def drawing(name: str) -> Draw:
-    """The drawing, for a data set of this name."""
-
-    def draw(figure: Figure) -> Show:
-        maps, side = figure.subfigures(1, 2, width_ratios=[2.3, 1], squeeze=False)[0]
-        panels = maps.subplots(2, 3, sharex=True, sharey=True).flat
-        lines = []
-        for axes in panels:
+    def __init__(self, figure: Figure, name: str) -> None:
+        left, right = figure.subfigures(1, 2, width_ratios=[2.3, 1], squeeze=False)[0]
+        self.curves = []
+        for axes in left.subplots(2, 3, sharex=True, sharey=True).flat:
             axes.axhline(0, color="#D4D9DE", lw=1)
             (start,) = axes.plot([], [], "--", color=COLOURS["orange"], lw=1.6)
             (now,) = axes.plot([], [], color=COLOURS["blue"], lw=2.2)
             axes.set(xlim=(-4, 4), ylim=(-3, 3))
-            lines.append((start, now))
-        maps.suptitle("dashed: before training · line: now", fontsize=11)
-        course = side.subplots()
-        (accuracy,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"])
+            self.curves.append((start, now))
+        left.suptitle("dashed: before training · line: now", fontsize=11)
+        course = right.subplots()
+        (self.accuracy,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"])
         course.set(xlim=(0, EPOCHS), ylim=(0, 1.03), xlabel="epoch", title=f"Right, {name}")
 
-        def show(found: Curves) -> str:
-            for (start, now), a, b in zip(lines, found.start, found.now, strict=True):
-                start.set_data(S, a)
-                now.set_data(S, b)
-            accuracy.set_data(range(len(found.accuracy)), found.accuracy)
-            moved = np.abs(found.now - found.start).max(1)
-            return (
-                f"Epoch {len(found.accuracy) - 1}: {found.accuracy[-1]:.1%} right; the six curves, of "
-                f"{found.place}, have moved by {moved.min():.2f} to {moved.max():.2f}."
-            )
-
-        return show
-
-    return draw
+    def show(self, curves: NeuronCurves) -> str:
+        """Draw the curves at the start and now, and the epochs so far."""
+        for (start, now), start_values, now_values in zip(self.curves, curves.start, curves.now, strict=True):
+            start.set_data(S, start_values)
+            now.set_data(S, now_values)
+        epochs = range(len(curves.accuracies))
+        self.accuracy.set_data(epochs, curves.accuracies)
+        moved = np.abs(curves.now - curves.start).max(1)
+        return (
+            f"Epoch {epochs[-1]}: {curves.accuracies[-1]:.1%} right; the six curves, of "
+            f"{curves.place}, have moved by {moved.min():.2f} to {moved.max():.2f}."
+        )

@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.panels.engine import Choice, Panel, Show, Slider
+from course_utils.panels.engine import Choice, Control, Panel, Slider
 from course_utils.plots import COLOURS, number
 
 __all__ = ["parametric"]
@@ -37,7 +37,7 @@ def parametric(*, activation: Activation | None = None) -> Panel:
     `activation`: your own ``activation(s, a, b)`` of a tensor and two numbers, in the place of these.
     """
     steepness = "b, of the tanh" if activation is None else "b"
-    controls: list = [
+    controls: list[Control] = [
         Slider(name="a", label="a", values=[round(-2 + 0.1 * i, 1) for i in range(41)], value=1.0),
         Slider(name="b", label=steepness, values=[round(0.1 * i, 1) for i in range(1, 61)], value=2.0),
     ]
@@ -45,7 +45,7 @@ def parametric(*, activation: Activation | None = None) -> Panel:
         kinds = {"scaled tanh (13)": "tanh", "PReLU (14), slope a below 0": "prelu"}
         controls.insert(0, Choice(name="kind", label="Activation", options=kinds))
 
-    def compute(a: float, b: float, kind: str = "own") -> Curve:
+    def compute(a: float, b: float, kind: str = "yours") -> Curve:
         s = S.clone().requires_grad_()
         if activation is not None:
             g, name = checked(activation, s, a, b), f"your g with a = {a:g}, b = {b:g}"
@@ -58,7 +58,7 @@ def parametric(*, activation: Activation | None = None) -> Panel:
         return Curve(g.detach().numpy(), slope.numpy(), name)
 
     title = "Activations with parameters" if activation is None else "Your activation"
-    return Panel(title, controls, compute, draw, size=(960, 370))
+    return Panel(title, controls, compute, lambda figure: CurvePicture(figure).show, size=(960, 370))
 
 
 def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:
@@ -70,26 +70,27 @@ def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:
     return g
 
 
-def draw(figure: Figure) -> Show:
+class CurvePicture:
     """The function beside its derivative."""
-    left, right = figure.subplots(1, 2)
-    for axes in (left, right):
-        axes.axhline(0, color="#C9CFD5", lw=1)
-        axes.axvline(0, color="#C9CFD5", lw=1)
-        axes.set(xlim=(-4, 4), xlabel="s")
-    left.plot(S, S.clamp(min=0), ":", color=COLOURS["grey"], lw=1.5, label="ReLU")
-    (value,) = left.plot([], [], color=COLOURS["blue"], label="g(s)")
-    (slope,) = right.plot([], [], color=COLOURS["orange"], label="dg/ds")
-    left.set(ylim=(-3, 3), title="The activation")
-    right.set(ylim=(-2.5, 6.5), title="Its derivative")
-    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
-    def show(curve: Curve) -> str:
-        value.set_data(S, curve.value)
-        slope.set_data(S, curve.slope)
-        low, high = float(curve.value.min()), float(curve.value.max())
-        middle = float(curve.slope[len(S) // 2])
-        return f"{curve.name}: from {number(low)} to {number(high)} for s from −4 to 4, slope {number(middle)} at 0."
+    def __init__(self, figure: Figure) -> None:
+        left, right = figure.subplots(1, 2)
+        for axes in (left, right):
+            axes.axhline(0, color="#C9CFD5", lw=1)
+            axes.axvline(0, color="#C9CFD5", lw=1)
+            axes.set(xlim=(-4, 4), xlabel="s")
+        left.plot(S, S.clamp(min=0), ":", color=COLOURS["grey"], lw=1.5, label="ReLU")
+        (self.value,) = left.plot([], [], color=COLOURS["blue"], label="g(s)")
+        (self.slope,) = right.plot([], [], color=COLOURS["orange"], label="dg/ds")
+        left.set(ylim=(-3, 3), title="The activation")
+        right.set(ylim=(-2.5, 6.5), title="Its derivative")
+        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
-    return show
+    def show(self, curve: Curve) -> str:
+        """Draw both curves."""
+        self.value.set_data(S, curve.value)
+        self.slope.set_data(S, curve.slope)
+        low, high = number(float(curve.value.min())), number(float(curve.value.max()))
+        at_zero = number(float(curve.slope[len(S) // 2]))
+        return f"{curve.name}: from {low} to {high} for s from −4 to 4, slope {at_zero} at 0."

@@ -1,7 +1,7 @@
 """One number, bit by bit: what floating and fixed point keep of it, and how far apart their numbers lie."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,17 +9,28 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from course_utils.methods.quantize import FixedPoint
-from course_utils.panels.engine import Choice, Panel, Show, Slider, Text
+from course_utils.panels.engine import Choice, Panel, Slider, Text
 from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, number, write
 
 __all__ = ["Stored", "one_number", "store"]
 
 # Of each floating format: bits of the exponent, bits of the mantissa, and how torch calls it.
 FLOATS = {"float32": (8, 23, torch.float32), "float16": (5, 10, torch.float16), "bfloat16": (8, 7, torch.bfloat16)}
-FIELDS = {"sign": INK["orange"], "exponent": INK["green"], "mantissa": INK["blue"], "whole part": INK["green"]}
-FIELDS |= {"fraction": INK["blue"]}
-WIDTHS = {"sign": 2.4, "exponent": 4.6, "mantissa": 4.6, "whole part": 5.0, "fraction": 4.0}  # of the words, in bits
-MOST_BITS = 32
+FIELDS = {
+    "sign": INK["orange"],
+    "exponent": INK["green"],
+    "mantissa": INK["blue"],
+    "whole part": INK["green"],
+    "fraction": INK["blue"],
+}
+CAPTION_WIDTHS = {
+    "sign": 2.4,
+    "exponent": 4.6,
+    "mantissa": 4.6,
+    "whole part": 5.0,
+    "fraction": 4.0,
+}  # of the captions, in bits
+MAX_BITS = 32
 SIZES = np.geomspace(1e-9, 1e9, 400)
 
 
@@ -48,7 +59,7 @@ def one_number() -> Panel:
     def compute(number: str, format: str, bits: float, frac_bits: float) -> Stored:
         return store(number, format, bits=int(bits), frac_bits=int(frac_bits))
 
-    return Panel("One number, bit by bit", controls, compute, draw, size=(960, 430))
+    return Panel("One number, bit by bit", controls, compute, lambda figure: BitPicture(figure).show, size=(960, 430))
 
 
 def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Stored:
@@ -62,20 +73,20 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
         fixed = FixedPoint(bits=bits, frac_bits=frac_bits)
         value = float(fixed.round(x))
         code = 0 if math.isnan(value) else round(value / fixed.step)
-        spelled = format_bits(code, bits)
-        whole = max(0, bits - 1 - max(0, frac_bits))
-        fields = ["sign"] + ["whole part"] * whole + ["fraction"] * (bits - 1 - whole)
+        bit_text = format_bits(code, bits)
+        whole_bits = max(0, bits - 1 - max(0, frac_bits))
+        fields = ["sign"] + ["whole part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
         spacing = np.where(max(fixed.range[1], fixed.step) >= SIZES, fixed.step, np.nan)
-        return Stored(asked, value, spelled, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
+        return Stored(asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
     exponent, mantissa, dtype = FLOATS[format]
-    kept = x.to(dtype)
-    raw = kept.view(torch.int32 if dtype == torch.float32 else torch.int16)
-    spelled = format_bits(int(raw), 1 + exponent + mantissa)
+    rounded = x.to(dtype)
+    code = int(rounded.view(torch.int32 if dtype == torch.float32 else torch.int16))
+    bit_text = format_bits(code, 1 + exponent + mantissa)
     fields = ["sign"] + ["exponent"] * exponent + ["mantissa"] * mantissa
-    least = 2.0 ** (2 - 2 ** (exponent - 1))  # the least number with a full mantissa
-    spacing = 2.0 ** (np.floor(np.log2(np.maximum(SIZES, least))) - mantissa)
+    smallest_normal = 2.0 ** (2 - 2 ** (exponent - 1))
+    spacing = 2.0 ** (np.floor(np.log2(np.maximum(SIZES, smallest_normal))) - mantissa)
     spacing = np.where(torch.finfo(dtype).max >= SIZES, spacing, np.nan)
-    return Stored(asked, float(kept), spelled, fields, spacing, format)
+    return Stored(asked, float(rounded), bit_text, fields, spacing, format)
 
 
 def format_bits(code: int, bits: int) -> str:
@@ -87,63 +98,72 @@ def format_bits(code: int, bits: int) -> str:
     return f"{code % 2**bits:0{bits}b}"
 
 
-def draw(figure: Figure) -> Show:
+class BitPicture:
     """Boxes for the bits above, distances of neighbouring numbers below."""
-    above, below = figure.subplots(2, 1, height_ratios=[1, 2.1])
-    above.set(xlim=(-0.2, MOST_BITS + 0.2), ylim=(-0.9, 1.1), xticks=[], yticks=[])
-    above.spines[:].set_visible(False)
-    boxes = [Rectangle((i + 0.04, 0), 0.92, 0.9, lw=0) for i in range(MOST_BITS)]
-    digits = [above.text(i + 0.5, 0.44, "", ha="center", va="center", color="white", fontsize=12, fontweight="bold")
-              for i in range(MOST_BITS)]  # fmt: skip
-    for box in boxes:
-        above.add_patch(box)
-    names = [above.text(0, -0.35, "", ha="center", va="center", fontsize=10, fontweight="bold") for _ in range(3)]
-    for name, dashes in zip(FLOATS, LINE_STYLES[1:], strict=False):
-        below.plot(SIZES, store("1", name).spacing, linestyle=dashes, color=FAINT, lw=1.4, label=name)
-    (line,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
-    (here,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
-    below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))
-    below.set(xlabel="size of a number", ylabel="distance to the next one", title="How far apart the numbers lie")
-    below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=10)
 
-    def show(stored: Stored) -> str:
-        offset = (MOST_BITS - len(stored.bits)) / 2
-        for i, (box, digit) in enumerate(zip(boxes, digits, strict=True)):
+    def __init__(self, figure: Figure) -> None:
+        above, below = figure.subplots(2, 1, height_ratios=[1, 2.1])
+        above.set(xlim=(-0.2, MAX_BITS + 0.2), ylim=(-0.9, 1.1), xticks=[], yticks=[])
+        above.spines[:].set_visible(False)
+        self.boxes = [Rectangle((i + 0.04, 0), 0.92, 0.9, lw=0) for i in range(MAX_BITS)]
+        digit: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "fontsize": 12, "fontweight": "bold"}
+        self.digits = [above.text(i + 0.5, 0.44, "", **digit) for i in range(MAX_BITS)]
+        for box in self.boxes:
+            above.add_patch(box)
+        caption: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10, "fontweight": "bold"}
+        self.captions = [above.text(0, -0.35, "", **caption) for _ in range(3)]
+        for name, dashes in zip(FLOATS, LINE_STYLES[1:], strict=False):
+            below.plot(SIZES, store("1", name).spacing, linestyle=dashes, color=FAINT, lw=1.4, label=name)
+        (self.spacing,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
+        (self.marker,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
+        below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))
+        below.set(xlabel="size of a number", ylabel="distance to the next one", title="How far apart the numbers lie")
+        below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=10)
+
+    def show(self, stored: Stored) -> str:
+        """Write the bits into their boxes, and mark the number on the curve of its format."""
+        offset = (MAX_BITS - len(stored.bits)) / 2
+        self.show_bits(stored, offset)
+        self.show_captions(caption_places(stored.fields), offset)
+        self.spacing.set_data(SIZES, stored.spacing)
+        size = abs(stored.value)
+        inside = SIZES[0] <= size <= SIZES[-1]
+        at = float(np.interp(math.log(size), np.log(SIZES), stored.spacing)) if inside else math.nan
+        self.marker.set_data([size] if inside else [], [at] if inside else [])
+        return describe_number(stored)
+
+    def show_bits(self, stored: Stored, offset: float) -> None:
+        """The bits of the number, from `offset` on, in the colours of their fields."""
+        for i, (box, digit) in enumerate(zip(self.boxes, self.digits, strict=True)):
             used = i < len(stored.bits)
             box.set_visible(used)
             write(digit, text=stored.bits[i] if used else "", position=(offset + i + 0.5, 0.44))
             if used:
                 box.set_x(offset + i + 0.04)
                 box.set_facecolor(FIELDS[stored.fields[i]])
-        places = captions(stored.fields)
-        for text, name in zip(names, [*places, "", ""][:3], strict=True):
+
+    def show_captions(self, places: dict[str, float], offset: float) -> None:
+        """The names of the fields under their bits."""
+        for text, name in zip(self.captions, [*places, "", ""][:3], strict=True):
             write(text, text=name)
             if name:
                 write(text, position=(offset + places[name], -0.35), color=FIELDS[name])
-        line.set_data(SIZES, stored.spacing)
-        size = abs(stored.value)
-        inside = SIZES[0] <= size <= SIZES[-1]
-        at = float(np.interp(math.log(size), np.log(SIZES), stored.spacing)) if inside else math.nan
-        here.set_data([size] if inside else [], [at] if inside else [])
-        return words(stored)
-
-    return show
 
 
-def captions(fields: list[str]) -> dict[str, float]:
+def caption_places(fields: list[str]) -> dict[str, float]:
     """Where the middle of each field's name stands: under its bits, but no name over another one."""
     middle = {name: (fields.index(name) + len(fields) - fields[::-1].index(name)) / 2 for name in dict.fromkeys(fields)}
     names = list(middle)
     anchor = min(1, len(names) - 1)  # the second name stays; the first gives way to the left, the third to the right
     for i, side in ((anchor - 1, -1), (anchor + 1, 1)):
         if 0 <= i < len(names) and i != anchor:
-            apart = (WIDTHS[names[i]] + WIDTHS[names[anchor]]) / 2
-            free = middle[names[anchor]] + side * apart
+            distance = (CAPTION_WIDTHS[names[i]] + CAPTION_WIDTHS[names[anchor]]) / 2
+            free = middle[names[anchor]] + side * distance
             middle[names[i]] = min(middle[names[i]], free) if side < 0 else max(middle[names[i]], free)
     return middle
 
 
-def words(stored: Stored) -> str:
+def describe_number(stored: Stored) -> str:
     """What is kept of the number."""
     error = abs(stored.value - stored.asked)
     if math.isinf(stored.value) and not math.isinf(stored.asked):
@@ -156,5 +176,5 @@ def words(stored: Stored) -> str:
         share = error / abs(stored.asked)
         part = f"{share:.2%} of it" if share >= 1e-4 else f"one part in {1 / share:,.0f}"
         lost = f"off by {number(error, '.3g')}, {part}"
-    kept = f"{number(stored.asked, '.9g')} is kept as {number(stored.value, '.9g')}: {lost}"
-    return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {kept}."
+    result = f"{number(stored.asked, '.9g')} is kept as {number(stored.value, '.9g')}: {lost}"
+    return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {result}."

@@ -10,11 +10,12 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from course_utils.methods.quantize import QParams, choose_qparams, dequantize, quantize, quantized_relu
-from course_utils.panels.engine import Panel, Show, Slider
+from course_utils.panels.engine import Panel, Slider
 
 __all__ = ["Flow", "relu_graph"]
 
-PLACES = torch.tensor([0.0, 0.13, 0.37, 0.55, 0.81, 1.0])  # of the six inputs, between the least and the greatest
+PLACES = torch.tensor([0.0, 0.13, 0.37, 0.55, 0.81, 1.0])  # of the six inputs, between the smallest and the largest
+BOXES = {"quantize": (2.15, "#E8F1F8"), "quantized\nReLU": (5.0, "#FBE9DD"), "dequantize": (7.85, "#E8F1F8")}
 
 
 class Flow(NamedTuple):
@@ -42,48 +43,44 @@ def relu_graph() -> Panel:
         relu = quantized_relu(q, qparams)
         return Flow(x, q, relu, dequantize(relu, qparams), qparams)
 
-    return Panel("The quantized ReLU, computing", controls, compute, draw, size=(960, 360))
+    title = "The quantized ReLU, computing"
+    return Panel(title, controls, compute, lambda figure: GraphPicture(figure).show, size=(960, 360))
 
 
-BOXES = {"quantize": (2.15, "#E8F1F8"), "quantized\nReLU": (5.0, "#FBE9DD"), "dequantize": (7.85, "#E8F1F8")}
-
-
-def draw(figure: Figure) -> Show:
+class GraphPicture:
     """Three boxes, and between them the numbers that flow."""
-    axes = figure.subplots()
-    axes.set(xlim=(0, 10), ylim=(0.2, 4.7), xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    for name, (x, colour) in BOXES.items():
-        axes.add_patch(
-            FancyBboxPatch(
-                (x - 0.62, 1.6), 1.24, 1.9, boxstyle="round,pad=0.02,rounding_size=0.14", fc=colour, ec="#8A939C"
-            )
-        )
-        axes.text(x, 2.55, name, ha="center", va="center", fontsize=12, fontweight="bold")
-    for start, end in ((1.1, 1.5), (2.8, 3.05), (4.1, 4.35), (5.65, 5.9), (6.95, 7.2), (8.5, 8.85)):
-        axes.annotate("", (end, 2.55), (start, 2.55), arrowprops={"arrowstyle": "-|>", "color": "#4A5560", "lw": 1.6})
-    heads = ["x, float32", "codes q", "max(q, zero)", "y, float32"]
-    columns = [column(axes, x, head) for x, head in zip((0.55, 3.57, 6.42, 9.4), heads, strict=True)]
-    axes.plot([2.15, 2.15, 7.85], [1.55, 1.0, 1.0], "--", color="#009E73", lw=1.6)
-    axes.annotate("", (7.85, 1.58), (7.85, 0.98), arrowprops={"arrowstyle": "-|>", "color": "#009E73", "lw": 1.6})
-    ranges = axes.text(5.0, 0.55, "", ha="center", va="center", fontsize=11, color="#00694C")
 
-    def show(flow: Flow) -> str:
-        columns[0].set_text("\n".join(f"{v:6.3f}" for v in flow.x.tolist()))
-        columns[1].set_text("\n".join(f"{v:4d}" for v in flow.q.tolist()))
-        columns[2].set_text("\n".join(f"{v:4d}" for v in flow.relu.tolist()))
-        columns[3].set_text("\n".join(f"{v:6.3f}" for v in flow.y.tolist()))
-        zero, scale = int(flow.qparams.zero_point), float(flow.qparams.scale)
-        ranges.set_text(
-            f"min and max go along:  scale {scale:.5f}   ·   zero = code {zero}   ·   codes 0 to {flow.qparams.qmax}"
+    def __init__(self, figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.set(xlim=(0, 10), ylim=(0.2, 4.7), xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        for name, (x, colour) in BOXES.items():
+            shape = "round,pad=0.02,rounding_size=0.14"
+            axes.add_patch(FancyBboxPatch((x - 0.62, 1.6), 1.24, 1.9, boxstyle=shape, fc=colour, ec="#8A939C"))
+            axes.text(x, 2.55, name, ha="center", va="center", fontsize=12, fontweight="bold")
+        arrow = {"arrowstyle": "-|>", "color": "#4A5560", "lw": 1.6}
+        for start, end in ((1.1, 1.5), (2.8, 3.05), (4.1, 4.35), (5.65, 5.9), (6.95, 7.2), (8.5, 8.85)):
+            axes.annotate("", (end, 2.55), (start, 2.55), arrowprops=arrow)
+        heads = ["x, float32", "codes q", "max(q, zero)", "y, float32"]
+        self.columns = [column(axes, x, head) for x, head in zip((0.55, 3.57, 6.42, 9.4), heads, strict=True)]
+        axes.plot([2.15, 2.15, 7.85], [1.55, 1.0, 1.0], "--", color="#009E73", lw=1.6)
+        axes.annotate("", (7.85, 1.58), (7.85, 0.98), arrowprops={"arrowstyle": "-|>", "color": "#009E73", "lw": 1.6})
+        self.ranges = axes.text(5.0, 0.55, "", ha="center", va="center", fontsize=11, color="#00694C")
+
+    def show(self, flow: Flow) -> str:
+        """Write the numbers at each edge of the graph."""
+        formats = ("6.3f", "4d", "4d", "6.3f")
+        for text, values, form in zip(self.columns, (flow.x, flow.q, flow.relu, flow.y), formats, strict=True):
+            text.set_text("\n".join(f"{value:{form}}" for value in values.tolist()))
+        zero, scale, largest = int(flow.qparams.zero_point), float(flow.qparams.scale), flow.qparams.qmax
+        self.ranges.set_text(
+            f"min and max go along:  scale {scale:.5f}   ·   zero = code {zero}   ·   codes 0 to {largest}"
         )
-        worst = float((flow.y - flow.x.clamp(min=0)).abs().max())
+        error = float((flow.y - flow.x.clamp(min=0)).abs().max())
         return (
-            f"Codes from 0 to {flow.qparams.qmax}, a step of {scale:.5f}, 0 is code {zero}. The ReLU is one comparison "
-            f"of whole numbers with {zero}. The result is off by {worst:.4f} at most, half a step is {scale / 2:.4f}."
+            f"Codes from 0 to {largest}, a step of {scale:.5f}, 0 is code {zero}. The ReLU is one comparison "
+            f"of whole numbers with {zero}. The result is off by {error:.4f} at most, half a step is {scale / 2:.4f}."
         )
-
-    return show
 
 
 def column(axes: Axes, x: float, head: str) -> Text:

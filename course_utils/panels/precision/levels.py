@@ -1,4 +1,4 @@
-"""Min-max quantization of a trained layer: its weights, the values that are left, what the network still gets right."""
+"""Min-max quantization of a trained layer: its weights, the values that are left, and the accuracy of the network."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.experiments.classroom import accuracy_with_weights, classroom, measure_accuracy, trained
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize import fake_quantize
-from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
+from course_utils.panels.engine import Choice, Control, Panel, Slider
 from course_utils.plots import COLOURS, Histogram, move_limits
 
-__all__ = ["Levelled", "levels"]
+__all__ = ["QuantizedLayer", "levels"]
 
 BITS = list(range(2, 11))
 BINS = 81
@@ -24,8 +24,8 @@ BINS = 81
 Quantizer = Callable[[Tensor, int], Tensor]
 
 
-class Levelled(NamedTuple):
-    """A layer's weights, what they became, and the accuracy of the whole network for each of BITS."""
+class QuantizedLayer(NamedTuple):
+    """A layer's weights, what they became, and the accuracy of the whole network for each of BITS and in float32."""
 
     weights: np.ndarray
     quantized: np.ndarray
@@ -41,12 +41,10 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
     `data`: a name of `load_dataset`, or a data set. `quantizer`: your own function of a weight matrix (out, in) and a
     number of bits, which returns a tensor like the matrix, in the place of min-max codes.
     """
-    room, model = classroom(data), trained(data)
-    layers = weight_layers(model)
-    names = {
-        f"W{i + 1}, {layer.weight.shape[0]} × {layer.weight.shape[1]}": i for i, layer in enumerate(layers.values())
-    }
-    controls: list = [
+    dataset, model = classroom(data), trained(data)
+    matrices = [layer.weight.detach() for layer in weight_layers(model).values()]
+    names = {f"W{i + 1}, {w.shape[0]} × {w.shape[1]}": i for i, w in enumerate(matrices)}
+    controls: list[Control] = [
         Slider(name="bits", label="Bits b", values=BITS, value=4),
         Choice(name="layer", label="Layer in the picture", options=names),
     ]
@@ -58,38 +56,43 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
         ]
 
     def quantized(bits: int, codes: str, ranges: str, rounding: str) -> list[Tensor]:
+        if quantizer is not None:
+            return [checked(quantizer, w.clone(), bits) for w in matrices]
         generator = torch.Generator().manual_seed(0)
-        found = []
-        for layer in layers.values():
-            w = layer.weight.detach()
-            if quantizer is not None:
-                found.append(checked(quantizer, w.clone(), bits))
-                continue
-            axis = 0 if ranges == "row" else None
-            stochastic = rounding == "random"
-            found.append(
-                fake_quantize(
-                    w, bits=bits, symmetric=codes == "symmetric", axis=axis, stochastic=stochastic, generator=generator
-                )
+        return [
+            fake_quantize(
+                w,
+                bits=bits,
+                symmetric=codes == "symmetric",
+                axis=0 if ranges == "row" else None,
+                stochastic=rounding == "random",
+                generator=generator,
             )
-        return found
+            for w in matrices
+        ]
 
     @lru_cache(maxsize=64)
     def accuracies(codes: str, ranges: str, rounding: str) -> np.ndarray:
-        return np.array([accuracy_with(model, quantized(bits, codes, ranges, rounding), room) for bits in BITS])
+        networks = [quantized(bits, codes, ranges, rounding) for bits in BITS]
+        return np.array([accuracy_with_weights(model, weights, dataset) for weights in networks])
 
-    float_accuracy = measure_accuracy(model, room)
+    float_accuracy = measure_accuracy(model, dataset)
 
     def compute(
         bits: float, layer: int, codes: str = "affine", ranges: str = "tensor", rounding: str = "nearest"
-    ) -> Levelled:
-        weights = list(layers.values())[layer].weight.detach().numpy()
-        now = quantized(int(bits), codes, ranges, rounding)[layer].numpy()
-        curve = accuracies(codes, ranges, rounding)
-        return Levelled(weights, now, curve, int(bits), float_accuracy, f"W{layer + 1}")
+    ) -> QuantizedLayer:
+        return QuantizedLayer(
+            matrices[layer].numpy(),
+            quantized(int(bits), codes, ranges, rounding)[layer].numpy(),
+            accuracies(codes, ranges, rounding),
+            int(bits),
+            float_accuracy,
+            f"W{layer + 1}",
+        )
 
     title = "A trained network at b bits" if quantizer is None else "A trained network by your quantizer"
-    return Panel(title, controls, compute, drawing(len(room.y_test)), size=(960, 400))
+    rows = len(dataset.y_test)
+    return Panel(title, controls, compute, lambda figure: LevelsPicture(figure, rows).show, size=(960, 400))
 
 
 def checked(quantizer: Quantizer, w: Tensor, bits: int) -> Tensor:
@@ -101,58 +104,43 @@ def checked(quantizer: Quantizer, w: Tensor, bits: int) -> Tensor:
     return new.detach().to(w.dtype)
 
 
-@torch.no_grad()
-def accuracy_with(model: torch.nn.Module, weights: list[Tensor], data: Dataset) -> float:
-    """The accuracy of a network with these weights in the place of its own."""
-    named = dict(zip(weight_layers(model), weights, strict=True))
-    logits = torch.func.functional_call(model, {f"{name}.weight": w for name, w in named.items()}, (data.x_test,))
-    return float((logits.argmax(1) == data.y_test).float().mean())
+class LevelsPicture:
+    """The weights and their levels on the left, the accuracy for each number of bits on the right."""
 
-
-def drawing(rows: int) -> Draw:
-    """The drawing, for a test set of so many rows."""
-
-    def draw(figure: Figure) -> Show:
-        left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
-        bars = Histogram(left, color="#CBD3DA")
-        values = left.vlines([0], 0, 1, color=COLOURS["orange"], lw=1.1)
-        left.set(xlabel="value of a weight", ylabel="how many", yticks=[], ylim=(0, 1.08))
-        left.set_title("Weights (grey) and the values that are left (orange)")
-        (curve,) = right.plot([], [], "o-", color=COLOURS["blue"], label="quantized")
-        whole = right.axhline(1, color=COLOURS["grey"], ls="--", lw=1.4, label="float32")
-        (here,) = right.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
+    def __init__(self, figure: Figure, test_rows: int) -> None:
+        self.weights, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
+        self.bars = Histogram(self.weights, color="#CBD3DA")
+        self.levels = self.weights.vlines([0], 0, 1, color=COLOURS["orange"], lw=1.1)
+        self.weights.set(xlabel="value of a weight", ylabel="how many", yticks=[], ylim=(0, 1.08))
+        self.weights.set_title("Weights (grey) and the values that are left (orange)")
+        (self.accuracies,) = right.plot([], [], "o-", color=COLOURS["blue"], label="quantized")
+        self.float_accuracy = right.axhline(1, color=COLOURS["grey"], ls="--", lw=1.4, label="float32")
+        (self.marker,) = right.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
         right.set(
-            xlabel="bits b", ylabel=f"right, of {rows:,} test rows", ylim=(0, 1.03), xlim=(1.5, 10.5), xticks=BITS
+            xlabel="bits b", ylabel=f"right, of {test_rows:,} test rows", ylim=(0, 1.03), xlim=(1.5, 10.5), xticks=BITS
         )
         right.set_title("All layers at b bits")
         right.legend(loc="lower right")
 
-        def show(found: Levelled) -> str:
-            different = np.unique(found.quantized)
-            # At 2 bits the outermost code lies half a step, a third of it, beyond the outermost weight. One axis for
-            # all bits, because a new one means that the whole picture is drawn anew.
-            edge = 1.4 * float(np.abs(found.weights).max())
-            counts, edges = np.histogram(found.weights, BINS, (-edge, edge))
-            bars.show(counts / counts.max(), edges)
-            shown = different[np.linspace(0, len(different) - 1, min(len(different), 400)).astype(int)]
-            height = 1.0 if len(different) <= 40 else 0.18
-            values.set_segments([[(v, 0), (v, height)] for v in shown])
-            move_limits(left, x=(-edge, edge))
-            curve.set_data(BITS, found.accuracies)
-            whole.set_ydata([found.float_accuracy] * 2)
-            here.set_data([found.bits], [found.accuracies[BITS.index(found.bits)]])
-            return words(found, len(different))
-
-        return show
-
-    return draw
-
-
-def words(found: Levelled, different: int) -> str:
-    """The picture in two sentences."""
-    error = np.abs(found.quantized - found.weights)
-    return (
-        f"At {found.bits} bits {found.layer} has {different:,} different values; a weight moves by "
-        f"{error.mean():.4f} on average and by {error.max():.4f} at most. With all layers at {found.bits} bits "
-        f"{found.accuracies[BITS.index(found.bits)]:.1%} are right, in float32 {found.float_accuracy:.1%}."
-    )
+    def show(self, layer: QuantizedLayer) -> str:
+        """Draw the levels among the weights, and mark the bits on the curve."""
+        distinct = np.unique(layer.quantized)
+        # At 2 bits the outermost code lies half a step, a third of it, beyond the outermost weight. One axis for all
+        # bits, because a new one means that the whole picture is drawn anew.
+        edge = 1.4 * float(np.abs(layer.weights).max())
+        counts, edges = np.histogram(layer.weights, BINS, (-edge, edge))
+        self.bars.show(counts / counts.max(), edges)
+        lines = distinct[np.linspace(0, len(distinct) - 1, min(len(distinct), 400)).astype(int)]
+        height = 1.0 if len(distinct) <= 40 else 0.18
+        self.levels.set_segments([[(v, 0), (v, height)] for v in lines])
+        move_limits(self.weights, x=(-edge, edge))
+        accuracy = layer.accuracies[BITS.index(layer.bits)]
+        self.accuracies.set_data(BITS, layer.accuracies)
+        self.float_accuracy.set_ydata([layer.float_accuracy] * 2)
+        self.marker.set_data([layer.bits], [accuracy])
+        error = np.abs(layer.quantized - layer.weights)
+        return (
+            f"At {layer.bits} bits {layer.layer} has {len(distinct):,} different values; a weight moves by "
+            f"{error.mean():.4f} on average and by {error.max():.4f} at most. With all layers at {layer.bits} bits "
+            f"{accuracy:.1%} are right, in float32 {layer.float_accuracy:.1%}."
+        )

@@ -1,8 +1,10 @@
 """The panels of notebook 07, Deep Compression: pruning, sparse storage, shared values, Huffman codes, and the file."""
 
+from course_utils.experiments.storage.frontier import Frontier, frontier
+from course_utils.experiments.storage.pruning_path import PruningPath, pruning_path
 from course_utils.panels.storage.codebooks import codebook
-from course_utils.panels.storage.figure6 import Frontier, figure6, frontier
-from course_utils.panels.storage.pruning import PruningPath, pruning, pruning_path
+from course_utils.panels.storage.figure6 import figure6
+from course_utils.panels.storage.pruning import pruning
 from course_utils.panels.storage.spans import gaps
 from course_utils.panels.storage.stack import stack
 from course_utils.panels.storage.tree import huffman_tree

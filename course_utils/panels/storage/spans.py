@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from course_utils._support.words import plural
 from course_utils.coding.gaps import decode_gaps, encode_gaps
-from course_utils.panels.engine import Button, Choice, Draw, Panel, Show, Slider
+from course_utils.panels.engine import Button, Choice, Panel, Slider
 from course_utils.plots import COLOURS, FAINT, INK, write
 
 __all__ = ["EXAMPLE", "gaps"]
@@ -18,12 +20,12 @@ PLACES = 48
 BITS = tuple(range(1, 9))
 VALUE_BITS = 4  # a weight's code, which a filler needs too
 DENSITIES = (0.02, 0.04, 0.08, 0.12, 0.2, 0.3, 0.5)
-LONG = 200_000  # places over which the bits are counted
+LONG_ROW = 200_000  # places over which the bits are counted
 
 Encoder = Callable[..., Any]
 
 
-class Spans(NamedTuple):
+class GapRow(NamedTuple):
     """A row of places: which hold a weight, the gaps written, which are fillers.
 
     `rates`: bits per weight for each of BITS, in a long row of this density.
@@ -54,27 +56,28 @@ def gaps(*, encode: Encoder | None = None) -> Panel:
     ]
     rates: dict[float, np.ndarray] = {}
 
-    def compute(row: str, bits: float, density: float, again: int) -> Spans:
+    def compute(row: str, bits: float, density: float, again: int) -> GapRow:
         if row == "lecture":
             mask = np.isin(np.arange(PLACES), EXAMPLE)
         else:
             mask = np.random.default_rng(again).random(PLACES) < density
-        found = checked(encode or encode_gaps, mask, int(bits))
+        steps, fillers = checked(encode or encode_gaps, mask, int(bits))
         if density not in rates:
-            long = np.random.default_rng(0).random(LONG) < density
-            rates[density] = np.array([bits_each(long, b) for b in BITS])
-        return Spans(mask, *found, int(bits), rates[density], density)
+            long_mask = np.random.default_rng(0).random(LONG_ROW) < density
+            rates[density] = np.array([bits_per_weight(long_mask, b) for b in BITS])
+        return GapRow(mask, steps, fillers, int(bits), rates[density], density)
 
     title = "Positions as gaps" if encode is None else "Positions as your gaps"
-    return Panel(title, controls, compute, drawing(encode is not None), size=(960, 400))
+    yours = encode is not None
+    return Panel(title, controls, compute, lambda figure: GapsPicture(figure, yours).show, size=(960, 400))
 
 
 def checked(encode: Encoder, mask: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """What a reader's function returns, if it leads back to the mask."""
-    found = encode(mask.copy(), bits=bits)
-    if not isinstance(found, tuple) or len(found) != 2:
-        raise ValueError(f"encode must return a pair (gaps, fillers), got {type(found).__name__}")
-    steps, fillers = np.asarray(found[0], int), np.asarray(found[1], bool)
+    encoded = encode(mask.copy(), bits=bits)
+    if not isinstance(encoded, tuple) or len(encoded) != 2:
+        raise ValueError(f"encode must return a pair (gaps, fillers), got {type(encoded).__name__}")
+    steps, fillers = np.asarray(encoded[0], int), np.asarray(encoded[1], bool)
     if steps.shape != fillers.shape or steps.ndim != 1:
         raise ValueError(f"gaps and fillers must be rows of one length, got shapes {steps.shape} and {fillers.shape}")
     if len(steps) and steps.max(initial=0) > 2**bits:
@@ -85,81 +88,76 @@ def checked(encode: Encoder, mask: np.ndarray, bits: int) -> tuple[np.ndarray, n
     return steps, fillers
 
 
-def bits_each(mask: np.ndarray, bits: int) -> float:
+def bits_per_weight(mask: np.ndarray, bits: int) -> float:
     """Bits for each weight, its value and the fillers included, with gaps of so many bits."""
     steps, _ = encode_gaps(mask, bits=bits)
     return len(steps) * (bits + VALUE_BITS) / max(1, int(mask.sum()))
 
 
-def drawing(own: bool) -> Draw:
-    """The drawing of our gaps, or the reader's."""
+class GapsPicture:
+    """The row of weights and its gaps above, bits for each weight below; `yours`: the gaps are those of a reader."""
 
-    def draw(figure: Figure) -> Show:
-        above, below = figure.subplots(2, 1, height_ratios=[1, 1.25])
-        above.set(xlim=(-0.3, PLACES + 0.3), ylim=(-1.5, 1.35), xticks=[], yticks=[])
-        above.spines[:].set_visible(False)
-        boxes = [above.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9, ec=FAINT, lw=0.8)) for i in range(PLACES)]
-        for i in range(0, PLACES, 4):
-            above.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=9.5, color="#4A5560")
-        marks = [
-            above.text(i + 0.5, 0.44, "", color=INK["orange"], ha="center", va="center", fontsize=11, fontweight="bold")
-            for i in range(PLACES)
-        ]
-        steps = [
-            above.text(0, -0.55, "", ha="center", va="center", fontsize=11, fontweight="bold") for _ in range(PLACES)
-        ]
-        above.text(-0.2, -1.25, "■ a weight", color=COLOURS["blue"], fontsize=10, va="center")
-        above.text(5.4, -1.25, "0 a filler zero", color=INK["orange"], fontsize=10, va="center")
-        above.text(
-            12.4,
-            -1.25,
-            "numbers under the row: the gaps that are stored",
-            color=COLOURS["ink"],
-            fontsize=10,
-            va="center",
-        )
-        (curve,) = below.plot(
+    def __init__(self, figure: Figure, yours: bool) -> None:
+        self.yours = yours
+        row, below = figure.subplots(2, 1, height_ratios=[1, 1.25])
+        self.draw_row(row)
+        (self.rates,) = below.plot(
             [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights left"
         )
-        (least,) = below.plot([], [], "D", ms=9, color=COLOURS["green"], label="fewest bits")
-        (here,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
+        (self.minimum,) = below.plot([], [], "D", ms=9, color=COLOURS["green"], label="fewest bits")
+        (self.marker,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
         below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", yscale="log", ylim=(5, 180))
         below.set_yticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
         below.minorticks_off()
         below.set_ylabel(f"bits for each weight\n(gap + {VALUE_BITS} bits of value)")
         below.legend(loc="upper right", fontsize=10)
 
-        def show(spans: Spans) -> str:
-            places = np.cumsum(spans.gaps) if len(spans.gaps) else np.zeros(0, int)
-            zeros = set(places[spans.fillers.astype(bool)].tolist())
-            for i, (box, mark) in enumerate(zip(boxes, marks, strict=True)):
-                box.set_facecolor(COLOURS["blue"] if spans.mask[i] else "#E8EBEE")
-                write(mark, text="0" if i in zeros else "")
-            for i, step in enumerate(steps):
-                used = i < len(places)
-                write(step, text=str(spans.gaps[i]) if used else "")
-                if used:
-                    colour = INK["orange"] if spans.fillers[i] else COLOURS["ink"]
-                    write(step, position=(places[i] + 0.5, step.get_position()[1]), color=colour)
-            curve.set_data(BITS, spans.rates)
-            best = int(np.argmin(spans.rates))
-            least.set_data([BITS[best]], [spans.rates[best]])
-            here.set_data([spans.bits], [spans.rates[BITS.index(spans.bits)]])
-            return words(spans, own)
+    def draw_row(self, axes: Axes) -> None:
+        """A box for each place, with room for a filler zero in it and a gap under it."""
+        axes.set(xlim=(-0.3, PLACES + 0.3), ylim=(-1.5, 1.35), xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        places = range(PLACES)
+        self.boxes = [axes.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9, ec=FAINT, lw=0.8)) for i in places]
+        for i in places[::4]:
+            axes.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=9.5, color="#4A5560")
+        bold: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
+        self.fillers = [axes.text(i + 0.5, 0.44, "", color=INK["orange"], **bold) for i in places]
+        self.gaps = [axes.text(0, -0.55, "", **bold) for _ in places]
+        note: dict[str, Any] = {"fontsize": 10, "va": "center"}
+        axes.text(-0.2, -1.25, "■ a weight", color=COLOURS["blue"], **note)
+        axes.text(5.4, -1.25, "0 a filler zero", color=INK["orange"], **note)
+        stored = "numbers under the row: the gaps that are stored"
+        axes.text(12.4, -1.25, stored, color=COLOURS["ink"], **note)
 
-        return show
+    def show(self, row: GapRow) -> str:
+        """Colour the boxes, write the gaps, and mark the bits on the curve."""
+        places = np.cumsum(row.gaps) if len(row.gaps) else np.zeros(0, int)
+        filler_places = set(places[row.fillers.astype(bool)].tolist())
+        for i, (box, filler) in enumerate(zip(self.boxes, self.fillers, strict=True)):
+            box.set_facecolor(COLOURS["blue"] if row.mask[i] else "#E8EBEE")
+            write(filler, text="0" if i in filler_places else "")
+        for i, text in enumerate(self.gaps):
+            if i >= len(places):
+                write(text, text="")
+                continue
+            colour = INK["orange"] if row.fillers[i] else COLOURS["ink"]
+            write(text, text=str(row.gaps[i]), position=(places[i] + 0.5, -0.55), color=colour)
+        self.rates.set_data(BITS, row.rates)
+        best = int(np.argmin(row.rates))
+        self.minimum.set_data([BITS[best]], [row.rates[best]])
+        self.marker.set_data([row.bits], [row.rates[BITS.index(row.bits)]])
+        return describe_gaps(row, self.yours)
 
-    return draw
 
-
-def words(spans: Spans, own: bool) -> str:
+def describe_gaps(row: GapRow, yours: bool) -> str:
     """The gaps, and which of them lead to a filler."""
-    told = ", ".join(f"{g}{' (filler)' if f else ''}" for g, f in zip(spans.gaps, spans.fillers, strict=True))
-    best = BITS[int(np.argmin(spans.rates))]
-    plural = "s" if spans.bits > 1 else ""
+    gaps = ", ".join(
+        f"{gap} (filler)" if filler else str(gap) for gap, filler in zip(row.gaps, row.fillers, strict=True)
+    )
+    best = BITS[int(np.argmin(row.rates))]
     return (
-        f"{'Your gaps' if own else 'Gaps'} of {spans.bits} bit{plural}, from 1 to {2**spans.bits}: {told or 'none'}. "
-        f"Weights: {int(spans.mask.sum())}, filler zeros: {int(spans.fillers.sum())}. In a long row with "
-        f"{spans.density:.0%} of the weights left, each takes {spans.rates[BITS.index(spans.bits)]:.1f} bits with its "
-        f"value; gaps of {best} bit{'s are' if best > 1 else ' is'} best."
+        f"{'Your gaps' if yours else 'Gaps'} of {plural(row.bits, 'bit')}, from 1 to {2**row.bits}: {gaps or 'none'}. "
+        f"Weights: {int(row.mask.sum())}, filler zeros: {int(row.fillers.sum())}. In a long row with "
+        f"{row.density:.0%} of the weights left, each takes {row.rates[BITS.index(row.bits)]:.1f} bits with its "
+        f"value; gaps of {plural(best, 'bit')} {'is' if best == 1 else 'are'} best."
     )

@@ -1,5 +1,6 @@
-"""The teacher of notebook 08: a large network with dropout, trained on images that are moved a little each time."""
+"""Trains the teacher: a large network with dropout, on images that are moved a little each time."""
 
+import copy
 from functools import lru_cache
 
 from torch import Tensor, nn
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
 from course_utils.data.augment import random_affine
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.classroom import SMALL_INPUT, classroom
 from course_utils.models import mlp
 from course_utils.train import fit
 
@@ -30,29 +31,28 @@ class Jitter(nn.Module):
 
 
 def teacher(data: str | Dataset = "digits") -> nn.Module:
-    """A trained teacher for a data set, made once for each name."""
-    return _of_name(data) if isinstance(data, str) else _train(classroom(data))
+    """A copy of the trained teacher for a data set, which is trained once for each name."""
+    return copy.deepcopy(_load(data)) if isinstance(data, str) else _train(classroom(data))
 
 
 @lru_cache(maxsize=2)
-def _of_name(name: str) -> nn.Module:
+def _load(name: str) -> nn.Module:
     return _train(classroom(name))
 
 
 def _train(data: Dataset) -> nn.Module:
-    width = 300 if data.features <= 100 else 800
+    small = data.features <= SMALL_INPUT
+    width = 300 if small else 800
     with random_numbers(0):
-        flatten, *layers = mlp([data.features, width, width, data.classes])
-        first, relu, second, relu2, last = layers
+        flatten, first, relu, second, relu2, last = mlp([data.features, width, width, data.classes])
         model = nn.Sequential(
-            Jitter(data.input_shape, 0.5 if data.features <= 100 else 2.0),
+            Jitter(data.input_shape, 0.5 if small else 2.0),
             flatten, first, relu, nn.Dropout(0.5), second, relu2, nn.Dropout(0.5), last,
         )  # fmt: skip
-    epochs = 40 if data.features <= 100 else 12
     fit(
         model,
         data,
-        epochs=epochs,
+        epochs=40 if small else 12,
         lr=3e-3,
         batch_size=128,
         schedule="cosine",

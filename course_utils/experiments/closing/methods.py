@@ -1,7 +1,8 @@
-"""One network through any of the course's methods, in their order, into a file on the disk and back."""
+"""Trains one network, compresses it by any of the course's methods, in their order, and measures the file."""
 
+import copy
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,17 +16,17 @@ from torch.nn.utils import parametrize
 from course_utils._support.random_numbers import random_numbers
 from course_utils.coding.container import Coded, load, save
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, hidden_sizes, measure_accuracy
+from course_utils.experiments.classroom import SMALL_INPUT, classroom, hidden_sizes, measure_accuracy
+from course_utils.experiments.distilling.teacher import teacher
 from course_utils.methods.activations import KAF
 from course_utils.methods.codebook import share_weights, unshare_weights
+from course_utils.methods.distill import Distillation
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.lowrank import low_rank_layer
 from course_utils.methods.penalties import Regularizer
 from course_utils.methods.prune import Pruner
 from course_utils.methods.quantize import fake_quantize
 from course_utils.models import mlp
-from course_utils.panels.distilling.live import Taught
-from course_utils.panels.distilling.teacher import teacher
 from course_utils.train import fit
 
 __all__ = ["LABELS", "Made", "Methods", "course_of", "make", "steps"]
@@ -68,8 +69,8 @@ LABELS = {
 
 
 class Made(NamedTuple):
-    """A file that was written and read back: its bytes, how many times smaller than the dense network, and its share
-    of test rows right."""
+    """A file that was written and read back: its bytes, how many times smaller than the dense network, and the
+    accuracy of the network in it on the test rows."""
 
     methods: Methods
     size: int
@@ -84,105 +85,107 @@ def make(data: str | Dataset, methods: Methods) -> Made:
 
 
 def steps(data: str | Dataset, methods: Methods) -> Iterator[Made]:
-    """The file after the training, and after each step that follows; the last one has all that was asked for."""
-    room = classroom(data)
-    model = started(data, methods)
-    yield written(model, room, methods)
+    """The file after the training, and after each step that follows; the last has all that was asked for."""
+    dataset = classroom(data)
+    model = train_network(data, methods)
+    yield write_and_measure(model, dataset, methods)
     if methods.low_rank:
-        rank = 12 if room.features <= 100 else 40
-        model = nn.Sequential(
-            *(
-                low_rank_layer(m, rank=rank) if isinstance(m, nn.Linear) and min(m.weight.shape) > rank else m
-                for m in model
-            )
-        )
-        polish(model, room)
-        yield written(model, room, methods)
+        model = factorize(model, rank=12 if dataset.features <= SMALL_INPUT else 40)
+        retrain(model, dataset)
+        yield write_and_measure(model, dataset, methods)
     pruner = Pruner(model, scope="global")
     if methods.prune:
         for sparsity in (0.6, 0.85):
-            pruner.prune(sparsity=max(sparsity, share_of_zeros(model)))
-            polish(model, room, after_step=pruner.step_)
-        yield written(model, room, methods)
-    for asked, rule in ((methods.binary, one_size), (methods.quantize, four_bits)):
-        if asked:
-            rounded(model, room, rule)
-            yield written(model, room, methods)
+            pruner.prune(sparsity=max(sparsity, sparsity_of(model)))
+            retrain(model, dataset, after_step=pruner.step_)
+        yield write_and_measure(model, dataset, methods)
+    if methods.binary:
+        retrain_with_rule(model, dataset, one_magnitude)
+        yield write_and_measure(model, dataset, methods)
+    if methods.quantize:
+        retrain_with_rule(model, dataset, four_bits)
+        yield write_and_measure(model, dataset, methods)
     if methods.share:
         share_weights(model, size=8)
-        polish(model, room, lr=5e-4)
+        retrain(model, dataset, lr=5e-4)
         unshare_weights(model)
-    yield written(model, room, methods)
+    yield write_and_measure(model, dataset, methods)
 
 
-def started(data: str | Dataset, methods: Methods) -> nn.Sequential:
-    """A copy of the trained network on which the other steps work."""
-    key = (methods.penalty, methods.distill, methods.kaf)
-    if isinstance(data, str):
-        return fresh(_trained(data, *key))
-    return _train(data, *key)
-
-
-def fresh(model: nn.Sequential) -> nn.Sequential:
-    """A copy."""
-    import copy
-
-    return copy.deepcopy(model)
+def train_network(data: str | Dataset, methods: Methods) -> nn.Sequential:
+    """The trained network on which the other steps work; trained once for each name, and copied."""
+    choices = (methods.penalty, methods.distill, methods.kaf)
+    return copy.deepcopy(_load(data, *choices)) if isinstance(data, str) else _train(data, *choices)
 
 
 @lru_cache(maxsize=16)
-def _trained(name: str, penalty: bool, distill: bool, kaf: bool) -> nn.Sequential:
+def _load(name: str, penalty: bool, distill: bool, kaf: bool) -> nn.Sequential:
     return _train(name, penalty, distill, kaf)
 
 
 def _train(data: str | Dataset, penalty: bool, distill: bool, kaf: bool) -> nn.Sequential:
-    room = classroom(data)
-    first, second = hidden_sizes(room)
+    dataset = classroom(data)
+    first, second = hidden_sizes(dataset)
     if distill:
         first, second = first // 3, second // 2
     activation: Any = nn.ReLU
     if kaf:
         first, second, activation = first // 2, second // 2, lambda width: KAF(width, init=nn.functional.elu)
     with random_numbers(0):
-        model = mlp([room.features, first, second, room.classes], activation=activation)
-    strength = 1.5e-3 if room.features <= 100 else 2e-4  # larger groups weigh more in (9)
-    # SGD, with which lambda means what (9) says, and never more steps than a moment of waiting allows.
+        model = mlp([dataset.features, first, second, dataset.classes], activation=activation)
     settings: dict[str, Any] = {
-        "epochs": epochs_for(room, 25), "optimizer": "sgd", "lr": 0.05, "batch_size": 64, "schedule": "cosine",
-        "regularizer": Regularizer("sparse_group", lam=strength) if penalty else None,
+        "batch_size": 64, "schedule": "cosine", "evaluate_every": 0, "device": "cpu", "progress": False,
     }  # fmt: skip
     if distill:
-        settings["regularizer"] = None
-        settings |= {"optimizer": "adam", "lr": 0.01, "epochs": epochs_for(room, 50)}
-        taught = Taught(model, teacher(data), temperature=2.0, alpha=0.5, own=None)
-        fit(taught, room, loss=taught.loss, evaluate_every=0, device="cpu", progress=False, **settings)
+        distillation = Distillation(model, teacher(data), temperature=2.0, alpha=0.5)
+        settings |= {"optimizer": "adam", "lr": 0.01, "epochs": epochs_for(dataset, 50)}
+        fit(distillation, dataset, loss=distillation.loss, **settings)
         return model.eval()
-    fit(model, room, evaluate_every=0, device="cpu", progress=False, **settings)
+    lam = 1.5e-3 if dataset.features <= SMALL_INPUT else 2e-4  # larger groups weigh more in (9)
+    regularizer = Regularizer("sparse_group", lam=lam) if penalty else None
+    # SGD, with which lambda means what (9) says, and never more steps than a moment of waiting allows.
+    settings |= {"optimizer": "sgd", "lr": 0.05, "epochs": epochs_for(dataset, 25)}
+    fit(model, dataset, regularizer=regularizer, **settings)
     return model.eval()
 
 
 def epochs_for(data: Dataset, epochs: int) -> int:
     """Fewer epochs where there are more rows."""
-    return epochs if data.features <= 100 else max(1, epochs // 5)
+    return epochs if data.features <= SMALL_INPUT else max(1, epochs // 5)
 
 
-def polish(model: nn.Module, data: Dataset, *, lr: float = 2e-3, **settings: Any) -> None:
+def factorize(model: nn.Sequential, *, rank: int) -> nn.Sequential:
+    """Each layer that is large enough as a product of two matrices of this rank."""
+    return nn.Sequential(
+        *(
+            low_rank_layer(layer, rank=rank)
+            if isinstance(layer, nn.Linear) and min(layer.weight.shape) > rank
+            else layer
+            for layer in model
+        )
+    )
+
+
+def retrain(model: nn.Module, data: Dataset, *, lr: float = 2e-3, **settings: Any) -> None:
     """A short training of what is left."""
     settings |= {"epochs": epochs_for(data, 5), "lr": lr, "batch_size": 64, "schedule": "cosine"}
     fit(model, data, evaluate_every=0, device="cpu", progress=False, **settings)
     model.eval()
 
 
-def share_of_zeros(model: nn.Module) -> float:
+def sparsity_of(model: nn.Module) -> float:
     """The share of the weights that are zero already."""
     weights = [layer.weight for layer in weight_layers(model).values()]
     return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
 
 
-def one_size(w: Tensor) -> Tensor:
+Rule = Callable[[Tensor], Tensor]
+
+
+def one_magnitude(w: Tensor) -> Tensor:
     """One magnitude for all weights that are not zero, with their signs."""
-    left = w != 0
-    return w.sign() * (w.abs().sum() / left.sum().clamp(min=1))
+    nonzero = w != 0
+    return w.sign() * (w.abs().sum() / nonzero.sum().clamp(min=1))
 
 
 def four_bits(w: Tensor) -> Tensor:
@@ -190,50 +193,55 @@ def four_bits(w: Tensor) -> Tensor:
     return fake_quantize(w, bits=4)
 
 
-class Straight(nn.Module):
+class StraightThrough(nn.Module):
     """A rule for weights, applied in the forward pass; the gradient passes straight through, zeros stay zeros."""
 
-    def __init__(self, rule: Any, kept: Tensor) -> None:
+    def __init__(self, rule: Rule, mask: Tensor) -> None:
         super().__init__()
-        self.rule, self.kept = rule, kept
+        self.rule, self.mask = rule, mask
 
     def forward(self, w: Tensor) -> Tensor:
         """The weights that the layer computes with."""
-        left = w * self.kept
-        return left + (self.rule(left.detach()) - left).detach()
+        masked = w * self.mask
+        return masked + (self.rule(masked.detach()) - masked).detach()
 
 
-def rounded(model: nn.Module, data: Dataset, rule: Any) -> None:
+def retrain_with_rule(model: nn.Module, data: Dataset, rule: Rule) -> None:
     """Train with weights that follow a rule, in place."""
     layers = list(weight_layers(model).values())
     for layer in layers:
-        kept = (layer.weight != 0).to(layer.weight.dtype)
-        parametrize.register_parametrization(layer, "weight", Straight(rule, kept))
-    polish(model, data)
+        mask = (layer.weight != 0).to(layer.weight.dtype)
+        parametrize.register_parametrization(layer, "weight", StraightThrough(rule, mask))
+    retrain(model, data)
     for layer in layers:
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
-def written(model: nn.Module, data: Dataset, methods: Methods) -> Made:
+def write_and_measure(model: nn.Module, data: Dataset, methods: Methods) -> Made:
     """Write the network as a file, read the file, and measure the network with what came back."""
-    layers = {f"{name}.weight" for name in weight_layers(model)}
+    weights = {f"{name}.weight" for name in weight_layers(model)}
+    entropy = "huffman" if methods.coder else None
     arrays = {
-        name: coded(tensor, "huffman" if methods.coder else None) if name in layers else tensor.numpy()
+        name: encode(tensor, entropy) if name in weights else tensor.numpy()
         for name, tensor in model.state_dict().items()
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.cun"
         save(path, arrays)
-        size, back = path.stat().st_size, load(path)
-    state = {n: torch.from_numpy(v.decode() if isinstance(v, Coded) else v) for n, v in back.items()}
-    again = fresh(model).eval()  # type: ignore[arg-type]
-    again.load_state_dict(state)
+        size, restored = path.stat().st_size, load(path)
+    values = {name: array.decode() if isinstance(array, Coded) else array for name, array in restored.items()}
+    network = copy.deepcopy(model).eval()
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in values.items()})
+    return Made(methods, size, dense_bytes(data) / size, measure_accuracy(network, data))
+
+
+def dense_bytes(data: Dataset) -> int:
+    """The bytes in float32 of the lesson's network without any method."""
     first, second = hidden_sizes(data)
-    dense = 4 * (data.features * first + first * second + second * data.classes + first + second + data.classes)
-    return Made(methods, size, dense / size, measure_accuracy(again, data))
+    return 4 * (data.features * first + first * second + second * data.classes + first + second + data.classes)
 
 
-def coded(tensor: Tensor, entropy: str | None) -> Coded | np.ndarray:
+def encode(tensor: Tensor, entropy: str | None) -> Coded | np.ndarray:
     """A weight matrix as positions, values and indices, where that is smaller than the plain numbers."""
     w = tensor.detach().numpy()
     mask = w != 0

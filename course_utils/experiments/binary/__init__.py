@@ -1,0 +1,1 @@
+"""Experiments of notebook 06: networks with binary weights, and weights on a grid."""

@@ -1,0 +1,1 @@
+"""Experiments of notebook 10: every method of the course on the same network."""

@@ -1,0 +1,1 @@
+"""Experiments of notebook 09: networks whose activation functions are trained."""

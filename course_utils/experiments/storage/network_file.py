@@ -1,0 +1,50 @@
+"""Compresses a network, writes it to the disk, reads it back, and measures what came back."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from course_utils.compress import CompressedModel, Recipe, compress
+from course_utils.data import Dataset
+from course_utils.experiments.classroom import measure_accuracy
+
+__all__ = ["NetworkFile", "before_and_after_retraining", "dense_bytes", "write_and_measure"]
+
+
+class NetworkFile(NamedTuple):
+    """A file that was written and read back: its bytes, also by kind, and the accuracy of the network in it."""
+
+    size: int
+    by_kind: dict[str, float]
+    accuracy: float
+
+
+def dense_bytes(model: nn.Module) -> int:
+    """The bytes of all parameters in float32."""
+    return 4 * sum(p.numel() for p in model.parameters())
+
+
+def write_and_measure(model: nn.Module, recipe: Recipe, data: Dataset) -> NetworkFile:
+    """Compress by a recipe, write to the disk, read back, and measure what came back."""
+    compressed = compress(model, recipe, data=data, progress=False, device="cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.cun"
+        compressed.save(path)
+        size = path.stat().st_size
+        restored = CompressedModel.load(path)
+    return NetworkFile(size, restored.report().by_kind, measure_accuracy(restored.to_model(), data))
+
+
+def before_and_after_retraining(
+    model: nn.Module, data: Dataset, *, prune: float | None, levels: int | None, entropy: str | None
+) -> Iterator[NetworkFile]:
+    """The file without any retraining, then the file after a short one; the arguments are those of a Recipe."""
+    recipe: dict[str, Any] = {"prune": prune, "levels": levels, "entropy": entropy, "init": "exact"}
+    yield write_and_measure(model, Recipe(**recipe), data)
+    # In retraining, shared values stay shared and pruned weights stay zero.
+    epochs: dict[str, Any] = {"prune_epochs": 0 if prune is None else 4, "share_epochs": 0 if levels is None else 2}
+    retrained = Recipe(**recipe, **epochs, rounds=1, lr=2e-3, share_lr=5e-4, batch_size=64)
+    yield write_and_measure(model, retrained, data)

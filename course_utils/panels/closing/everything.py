@@ -1,0 +1,180 @@
+"""The closing panel: methods stacked by check boxes, on one plot of accuracy against bytes that are on the disk."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom
+from course_utils.experiments.closing.methods import LABELS, Made, Methods, course_of, steps
+from course_utils.panels.engine import Choice, Control, Panel, Toggle
+from course_utils.plots import COLOURS, INK, smaller, write
+
+__all__ = ["everything"]
+
+LINES = 12  # of the table
+MAX_LETTERS = 30  # of a line; where the methods take more, those after the second are counted
+ORDERS = {"bytes, the smallest first": "size", "accuracy, the best first": "accuracy", "as they were made": "made"}
+COLUMNS = {"methods": (0.0, "left"), "bytes": (0.7, "right"), "ratio": (0.85, "right"), "right": (1.0, "right")}
+SHORT = {
+    "penalty": "penalty",
+    "low_rank": "low rank",
+    "distill": "student",
+    "kaf": "KAF",
+    "prune": "prune",
+    "binary": "1 bit",
+    "quantize": "4 bit",
+    "share": "share",
+    "coder": "coder",
+}
+
+
+class Networks(NamedTuple):
+    """All networks so far, which is the present one, whether it is finished, and how the table is sorted."""
+
+    made: list[Made]
+    now: Made
+    finished: bool
+    order: str
+
+
+def everything(data: str | Dataset = "digits", *, made: Sequence[Made] | None = None) -> Panel:
+    """Every method of the course on one network (lecture, section 10); each state is trained and written as a file.
+
+    `made`: networks to begin with, from `course_of`; by default it is called here.
+    """
+    dataset = classroom(data)
+    finished = {network.methods: network for network in (course_of(data) if made is None else made)}
+    controls: list[Control] = [Toggle(name=name, label=label) for name, label in LABELS.items()]
+    controls.append(Choice(name="order", label="Sort the table by", options=ORDERS))
+
+    def compute(order: str, **choices: bool) -> Iterator[Networks]:
+        methods = Methods(**choices)
+        if methods not in finished:
+            for now in steps(data, methods):
+                yield Networks(list(finished.values()), now, False, order)
+            finished[methods] = now
+        yield Networks(list(finished.values()), finished[methods], True, order)
+
+    title, rows = "The whole course on one network", len(dataset.y_test)
+    return Panel(title, controls, compute, lambda figure: NetworksPicture(figure, rows).show, size=(960, 470))
+
+
+def ordered(networks: Networks) -> list[Made]:
+    """The networks in the order that was asked for."""
+    if networks.order == "size":
+        return sorted(networks.made, key=lambda network: (network.size, -network.accuracy))
+    if networks.order == "accuracy":
+        return sorted(networks.made, key=lambda network: (-network.accuracy, network.size))
+    return networks.made
+
+
+def short(methods: Methods) -> str:
+    """The methods in a few letters, for the table.
+
+    >>> short(Methods(prune=True, coder=True))
+    'prune + coder'
+    """
+    chosen = [word for name, word in SHORT.items() if getattr(methods, name)]
+    if len(" + ".join(chosen)) > MAX_LETTERS:
+        chosen = [*chosen[:2], f"{len(chosen) - 2} more"]
+    return " + ".join(chosen) or "dense network"
+
+
+class NetworksPicture:
+    """Accuracy against bytes on the left, a table of the networks on the right."""
+
+    def __init__(self, figure: Figure, test_rows: int) -> None:
+        self.axes, table = figure.subplots(1, 2, width_ratios=[1, 1])
+        self.draw_plot(test_rows)
+        self.draw_table(table)
+
+    def draw_plot(self, test_rows: int) -> None:
+        """The points and their frontier."""
+        axes = self.axes
+        (self.points,) = axes.plot(
+            [], [], "o", ms=7, color=COLOURS["sky"], mec=COLOURS["blue"], label="networks so far"
+        )
+        (self.frontier,) = axes.plot(
+            [], [], "-", color=COLOURS["blue"], lw=1.4, drawstyle="steps-post", label="best for these bytes"
+        )
+        (self.marker,) = axes.plot([], [], "*", ms=17, color=COLOURS["orange"], label="this one")
+        axes.set(xscale="log", xlim=(400, 100_000), ylim=(0, 1.03), xlabel="bytes of the file on the disk")
+        axes.set_ylabel(f"right, of {test_rows:,} test rows")
+        ticks = {500: "500", 1_000: "1k", 2_000: "2k", 5_000: "5k", 10_000: "10k", 20_000: "20k", 50_000: "50k"}
+        axes.set_xticks(list(ticks), list(ticks.values()))
+        axes.minorticks_off()
+        axes.legend(loc="lower right", fontsize=10)
+
+    def draw_table(self, axes: Axes) -> None:
+        """The heads of the columns, and empty lines."""
+        axes.set(xlim=(0, 1), ylim=(LINES + 0.5, -1.3), xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        for name, (x, side) in COLUMNS.items():
+            axes.text(x, -0.85, name, ha=side, va="center", fontsize=10.5, fontweight="bold")
+        self.cells = [
+            [axes.text(x, line, "", ha=side, va="center", fontsize=10) for x, side in COLUMNS.values()]
+            for line in range(LINES)
+        ]
+
+    def show(self, networks: Networks) -> str:
+        """Draw all networks, the present one among them."""
+        now = networks.now
+        made = networks.made if networks.finished else [*networks.made, now]
+        self.points.set_data([network.size for network in made], [network.accuracy for network in made])
+        front = frontier(made)
+        self.frontier.set_data([network.size for network in front], [network.accuracy for network in front])
+        self.marker.set_data([now.size], [now.accuracy])
+        smallest, largest = min(network.size for network in made), max(network.size for network in made)
+        if not self.axes.get_xlim()[0] <= smallest <= largest <= self.axes.get_xlim()[1]:
+            self.axes.set_xlim(smallest / 1.5, largest * 1.5)
+        self.show_table(window(ordered(networks), now), now.methods if networks.finished else None)
+        return describe_network(networks)
+
+    def show_table(self, lines: list[Made], current: Methods | None) -> None:
+        """A line for each network, that of the current methods in bold; the rest stays empty."""
+        for i, row in enumerate(self.cells):
+            texts = [""] * len(COLUMNS)
+            style = {"fontweight": "normal", "color": COLOURS["ink"]}
+            if i < len(lines):
+                network = lines[i]
+                texts = [
+                    short(network.methods),
+                    f"{network.size:,}",
+                    f"{network.ratio:.1f}×",
+                    f"{network.accuracy:.1%}",
+                ]
+                if network.methods == current:
+                    style = {"fontweight": "bold", "color": INK["orange"]}
+            for cell, text in zip(row, texts, strict=True):
+                write(cell, text=text, **style)
+
+
+def window(made: list[Made], now: Made) -> list[Made]:
+    """At most LINES of the table, the present network among them."""
+    at = next((i for i, network in enumerate(made) if network.methods == now.methods), 0)
+    start = max(0, min(at - LINES // 2, len(made) - LINES)) if at >= LINES else 0
+    return made[start : start + LINES]
+
+
+def frontier(made: list[Made]) -> list[Made]:
+    """The networks that no smaller one beats, from small to large."""
+    front: list[Made] = []
+    for network in sorted(made, key=lambda network: (network.size, -network.accuracy)):
+        if not front or network.accuracy > front[-1].accuracy:
+            front.append(network)
+    return front
+
+
+def describe_network(networks: Networks) -> str:
+    """The present network in a sentence."""
+    now = networks.now
+    state = "" if networks.finished else "On the way to: "
+    better = sum(network.size < now.size and network.accuracy > now.accuracy for network in networks.made)
+    count = {0: "no network so far is", 1: "one network so far is"}.get(better, f"{better} networks so far are")
+    return (
+        f"{state}{now.methods}: a file of {now.size:,} bytes, {smaller(now.ratio)} the dense weights, "
+        f"{now.accuracy:.1%} right; {count} smaller and better."
+    )
