@@ -25,7 +25,7 @@ class History(list[Epoch]):
         return [e.train_loss for e in self]
 
     @property
-    def measure_accuracy(self) -> list[float]:
+    def test_accuracy(self) -> list[float]:
         """The test accuracy of each epoch that was evaluated."""
         return [e.test_accuracy for e in self if e.test_accuracy is not None]
 
