@@ -1,5 +1,6 @@
 """compress: from a network to one file and back, bit for bit, and a killed run goes on."""
 
+import copy
 import math
 import os
 import signal
@@ -16,7 +17,7 @@ from torch import nn
 
 from course_utils.coding.container import Coded, FormatError, save
 from course_utils.compress import CompressedModel, Recipe, compress
-from course_utils.compress.lessons import lessons
+from course_utils.compress.transfer_set import transfer_set
 from course_utils.compress.units import embed_, hidden_layers, narrow, strongest_units
 from course_utils.data import Dataset, load_dataset
 from course_utils.methods.layers import weight_layers
@@ -241,20 +242,20 @@ def test_a_narrow_start_is_counted_against_the_whole_network(digits: Dataset, tr
     assert int((weights[0] != 0).any(1).sum()) <= 20
 
 
-def test_lessons_are_the_images_with_the_teachers_answers(digits: Dataset, trained: nn.Module) -> None:
+def test_the_transfer_set_is_the_images_with_the_teachers_logits(digits: Dataset, trained: nn.Module) -> None:
     cpu = torch.device("cpu")
-    rows = lessons(digits, teacher=trained, copies=0, seed=0, device=cpu)
+    rows = transfer_set(digits, teacher=trained, copies=0, seed=0, device=cpu)
     assert torch.equal(rows.x_train[:, :64], digits.x_train.flatten(1).half())
     with torch.no_grad():
         assert torch.equal(rows.x_train[:, 64:], trained(digits.x_train).half())
-    twice = lessons(digits, teacher=None, copies=2, seed=1, device=cpu)
+    twice = transfer_set(digits, teacher=None, copies=2, seed=1, device=cpu)
     assert twice.x_train.shape == (3 * 1347, 64)
     assert torch.equal(twice.y_train[:1347], twice.y_train[1347:2694])
     first, second, third = twice.x_train.split(1347)
     assert torch.equal(first, rows.x_train[:, :64])
     assert not torch.equal(second, first)
     assert not torch.equal(second, third)
-    assert torch.equal(twice.x_train, lessons(digits, teacher=None, copies=2, seed=1, device=cpu).x_train)
+    assert torch.equal(twice.x_train, transfer_set(digits, teacher=None, copies=2, seed=1, device=cpu).x_train)
 
 
 def test_a_network_of_the_course_is_named_in_its_file(tmp_path: Path) -> None:
@@ -366,6 +367,40 @@ def test_gradual_pruning_removes_what_matters_least(digits: Dataset, trained: nn
     accuracy = [evaluate(network.to_model(), digits).accuracy for network in (one_shot, gradual)]
     assert accuracy[1] > accuracy[0] + 0.1
     assert math.isclose(*(sum(layer.kept for layer in n.report().layers) for n in (one_shot, gradual)), abs_tol=2)
+
+
+class Failing(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise KeyError("no answer")
+
+
+def modes(model: nn.Module) -> list[bool]:
+    return [module.training for module in model.modules()]
+
+
+def test_the_model_and_the_teacher_are_left_as_they_were(digits: Dataset, trained: nn.Module) -> None:
+    model = copy.deepcopy(trained).train()
+    model[2].eval()
+    teacher = nn.Sequential(copy.deepcopy(trained), nn.Dropout(0.5)).train()
+    before, state = modes(model), {name: value.clone() for name, value in model.state_dict().items()}
+    recipe = Recipe(prune=0.5, prune_epochs=1, batch_size=512)
+    for used in (model, teacher):
+        run(model, recipe, digits, teacher=used)
+    assert modes(model) == before
+    assert all(modes(teacher))
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    failing = nn.Sequential(model, Failing()).train()
+    model[2].eval()
+    with pytest.raises(KeyError, match="no answer"):
+        run(model, recipe, digits, teacher=failing)
+    assert modes(model) == before
+
+
+@pytest.mark.gpu
+def test_the_teacher_stays_on_its_device(digits: Dataset, trained: nn.Module) -> None:
+    teacher = copy.deepcopy(trained)
+    run(trained, Recipe(prune=0.5, prune_epochs=1), digits, teacher=teacher, device="cuda")
+    assert {p.device.type for p in [*teacher.parameters(), *trained.parameters()]} == {"cpu"}
 
 
 @pytest.mark.gpu
