@@ -1,7 +1,8 @@
 """Training data that mean nothing: random labels, shuffled and random pixels (Zhang et al. 2016, arXiv:1611.03530).
 
-A network that can fit these can fit anything of that size: nothing in them generalises, so it has memorised them. For one seed the rows corrupted at a small share are among those corrupted at a
-larger one, and the same row is corrupted in the same way at both, so that a path over the share is a path.
+A network that can fit these can fit anything of that size: nothing in them generalises, so it has memorised them. For
+one seed the rows corrupted at a small share are among those corrupted at a larger one, and the same row is corrupted in
+the same way at both, so that a path over the share is a path.
 """
 
 from collections.abc import Callable

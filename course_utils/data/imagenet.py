@@ -1,8 +1,8 @@
 """ImageNet where it lies in the data folder: its validation images by class, and torchvision's networks for them.
 
-The images (Russakovsky et al. 2015, arXiv:1409.0575) may not be handed on, so they are not downloaded: anyone who has them
-puts them into ``imagenet/val`` of the data folder, one folder for each class, as torchvision's `ImageFolder` reads
-them. The networks' weights are downloaded at the first call.
+The images (Russakovsky et al. 2015, arXiv:1409.0575) may not be handed on, so they are not downloaded: anyone who
+has them puts them into ``imagenet/val`` of the data folder, one folder for each class, as torchvision's `ImageFolder`
+reads them. The networks' weights are downloaded at the first call.
 """
 
 import hashlib

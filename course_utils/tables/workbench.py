@@ -141,7 +141,7 @@ class Workbench:
             batch_by=batch_by,
             batch=batch,
             progress=self.progress,
-            seen=partial(self._so_far, function.__name__),
+            on_progress=partial(self._so_far, function.__name__),
         )
         return [Result(title, record) for record in records]
 

@@ -25,8 +25,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.data import DataError, Dataset, available, data_root, load_dataset, sources
-from course_utils.data import tabular
+from course_utils.data import DataError, Dataset, available, data_root, load_dataset, sources, tabular
 from course_utils.data.vision import import_torchvision
 
 ROWS = 110  # of the small file in Sensorless' format
