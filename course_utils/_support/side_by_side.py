@@ -131,7 +131,7 @@ def _wait_for_a_worker(client: Any) -> None:
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Any]:
-    """A client of the cluster, which has a worker at least."""
+    """A client of the cluster, which has at least one worker."""
     try:
         from distributed import Client
     except ImportError as problem:

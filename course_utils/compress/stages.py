@@ -106,7 +106,7 @@ class Freezing(Stage):
 
     (Zhou, Yao, Guo, Xu, Chen 2017, *Incremental network quantization*, arXiv:1702.03044, with a codebook in the place
     of powers of two.) The values of a layer start as k-means centroids of its weights, weighted by their curvature.
-    The weights of a value move together with it; in the end it is a float16 number. Biases become whole multiples of
+    The weights of a value move together with it; in the end it is a float16 number. Biases become integer multiples of
     `bias_step` in the same way.
     """
 

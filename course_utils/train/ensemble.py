@@ -1,4 +1,4 @@
-"""Many small networks trained as one: `fit_many` trains a whole path of settings in one batched run.
+"""Many small networks trained as one: `fit_many` trains a path of settings in one batched run.
 
 A small network keeps a processor busy with overhead, not with arithmetic. Stacked into parameters of shape (S, ...), S
 networks take one step together, and each of them comes out as `fit` alone would have trained it.

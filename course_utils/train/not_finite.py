@@ -29,7 +29,7 @@ class NotFiniteError(Exception):
 
 
 def check_labels(data: Dataset) -> None:
-    """Refuse labels that are none of the classes. On a GPU they would end the whole process's use of it.
+    """Refuse labels that are none of the classes. On a GPU they would end the process's use of it.
 
     For the cross-entropy; another loss function may give labels another meaning.
 
@@ -91,8 +91,8 @@ def remedy(data: Dataset, settings: Settings, parameters: Mapping[str, Tensor] |
     >>> remedy(Dataset("pairs", x, y, x, y, classes=1), Settings(epochs=1))[:60]
     'x_train[1, 1] of pairs is inf (1 such number in 1 row and 1 '
     """
-    seen = _wrong_inputs(data) or _wrong_labels(data) or _large_weights(parameters or {})
-    return seen or f"what usually helps: {_usual_remedies(data, settings)}"
+    cause = _wrong_inputs(data) or _wrong_labels(data) or _large_weights(parameters or {})
+    return cause or f"what usually helps: {_usual_remedies(data, settings)}"
 
 
 def _wrong_inputs(data: Dataset) -> str:
