@@ -74,7 +74,7 @@ class CompressedModel:
         if name is None:
             return network
         try:
-            model = build(name, most=max_bytes)
+            model = build(name, max_bytes=max_bytes)
         except ValueError as error:
             raise FormatError(f"the header: {error}") from error
         names = list(model.state_dict())

@@ -294,6 +294,7 @@ def _batches(clients: Sequence[Tensor], size: int, rng: np.random.Generator) -> 
     for k, rows in enumerate(clients):
         table[k, : len(rows)] = rng.permutation(rows.numpy())
         present[k, : len(rows)] = 1
-    by_step, present = (t.reshape(len(clients), steps, size).swapaxes(0, 1) for t in (table, present))
-    shares = present / np.maximum(present.sum(2, keepdims=True), 1)
+    shape = (len(clients), steps, size)
+    by_step, counted = table.reshape(shape).swapaxes(0, 1), present.reshape(shape).swapaxes(0, 1)
+    shares = counted / np.maximum(counted.sum(2, keepdims=True), 1)
     return torch.from_numpy(by_step.copy()), torch.from_numpy(shares)

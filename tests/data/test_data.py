@@ -244,6 +244,17 @@ def test_samples_are_accepted_and_say_so(
         assert ((deviations - 1).abs().lt(1e-3) | deviations.eq(0)).all()
 
 
+def test_a_sample_may_have_any_name(shared_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "sensorless").mkdir()
+    for path in (shared_data / "sensorless").glob("*_[XY].npy"):
+        shutil.copyfile(path, tmp_path / "sensorless" / f"mine_{path.stem[-1]}.npy")
+    assert sensorless(tmp_path).checksum == load_dataset("sensorless", root=shared_data).checksum
+    (tmp_path / "cifar10").mkdir()
+    (images,) = (shared_data / "cifar10").glob("*.bin")
+    shutil.copyfile(images, tmp_path / "cifar10" / "some_test_images.bin")
+    assert load_dataset("cifar10", root=tmp_path).checksum == load_dataset("cifar10", root=shared_data).checksum
+
+
 def test_damaged_samples_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cifar10").mkdir()
     (tmp_path / "cifar10" / "some_test_images.bin").write_bytes(b"\0" * 3074)

@@ -145,8 +145,8 @@ def test_a_step_of_the_optimizer_that_fails_is_taken_again_from_before() -> None
 
 def test_a_resumed_training_stays_with_its_parts(tmp_path: Path) -> None:
     """Resumed where there is memory enough, it is the same to the bit all the same."""
-    whole, killed, resumed = (network(Memory(rows), dropout=0.3) for rows in (20, 20, 999))
-    train(whole, epochs=4)
+    complete, killed, resumed = (network(Memory(rows), dropout=0.3) for rows in (20, 20, 999))
+    train(complete, epochs=4)
     path = tmp_path / "c.pt"
     settings: dict[str, Any] = {"epochs": 4, "batch_size": 64, "optimizer": "sgd", "lr": 0.1, "evaluate_every": 0}
     for history in fit_epochs(killed, DIGITS, device="cpu", checkpoint=path, **settings):
@@ -154,7 +154,7 @@ def test_a_resumed_training_stays_with_its_parts(tmp_path: Path) -> None:
             break
     assert load_checkpoint(path, fingerprint={})["at_once"] == 16
     train(resumed, epochs=4, checkpoint=path)
-    assert same(whole, resumed)
+    assert same(complete, resumed)
 
 
 # An evaluation, and the way to a device
@@ -262,15 +262,15 @@ def little_memory() -> Iterator[Callable[[int], None]]:
 @pytest.mark.gpu
 def test_gpu_with_too_little_memory_trains_in_parts(little_memory: Callable[[int], None]) -> None:
     torch.manual_seed(0)
-    whole = mlp([64, 20_000, 10])  # a row takes 80 kB in the hidden layer, and more for its gradient
-    parts, data = deepcopy(whole), load_dataset("digits")
+    complete = mlp([64, 20_000, 10])  # a row takes 80 kB in the hidden layer, and more for its gradient
+    parts, data = deepcopy(complete), load_dataset("digits")
     common: dict[str, Any] = {"epochs": 2, "batch_size": 1024, "optimizer": "sgd", "lr": 0.01}
-    fit(whole, data, device="cuda", evaluate_every=0, progress=False, **common)
+    fit(complete, data, device="cuda", evaluate_every=0, progress=False, **common)
     little_memory(80 << 20)  # a batch of 1024 rows needs about 160 MB for the hidden layer alone
     training = Training(parts.to("cuda"), data.to("cuda"), Settings(**common))
     training.epoch(evaluated=False)
     training.epoch(evaluated=False)
     assert training.rows_at_once is not None
     assert training.rows_at_once < 1024
-    for p, q in zip(whole.cuda().parameters(), parts.parameters(), strict=True):
+    for p, q in zip(complete.cuda().parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-3)
