@@ -129,12 +129,14 @@ class CompressedModel:
         return 4 * int(sum(sizes.values()))
 
     def _fill(self, model: nn.Module) -> None:
-        state, ours = model.state_dict(), self.state_dict()
-        for name in state.keys() | ours.keys():
-            mine, theirs = (tuple(s[name].shape) if name in s else "none" for s in (ours, state))
-            if mine != theirs:
-                raise FormatError(f"{name} has the shape {mine} in the file and {theirs} in {type(model).__name__}")
-        model.load_state_dict(ours)
+        target, decoded = model.state_dict(), self.state_dict()
+        for name in target.keys() | decoded.keys():
+            in_file, in_model = (tuple(s[name].shape) if name in s else "none" for s in (decoded, target))
+            if in_file != in_model:
+                raise FormatError(
+                    f"{name} has the shape {in_file} in the file and {in_model} in {type(model).__name__}"
+                )
+        model.load_state_dict(decoded)
 
     def _named(self) -> Arrays:
         if self.architecture is None:

@@ -99,8 +99,8 @@ class Recipe:
 
     def spelled(self) -> dict[str, Any]:
         """The values that differ from the defaults, as plain numbers and texts."""
-        ours, default = asdict(self), asdict(Recipe())
-        return {name: value for name, value in ours.items() if value != default[name]}
+        values, defaults = asdict(self), asdict(Recipe())
+        return {name: value for name, value in values.items() if value != defaults[name]}
 
 
 def _amounts(name: str, amount: Any) -> list[tuple[str, float]]:

@@ -6,7 +6,6 @@ so a checkpoint of the training holds it.
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +24,7 @@ class Stage(Student):
     step: Tensor
     every = 50
 
-    def __init__(self, model: nn.Module, shape: tuple[int, ...], *, steps: int, **distillation: Any) -> None:
+    def __init__(self, model: nn.Module, shape: tuple[int, ...], *, steps: int, **distillation: float) -> None:
         super().__init__(model, shape, **distillation)
         self.layers = list(weight_layers(model).values())
         self.steps = steps
@@ -74,8 +73,17 @@ class Pruning(Stage):
 
     start, end = 0.08, 0.5  # of the training
 
-    def __init__(self, *args: Any, density: float, lonely: float, **stage: Any) -> None:
-        super().__init__(*args, **stage)
+    def __init__(
+        self,
+        model: nn.Module,
+        shape: tuple[int, ...],
+        *,
+        steps: int,
+        density: float,
+        lonely: float,
+        **distillation: float,
+    ) -> None:
+        super().__init__(model, shape, steps=steps, **distillation)
         self.density, self.lonely = density, lonely
 
     def act(self, progress: float) -> None:
@@ -112,8 +120,17 @@ class Freezing(Stage):
 
     start, end = 0.05, 0.7  # of the training
 
-    def __init__(self, *args: Any, levels: int, bias_step: float | None, **stage: Any) -> None:
-        super().__init__(*args, **stage)
+    def __init__(
+        self,
+        model: nn.Module,
+        shape: tuple[int, ...],
+        *,
+        steps: int,
+        levels: int,
+        bias_step: float | None,
+        **distillation: float,
+    ) -> None:
+        super().__init__(model, shape, steps=steps, **distillation)
         self.levels, self.bias_step = levels, bias_step
         self.members: dict[
             int, tuple[Tensor, Tensor]
