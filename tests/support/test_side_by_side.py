@@ -14,7 +14,7 @@ from processes import cluster, free_port
 from course_utils._support import side_by_side as module
 from course_utils._support.side_by_side import WorkerLost, side_by_side
 
-TOOLS = Path(__file__).parents[1] / "tools"
+FOLDER = Path(__file__).parent  # where a worker finds the functions below
 
 
 def process(item: int) -> int:
@@ -69,7 +69,7 @@ def test_processes_threads_and_a_single_one() -> None:
 
 def test_a_cluster_does_the_same() -> None:
     pytest.importorskip("distributed")
-    with cluster(TOOLS) as (address, (first, second, _)):
+    with cluster(FOLDER) as (address, (first, second, _)):
         assert dict(side_by_side(str, [1, 2], scheduler=address)) == {0: "1", 1: "2"}
         deadline = time.monotonic() + 60
         while len(results := set(dict(side_by_side(process, range(8), scheduler=address)).values())) < 2:
@@ -83,14 +83,14 @@ def test_a_cluster_does_the_same() -> None:
 
 def test_one_worker_of_one_thread_is_a_cluster() -> None:
     pytest.importorskip("distributed")
-    with cluster(TOOLS, workers=1) as (address, (worker, _)):
+    with cluster(FOLDER, workers=1) as (address, (worker, _)):
         assert set(dict(side_by_side(process, range(3), scheduler=address)).values()) == {worker.pid}
 
 
 @pytest.mark.parametrize("workers", [2, 1])
 def test_a_call_that_ends_its_workers_does_not_end_the_others(workers: int) -> None:
     pytest.importorskip("distributed")
-    with cluster(TOOLS, workers=workers, nannies=True) as (address, _):
+    with cluster(FOLDER, workers=workers, nannies=True) as (address, _):
         results, lost = taken(side_by_side(ends_its_process, range(8), scheduler=address))
     assert lost.startswith("1 of 8 calls ended each worker of the cluster that tried them")
     assert results == {n: n for n in range(8) if n != 3}
@@ -108,7 +108,7 @@ def test_a_cluster_that_is_ended_is_a_sentence(victim: int, sentence: str, monke
         monkeypatch.setattr(module, "PATIENCE", 1.0)
         processes[victim].kill()
 
-    with cluster(TOOLS, workers=1) as (address, processes):
+    with cluster(FOLDER, workers=1) as (address, processes):
         results, lost = taken(side_by_side(process, range(20), scheduler=address), end)
     assert lost.startswith(sentence)
     assert 1 <= len(results) < 20
@@ -118,7 +118,7 @@ def test_no_worker_and_no_scheduler_are_sentences(monkeypatch: pytest.MonkeyPatc
     pytest.importorskip("distributed")
     dask = pytest.importorskip("dask")
     monkeypatch.setattr(module, "PATIENCE", 0.5)
-    with cluster(TOOLS, workers=0) as (address, _), pytest.raises(ValueError, match=f"at '{address}' has no worker; "):
+    with cluster(FOLDER, workers=0) as (address, _), pytest.raises(ValueError, match=f"at '{address}' has no worker; "):
         list(side_by_side(abs, [1], scheduler=address))
     nowhere = f"tcp://127.0.0.1:{free_port()}"
     with (

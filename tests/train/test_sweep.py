@@ -228,7 +228,7 @@ def counts_those_beside(folder: str, a: int) -> dict[str, int]:
 
 
 def test_a_worker_of_several_threads_does_one_point_at_a_time(tmp_path: Path) -> None:
-    with cluster(TOOLS, workers=1, threads=2) as (address, _):
+    with cluster(Path(__file__).parent, workers=1, threads=2) as (address, _):  # where a worker finds the function
         records = quiet(partial(counts_those_beside, str(tmp_path)), product(a=range(6)), name="b", scheduler=address)
     assert len({r["values"]["thread"] for r in records}) == 2
     assert {r["values"]["beside"] for r in records} == {1}
