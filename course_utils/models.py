@@ -88,12 +88,12 @@ def lenet5() -> nn.Sequential:
 
 
 def architecture(model: nn.Module) -> Any:
-    """The name of a network of this module, as `build` takes it: a word, or the sizes of an `mlp`. None for others.
+    """The name of a network of the course, as `build` takes it: a word, or the sizes of an `mlp`; None for others.
 
     >>> architecture(lenet5()), architecture(mlp([64, 10])), architecture(nn.ReLU())
     ('lenet5', [64, 10], None)
     """
-    # What a module prints are its layers with all their settings.
+    # A module prints its layers with all their settings.
     for name, make in _NAMED.items():
         if repr(make()) == repr(model):
             return name
@@ -102,10 +102,10 @@ def architecture(model: nn.Module) -> Any:
     return sizes if sizes and repr(mlp(sizes)) == repr(model) else None
 
 
-def build(name: Any, *, most: int = 2**30) -> nn.Module:
+def build(name: Any, *, max_bytes: int = 2**30) -> nn.Module:
     """The network that `architecture` has named, with new weights.
 
-    `most`: how many bytes its parameters may take.
+    `max_bytes`: how many bytes its parameters may take.
 
     Raises: ValueError for a name that is none.
 
@@ -115,8 +115,8 @@ def build(name: Any, *, most: int = 2**30) -> nn.Module:
     if isinstance(name, str) and name in _NAMED:
         return _NAMED[name]()
     if isinstance(name, list) and len(name) > 1 and all(type(n) is int and n > 0 for n in name):
-        if 4 * sum(a * b + b for a, b in pairwise(name)) > most:
-            raise ValueError(f"an mlp of {name} takes more than {most:,} bytes; allow more")
+        if 4 * sum(a * b + b for a, b in pairwise(name)) > max_bytes:
+            raise ValueError(f"an mlp of {name} takes more than {max_bytes:,} bytes; allow more")
         return mlp(name)
     raise ValueError(f"no network is called {name!r}; there are {', '.join(_NAMED)}, and lists of sizes")
 

@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from cycler import cycler
+from matplotlib.artist import getp
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
@@ -160,11 +161,11 @@ def fit_to(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
         else:
             starts = np.arange(size) * n // size
             ends = np.append(starts[1:], n) - 1
-            kept = matrix.take(starts, axis=axis)
-            for offset in range(1, -(-n // size)):  # a few passes over whole arrays beat np.maximum.reduceat
-                other = matrix.take(np.minimum(starts + offset, ends), axis=axis)
-                kept = np.where(np.abs(other) > np.abs(kept), other, kept)
-            matrix = kept
+            largest = matrix.take(starts, axis=axis)
+            for offset in range(1, -(-n // size)):  # a few passes over complete arrays beat np.maximum.reduceat
+                neighbour = matrix.take(np.minimum(starts + offset, ends), axis=axis)
+                largest = np.where(np.abs(neighbour) > np.abs(largest), neighbour, largest)
+            matrix = largest
     return matrix
 
 
@@ -190,9 +191,9 @@ def mosaic(rows: np.ndarray, side: tuple[int, ...], *, down: int, across: int) -
 class Histogram:
     """Bars of equal width as one shape, which is drawn many times faster than a rectangle for each of them."""
 
-    def __init__(self, axes: Axes, **look: Any) -> None:
-        look = {"ec": FAINT, "lw": 0.8, **look}
-        self.shape = axes.stairs([0.0, 0.0], [0.0, 1.0, 2.0], fill=True, **look)
+    def __init__(self, axes: Axes, **properties: Any) -> None:
+        properties = {"ec": FAINT, "lw": 0.8, **properties}
+        self.shape = axes.stairs([0.0, 0.0], [0.0, 1.0, 2.0], fill=True, **properties)
 
     def show(self, heights: np.ndarray, edges: np.ndarray) -> None:
         """Set the heights and the edges, of which there is one more."""
@@ -200,22 +201,22 @@ class Histogram:
 
 
 def move_limits(axes: Axes, *, x: tuple[float, float] | None = None, y: tuple[float, float] | None = None) -> None:
-    """Set limits where they differ from what they are: a new axis means that the whole picture is drawn anew."""
+    """Set limits where they differ from what they are: a new axis means that the complete picture is drawn anew."""
     if x is not None and axes.get_xlim() != x:
         axes.set_xlim(x)
     if y is not None and axes.get_ylim() != y:
         axes.set_ylim(y)
 
 
-def write(text: Text, /, **look: Any) -> None:
-    """`text.set(**look)` for whatever differs from what it is: a text that stays as it is is not painted again.
+def write(text: Text, /, **properties: Any) -> None:
+    """`text.set(**properties)` for those that change: a text without a change is not painted again.
 
     >>> text = Text(0, 0, "six", color="black")
     >>> write(text, text="seven", color="black", position=(0, 1))
     >>> text.get_text(), text.get_position()
     ('seven', (0, 1))
     """
-    if changed := {name: value for name, value in look.items() if getattr(text, f"get_{name}")() != value}:
+    if changed := {name: value for name, value in properties.items() if getp(text, name) != value}:
         text.set(**changed)
 
 

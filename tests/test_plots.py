@@ -87,5 +87,5 @@ def test_positive_and_negative_differ_for_colour_blind_readers(deficiency: str) 
     # Viénot, Brettel, Mollon 1999: what is left of linear RGB without the middle or the long cones.
     mix = {"protan": [0.11238, 0.88762, 0.0], "deutan": [0.29275, 0.70725, 0.0]}[deficiency]
     ends = np.array([WEIGHTS(0.1)[:3], WEIGHTS(0.9)[:3]]) ** 2.2
-    seen = np.stack([ends @ mix, ends[:, 2]], axis=1)
-    assert abs(seen[0] - seen[1]).max() > 0.2
+    perceived = np.stack([ends @ mix, ends[:, 2]], axis=1)
+    assert abs(perceived[0] - perceived[1]).max() > 0.2

@@ -1,13 +1,15 @@
 """One function for many items, side by side: by joblib on this machine, or by Dask's own futures on a cluster.
 
-joblib has a backend for Dask, but that one never hears of a call whose worker was ended, and waits for it forever
-(joblib 1.6); it runs everything here if the cluster has a single thread, and takes no limit on the calls at once.
+Dask itself runs a call again where its worker was lost, up to its setting `allowed-failures`. Added to it: a limit on
+the calls at once, one more try for a call that only ran beside one that ends its worker, and a sentence for what is
+lost. joblib has a backend for Dask, but that one never hears of a call whose worker was ended, and waits for it forever
+(joblib 1.6); it runs everything locally if the cluster has a single thread, and takes no limit on the calls at once.
 """
 
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,10 +20,6 @@ PATIENCE = 15.0  # seconds to wait for a first worker, and for another one after
 
 class WorkerLost(RuntimeError):
     """A worker, or the scheduler of a cluster, was ended from outside; what it had not returned is not done."""
-
-
-class _OfTheCallError(Exception):
-    """What the function itself has raised on a cluster, which is no word about the cluster."""
 
 
 def side_by_side(
@@ -35,7 +33,7 @@ def side_by_side(
     """The number of each item and what ``function(item)`` returned, as they come.
 
     at_once: calls at one time; by default one a processor, or two a thread of the cluster, so that none waits for work.
-    A single one is this process. threads: of this process in the place of processes, for calls that wait for something
+    With 1 they run in this process. threads: of this process instead of processes, for calls that wait for something
     outside. scheduler: the address of a Dask cluster, whose machines have the same packages installed.
 
     Raises: what the function raises, at once; ValueError for another at_once, if Dask is not installed, or if no
@@ -77,59 +75,54 @@ def _numbered(function: Callable[[Any], Any], number: int, item: Any) -> tuple[i
 def _on_a_cluster(
     function: Callable[[Any], Any], items: Sequence[Any], at_once: int | None, client: Any
 ) -> Iterator[tuple[int, Any]]:
-    from distributed import CancelledError
+    from distributed import KilledWorker
 
-    lost = 0
-    try:
-        # What lay beside a call that ends its worker is blamed with it, so each has one more try, alone.
-        for blamed in (yield from _tried(function, enumerate(items), at_once, client)):
-            lost += len((yield from _tried(function, [blamed], 1, client)))
-    except _OfTheCallError as failed:
-        raise failed.args[0] from None
-    except (OSError, CancelledError) as error:
-        raise WorkerLost("the scheduler of the cluster was ended; start it again, and run this again") from error
-    if lost:
+    todo = list(enumerate(items))
+    for limit in (at_once, 1):  # a call beside one that ends its worker is blamed with it: it has one more try, alone
+        blamed = []
+        for number, value, error in _outcomes(function, todo, limit, client):
+            if isinstance(error, KilledWorker):
+                blamed.append((number, items[number]))
+            elif error is not None:
+                raise error
+            else:
+                yield number, value
+        todo = blamed
+    if todo:
         raise WorkerLost(
-            f"{lost} of {len(items)} calls ended each worker of the cluster that tried them, often because the "
+            f"{len(todo)} of {len(items)} calls ended each worker of the cluster that tried them, often because the "
             "memory was used up; give the workers more of it"
         )
 
 
-def _tried(
+def _outcomes(
     function: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], at_once: int | None, client: Any
-) -> Generator[tuple[int, Any], None, list[tuple[int, Any]]]:
-    """Yield what the calls return, and return the items whose workers were ended."""
-    from distributed import KilledWorker, wait
+) -> Iterator[tuple[int, Any, BaseException | None]]:
+    """The number of each item with what the call returned or what it raised, as they come."""
+    from distributed import CancelledError, wait
 
-    rest, blamed = deque(numbered), []
-    waiting: dict[Any, tuple[int, Any]] = {}
-    while rest or waiting:
-        room = at_once or 2 * sum(client.nthreads().values())
-        while rest and len(waiting) < room:
-            number, item = rest.popleft()
-            waiting[client.submit(function, item, pure=False)] = number, item
-        if not waiting:  # at this moment the last worker starts again
-            _ask_for_workers(client)
-            continue
-        try:
-            finished = wait(list(waiting), timeout=PATIENCE, return_when="FIRST_COMPLETED").done
-        except TimeoutError:
-            _ask_for_workers(client)
-            continue
-        for future in finished:
-            number, item = waiting.pop(future)
-            error = future.exception()
-            if isinstance(error, KilledWorker):
-                blamed.append((number, item))
-            elif error is not None:
-                raise _OfTheCallError(error)
-            else:
-                yield number, future.result()
-    return blamed
+    pending = deque(numbered)
+    running: dict[Any, int] = {}
+    try:
+        while pending or running:
+            limit = at_once or 2 * sum(client.nthreads().values())  # 0 while the last worker starts again
+            while pending and len(running) < limit:
+                number, item = pending.popleft()
+                running[client.submit(function, item, pure=False)] = number
+            try:
+                finished = wait(list(running), timeout=PATIENCE, return_when="FIRST_COMPLETED").done if running else ()
+            except TimeoutError:
+                finished = ()
+            if not finished:
+                _wait_for_a_worker(client)
+            for future in finished:
+                error = future.exception()
+                yield running.pop(future), None if error else future.result(), error
+    except (OSError, CancelledError) as error:
+        raise WorkerLost("the scheduler of the cluster was ended; start it again, and run this again") from error
 
 
-def _ask_for_workers(client: Any) -> None:
-    """Wait until the cluster has a worker."""
+def _wait_for_a_worker(client: Any) -> None:
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError as error:
@@ -138,7 +131,7 @@ def _ask_for_workers(client: Any) -> None:
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Any]:
-    """A client of the cluster, which has a worker at least."""
+    """A client of the cluster, which has at least one worker."""
     try:
         from distributed import Client
     except ImportError as problem:

@@ -1,4 +1,9 @@
-"""Deep Compression for real: prune, share, code, and write one file (Han, Mao, Dally 2015; lecture, section 07)."""
+"""Deep Compression (Han, Mao, Dally 2015; lecture, section 07): prune, share and code a network, and write one file.
+
+`recipe` says what is done, `pipeline` does it: `stages` are the trainings that prune and share gradually, `trainer`
+runs every training on one `transfer_set`, `units` takes hidden units out. `network` is the result with its file,
+`report` its bytes, `codes` its layers that compute from the codes.
+"""
 
 from course_utils.compress.network import CompressedModel
 from course_utils.compress.pipeline import compress

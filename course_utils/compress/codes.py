@@ -1,8 +1,8 @@
 """Layers that compute from the codes: what lies in memory is the compressed network, not the dense one.
 
-Two ways. "gather" looks each weight up in the codebook, by an index of one or two bytes, and multiplies densely: the
-memory of a quarter or half, the time of a dense layer and of looking up. "sparse" keeps the nonzeros alone, as rows of
-columns and indices (CSR), and multiplies only them.
+"gather" looks each weight up in the codebook, by an index of one or two bytes, and multiplies densely: the
+memory of a quarter or half, the time of a dense layer and of the look-ups. "sparse" keeps the nonzeros alone, as rows
+of columns and indices (CSR), and multiplies only them.
 """
 
 import warnings
@@ -81,26 +81,31 @@ class CodedWeight(nn.Module):
         return sum(part.numel() * part.element_size() for part in parts)
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the dense layer gives."""
+        """The output of the dense layer."""
         if self.run == "gather":
             weight = self._values()
             if self.window is None:
                 return F.linear(x, weight, self.bias)
             return F.conv2d(x, weight, self.bias, **self.window)
-        if self.window is None:
-            flat = self._times(x.reshape(-1, x.shape[-1]).T).T
-            out = flat.reshape(*x.shape[:-1], self.shape[0])
-            return out if self.bias is None else out + self.bias
-        patches = F.unfold(x, self.shape[2:], **self.window)  # (n, in * kh * kw, places)
+        return self._sparse_linear(x) if self.window is None else self._sparse_convolution(x, self.window)
+
+    def _sparse_linear(self, x: Tensor) -> Tensor:
+        flat = self._times(x.reshape(-1, x.shape[-1]).T).T
+        out = flat.reshape(*x.shape[:-1], self.shape[0])
+        return out if self.bias is None else out + self.bias
+
+    def _sparse_convolution(self, x: Tensor, window: dict[str, Any]) -> Tensor:
+        patches = F.unfold(x, self.shape[2:], **window)  # (n, in * kh * kw, places)
         n, _, places = patches.shape
         flat = self._times(patches.transpose(0, 1).reshape(patches.shape[1], -1))
         out = flat.reshape(self.shape[0], n, places).transpose(0, 1)
-        height = _out(x.shape[2], self.shape[2], self.window, 0)
+        stride, padding, dilation = (window[name][0] for name in ("stride", "padding", "dilation"))
+        height = (x.shape[2] + 2 * padding - dilation * (self.shape[2] - 1) - 1) // stride + 1
         out = out.reshape(n, self.shape[0], height, -1)
         return out if self.bias is None else out + self.bias[:, None, None]
 
     def _values(self) -> Tensor:
-        """The codebook at the indices; this way is the fastest on a CPU."""
+        """The codebook at the indices; `index_select` is the fastest on a CPU."""
         return self.codebook.index_select(0, self.indices.reshape(-1).int()).reshape(self.indices.shape)
 
     def _times(self, columns: Tensor) -> Tensor:
@@ -111,8 +116,3 @@ class CodedWeight(nn.Module):
             size = (self.shape[0], len(columns))
             matrix = torch.sparse_csr_tensor(self.rows, self.columns, values, size, check_invariants=False)
         return matrix @ columns
-
-
-def _out(size: int, kernel: int, window: dict, axis: int) -> int:
-    stride, padding, dilation = (window[name][axis] for name in ("stride", "padding", "dilation"))
-    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1

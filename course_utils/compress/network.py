@@ -66,7 +66,7 @@ class CompressedModel:
 
         `max_bytes`: of the network in memory, see `container.load`.
 
-        Raises: FormatError for a file that is damaged or none of ours, or names a network that it does not hold.
+        Raises: FormatError for a file that is damaged or of another format, or names a network that it does not hold.
         """
         name = read_header(path).metadata.get("model")
         arrays = load(path, max_bytes=max_bytes)
@@ -74,7 +74,7 @@ class CompressedModel:
         if name is None:
             return network
         try:
-            model = build(name, most=max_bytes)
+            model = build(name, max_bytes=max_bytes)
         except ValueError as error:
             raise FormatError(f"the header: {error}") from error
         names = list(model.state_dict())
@@ -129,12 +129,14 @@ class CompressedModel:
         return 4 * int(sum(sizes.values()))
 
     def _fill(self, model: nn.Module) -> None:
-        state, ours = model.state_dict(), self.state_dict()
-        for name in state.keys() | ours.keys():
-            mine, theirs = (tuple(s[name].shape) if name in s else "none" for s in (ours, state))
-            if mine != theirs:
-                raise FormatError(f"{name} has the shape {mine} in the file and {theirs} in {type(model).__name__}")
-        model.load_state_dict(ours)
+        target, decoded = model.state_dict(), self.state_dict()
+        for name in target.keys() | decoded.keys():
+            in_file, in_model = (tuple(s[name].shape) if name in s else "none" for s in (decoded, target))
+            if in_file != in_model:
+                raise FormatError(
+                    f"{name} has the shape {in_file} in the file and {in_model} in {type(model).__name__}"
+                )
+        model.load_state_dict(decoded)
 
     def _named(self) -> Arrays:
         if self.architecture is None:
@@ -156,7 +158,7 @@ def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Ar
         if name in weights and recipe.steps:
             arrays[name] = _coded(value, recipe)
         elif name in biases and recipe.bias_step is not None:
-            arrays[name] = _multiples(value, recipe)
+            arrays[name] = _multiples(value, recipe.bias_step, entropy=recipe.entropy)
         else:
             arrays[name] = value.astype(recipe.dense) if value.dtype == np.float32 else value
     return arrays
@@ -174,17 +176,16 @@ def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
     return Coded(book, indices.reshape(-1).astype(kind), mask, recipe.entropy, recipe.gap_bits)
 
 
-def _multiples(value: NDArray[Any], recipe: Recipe) -> Coded:
-    """Biases as whole multiples of a step."""
-    assert recipe.bias_step is not None
-    step = np.float64(np.float32(recipe.bias_step))
-    whole = np.rint(value / step).astype(np.int64)
-    negative, positive = max(0, -int(whole.min(initial=0))), max(0, int(whole.max(initial=0)))
+def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None) -> Coded:
+    """Biases as integer multiples of a step; the codebook has all multiples but 0 from the smallest to the largest."""
+    step = np.float64(np.float32(bias_step))
+    integers = np.rint(value / step).astype(np.int64)
+    negative, positive = max(0, -int(integers.min(initial=0))), max(0, int(integers.max(initial=0)))
     factors = np.concatenate([np.arange(-negative, 0), np.arange(1, positive + 1)])
-    mask = whole != 0
-    indices = whole[mask] + negative - (whole[mask] > 0)
+    mask = integers != 0
+    indices = integers[mask] + negative - (integers[mask] > 0)
     kind = np.uint8 if len(factors) <= 2**8 else np.uint16
-    return Coded((factors * step).astype(np.float32), indices.astype(kind), mask, recipe.entropy)
+    return Coded((factors * step).astype(np.float32), indices.astype(kind), mask, entropy)
 
 
 def _shape(value: NDArray[Any] | Coded) -> tuple[int, ...]:

@@ -30,10 +30,9 @@ class Recipe:
 
     **Training.** `lr` and `share_lr` of Adam, which fall like a cosine; `batch_size`. `copies`: augmented copies of the
     images to train on besides the images (an epoch goes through all of them); `augment`: the settings of
-    `random_affine`, as a mapping. With a teacher: `alpha` and
-    `temperature` of `distillation_loss`.
+    `random_affine`, as a mapping. With a teacher: `alpha` and `temperature` of `distillation_loss`.
 
-    **Writing.** `bias_step`: biases become whole multiples of it. `dense`: type of everything that is not coded, such
+    **Writing.** `bias_step`: biases become integer multiples of it. `dense`: type of everything that is not coded, such
     as biases and batch normalisation, and of the codebooks, "float32" or "float16". `entropy` and `gap_bits`: as in
     `Coded`; for "mixed" the hidden units of a chain are sorted, too.
 
@@ -66,9 +65,9 @@ class Recipe:
     gap_bits: int | None = None
 
     def __post_init__(self) -> None:
-        for name, amount in _each("prune", self.prune):
+        for name, amount in _amounts("prune", self.prune):
             in_range(name, amount, 0, 1)
-        for name, amount in _each("levels", self.levels):
+        for name, amount in _amounts("levels", self.levels):
             in_range(name, amount, 1, 2**16)
         in_range("rounds", self.rounds, 1, 1000)
         in_range("lonely", self.lonely, 0, 4)
@@ -100,11 +99,11 @@ class Recipe:
 
     def spelled(self) -> dict[str, Any]:
         """The values that differ from the defaults, as plain numbers and texts."""
-        ours, default = asdict(self), asdict(Recipe())
-        return {name: value for name, value in ours.items() if value != default[name]}
+        values, defaults = asdict(self), asdict(Recipe())
+        return {name: value for name, value in values.items() if value != defaults[name]}
 
 
-def _each(name: str, amount: Any) -> list[tuple[str, float]]:
+def _amounts(name: str, amount: Any) -> list[tuple[str, float]]:
     if amount is None:
         return []
     return [(f"{name}[{k!r}]", v) for k, v in amount.items()] if isinstance(amount, Mapping) else [(name, amount)]

@@ -27,7 +27,7 @@ class Layer:
     """A row of the table; bits are for each weight that is left, rates are shares of the dense float32 bytes.
 
     weight_bits and index_bits: without entropy coding, ceil(log2 levels) and the gaps of a fixed number of bits that
-    take the least room, filler zeros included. weight_coded, index_coded: what they take in the file.
+    take the fewest bits, filler zeros included. weight_coded, index_coded: what they take in the file.
     """
 
     name: str
@@ -90,8 +90,8 @@ class Report:
     @property
     def by_kind(self) -> dict[str, float]:
         """The bytes of the file by what they are: positions, values, codebooks, tables, dense numbers, header."""
-        found = {kind: sum(n for (_, what), n in self.parts.items() if what == kind) for kind in KINDS}
-        return {kind: n for kind, n in found.items() if n}
+        totals = {kind: sum(n for (_, what), n in self.parts.items() if what == kind) for kind in KINDS}
+        return {kind: n for kind, n in totals.items() if n}
 
     def __str__(self) -> str:
         """The table as text."""
@@ -133,20 +133,22 @@ class Report:
 
     @property
     def total(self) -> list[str]:
-        """The last row: the whole file, with everything in it."""
-        weights, kept = (sum(getattr(layer, name) for layer in self.layers) for name in ("weights", "kept"))
-
-        def mean(name: str) -> str:
-            return f"{sum(getattr(layer, name) * layer.kept for layer in self.layers) / max(1, kept):.1f}"
-
-        bits = [mean(name) for name in ("weight_bits", "weight_coded", "index_bits", "index_coded")]
+        """The last row: the complete file, with everything in it; bits are means over the weights that are left."""
+        layers = self.layers
+        weights, kept = sum(layer.weights for layer in layers), sum(layer.kept for layer in layers)
+        bits = [
+            sum(layer.weight_bits * layer.kept for layer in layers) / max(1, kept),
+            sum(layer.weight_coded * layer.kept for layer in layers) / max(1, kept),
+            sum(layer.index_bits * layer.kept for layer in layers) / max(1, kept),
+            sum(layer.index_coded * layer.kept for layer in layers) / max(1, kept),
+        ]
         fixed = sum(layer.bytes_fixed - layer.bytes_coded for layer in self.layers) + self.size
         share = f"{kept / max(1, weights):.1%}"
         return [
             "whole file",
             f"{weights:,}",
             share,
-            *bits,
+            *(f"{mean:.1f}" for mean in bits),
             f"{fixed / self.dense:.2%}",
             f"{self.size / self.dense:.2%}",
         ]
@@ -157,9 +159,9 @@ def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Laye
     coded = {what: n for (array, what), n in parts.items() if array == name}
     levels = len(value.codebook)
     itemsize = value.codebook.dtype.itemsize
-    level_bits = 8 * itemsize if value.entropy == "in order" else max(0, math.ceil(math.log2(max(1, levels))))
+    in_order = value.entropy == "in order"  # the codebook has one value for each weight
+    level_bits = 8 * itemsize if in_order else max(0, math.ceil(math.log2(max(1, levels))))
     entries, gap_bits = _gap_entries(value.mask, level_bits, value.gap_bits or None)
-    listed = value.entropy == "in order"  # the codebook are the values
     return Layer(
         name=name,
         weights=size,
@@ -168,13 +170,13 @@ def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Laye
         weight_coded=8 * coded.get("values", 0.0) / max(1, kept),
         index_bits=gap_bits,
         index_coded=8 * coded.get("positions", 0.0) / max(1, kept),
-        bytes_fixed=entries * (level_bits + gap_bits) / 8 + (0 if listed else levels * itemsize),
+        bytes_fixed=entries * (level_bits + gap_bits) / 8 + (0 if in_order else levels * itemsize),
         bytes_coded=sum(coded.values()),
     )
 
 
 def _gap_entries(mask: np.ndarray, level_bits: int, bits: int | None) -> tuple[int, int]:
-    """How many gaps there are, fillers included, and their bits: those given, or the ones that take the least room."""
+    """How many gaps there are, fillers included, and their bits: those given, or the number with the smallest list."""
     if mask.all():
         return mask.size, 0
     counts = {b: len(encode_gaps(mask.reshape(-1), bits=b)[0]) for b in ([bits] if bits else range(1, 9))}

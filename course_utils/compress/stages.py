@@ -1,17 +1,16 @@
 """The two trainings of a compression: weights leave one by one, then the rest take few values one by one.
 
-Each is a `Learner`, trained by `fit` with `after_step`, which acts at fixed steps. What it has decided lies in buffers,
+Each is a `Student`, trained by `fit` with `after_step`, which acts at fixed steps. What it has decided lies in buffers,
 so a checkpoint of the training holds it.
 """
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from course_utils.compress.lessons import Learner
+from course_utils.compress.transfer_set import Student
 from course_utils.methods.codebook import fit_codebook
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import magnitude_mask
@@ -19,14 +18,14 @@ from course_utils.methods.prune import magnitude_mask
 __all__ = ["Freezing", "Pruning"]
 
 
-class Stage(Learner):
+class Stage(Student):
     """A training in which something happens to the weights every `every` of `steps` steps."""
 
     step: Tensor
     every = 50
 
-    def __init__(self, model: nn.Module, shape: tuple[int, ...], *, steps: int, **learner: Any) -> None:
-        super().__init__(model, shape, **learner)
+    def __init__(self, model: nn.Module, shape: tuple[int, ...], *, steps: int, **distillation: float) -> None:
+        super().__init__(model, shape, **distillation)
         self.layers = list(weight_layers(model).values())
         self.steps = steps
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
@@ -38,12 +37,12 @@ class Stage(Learner):
         self.optimizer = torch.optim.Adam(parameters, lr=lr, fused=True)
         return self.optimizer
 
-    def kept(self) -> list[Tensor]:
-        """The masks of the layers."""
-        return [getattr(self, f"kept{i}") for i in range(len(self.layers))]
+    def masks(self) -> list[Tensor]:
+        """True at the weights of each layer that are left."""
+        return [self.get_buffer(f"kept{i}") for i in range(len(self.layers))]
 
     def curvature(self, weight: Tensor) -> Tensor:
-        """sqrt(v) of Adam: the size of the gradients that a weight has met, which stands for the loss's curvature."""
+        """sqrt(v) of Adam: the root mean square of a weight's gradients, which stands for the loss's curvature."""
         state = self.optimizer.state.get(weight, {})
         return state["exp_avg_sq"].sqrt() if state else torch.ones_like(weight)
 
@@ -57,54 +56,57 @@ class Stage(Learner):
         self.hold()
 
     def act(self, progress: float) -> None:
-        """What happens at this share of the training."""
+        """What happens at `progress`, from 0 to 1, of the training."""
 
     def hold(self) -> None:
         """Put back what the optimizer has moved."""
-        for layer, kept in zip(self.layers, self.kept(), strict=True):
-            layer.weight.mul_(kept)
+        for layer, mask in zip(self.layers, self.masks(), strict=True):
+            layer.weight.mul_(mask)
 
 
 class Pruning(Stage):
-    """The weights that matter least leave, over the whole network at once, fast at first and ever slower.
+    """The weights of the smallest saliency per bit are removed, over all layers at once, fast at first and ever slower.
 
-    A weight matters by saliency / bits: w^2 sqrt(v), about the loss that its removal costs, for each bit of a file that
-    its removal saves. A weight in a row and a column that are much in use is cheaper to write than a lonely one.
+    saliency / bits: w^2 sqrt(v), about the loss that the removal costs, for each bit of a file that it saves. A weight
+    in a row and a column with many others is cheaper to write than a lonely one.
     """
 
     start, end = 0.08, 0.5  # of the training
 
-    def __init__(self, *args: Any, density: float, lonely: float, **stage: Any) -> None:
-        super().__init__(*args, **stage)
+    def __init__(
+        self,
+        model: nn.Module,
+        shape: tuple[int, ...],
+        *,
+        steps: int,
+        density: float,
+        lonely: float,
+        **distillation: float,
+    ) -> None:
+        super().__init__(model, shape, steps=steps, **distillation)
         self.density, self.lonely = density, lonely
 
     def act(self, progress: float) -> None:
-        """Remove down to the density of this moment."""
+        """Prune to the density that belongs to `progress`."""
+        masks = self.masks()
         part = min(max((progress - self.start) / (self.end - self.start), 0.0), 1.0)
-        if part == 0 or (part == 1 and self.present() <= self.density * self.total()):
+        left, total = sum(int(mask.sum()) for mask in masks), sum(mask.numel() for mask in masks)
+        if part == 0 or (part == 1 and left <= self.density * total):
             return
         density = math.exp(math.log(self.density) * (1 - (1 - part) ** 2))
-        scores = [self.score(layer.weight, kept) for layer, kept in zip(self.layers, self.kept(), strict=True)]
+        scores = [self.score(layer.weight, mask) for layer, mask in zip(self.layers, masks, strict=True)]
         flat = torch.cat([score.reshape(-1) for score in scores])
-        mask = magnitude_mask(flat, sparsity=1 - density)
-        for kept, part_ in zip(self.kept(), mask.split([k.numel() for k in self.kept()]), strict=True):
-            kept &= part_.reshape(kept.shape)
+        chosen = magnitude_mask(flat, sparsity=1 - density).split([mask.numel() for mask in masks])
+        for mask, chosen_of_layer in zip(masks, chosen, strict=True):
+            mask &= chosen_of_layer.reshape(mask.shape)
 
-    def total(self) -> int:
-        """The number of weights."""
-        return sum(kept.numel() for kept in self.kept())
-
-    def present(self) -> int:
-        """The number of weights that are left."""
-        return sum(int(kept.sum()) for kept in self.kept())
-
-    def score(self, weight: Tensor, kept: Tensor) -> Tensor:
+    def score(self, weight: Tensor, mask: Tensor) -> Tensor:
         """Saliency for each bit, in the shape of the weight."""
         saliency = weight * weight * self.curvature(weight)
-        used = kept.reshape(len(kept), -1).to(weight.dtype)
-        rows, columns = used.sum(1, keepdim=True), used.sum(0, keepdim=True)
-        bits = (used.sum() / (rows * columns).clamp(min=1)).clamp(min=1).log2() + 4
-        return saliency / bits.reshape(kept.shape) ** self.lonely
+        left = mask.reshape(len(mask), -1).to(weight.dtype)
+        rows, columns = left.sum(1, keepdim=True), left.sum(0, keepdim=True)
+        bits = (left.sum() / (rows * columns).clamp(min=1)).clamp(min=1).log2() + 4
+        return saliency / bits.reshape(mask.shape) ** self.lonely
 
 
 class Freezing(Stage):
@@ -112,16 +114,27 @@ class Freezing(Stage):
 
     (Zhou, Yao, Guo, Xu, Chen 2017, *Incremental network quantization*, arXiv:1702.03044, with a codebook in the place
     of powers of two.) The values of a layer start as k-means centroids of its weights, weighted by their curvature.
-    What has joined a value moves with it; in the end it is a float16 number. Biases become whole multiples of
+    The weights of a value move together with it; in the end it is a float16 number. Biases become integer multiples of
     `bias_step` in the same way.
     """
 
     start, end = 0.05, 0.7  # of the training
 
-    def __init__(self, *args: Any, levels: int, bias_step: float | None, **stage: Any) -> None:
-        super().__init__(*args, **stage)
+    def __init__(
+        self,
+        model: nn.Module,
+        shape: tuple[int, ...],
+        *,
+        steps: int,
+        levels: int,
+        bias_step: float | None,
+        **distillation: float,
+    ) -> None:
+        super().__init__(model, shape, steps=steps, **distillation)
         self.levels, self.bias_step = levels, bias_step
-        self.members: dict[int, tuple[Tensor, Tensor]] = {}  # of each layer the places that have joined, and what
+        self.members: dict[
+            int, tuple[Tensor, Tensor]
+        ] = {}  # of each layer: the joined places, and the number of the value of each
         self.biases = [layer.bias for layer in self.layers if layer.bias is not None and bias_step]
         for i, layer in enumerate(self.layers):
             # The number of its value for each weight; -1 as long as it is free.
@@ -131,40 +144,40 @@ class Freezing(Stage):
             self.register_buffer(f"still{i}", torch.full_like(bias, torch.nan))
 
     def act(self, progress: float) -> None:
-        """Freeze up to the share of this moment: many at first, and the last ones, which are far, one by one."""
+        """Freeze the share that belongs to `progress`: many at first, and the last ones, which are far, one by one."""
         part = (progress - self.start) / (self.end - self.start)
         if part < 0:
             return
         share = 1 - (1 - min(part, 1.0)) ** 3
         for i, layer in enumerate(self.layers):
-            if bool(getattr(self, f"kept{i}").any()):
+            if bool(self.get_buffer(f"kept{i}").any()):
                 self.join(i, layer.weight, share)
         for i, bias in enumerate(self.biases):
-            still = getattr(self, f"still{i}")
-            whole = (bias / self.bias_step).round() * self.bias_step
-            chosen = _nearest_first(bias - whole, still.isnan(), share, len(bias))
-            still.view(-1)[chosen] = whole.view(-1)[chosen]
+            frozen = self.get_buffer(f"still{i}")
+            multiple = (bias / self.bias_step).round() * self.bias_step
+            chosen = _nearest_first(bias - multiple, frozen.isnan(), share, len(bias))
+            frozen.view(-1)[chosen] = multiple.view(-1)[chosen]
         self.members = {}
 
     def join(self, i: int, weight: Tensor, share: float) -> None:
-        """Let the nearest weights of layer i join their values, up to this share of those that are kept."""
-        kept, joined, book = (getattr(self, f"{name}{i}") for name in ("kept", "joined", "book"))
+        """Let the nearest weights of layer i join their values, up to this share of those that are left."""
+        mask, joined, book = (self.get_buffer(f"{name}{i}") for name in ("kept", "joined", "book"))
         if not bool((joined >= 0).any()):
-            fitted = fit_codebook(weight[kept], size=self.levels, weights=self.curvature(weight)[kept]).centroids
+            fitted = fit_codebook(weight[mask], size=self.levels, weights=self.curvature(weight)[mask]).centroids
             book[: len(fitted)] = fitted
             book[len(fitted) :] = torch.inf  # fewer weights than values
         which = (weight.unsqueeze(-1) - book).abs().argmin(-1)
-        chosen = _nearest_first(weight - book[which], kept & (joined < 0), share, int(kept.sum()))
+        chosen = _nearest_first(weight - book[which], mask & (joined < 0), share, int(mask.sum()))
         joined.view(-1)[chosen] = which.view(-1)[chosen].short()
 
     def hold(self) -> None:
-        """Put back the zeros, and bring together what has joined the same value."""
+        """Put back the zeros, and give all weights of a value that value."""
         super().hold()
         for i, layer in enumerate(self.layers):
             self.gather(i, layer.weight)
         for i, bias in enumerate(self.biases):
-            still = getattr(self, f"still{i}")
-            bias.copy_(torch.where(still.isnan(), bias, still))
+            frozen = self.get_buffer(f"still{i}")
+            bias.copy_(torch.where(frozen.isnan(), bias, frozen))
 
     def gather(self, i: int, weight: Tensor) -> None:
         """Each value of layer i becomes the mean of its weights, by their curvature, and they become the value.
@@ -173,11 +186,11 @@ class Freezing(Stage):
         the gradients to the sum of sqrt(v), so that weights on which nothing depends do not carry it away.
         """
         if i not in self.members:
-            joined = getattr(self, f"joined{i}").view(-1)
+            joined = self.get_buffer(f"joined{i}").view(-1)
             places = (joined >= 0).nonzero().squeeze(1)
             self.members[i] = places, joined[places].long()
         places, which = self.members[i]
-        book, flat = getattr(self, f"book{i}"), weight.view(-1)
+        book, flat = self.get_buffer(f"book{i}"), weight.view(-1)
         mass = self.curvature(weight).view(-1)[places] + 1e-12
         total = book.new_zeros(self.levels).index_add_(0, which, mass)
         moved = book.new_zeros(self.levels).index_add_(0, which, mass * flat[places]) / total

@@ -81,7 +81,7 @@ def strongest_units(model: nn.Module, counts: Mapping[str, int]) -> dict[str, Te
 
 
 @torch.no_grad()
-def narrow(model: nn.Sequential, units: Mapping[str, Tensor]) -> nn.Sequential:
+def narrow(model: nn.Module, units: Mapping[str, Tensor]) -> nn.Module:
     """A new network with only these units of the layers that are named.
 
     >>> model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
@@ -92,10 +92,10 @@ def narrow(model: nn.Sequential, units: Mapping[str, Tensor]) -> nn.Sequential:
     small = copy.deepcopy(model)
     for h in hidden_layers(small):
         if h.name in units:
-            kept = units[h.name].to(h.layer.weight.device)
-            columns = h.columns()[:, kept]
-            _resize(h.layer, h.layer.weight[kept], None if h.layer.bias is None else h.layer.bias[kept])
-            shape = (columns.shape[0], len(kept) * h.span, *h.reader.weight.shape[2:])
+            rows = units[h.name].to(h.layer.weight.device)
+            columns = h.columns()[:, rows]
+            _resize(h.layer, h.layer.weight[rows], None if h.layer.bias is None else h.layer.bias[rows])
+            shape = (columns.shape[0], len(rows) * h.span, *h.reader.weight.shape[2:])
             _resize(h.reader, columns.reshape(shape), h.reader.bias)
     return small
 
@@ -111,7 +111,7 @@ def _resize(layer: Any, weight: Tensor, bias: Tensor | None) -> None:
 
 
 @torch.no_grad()
-def embed_(model: nn.Sequential, small: nn.Sequential, units: Mapping[str, Tensor]) -> None:
+def embed_(model: nn.Module, small: nn.Module, units: Mapping[str, Tensor]) -> None:
     """Write a narrow network back into the network that it was taken from, whose other units become zero.
 
     >>> model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
@@ -122,20 +122,20 @@ def embed_(model: nn.Sequential, small: nn.Sequential, units: Mapping[str, Tenso
     (True, 4)
     """
     outer, inner = hidden_layers(model), hidden_layers(small)
-    before: tuple[Tensor, int] | None = None  # the units of the layer in front, and how many there are in all
-    for h, s in [*zip(outer, inner, strict=True), (None, None)]:
-        big, little = (h.layer, s.layer) if h and s else (outer[-1].reader, inner[-1].reader)
-        rows = units.get(h.name) if h else None
-        rows = torch.arange(len(big.weight)) if rows is None else rows
-        columns, count = before or (torch.arange(big.weight.shape[1]), big.weight.shape[1])
-        wide = torch.zeros(len(rows), count, big.weight[0].numel() // count, device=big.weight.device)
-        wide[:, columns] = little.weight.reshape(len(rows), len(columns), -1)
-        big.weight.zero_()
-        big.weight[rows] = wide.reshape(len(rows), *big.weight.shape[1:])
-        if big.bias is not None:
-            big.bias.zero_()
-            big.bias[rows] = little.bias
-        before = (rows, len(big.weight))
+    layers = [(h.name, h.layer, s.layer) for h, s in zip(outer, inner, strict=True)]
+    layers.append(("", outer[-1].reader, inner[-1].reader))  # the outputs, which all stay
+    inputs = layers[0][1].weight.shape[1]
+    columns, column_count = torch.arange(inputs), inputs  # the units of the layer before, and how many there are in all
+    for name, layer, small_layer in layers:
+        rows = units.get(name, torch.arange(len(layer.weight)))
+        wide = torch.zeros(len(rows), column_count, layer.weight[0].numel() // column_count, device=layer.weight.device)
+        wide[:, columns] = small_layer.weight.reshape(len(rows), len(columns), -1)
+        layer.weight.zero_()
+        layer.weight[rows] = wide.reshape(len(rows), *layer.weight.shape[1:])
+        if layer.bias is not None:
+            layer.bias.zero_()
+            layer.bias[rows] = small_layer.bias
+        columns, column_count = rows, len(layer.weight)
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Augmentation: images turned, stretched and moved a little, as other hands might have written them."""
+"""Augmentation: images turned, stretched and moved a little, as other people might have written them."""
 
 import math
 

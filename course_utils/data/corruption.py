@@ -1,8 +1,8 @@
 """Training data that mean nothing: random labels, shuffled and random pixels (Zhang et al. 2016, arXiv:1611.03530).
 
-A network that can fit these can fit anything of that size: nothing is left in them that could be understood, so what
-it has learnt it has learnt by heart. For one seed the rows corrupted at a small share are among those corrupted at a
-larger one, and the same row is corrupted in the same way at both, so that a path over the share is a path.
+A network that can fit these can fit anything of that size: nothing in them generalises, so it has memorised them. For
+one seed the rows corrupted at a small share are among those corrupted at a larger one, and the same row is corrupted in
+the same way at both, so that a path over the share is a path.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from course_utils._support.check import in_range
-from course_utils.data.load import Dataset
+from course_utils.data.dataset import Dataset
 
 __all__ = ["CORRUPTIONS", "random_labels", "random_pixels", "shuffled_pixels"]
 
@@ -64,8 +64,8 @@ def random_pixels(data: Dataset, share: float = 1.0, *, seed: int = 0) -> Datase
 
     >>> from course_utils.data.load import load_dataset
     >>> digits = load_dataset("digits")
-    >>> one, other = random_pixels(digits).x_train[:1], digits.x_train[:1]
-    >>> torch.equal(one, other), torch.equal(one.flatten().sort().values, other.flatten().sort().values)
+    >>> mixed, image = random_pixels(digits).x_train[:1], digits.x_train[:1]
+    >>> torch.equal(mixed, image), torch.equal(mixed.flatten().sort().values, image.flatten().sort().values)
     (False, True)
     """
 

@@ -1,8 +1,8 @@
 """ImageNet where it lies in the data folder: its validation images by class, and torchvision's networks for them.
 
-The images (Russakovsky et al. 2015, arXiv:1409.0575) may not be handed on, so they are not downloaded: whoever has them
-puts them into ``imagenet/val`` of the data folder, one folder for each class, as torchvision's `ImageFolder` reads
-them. The networks' weights are downloaded at the first call.
+The images (Russakovsky et al. 2015, arXiv:1409.0575) may not be handed on, so they are not downloaded: anyone who
+has them puts them into ``imagenet/val`` of the data folder, one folder for each class, as torchvision's `ImageFolder`
+reads them. The networks' weights are downloaded at the first call.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from course_utils.data.vision import import_torchvision
 
 __all__ = ["Images", "imagenet", "pretrained"]
 
-WHOLE = 50_000  # images of the validation part
+VALIDATION_IMAGES = 50_000  # images of the validation part
 CLASSES = 1000
 WORDNET = re.compile(r"n\d{8}")
 ENDINGS = (".jpeg", ".jpg", ".png")
@@ -64,9 +64,9 @@ class Images:
     @property
     def note(self) -> str:
         """What they are, for a table: all of them, or a sample."""
-        return (
-            f"{WHOLE:,} validation images" if len(self) == WHOLE else f"a sample of {len(self):,} of {WHOLE:,} images"
-        )
+        if len(self) == VALIDATION_IMAGES:
+            return f"{VALIDATION_IMAGES:,} validation images"
+        return f"a sample of {len(self):,} of {VALIDATION_IMAGES:,} images"
 
 
 def imagenet(transform: Any, *, root: str | os.PathLike[str] | None = None) -> Images:
@@ -84,14 +84,14 @@ def imagenet(transform: Any, *, root: str | os.PathLike[str] | None = None) -> I
             "put the validation images there, one folder for each class"
         )
     classes = _classes(sorted(path.name for path in folder.iterdir() if path.is_dir()))
-    found = [
+    images = [
         (number, label, path)
         for name, label in classes.items()
         for number, path in enumerate(sorted(p for p in (folder / name).iterdir() if p.suffix.lower() in ENDINGS))
     ]
-    if not found:
+    if not images:
         raise DataError("the folders in imagenet/val of the data folder hold no images; put JPEG files there")
-    return Images([(path, label) for _, label, path in sorted(found)], transform)
+    return Images([(path, label) for _, label, path in sorted(images)], transform)
 
 
 def _classes(names: Sequence[str]) -> dict[str, int]:

@@ -27,7 +27,7 @@ _SCHEMAS = (
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
 # A Library takes its schemas back when it is collected, so one reference stays for the life of the process.
-_kept: list[torch.library.Library] = []
+_libraries: list[torch.library.Library] = []
 
 
 def import_torchvision() -> ModuleType:
@@ -62,7 +62,7 @@ def _declare_schemas() -> None:
     library = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:
         library.define(schema)
-    _kept.append(library)
+    _libraries.append(library)
 
 
 _MNIST_UNPACKED = {  # sha256 of the content of the four archives whose MD5s torchvision knows
@@ -78,13 +78,13 @@ def _verified(path: Path, known: str) -> bool:
     return path.is_file() and checksum(path, algorithm) == expected
 
 
-def _copy_or_fetch(urls: Sequence[str], folder: Path, at_hand: Path, known: str, progress: bool) -> None:
+def _copy_or_fetch(urls: Sequence[str], folder: Path, local: Path, known: str, progress: bool) -> None:
     """Bring a right archive into `folder`. A copy and not a link: a link could be written through by accident."""
     folder.mkdir(parents=True, exist_ok=True)
-    if _verified(at_hand, known):
-        shutil.copyfile(at_hand, folder / at_hand.name)
+    if _verified(local, known):
+        shutil.copyfile(local, folder / local.name)
     else:
-        fetch(urls, folder, at_hand.name, known=known, progress=progress)
+        fetch(urls, folder, local.name, known=known, progress=progress)
 
 
 def mnist(root: Path, *, progress: bool = True) -> list[Part]:

@@ -24,7 +24,7 @@ from course_utils.tables.measured import Claim
 from course_utils.tables.published import ACTIVATIONS
 from course_utils.tables.section import Result, Row, Section, spread
 from course_utils.tables.workbench import Workbench
-from course_utils.train.loop import ROWS_AT_ONCE
+from course_utils.train.evaluation import ROWS_AT_ONCE
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "auc", "network", "run", "trained_network"]
 

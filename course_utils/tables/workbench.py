@@ -19,7 +19,7 @@ from torch import nn
 from course_utils._support.files import written_atomically
 from course_utils._support.journal import Journal
 from course_utils._support.random_numbers import random_numbers
-from course_utils.data import DataError, Dataset, at_hand, available, data_root, load_dataset
+from course_utils.data import DataError, Dataset, available, data_root, is_local, load_dataset
 from course_utils.tables.origin import origin, peak_memory
 from course_utils.tables.section import Result, columns
 from course_utils.train import History, evaluate, fit, pick_device
@@ -88,7 +88,7 @@ class Workbench:
             return False
         for name, digest in values["data"].items():
             # What is not here any more, or no data set, cannot be compared.
-            if name in self.data or (name in available() and at_hand(name)):
+            if name in self.data or (name in available() and is_local(name)):
                 with suppress(DataError):
                     if (self.data.get(name) or _loaded(name, str(data_root()))).checksum != digest:
                         return False
@@ -141,7 +141,7 @@ class Workbench:
             batch_by=batch_by,
             batch=batch,
             progress=self.progress,
-            seen=partial(self._so_far, function.__name__),
+            on_progress=partial(self._so_far, function.__name__),
         )
         return [Result(title, record) for record in records]
 

@@ -5,10 +5,10 @@ their own rows, and send back their updates d_k = w_k - w; the server moves to
 
     w + sum_k (n_k / n) d_k,        n_k rows of client k, n of all clients of the round.
 
-Each round moves the whole network up and down, so bytes per round matter. An update may be sent at few bits, rounded at
-random, so that the average over many clients is right (Konecny et al. 2016, arXiv:1610.05492). On the way down there
-is nothing to average: the change of the server's weights is rounded to the nearest, and what the rounding left over is
-part of the next change. Every byte of a message is counted.
+Each round moves the complete network up and down, so bytes per round matter. An update may be sent at few bits, by
+stochastic rounding, so that the average over many clients is unbiased (Konecny et al. 2016, arXiv:1610.05492). On the
+way down there is nothing to average: the change of the server's weights is rounded to the nearest, and the rounding
+error is part of the next change. Every byte of a message is counted.
 """
 
 import math
@@ -18,15 +18,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from course_utils._support.check import in_range
 from course_utils.data import Dataset
 from course_utils.methods.binarize import binarize
 from course_utils.methods.quantize import fake_quantize
-from course_utils.train.ensemble import Forward, stacked_forward
-from course_utils.train.loop import evaluate, pick_device
-from course_utils.train.not_finite import unusable_inputs
+from course_utils.train.device import pick_device
+from course_utils.train.evaluation import evaluate
+from course_utils.train.not_finite import all_finite, remedy
+from course_utils.train.settings import Settings
+from course_utils.train.stacked import Forward, stacked_cross_entropy, stacked_forward
 
 __all__ = [
     "Round",
@@ -54,7 +55,7 @@ class Round(NamedTuple):
 
 
 def split_evenly(labels: Tensor, clients: int, *, seed: int = 0) -> list[Tensor]:
-    """The rows of each client, drawn at random: each has a little of everything ("i.i.d.").
+    """The rows of each client, drawn at random: each has a part of everything ("i.i.d.").
 
     Raises: ValueError unless every client gets a row.
 
@@ -84,10 +85,10 @@ def split_sorted(labels: Tensor, clients: int, *, shards: int = 2, seed: int = 0
 
 
 def compress_update(update: Tensor, bits: int, *, generator: torch.Generator | None = None) -> Tensor:
-    """An update as it arrives when each weight is sent in `bits` bits: 1 to 16, rounded at random, or 32, as it is.
+    """An update as it arrives if each weight is sent in `bits` bits: 1 to 16 by stochastic rounding, or 32 as it is.
 
-    From 2 bits on by min-max codes (see `quantize`); with one bit a weight becomes the least or the greatest of the
-    tensor, with such probabilities that it is right on average (Konecny et al. 2016, arXiv:1610.05492).
+    From 2 bits on by min-max codes (see `quantize`); with one bit a weight becomes the minimum or the maximum of the
+    tensor, with such probabilities that it is unbiased (Konecny et al. 2016, arXiv:1610.05492).
 
     Raises: ValueError for other numbers of bits.
 
@@ -168,21 +169,23 @@ def federated_averaging(
     >>> last.accuracy > 0.5, last.bytes_up == 5 * 10 * message_bytes(list(mlp([64, 30, 10]).parameters()), 4)
     (True, True)
     """
-    home, target = next(model.parameters()).device, pick_device(device)
-    server = _Server(model.to(target), data, clients, compress or _random_rounding(seed, target), (bits_up, bits_down))
+    original_device, target = next(model.parameters()).device, pick_device(device)
+    in_range("fraction", fraction, 1e-9, 1)
+    local = Settings(epochs=local_epochs, batch_size=batch_size, lr=lr, optimizer="sgd", momentum=0.0)
+    compress = compress or _stochastic_rounding(seed, target)
+    server = _Server(model.to(target), data, clients, local, compress, bits_up=bits_up, bits_down=bits_down)
     try:
-        yield server.seen(0, [])
-        in_range("fraction", fraction, 1e-9, 1)
+        yield server.report(0, [])
         rng = np.random.default_rng(seed)
         for number in range(1, rounds + 1):
             chosen = sorted(rng.permutation(len(clients))[: max(1, round(fraction * len(clients)))].tolist())
-            server.round(chosen, local_epochs, batch_size, lr, rng)
-            yield server.seen(number, chosen)
+            server.round(chosen, rng)
+            yield server.report(number, chosen)
     finally:
-        model.to(home)
+        model.to(original_device)
 
 
-def _random_rounding(seed: int, device: torch.device) -> Compress:
+def _stochastic_rounding(seed: int, device: torch.device) -> Compress:
     generator = torch.Generator(device).manual_seed(seed)
     return lambda update, bits: compress_update(update, bits, generator=generator)
 
@@ -195,35 +198,36 @@ class _Server:
         model: nn.Module,
         data: Dataset,
         clients: Sequence[Tensor],
+        local: Settings,
         compress: Compress,
-        bits: tuple[int, int],
+        *,
+        bits_up: int,
+        bits_down: int,
     ) -> None:
         if not clients or not all(len(rows) for rows in clients):
             raise ValueError(f"federated_averaging needs clients with rows, got {[len(rows) for rows in clients]}")
-        self.model, self.compress, (self.bits_up, self.bits_down) = model, compress, bits
+        self.model, self.local, self.compress, self.bits_up, self.bits_down = model, local, compress, bits_up, bits_down
         self.forward = stacked_forward(model)
         self.weights = {name: p.detach() for name, p in model.named_parameters()}
         self.data = data.to(next(iter(self.weights.values())).device)
         self.clients = [rows.cpu() for rows in clients]
         self.known = {name: w.clone() for name, w in self.weights.items()}  # the weights that the clients know
-        self.behind = [-1] * len(clients)  # differences that a client has missed; -1: it has no weights at all yet
+        self.missed = [-1] * len(clients)  # differences that a client has missed; -1: it has no weights at all yet
         self.up = self.down = 0
-        self.lr = 0.0  # of the last round
 
-    def seen(self, number: int, chosen: list[int]) -> Round:
-        found = evaluate(self.model, self.data)
-        if not all(bool(torch.isfinite(w).all()) for w in self.weights.values()):
-            reason = unusable_inputs(self.data) or f"take a smaller lr than {self.lr:g}, or look at compress"
-            raise FloatingPointError(f"the weights are no longer finite in round {number}: {reason}")
-        return Round(number, found.accuracy, found.loss, self.up, self.down, chosen)
+    def report(self, number: int, chosen: list[int]) -> Round:
+        metrics = evaluate(self.model, self.data)
+        if not all_finite(self.weights.values()):
+            raise FloatingPointError(
+                f"the weights are no longer finite in round {number}: {remedy(self.data, self.local)}, or another "
+                "compress function"
+            )
+        return Round(number, metrics.accuracy, metrics.loss, self.up, self.down, chosen)
 
-    def round(self, chosen: list[int], epochs: int, batch_size: int, lr: float, rng: np.random.Generator) -> None:
-        self.lr = lr
+    def round(self, chosen: list[int], rng: np.random.Generator) -> None:
         self._broadcast(chosen)
         rows = [self.clients[k] for k in chosen]
-        updates = local_training(
-            self.model, self.forward, self.known, self.data, rows, epochs=epochs, batch_size=batch_size, lr=lr, rng=rng
-        )
+        updates = _local_training(self.model, self.forward, self.known, self.data, rows, self.local, rng)
         with torch.no_grad():
             for name, stack in updates.items():
                 arrived = torch.stack([self._arrived(update) for update in stack])
@@ -234,15 +238,15 @@ class _Server:
     def _broadcast(self, chosen: list[int]) -> None:
         """Bring the clients of a round up to date, and count what it takes."""
         parameters = list(self.weights.values())
-        whole, difference = message_bytes(parameters, FULL), message_bytes(parameters, self.bits_down)
+        complete, difference = message_bytes(parameters, FULL), message_bytes(parameters, self.bits_down)
         for name, w in self.weights.items():
             # What the clients miss also holds the error of the last rounding, which so is sent after all.
             change = w - self.known[name]
             self.known[name] += change if self.bits_down == FULL else fake_quantize(change, bits=self.bits_down)
-        self.behind = [b + 1 if b >= 0 else b for b in self.behind]
+        self.missed = [missed + 1 if missed >= 0 else missed for missed in self.missed]
         for k in chosen:
-            self.down += whole if self.behind[k] < 0 else min(whole, self.behind[k] * difference)
-            self.behind[k] = 0
+            self.down += complete if self.missed[k] < 0 else min(complete, self.missed[k] * difference)
+            self.missed[k] = 0
 
     def _arrived(self, update: Tensor) -> Tensor:
         arrived = self.compress(update, self.bits_up)
@@ -252,16 +256,13 @@ class _Server:
         return arrived
 
 
-def local_training(
+def _local_training(
     model: nn.Module,
     forward: Forward,
     start: dict[str, Tensor],
     data: Dataset,
     clients: Sequence[Tensor],
-    *,
-    epochs: int,
-    batch_size: int,
-    lr: float,
+    local: Settings,
     rng: np.random.Generator,
 ) -> dict[str, Tensor]:
     """The updates, stacked (clients, ...), that plain SGD from `start` on each client's own rows gives.
@@ -272,16 +273,15 @@ def local_training(
     device = data.y_train.device
     stack = {name: w.expand(len(clients), *w.shape).clone().requires_grad_() for name, w in start.items()}
     model.train()
-    for _ in range(epochs):
-        table, real = _batches(clients, batch_size, rng)
-        for rows, weight in zip(table.to(device), real.to(device), strict=True):  # (clients, batch) each
+    for _ in range(local.epochs):
+        table, row_weights = _batches(clients, local.batch_size, rng)
+        for rows, weight in zip(table.to(device), row_weights.to(device), strict=True):  # (clients, batch) each
             logits = forward(stack, data.x_train[rows], True)
-            each = F.cross_entropy(logits.flatten(0, 1), data.y_train[rows].flatten(), reduction="none")
-            loss = (each.view(rows.shape) * weight).sum()
+            loss = (stacked_cross_entropy(logits, data.y_train[rows]) * weight).sum()
             gradients = torch.autograd.grad(loss, list(stack.values()))
             with torch.no_grad():
                 for w, gradient in zip(stack.values(), gradients, strict=True):
-                    w -= lr * gradient
+                    w -= local.lr * gradient
     return {name: w.detach() - start[name] for name, w in stack.items()}
 
 
@@ -290,10 +290,11 @@ def _batches(clients: Sequence[Tensor], size: int, rng: np.random.Generator) -> 
     steps = math.ceil(max(len(rows) for rows in clients) / size)
     size = min(size, max(len(rows) for rows in clients))
     table = np.zeros((len(clients), steps * size), np.int64)
-    real = np.zeros(table.shape, np.float32)
+    present = np.zeros(table.shape, np.float32)
     for k, rows in enumerate(clients):
         table[k, : len(rows)] = rng.permutation(rows.numpy())
-        real[k, : len(rows)] = 1
-    by_step, shares = (t.reshape(len(clients), steps, size).swapaxes(0, 1) for t in (table, real))
-    shares = shares / np.maximum(shares.sum(2, keepdims=True), 1)
+        present[k, : len(rows)] = 1
+    shape = (len(clients), steps, size)
+    by_step, counted = table.reshape(shape).swapaxes(0, 1), present.reshape(shape).swapaxes(0, 1)
+    shares = counted / np.maximum(counted.sum(2, keepdims=True), 1)
     return torch.from_numpy(by_step.copy()), torch.from_numpy(shares)

@@ -1,8 +1,8 @@
 """How a network fits data that mean something, and data that do not: `memorize` follows the training of many at once.
 
-Random labels cannot be understood, only learnt by heart. An over-parameterised network, one with more parameters than
+Random labels cannot be generalised, only memorised. An over-parameterised network, one with more parameters than
 training rows, drives its training error to zero on them all the same (Zhang et al. 2016, arXiv:1611.03530): the share
-of corrupted labels moves the time that this takes, and the error on test rows.
+of corrupted labels changes the time that this takes, and the error on test rows.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
-from course_utils.train.ensemble import Forward, seeded, stacked_forward
-from course_utils.train.loop import ROWS_AT_ONCE, batches, pick_device
-from course_utils.train.not_finite import check_labels, unusable_inputs
+from course_utils.train.batches import batches
+from course_utils.train.device import pick_device
+from course_utils.train.evaluation import ROWS_AT_ONCE
+from course_utils.train.not_finite import check_labels, remedy
 from course_utils.train.settings import Settings
+from course_utils.train.stacked import Forward, seeded, stacked_cross_entropy, stacked_forward
 
 __all__ = ["Curves", "memorize"]
 
@@ -25,7 +27,7 @@ class Curves(NamedTuple):
     """What has been measured so far of S networks: tensors (S, epochs + 1), the first column before any training."""
 
     train_loss: Tensor  # the mean cross-entropy on the training rows, at the end of the epoch
-    train_error: Tensor  # the share of training rows that are answered with another label than the given one
+    train_error: Tensor  # the share of training rows that are classified differently from their (given) label
     test_error: Tensor  # the same on the test rows
 
     def fitted(self) -> Tensor:
@@ -70,76 +72,93 @@ def memorize(
     plan, target = Settings(epochs=epochs, **settings), pick_device(device)
     for data in datasets:
         check_labels(data)
-    own = any(d.x_train is not datasets[0].x_train for d in datasets[1:])
-    x_train, y_train, x_test, y_test = (t.to(target) for t in _stacked(datasets, own))
-    model = seeded(make_model, plan.seed).to(target)
-    params = {
-        name: p.detach().expand(len(datasets), *p.shape).clone().requires_grad_()
-        for name, p in model.named_parameters()
-    }
-    forward, optimizer = stacked_forward(model), plan.make_optimizer(list(params.values()))
-    order = torch.Generator().manual_seed(plan.seed)
-    columns = [_measure(forward, params, own, x_train, y_train, x_test, y_test)]
+    networks = _Networks(make_model, datasets, plan, target)
+    columns = [networks.measure()]
     yield _curves(columns)
     for number in range(epochs):
-        parts = batches(y_train.shape[1], plan.batch_size, order)
-        model.train()
-        for i, rows in enumerate(parts):
-            rows = rows.to(target, non_blocking=True)
-            logits = forward(params, x_train[:, rows] if own else x_train[rows], own)
-            optimizer.zero_grad()
-            F.cross_entropy(logits.flatten(0, 1), y_train[:, rows].flatten(), reduction="sum").div(len(rows)).backward()
-            for group in optimizer.param_groups:
-                group["lr"] = plan.lr * plan.rate(number * len(parts) + i, epochs * len(parts))
-            optimizer.step()
-        model.eval()
-        columns.append(_measure(forward, params, own, x_train, y_train, x_test, y_test))
-        _check_finite(columns[-1][0], datasets, number + 1, plan.lr)
+        networks.epoch(number)
+        columns.append(networks.measure())
+        _check_finite(columns[-1][0], datasets, plan, number + 1)
         yield _curves(columns)
 
 
-def _check_finite(losses: Tensor, datasets: Sequence[Dataset], epoch: int, lr: float) -> None:
+class _Networks:
+    """S networks that start alike, with the rows of each."""
+
+    def __init__(
+        self, make_model: Callable[[], nn.Module], datasets: Sequence[Dataset], plan: Settings, device: torch.device
+    ) -> None:
+        self.plan, self.device = plan, device
+        self.own_inputs = any(d.x_train is not datasets[0].x_train for d in datasets[1:])
+        stacked = _stacked(datasets, self.own_inputs)
+        self.x_train, self.y_train, self.x_test, self.y_test = (tensor.to(device) for tensor in stacked)
+        self.model = seeded(make_model, plan.seed).to(device)
+        self.params = {
+            name: p.detach().expand(len(datasets), *p.shape).clone().requires_grad_()
+            for name, p in self.model.named_parameters()
+        }
+        self.forward: Forward = stacked_forward(self.model)
+        self.optimizer = plan.make_optimizer(list(self.params.values()))
+        self.order = torch.Generator().manual_seed(plan.seed)
+
+    def epoch(self, number: int) -> None:
+        """Train all networks for one epoch; `number` of them are done."""
+        parts = batches(self.y_train.shape[1], self.plan.batch_size, self.order)
+        self.model.train()
+        for i, rows in enumerate(parts):
+            rate = self.plan.rate(number * len(parts) + i, self.plan.epochs * len(parts))
+            self.step(rows.to(self.device, non_blocking=True), rate)
+        self.model.eval()
+
+    def step(self, rows: Tensor, rate: float) -> None:
+        """Take one step with all networks on the same rows."""
+        logits = self._logits(self.x_train, rows)
+        self.optimizer.zero_grad()
+        total = F.cross_entropy(logits.flatten(0, 1), self.y_train[:, rows].flatten(), reduction="sum")
+        (total / len(rows)).backward()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.plan.lr * rate
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def measure(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The training loss, the training error and the test error of each network."""
+        train_loss, train_error = self._loss_and_error(self.x_train, self.y_train)
+        return train_loss, train_error, self._loss_and_error(self.x_test, self.y_test)[1]
+
+    def _loss_and_error(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean cross-entropy and the error rate of each network, on the CPU."""
+        loss, wrong = torch.zeros(len(y), device=y.device), torch.zeros(len(y), device=y.device)
+        for rows in torch.arange(y.shape[1], device=y.device).split(ROWS_AT_ONCE):
+            logits, labels = self._logits(x, rows), y[:, rows]
+            loss += stacked_cross_entropy(logits, labels).sum(1)
+            wrong += (logits.argmax(-1) != labels).sum(1)
+        return (loss / y.shape[1]).cpu(), (wrong / y.shape[1]).cpu()
+
+    def _logits(self, x: Tensor, rows: Tensor) -> Tensor:
+        return self.forward(self.params, x[:, rows] if self.own_inputs else x[rows], self.own_inputs)
+
+
+def _check_finite(losses: Tensor, datasets: Sequence[Dataset], plan: Settings, epoch: int) -> None:
     bad = (~losses.isfinite()).nonzero()[:, 0].tolist()
     if bad:
-        reason = unusable_inputs(datasets[bad[0]]) or f"lr={lr:g} is too large; try lr={min(lr / 10, 0.1):g}"
-        raise FloatingPointError(f"the loss is no longer finite in epoch {epoch} of the networks {bad}: {reason}")
+        raise FloatingPointError(
+            f"the loss is no longer finite in epoch {epoch} of the networks {bad}: {remedy(datasets[bad[0]], plan)}"
+        )
 
 
-def _stacked(datasets: Sequence[Dataset], own: bool) -> tuple[Tensor, ...]:
+def _stacked(datasets: Sequence[Dataset], own_inputs: bool) -> tuple[Tensor, ...]:
     """Inputs (n, ...), or (S, n, ...) where each network has its own, and labels (S, n); training, then test."""
     shapes = {(tuple(d.x_train.shape), tuple(d.x_test.shape)) for d in datasets}
     if len(shapes) != 1:
         raise ValueError(f"memorize needs data sets of one shape, got {len(shapes)} shapes; take subsets of equal size")
-    xs = [torch.stack([d.x_train for d in datasets]), torch.stack([d.x_test for d in datasets])] if own else []
-    x_train, x_test = xs or [datasets[0].x_train, datasets[0].x_test]
-    y_train, y_test = (torch.stack([getattr(d, name) for d in datasets]) for name in ("y_train", "y_test"))
+    x_train, x_test = datasets[0].x_train, datasets[0].x_test
+    if own_inputs:
+        x_train, x_test = torch.stack([d.x_train for d in datasets]), torch.stack([d.x_test for d in datasets])
+    y_train, y_test = torch.stack([d.y_train for d in datasets]), torch.stack([d.y_test for d in datasets])
     return x_train, y_train, x_test, y_test
 
 
-@torch.no_grad()
-def _measure(
-    forward: Forward,
-    params: dict[str, Tensor],
-    own: bool,
-    x_train: Tensor,
-    y_train: Tensor,
-    x_test: Tensor,
-    y_test: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    loss, wrong = _look(forward, params, own, x_train, y_train)
-    return loss, wrong, _look(forward, params, own, x_test, y_test)[1]
-
-
-def _look(forward: Forward, params: dict[str, Tensor], own: bool, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean cross-entropy and the share of errors of each network, on the CPU."""
-    loss, wrong = torch.zeros(len(y), device=y.device), torch.zeros(len(y), device=y.device)
-    for rows in torch.arange(y.shape[1], device=y.device).split(ROWS_AT_ONCE):
-        logits, labels = forward(params, x[:, rows] if own else x[rows], own), y[:, rows]
-        each = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-        loss += each.sum(1)
-        wrong += (logits.argmax(-1) != labels).sum(1)
-    return (loss / y.shape[1]).cpu(), (wrong / y.shape[1]).cpu()
-
-
 def _curves(columns: list[tuple[Tensor, Tensor, Tensor]]) -> Curves:
-    return Curves(*(torch.stack(each, 1) for each in zip(*columns, strict=True)))
+    train_loss, train_error, test_error = zip(*columns, strict=True)
+    return Curves(torch.stack(train_loss, 1), torch.stack(train_error, 1), torch.stack(test_error, 1))

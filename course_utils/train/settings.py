@@ -58,14 +58,15 @@ class Settings:
         if not callable(self.optimizer):
             one_of("optimizer", self.optimizer, ("adam", "sgd"))
 
-    def make_optimizer(self, parameters: list[Tensor], **changed: float) -> torch.optim.Optimizer:
-        """The optimizer for `parameters`; `changed` replaces lr or weight_decay."""
-        lr, decay = changed.get("lr", self.lr), changed.get("weight_decay", self.weight_decay)
+    def make_optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+        """The optimizer for `parameters`."""
         if callable(self.optimizer):
-            return self.optimizer(parameters, lr=lr)
+            return self.optimizer(parameters, lr=self.lr)
         if self.optimizer == "adam":
-            return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
-        return torch.optim.SGD(parameters, lr=lr, momentum=self.momentum, weight_decay=decay, fused=True)
+            return torch.optim.Adam(parameters, lr=self.lr, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.SGD(
+            parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+        )
 
     def prox_lr(self, lr: float) -> float:
         """The step size of the proximal step.
@@ -76,5 +77,5 @@ class Settings:
         return lr / (1 - self.momentum) if self.optimizer == "sgd" else lr
 
     def rate(self, step: int, steps: int) -> float:
-        """What lr is multiplied by at a step of so many."""
+        """The factor of lr at step `step` of `steps`: what `schedule` says."""
         return 1.0 if self.schedule == "constant" else (1 + math.cos(math.pi * step / steps)) / 2

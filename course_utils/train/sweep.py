@@ -19,13 +19,13 @@ from course_utils.data.sources import DataError
 
 __all__ = ["SweepError", "product", "run_sweep"]
 
-_ALONE = threading.RLock()  # a point may be a sweep itself
+_ONE_POINT = threading.RLock()  # at a time in a process; reentrant, as a point may be a sweep itself
 Point = dict[str, Any]
 Record = dict[str, Any]
 
 
 class SweepError(RuntimeError):
-    """Some points of a sweep have failed; the others are finished and kept."""
+    """Some points of a sweep have failed; the others are finished and in the journal."""
 
 
 def product(**values: Iterable[Any]) -> list[Point]:
@@ -48,7 +48,7 @@ def run_sweep(
     batch_by: Sequence[str] | None = None,
     batch: int = 1,
     progress: bool = True,
-    seen: Callable[[list[Record]], object] = lambda records: None,
+    on_progress: Callable[[list[Record]], object] = lambda records: None,
 ) -> list[Record]:
     """Call ``function(**point)`` for every point of `grid` and return a record for each, in the order of the grid.
 
@@ -57,16 +57,17 @@ def run_sweep(
     of a module, or anything that cloudpickle can carry).
     journal: keeps every record as soon as it is there; points that stand in it are not run. `name` tells sweeps in one
     journal apart; by default it is the function's.
-    n_jobs: processes, by default one a processor; a single one is this process. With a GPU all of them share it.
+    n_jobs: processes, by default one a processor; with 1 the points run in this process. All of them share a
+    GPU.
     scheduler: the address of a Dask cluster, whose machines have the same package installed; a worker does one point at
     a time, whatever its threads are, as all of them would draw from the same random numbers.
     batch_by: points that agree in these settings are handed over together, at most `batch` of them, as
     ``function(points)``, which returns a list: for `fit_many`, which trains small networks as one. Each still has a
     record of its own.
-    progress: a bar with the time left. seen: called with all finished records after each new one, for a table that
-    grows while the sweep runs.
+    progress: a bar with the time left. on_progress: called with all finished records after each new one, for a table
+    that grows while the sweep runs.
 
-    Raises: ValueError for a point that is no JSON, or a batch below 1; DataError at once where data are not at hand;
+    Raises: ValueError for a point that is no JSON, or a batch below 1; DataError at once where data are not available;
     SweepError after all other points if some have failed, or if a worker was ended.
 
     >>> records = run_sweep(lambda a, b: {"sum": a + b}, product(a=[1, 2], b=[3]), n_jobs=1, progress=False)
@@ -83,22 +84,22 @@ def run_sweep(
     records = {key: journal.records[key] for key in points if journal and key in journal.records}
     waiting = {key: point for key, point in points.items() if key not in records}
     failed: list[str] = []
-    parts = _parts(waiting, batch_by, batch)
+    batches = _batches(waiting, batch_by, batch)
     with tqdm(
         total=len(points), initial=len(records), desc=title, unit="point", leave=False, disable=not progress
     ) as bar:
-        run = partial(_run, function, batch_by is not None, os.getpid())
+        run = partial(_run, function, in_batches=batch_by is not None, sweep_process=os.getpid())
         try:
-            for number, outcome in side_by_side(run, parts, at_once=n_jobs, scheduler=scheduler):
-                bar.update(len(parts[number]))
+            for number, outcome in side_by_side(run, batches, at_once=n_jobs, scheduler=scheduler):
+                bar.update(len(batches[number]))
                 if isinstance(outcome, str):
                     failed.append(outcome)
                     continue
-                for key, record in zip(parts[number], outcome, strict=True):
+                for key, record in zip(batches[number], outcome, strict=True):
                     records[key] = record
                     if journal is not None:
                         journal.add(key, record)
-                seen([records[key] for key in points if key in records])
+                on_progress([records[key] for key in points if key in records])
         except WorkerLost as lost:
             failed.append(str(lost))
     if failed:
@@ -119,13 +120,13 @@ def _key(title: str, point: Mapping[str, Any]) -> str:
     return f"{title} {spelled}"
 
 
-def _parts(waiting: Mapping[str, Point], batch_by: Sequence[str] | None, batch: int) -> list[dict[str, Point]]:
+def _batches(waiting: Mapping[str, Point], batch_by: Sequence[str] | None, batch: int) -> list[dict[str, Point]]:
     """What is handed to a worker at once: one point, or a few that agree in the settings of `batch_by`."""
     if batch_by is None:
         return [{key: point} for key, point in waiting.items()]
     alike: dict[str, list[str]] = {}
     for key, point in waiting.items():
-        alike.setdefault(json.dumps([point.get(each) for each in batch_by]), []).append(key)
+        alike.setdefault(json.dumps([point.get(name) for name in batch_by]), []).append(key)
     return [
         {key: waiting[key] for key in keys[start : start + batch]}
         for keys in alike.values()
@@ -133,34 +134,40 @@ def _parts(waiting: Mapping[str, Point], batch_by: Sequence[str] | None, batch: 
     ]
 
 
-def _run(function: Callable[..., Any], together: bool, sweep: int, part: dict[str, Point]) -> list[Record] | str:
-    """The records of a part, or the sentence that says why there are none: one bad point must not end the others."""
-    if os.getppid() == sweep:
-        _end_with(sweep)
-    points = list(part.values())
+def _run(
+    function: Callable[..., Any], batch: dict[str, Point], *, in_batches: bool, sweep_process: int
+) -> list[Record] | str:
+    """The records of a batch, or the sentence that says why there are none: one bad point must not end the others."""
+    if os.getppid() == sweep_process:
+        _end_with(sweep_process)
+    points = list(batch.values())
     try:
-        with _ALONE:
+        with _ONE_POINT:
             started = time.perf_counter()
-            found = function([dict(point) for point in points]) if together else [function(**points[0])]
+            results = function([dict(point) for point in points]) if in_batches else [function(**points[0])]
             seconds = round((time.perf_counter() - started) / len(points), 2)
-        if len(found) != len(points):
-            raise ValueError(f"the function returned {len(found)} results for {len(points)} points")
-        json.dumps(found)
+        if len(results) != len(points):
+            raise ValueError(f"the function returned {len(results)} results for {len(points)} points")
+        json.dumps(results)
     except DataError:
         raise  # no other point would have its data either
     except Exception as error:
         return f"{type(error).__name__}: {error}, at the settings {', '.join(map(str, points))}"
     return [
-        {"settings": point, "values": values, "seconds": seconds} for point, values in zip(points, found, strict=True)
+        {"settings": point, "values": values, "seconds": seconds} for point, values in zip(points, results, strict=True)
     ]
 
 
 @cache
-def _end_with(sweep: int) -> None:
-    """End this worker as soon as the process of its sweep is killed: nobody would take its results any more."""
+def _end_with(sweep_process: int) -> None:
+    """End this worker as soon as the process of its sweep is killed: its results would be lost.
+
+    On Windows the number of a parent stays after its death, so a worker there finishes its point first, and joblib
+    ends it when it has been idle.
+    """
 
     def watch() -> None:
-        while os.getppid() == sweep:
+        while os.getppid() == sweep_process:
             time.sleep(0.5)
         os._exit(1)
 

@@ -1,5 +1,6 @@
 """compress: from a network to one file and back, bit for bit, and a killed run goes on."""
 
+import copy
 import math
 import os
 import signal
@@ -16,7 +17,7 @@ from torch import nn
 
 from course_utils.coding.container import Coded, FormatError, save
 from course_utils.compress import CompressedModel, Recipe, compress
-from course_utils.compress.lessons import lessons
+from course_utils.compress.transfer_set import transfer_set
 from course_utils.compress.units import embed_, hidden_layers, narrow, strongest_units
 from course_utils.data import Dataset, load_dataset
 from course_utils.methods.layers import weight_layers
@@ -79,9 +80,9 @@ def test_a_recipe_keeps_the_accuracy_and_the_file_is_the_network(
     assert all(torch.equal(before[name], value) for name, value in trained.state_dict().items())
     # as many weights as were asked for, of as few values, and nearly as good as the dense network
     layers = weight_layers(small.to_model())
-    kept = sum(int((layer.weight != 0).sum()) for layer in layers.values())
+    left = sum(int((layer.weight != 0).sum()) for layer in layers.values())
     asked = 0.2 * 5940 if recipe is BEST else 0.15 * 3840 + 0.2 * 1800 + 0.5 * 300
-    assert abs(kept - asked) <= 3
+    assert abs(left - asked) <= 3
     levels = 5 if recipe is BEST else 16
     assert all(layer.weight[layer.weight != 0].unique().numel() <= levels for layer in layers.values())
     assert evaluate(small.to_model(), digits).accuracy > evaluate(trained, digits).accuracy - 0.03
@@ -117,9 +118,9 @@ def test_without_data_a_network_is_compressed_as_it_is(entropy: str | None, trai
     plain = run(trained, Recipe(prune=0.9, levels=8, entropy=None, init="exact")).to_model()
     for name, layer in weight_layers(plain).items():
         dense = trained.get_submodule(name).weight
-        kept = layer.weight != 0
-        assert layer.weight[kept].unique().numel() <= 8
-        assert float((layer.weight - dense).detach()[kept].abs().max()) < 0.5 * float(dense.detach().abs().max())
+        mask = layer.weight != 0
+        assert layer.weight[mask].unique().numel() <= 8
+        assert float((layer.weight - dense).detach()[mask].abs().max()) < 0.5 * float(dense.detach().abs().max())
     x = torch.rand(5, 1, 8, 8)  # the coder changes nothing, but for the order of the units
     torch.testing.assert_close(small.to_model()(x), plain(x), rtol=1e-4, atol=1e-4)
     report = small.report()
@@ -131,8 +132,8 @@ def test_pruning_alone_lists_the_weights_that_are_left(trained: nn.Module) -> No
     coded = small.arrays["1.weight"]
     assert isinstance(coded, Coded)
     assert coded.entropy == "in order"
-    kept = small.to_model()[1].weight
-    assert bool(((kept == 0) | (kept == trained[1].weight)).all())
+    weight = small.to_model()[1].weight
+    assert bool(((weight == 0) | (weight == trained[1].weight)).all())
     layer = small.report().layers[0]
     assert (layer.index_bits, layer.weight_bits, layer.weight_coded > 31) == (5, 32, True)
 
@@ -209,7 +210,7 @@ def test_units_are_taken_out_and_put_back() -> None:
         units = strongest_units(model, counts)
         small = narrow(model, units)
         x = torch.rand(shape)
-        # the same as the network in which the other units are cut off
+        # the same as the network in which the remaining units are cut off
         cut = build(architecture(model))
         cut.load_state_dict(model.state_dict())
         with torch.no_grad():
@@ -241,20 +242,20 @@ def test_a_narrow_start_is_counted_against_the_whole_network(digits: Dataset, tr
     assert int((weights[0] != 0).any(1).sum()) <= 20
 
 
-def test_lessons_are_the_images_with_the_teachers_answers(digits: Dataset, trained: nn.Module) -> None:
+def test_the_transfer_set_is_the_images_with_the_teachers_logits(digits: Dataset, trained: nn.Module) -> None:
     cpu = torch.device("cpu")
-    rows = lessons(digits, teacher=trained, copies=0, seed=0, device=cpu)
+    rows = transfer_set(digits, teacher=trained, copies=0, seed=0, device=cpu)
     assert torch.equal(rows.x_train[:, :64], digits.x_train.flatten(1).half())
     with torch.no_grad():
         assert torch.equal(rows.x_train[:, 64:], trained(digits.x_train).half())
-    twice = lessons(digits, teacher=None, copies=2, seed=1, device=cpu)
+    twice = transfer_set(digits, teacher=None, copies=2, seed=1, device=cpu)
     assert twice.x_train.shape == (3 * 1347, 64)
     assert torch.equal(twice.y_train[:1347], twice.y_train[1347:2694])
     first, second, third = twice.x_train.split(1347)
     assert torch.equal(first, rows.x_train[:, :64])
     assert not torch.equal(second, first)
     assert not torch.equal(second, third)
-    assert torch.equal(twice.x_train, lessons(digits, teacher=None, copies=2, seed=1, device=cpu).x_train)
+    assert torch.equal(twice.x_train, transfer_set(digits, teacher=None, copies=2, seed=1, device=cpu).x_train)
 
 
 def test_a_network_of_the_course_is_named_in_its_file(tmp_path: Path) -> None:
@@ -322,15 +323,15 @@ def test_a_killed_compression_goes_on_and_ends_with_the_same_file(tmp_path: Path
         command = [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(tmp_path / f"{name}.cun")]
         return subprocess.Popen(command, env=os.environ)
 
-    whole = start("whole")
+    uninterrupted = start("uninterrupted")
     killed = 0
     for epochs in (1, 4, 7):  # let so many epochs be written in this life, then kill
         process = start("killed")
         folder = tmp_path / "killed"
-        seen, last = 0, 0.0
-        while process.poll() is None and seen < epochs:
+        epochs_written, last = 0, 0.0
+        while process.poll() is None and epochs_written < epochs:
             now = max((f.stat().st_mtime for f in folder.glob("*.pt")), default=0.0)
-            seen, last = seen + (now > last), max(now, last)
+            epochs_written, last = epochs_written + (now > last), max(now, last)
             time.sleep(0.005)
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
@@ -338,8 +339,8 @@ def test_a_killed_compression_goes_on_and_ends_with_the_same_file(tmp_path: Path
         process.wait()
     assert killed
     assert start("killed").wait() == 0
-    assert whole.wait() == 0
-    assert (tmp_path / "killed.cun").read_bytes() == (tmp_path / "whole.cun").read_bytes()
+    assert uninterrupted.wait() == 0
+    assert (tmp_path / "killed.cun").read_bytes() == (tmp_path / "uninterrupted.cun").read_bytes()
 
 
 def test_a_checkpoint_is_not_taken_by_another_network_or_recipe(tmp_path: Path, digits: Dataset) -> None:
@@ -354,9 +355,9 @@ def test_a_checkpoint_is_not_taken_by_another_network_or_recipe(tmp_path: Path, 
     bytes_of(first, tmp_path / "state")
     assert bytes_of(second, tmp_path / "state") == alone
     # how it is written is no matter of training: the finished checkpoints serve again
-    seen = {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()}
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()}
     bytes_of(second, tmp_path / "state", replace(recipe, entropy="mixed"))
-    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()} == seen
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "state").iterdir()} == times
 
 
 def test_gradual_pruning_removes_what_matters_least(digits: Dataset, trained: nn.Module) -> None:
@@ -366,6 +367,40 @@ def test_gradual_pruning_removes_what_matters_least(digits: Dataset, trained: nn
     accuracy = [evaluate(network.to_model(), digits).accuracy for network in (one_shot, gradual)]
     assert accuracy[1] > accuracy[0] + 0.1
     assert math.isclose(*(sum(layer.kept for layer in n.report().layers) for n in (one_shot, gradual)), abs_tol=2)
+
+
+class Failing(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise KeyError("no answer")
+
+
+def modes(model: nn.Module) -> list[bool]:
+    return [module.training for module in model.modules()]
+
+
+def test_the_model_and_the_teacher_are_left_as_they_were(digits: Dataset, trained: nn.Module) -> None:
+    model = copy.deepcopy(trained).train()
+    model[2].eval()
+    teacher = nn.Sequential(copy.deepcopy(trained), nn.Dropout(0.5)).train()
+    before, state = modes(model), {name: value.clone() for name, value in model.state_dict().items()}
+    recipe = Recipe(prune=0.5, prune_epochs=1, batch_size=512)
+    for used in (model, teacher):
+        run(model, recipe, digits, teacher=used)
+    assert modes(model) == before
+    assert all(modes(teacher))
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    failing = nn.Sequential(model, Failing()).train()
+    model[2].eval()
+    with pytest.raises(KeyError, match="no answer"):
+        run(model, recipe, digits, teacher=failing)
+    assert modes(model) == before
+
+
+@pytest.mark.gpu
+def test_the_teacher_stays_on_its_device(digits: Dataset, trained: nn.Module) -> None:
+    teacher = copy.deepcopy(trained)
+    run(trained, Recipe(prune=0.5, prune_epochs=1), digits, teacher=teacher, device="cuda")
+    assert {p.device.type for p in [*teacher.parameters(), *trained.parameters()]} == {"cpu"}
 
 
 @pytest.mark.gpu

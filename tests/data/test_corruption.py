@@ -19,7 +19,7 @@ def test_random_labels_are_uniform_and_the_test_part_is_true() -> None:
     assert counts.min() > 0.07
     assert counts.max() < 0.13
     assert torch.equal(noisy.y_test, DIGITS.y_test)
-    assert noisy.x_train is DIGITS.x_train  # kept once for a whole path
+    assert noisy.x_train is DIGITS.x_train  # one tensor for a complete path
     agree = (noisy.y_train == DIGITS.y_train).float().mean()
     assert float(agree) == pytest.approx(0.1, abs=0.03)
 

@@ -25,8 +25,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.data import DataError, Dataset, available, data_root, load_dataset, sources
-from course_utils.data import load as data_module
+from course_utils.data import DataError, Dataset, available, data_root, load_dataset, sources, tabular
 from course_utils.data.vision import import_torchvision
 
 ROWS = 110  # of the small file in Sensorless' format
@@ -89,8 +88,8 @@ def address(server: Server, path: str) -> str:
 def serve(monkeypatch: pytest.MonkeyPatch, server: Server, *paths: str, **changes: object) -> None:
     """Make `sensorless` a small table on the loopback server."""
     urls = tuple(address(server, path) for path in paths or ["/Sensorless_drive_diagnosis.txt"])
-    table = dataclasses.replace(data_module._TABLES["sensorless"], urls=urls, rows=ROWS, **changes)
-    monkeypatch.setitem(data_module._TABLES, "sensorless", table)
+    table = dataclasses.replace(tabular.TABLES["sensorless"], urls=urls, rows=ROWS, **changes)
+    monkeypatch.setitem(tabular.TABLES, "sensorless", table)
 
 
 def sensorless(root: Path) -> Dataset:
@@ -245,14 +244,25 @@ def test_samples_are_accepted_and_say_so(
         assert ((deviations - 1).abs().lt(1e-3) | deviations.eq(0)).all()
 
 
+def test_a_sample_may_have_any_name(shared_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "sensorless").mkdir()
+    for path in (shared_data / "sensorless").glob("*_[XY].npy"):
+        shutil.copyfile(path, tmp_path / "sensorless" / f"mine_{path.stem[-1]}.npy")
+    assert sensorless(tmp_path).checksum == load_dataset("sensorless", root=shared_data).checksum
+    (tmp_path / "cifar10").mkdir()
+    (images,) = (shared_data / "cifar10").glob("*.bin")
+    shutil.copyfile(images, tmp_path / "cifar10" / "some_test_images.bin")
+    assert load_dataset("cifar10", root=tmp_path).checksum == load_dataset("cifar10", root=shared_data).checksum
+
+
 def test_damaged_samples_are_refused(tmp_path: Path) -> None:
     (tmp_path / "cifar10").mkdir()
-    (tmp_path / "cifar10" / "cifar10_test_first1000.bin").write_bytes(b"\0" * 3074)
+    (tmp_path / "cifar10" / "some_test_images.bin").write_bytes(b"\0" * 3074)
     with pytest.raises(DataError, match="whole number of images"):
         load_dataset("cifar10", root=tmp_path)
     (tmp_path / "sensorless").mkdir()
     for letter in "XY":
-        (tmp_path / "sensorless" / f"kios_{letter}.npy").write_bytes(b"\x93NUMPY\x01\x00")
+        (tmp_path / "sensorless" / f"some_{letter}.npy").write_bytes(b"\x93NUMPY\x01\x00")
     with pytest.raises(DataError, match="damaged"):
         sensorless(tmp_path)
     (tmp_path / "covertype").mkdir()
@@ -310,8 +320,8 @@ def test_susy_keeps_its_last_rows_for_the_test(tmp_path: Path, monkeypatch: pyte
     lines = [",".join([f"{i % 2:.18e}", *(f"{v:.18e}" for v in row)]) for i, row in enumerate(x)]
     server.files["/SUSY.csv.gz"] = gzip.compress("\n".join(lines).encode())
     urls = (address(server, "/SUSY.csv.gz"),)
-    table = dataclasses.replace(data_module._TABLES["susy"], urls=urls, rows=50, test_rows=10)
-    monkeypatch.setitem(data_module._TABLES, "susy", table)
+    table = dataclasses.replace(tabular.TABLES["susy"], urls=urls, rows=50, test_rows=10)
+    monkeypatch.setitem(tabular.TABLES, "susy", table)
     susy = load_dataset("susy", root=tmp_path, progress=False)
     assert susy.y_test.tolist() == [0, 1] * 5
     expected = (x[40:] - x[:40].mean(0)) / x[:40].std(0)
@@ -417,8 +427,8 @@ def test_a_missing_file_names_the_answer(tmp_path: Path, monkeypatch: pytest.Mon
 def test_no_internet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     nowhere = "http://127.0.0.1:9/"  # the discard port: nobody listens
     vision = import_torchvision().datasets
-    table = dataclasses.replace(data_module._TABLES["sensorless"], urls=(nowhere, nowhere))
-    monkeypatch.setitem(data_module._TABLES, "sensorless", table)
+    table = dataclasses.replace(tabular.TABLES["sensorless"], urls=(nowhere, nowhere))
+    monkeypatch.setitem(tabular.TABLES, "sensorless", table)
     monkeypatch.setattr(vision.MNIST, "mirrors", [nowhere])
     monkeypatch.setattr(vision.CIFAR10, "url", nowhere)
     with pytest.raises(
@@ -447,10 +457,10 @@ def test_a_killed_download_leaves_nothing_and_the_next_one_succeeds(
     serve(monkeypatch, server)
     server.pause = 5.0
     code = (
-        "import dataclasses, sys; from course_utils.data import load as data\n"
-        "table = dataclasses.replace(data._TABLES['sensorless'], urls=(sys.argv[1],), rows=int(sys.argv[2]))\n"
-        "data._TABLES['sensorless'] = table\n"
-        "data.load_dataset('sensorless', root=sys.argv[3], progress=False)"
+        "import dataclasses, sys; from course_utils.data import load_dataset, tabular\n"
+        "table = dataclasses.replace(tabular.TABLES['sensorless'], urls=(sys.argv[1],), rows=int(sys.argv[2]))\n"
+        "tabular.TABLES['sensorless'] = table\n"
+        "load_dataset('sensorless', root=sys.argv[3], progress=False)"
     )
     url = address(server, "/Sensorless_drive_diagnosis.txt")
     child = subprocess.Popen([sys.executable, "-c", code, url, str(ROWS), str(tmp_path)])
@@ -497,12 +507,12 @@ try:
     absent = False
 except RuntimeError:
     absent = True
-from course_utils.data.vision import _kept, import_torchvision
+from course_utils.data.vision import _libraries, import_torchvision
 import torch
 tv = import_torchvision()
 assert tv is import_torchvision()
 tv.models.resnet18(), tv.datasets.MNIST, tv.transforms.ToTensor()
-assert len(_kept) == absent and torch.ops.torchvision.nms is not None
+assert len(_libraries) == absent and torch.ops.torchvision.nms is not None
 import torchvision
 print(torchvision is tv)
 """

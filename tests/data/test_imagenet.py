@@ -69,7 +69,7 @@ def test_weights_are_verified_by_the_sum_in_their_name(tmp_path: Path, monkeypat
 
 def test_every_network_of_the_figure_has_published_weights_of_its_own() -> None:
     names = ("alexnet", "vgg16", "vgg19", "resnet18", "resnet34", "resnet50", "inception_v3")
-    found = {name: imagenet._weights(name) for name in names}
-    assert len({weights.url for weights in found.values()}) == 7
-    assert all(len(weights.url.rsplit("-", 1)[1].removesuffix(".pth")) == 8 for weights in found.values())
-    assert found["inception_v3"].transforms().crop_size == [299]
+    published = {name: imagenet._weights(name) for name in names}
+    assert len({weights.url for weights in published.values()}) == 7
+    assert all(len(weights.url.rsplit("-", 1)[1].removesuffix(".pth")) == 8 for weights in published.values())
+    assert published["inception_v3"].transforms().crop_size == [299]

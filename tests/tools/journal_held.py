@@ -9,5 +9,5 @@ from course_utils._support.journal import Journal, alone
 if __name__ == "__main__":
     path = Path(sys.argv[1])
     with alone(path):
-        Journal(path).add("here", {})
+        Journal(path).add("held", {})
         time.sleep(120)

@@ -15,9 +15,16 @@ Process = subprocess.Popen[bytes]
 
 @contextmanager
 def started(*command: str, folder: Path) -> Iterator[Process]:
-    """`python -m command`, which is ended with all that it has started."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen([sys.executable, "-m", *command], cwd=folder, start_new_session=True, **quiet)  # type: ignore[call-overload]
+    """`python -m command`, which is ended with all that it has started; it can import what lies in `folder` or here."""
+    paths = filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")])
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield process
     finally:

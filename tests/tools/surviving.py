@@ -55,32 +55,34 @@ def network(*, width: int = 16, norm: bool = False) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), middle, nn.Dropout(0.3), nn.Linear(width, 10))
 
 
-def attempt(variant: str, path: Path, moment: Moment | None = None, whole: tuple[float, int] = (0.0, 0)) -> float:
-    """Train in a new process, from the checkpoint if there is one; the seconds that it took, NaN if it was killed.
+def attempt(
+    variant: str, path: Path, moment: Moment | None = None, uninterrupted: tuple[float, int] = (0.0, 0)
+) -> float:
+    """Train in a new process, from the checkpoint if child_end is one; the seconds that it took, NaN if it was killed.
 
-    `whole`: the seconds and the bytes of a training that is not killed.
+    `uninterrupted`: the seconds and the bytes of a training that is not killed.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(SHARED)
-    here, there = context.Pipe()
-    process = context.Process(target=_train, args=(there, variant, path, moment, whole[1]))
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_train, args=(child_end, variant, path, moment, uninterrupted[1]))
     process.start()
-    there.close()
+    child_end.close()
     try:
-        here.recv()  # all is imported, and training begins
+        parent_end.recv()  # all is imported, and training begins
         if moment is not None and moment.clock is not None:
-            sleep(moment.clock * whole[0])
+            sleep(moment.clock * uninterrupted[0])
             process.kill()
         process.join(60)
         if process.exitcode == -signal.SIGKILL:
             return float("nan")
         assert process.exitcode == 0
-        return float(here.recv())
+        return float(parent_end.recv())
     finally:
         process.kill()
         process.join()
         process.close()
-        here.close()
+        parent_end.close()
 
 
 def _train(parent: Connection, variant: str, path: Path, moment: Moment | None, size: int) -> None:

@@ -29,10 +29,10 @@ def convolutional() -> nn.Module:
 def compare(settings: list[dict[str, Any]], make: Any = small, **common: Any) -> list[nn.Module]:
     common = {"epochs": 3, "batch_size": 64, "optimizer": "sgd", "lr": 0.1, "progress": False} | common
     together = fit_many(make, DIGITS, settings=settings, **common)
-    for each, (model, history) in zip(settings, together, strict=True):
-        torch.manual_seed(each.get("seed", common.get("seed", 0)))
+    for entry, (model, history) in zip(settings, together, strict=True):
+        torch.manual_seed(entry.get("seed", common.get("seed", 0)))
         alone = make()
-        expected = fit(alone, DIGITS, **(common | each))
+        expected = fit(alone, DIGITS, **(common | entry))
         for p, q in zip(model.parameters(), alone.parameters(), strict=True):
             torch.testing.assert_close(p, q, atol=2e-4, rtol=1e-3)
         for a, b in zip(history, expected, strict=True):
@@ -69,8 +69,8 @@ def test_common_settings(common: dict) -> None:
 
 def test_an_own_loss_and_an_own_step() -> None:
     compare([{"lr": 0.1}, {"lr": 0.05}], loss=lambda out, y: F.cross_entropy(out, y, label_smoothing=0.2))
-    own = lambda w, *, step, dim: prox_group(w, step=step, dim=dim)  # noqa: E731
-    theirs = compare([{"regularizer": Regularizer("group", lam=lam, prox=own)} for lam in LAMS])
+    reader_prox = lambda w, *, step, dim: prox_group(w, step=step, dim=dim)  # noqa: E731
+    theirs = compare([{"regularizer": Regularizer("group", lam=lam, prox=reader_prox)} for lam in LAMS])
     ours = compare([{"regularizer": Regularizer("group", lam=lam)} for lam in LAMS])
     for a, b in zip(theirs, ours, strict=True):
         torch.testing.assert_close(a[1].weight, b[1].weight)

@@ -33,7 +33,7 @@ def gradient_step(model: nn.Module, data: Dataset, rows: torch.Tensor, lr: float
 
 
 def test_one_step_at_every_client_is_one_step_on_all_rows() -> None:
-    """FedSGD: with one full batch each, the average of the updates is the gradient step of the whole data set."""
+    """FedSGD: with one full batch each, the average of the updates is the gradient step of the complete data set."""
     clients = split_sorted(DIGITS.y_train, 7)  # clients of different sizes
     model, alone = make(), make()
     list(federated_averaging(model, DIGITS, clients, rounds=3, batch_size=1000, lr=0.2))
@@ -105,30 +105,30 @@ def test_full_precision_and_wrong_bits() -> None:
 
 def test_every_byte_is_counted() -> None:
     size = count_parameters(make())
-    whole = 4 * size
-    assert message_bytes(list(make().parameters()), 32) == whole
+    complete = 4 * size
+    assert message_bytes(list(make().parameters()), 32) == complete
     assert message_bytes([torch.zeros(3)], 3) == 2 + 8  # nine bits take two bytes, the range eight
     clients = split_evenly(DIGITS.y_train, 10)
     rounds = list(federated_averaging(make(), DIGITS, clients, rounds=4, bits_up=4, bits_down=8))
     up, down = message_bytes(list(make().parameters()), 4), message_bytes(list(make().parameters()), 8)
     assert [r.bytes_up for r in rounds] == [10 * up * n for n in range(5)]
-    assert [r.bytes_down for r in rounds] == [0, *(10 * whole + 10 * down * n for n in range(4))]
+    assert [r.bytes_down for r in rounds] == [0, *(10 * complete + 10 * down * n for n in range(4))]
     assert [r.number for r in rounds] == [0, 1, 2, 3, 4]
 
 
 def test_a_client_that_missed_rounds_takes_what_it_missed() -> None:
     clients = split_evenly(DIGITS.y_train, 10)
     rounds = list(federated_averaging(make(), DIGITS, clients, rounds=12, fraction=0.2, bits_down=8))
-    whole, step = (message_bytes(list(make().parameters()), bits) for bits in (32, 8))
+    complete, step = (message_bytes(list(make().parameters()), bits) for bits in (32, 8))
     last: dict[int, int] = {}
     expected = 0
     for r in rounds[1:]:
         assert len(r.clients) == 2
         for k in r.clients:
-            expected += min(whole, step * (r.number - last[k])) if k in last else whole
+            expected += min(complete, step * (r.number - last[k])) if k in last else complete
             last[k] = r.number
         assert r.bytes_down == expected
-        assert r.bytes_up == r.number * 2 * whole
+        assert r.bytes_up == r.number * 2 * complete
 
 
 def test_few_bits_cost_little_and_the_way_down_leaves_no_error() -> None:
@@ -150,9 +150,13 @@ def test_a_readers_compression_and_its_mistakes() -> None:
     start = [p.detach().clone() for p in still.parameters()]
     list(federated_averaging(still, DIGITS, clients, rounds=2, compress=lambda update, bits: torch.zeros_like(update)))
     assert all(torch.equal(p, q) for p, q in zip(still.parameters(), start, strict=True))
-    seen = []
-    list(federated_averaging(make(), DIGITS, clients, rounds=1, bits_up=5, compress=lambda u, b: seen.append(b) or u))
-    assert set(seen) == {5}
+    bits_given = []
+    list(
+        federated_averaging(
+            make(), DIGITS, clients, rounds=1, bits_up=5, compress=lambda u, b: bits_given.append(b) or u
+        )
+    )
+    assert set(bits_given) == {5}
     with pytest.raises(ValueError, match="shape of|update's shape"):
         list(federated_averaging(make(), DIGITS, clients, rounds=1, compress=lambda u, b: u.flatten()[:1]))
     with pytest.raises(FloatingPointError, match="smaller lr"):
@@ -165,12 +169,12 @@ def test_a_readers_compression_and_its_mistakes() -> None:
 
 def test_the_same_seed_gives_the_same_rounds() -> None:
     clients = split_evenly(DIGITS.y_train, 5)
-    one, two, other = (
+    first, again, another_seed = (
         list(federated_averaging(make(), DIGITS, clients, rounds=3, bits_up=1, seed=seed, fraction=0.6))
         for seed in (0, 0, 1)
     )
-    assert one == two
-    assert one != other
+    assert first == again
+    assert first != another_seed
 
 
 def test_a_convolution_is_trained_too() -> None:
@@ -183,6 +187,8 @@ def test_a_convolution_is_trained_too() -> None:
 @pytest.mark.gpu
 def test_the_same_on_a_gpu() -> None:
     clients = split_evenly(DIGITS.y_train, 5)
-    here, there = (list(federated_averaging(make(), DIGITS, clients, rounds=3, device=d))[-1] for d in ("cpu", "cuda"))
-    assert here.loss == pytest.approx(there.loss, rel=1e-3)
-    assert here.bytes_up == there.bytes_up
+    on_cpu, on_gpu = (
+        list(federated_averaging(make(), DIGITS, clients, rounds=3, device=d))[-1] for d in ("cpu", "cuda")
+    )
+    assert on_cpu.loss == pytest.approx(on_gpu.loss, rel=1e-3)
+    assert on_cpu.bytes_up == on_gpu.bytes_up

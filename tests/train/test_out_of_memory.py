@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from course_utils.data import load_dataset
+from course_utils.data import Dataset, load_dataset
 from course_utils.methods.penalties import Regularizer
 from course_utils.models import mlp
 from course_utils.train import History, Training, evaluate, fit, fit_epochs
-from course_utils.train import loop as module
+from course_utils.train.batches import parts_of_batch
 from course_utils.train.checkpoint import load_checkpoint
-from course_utils.train.out_of_memory import attempt, halved, in_parts, split
+from course_utils.train.out_of_memory import attempt
 from course_utils.train.settings import Settings
 
 DIGITS = load_dataset("digits").subset(300)
@@ -28,10 +27,10 @@ class Memory(nn.Module):
 
     def __init__(self, rows: float, *, backward: bool = False, since: int = 0) -> None:
         super().__init__()
-        self.rows, self.backward, self.since, self.seen = rows, backward, since, list[int]()
+        self.rows, self.backward, self.since, self.sizes = rows, backward, since, list[int]()
 
     def forward(self, x: Tensor) -> Tensor:
-        self.seen.append(len(x))
+        self.sizes.append(len(x))
         if self.backward and x.requires_grad:
             x.register_hook(self._check)
         elif not self.backward:
@@ -39,7 +38,7 @@ class Memory(nn.Module):
         return x.clone()
 
     def _check(self, x: Tensor) -> None:
-        if len(x) > self.rows and len(self.seen) > self.since:
+        if len(x) > self.rows and len(self.sizes) > self.since:
             raise torch.OutOfMemoryError(FULL)
 
 
@@ -67,30 +66,28 @@ def same(a: nn.Module, b: nn.Module) -> bool:
 # The same training in parts
 
 
-@pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("since", [0, 8])  # at the first step, or in the middle of the second epoch
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "since", "backward"),  # at the first step, or in the middle of the second epoch
     [
-        {},
-        {"optimizer": "adam", "lr": 1e-3, "schedule": "cosine"},
-        {"regularizer": Regularizer("sparse_group", lam=1e-3)},
-        {"regularizer": Regularizer("l2", lam=1e-2), "method": "gradient", "weight_decay": 0.01},
+        ({}, 0, True),
+        ({"optimizer": "adam", "lr": 1e-3, "schedule": "cosine"}, 8, False),
+        ({"regularizer": Regularizer("sparse_group", lam=1e-3)}, 8, True),
+        ({"regularizer": Regularizer("l2", lam=1e-2), "method": "gradient", "weight_decay": 0.01}, 0, False),
     ],
 )
 def test_in_parts_the_result_is_the_same(settings: dict[str, Any], since: int, backward: bool) -> None:
-    whole, parts = network(Memory(999)), network(Memory(20, backward=backward, since=since))
-    expected, history = train(whole, **settings), train(parts, **settings)
-    close(whole, parts)
+    complete, parts = network(Memory(999)), network(Memory(20, backward=backward, since=since))
+    expected, history = train(complete, **settings), train(parts, **settings)
+    close(complete, parts)
     assert history.train_loss == pytest.approx(expected.train_loss, abs=1e-6)
-    seen = parts[4].seen[-20:]  # the last batch has 44 rows, and 16 rows are the half of a half of 64
-    assert max(seen) <= 16
+    sizes = parts[4].sizes[-20:]  # the last batch has 44 rows, and 16 rows are the half of a half of 64
+    assert max(sizes) <= 16
 
 
 def test_the_size_is_halved_once_and_remembered() -> None:
     model = network(Memory(20))
     train(model, epochs=2, batch_size=64)
-    sizes = model[4].seen
+    sizes = model[4].sizes
     assert sizes[:2] == [64, 32]
     assert sizes[2:] == 2 * (4 * [16] * 4 + [15, 15, 14])
 
@@ -100,17 +97,17 @@ def test_a_failed_step_leaves_no_trace_in_the_random_numbers_nor_in_the_statisti
     failing, small = network(Memory(20, since=7), dropout=0.3, norm=True), network(Memory(999), dropout=0.3, norm=True)
     train(failing, epochs=3)
     training = Training(small, DIGITS, Settings(epochs=3, batch_size=64, optimizer="sgd", lr=0.1))
-    training.epoch(look=False)
-    training.at_once = 16  # what the failing one found in its second epoch
-    training.epoch(look=False)
-    training.epoch(look=False)
+    training.epoch(evaluated=False)
+    training.rows_at_once = 16  # as in the failing one from its second epoch on
+    training.epoch(evaluated=False)
+    training.epoch(evaluated=False)
     assert same(failing, small)
 
 
 def test_batch_normalisation_is_given_two_rows_at_least() -> None:
     model = network(Memory(3), norm=True)
     fit(model, DIGITS.subset(65), epochs=1, batch_size=32, evaluate_every=0, device="cpu", progress=False)
-    assert set(model[4].seen[-31:]) == {2, 3}  # batches of 32 and 33 rows
+    assert set(model[4].sizes[-31:]) == {2, 3}  # batches of 32 and 33 rows
     with pytest.raises(torch.OutOfMemoryError, match="training on digits does not fit .* not even with 2 rows at once"):
         train(network(Memory(1), norm=True))
 
@@ -125,7 +122,7 @@ def test_if_no_row_fits_one_sentence_says_so_and_the_network_is_as_it_was(backwa
     assert caught.value.__context__ is None  # it would keep the frames of the failed step, and so its memory
     assert all(p.grad is None for p in model.parameters())
     sizes = [64, 32, 16, 8, 4, 2, 1]
-    assert model[4].seen == sizes
+    assert model[4].sizes == sizes
 
 
 def test_a_step_of_the_optimizer_that_fails_is_taken_again_from_before() -> None:
@@ -148,8 +145,8 @@ def test_a_step_of_the_optimizer_that_fails_is_taken_again_from_before() -> None
 
 def test_a_resumed_training_stays_with_its_parts(tmp_path: Path) -> None:
     """Resumed where there is memory enough, it is the same to the bit all the same."""
-    whole, killed, resumed = (network(Memory(rows), dropout=0.3) for rows in (20, 20, 999))
-    train(whole, epochs=4)
+    complete, killed, resumed = (network(Memory(rows), dropout=0.3) for rows in (20, 20, 999))
+    train(complete, epochs=4)
     path = tmp_path / "c.pt"
     settings: dict[str, Any] = {"epochs": 4, "batch_size": 64, "optimizer": "sgd", "lr": 0.1, "evaluate_every": 0}
     for history in fit_epochs(killed, DIGITS, device="cpu", checkpoint=path, **settings):
@@ -157,20 +154,20 @@ def test_a_resumed_training_stays_with_its_parts(tmp_path: Path) -> None:
             break
     assert load_checkpoint(path, fingerprint={})["at_once"] == 16
     train(resumed, epochs=4, checkpoint=path)
-    assert same(whole, resumed)
+    assert same(complete, resumed)
 
 
-# Looking at the test rows, and moving to a device
+# An evaluation, and the way to a device
 
 
 def test_an_evaluation_takes_fewer_rows_too() -> None:
     model = network(Memory(999))
     expected = evaluate(model, DIGITS)
     model[4] = Memory(100)
-    found = evaluate(model, DIGITS)
-    assert model[4].seen == [450, 225, 112, 56, 56, 56, 56, 56, 56, 56, 56, 2]
-    assert found.errors == expected.errors
-    assert found.loss == pytest.approx(expected.loss, rel=1e-6)
+    metrics = evaluate(model, DIGITS)
+    assert model[4].sizes == [450, 225, 112, 56, 56, 56, 56, 56, 56, 56, 56, 2]
+    assert metrics.errors == expected.errors
+    assert metrics.loss == pytest.approx(expected.loss, rel=1e-6)
     model[4] = Memory(0)
     with pytest.raises(torch.OutOfMemoryError, match="an evaluation on digits does not fit .* 1 row at once"):
         evaluate(model.train(), DIGITS)
@@ -181,7 +178,7 @@ def test_data_that_do_not_fit_on_the_device(monkeypatch: pytest.MonkeyPatch) -> 
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError(FULL)
 
-    monkeypatch.setattr(module.Dataset, "to", full)
+    monkeypatch.setattr(Dataset, "to", full)
     with pytest.raises(torch.OutOfMemoryError, match="digits and the network do not fit into the memory of cpu; use"):
         train(network(Memory(999)))
 
@@ -234,28 +231,14 @@ def test_the_memory_of_a_failed_attempt_is_free_before_the_next() -> None:
 
 def test_parts_are_as_equal_as_can_be_and_never_too_small() -> None:
     for rows in range(1, 40):
-        for least in (1, 2):
-            for at_once in range(least, 40):
-                sizes = [len(part) for part in split(torch.arange(rows), at_once, least)]
-                assert sum(sizes) == rows
+        for minimum in (1, 2):
+            for at_most in range(minimum, 40):
+                parts = parts_of_batch(torch.arange(rows), at_most=at_most, minimum=minimum)
+                sizes = [len(part) for part in parts]
+                assert torch.equal(torch.cat(parts), torch.arange(rows))
                 assert max(sizes) - min(sizes) <= 1
-                assert min(sizes) >= min(least, rows)
-                assert max(sizes) <= max(at_once, 2 * least - 1)
-    assert [halved(rows, work="x") for rows in (5, 2)] == [2, 1]
-    assert list(in_parts(lambda rows: rows, 0, at_once=3, name="x")) == []
-
-
-def test_parts_go_on_where_the_failed_one_began() -> None:
-    done: list[slice] = []
-
-    def work(rows: slice) -> slice:
-        if rows.stop > 6 and rows.stop - rows.start > 1:
-            raise torch.OutOfMemoryError(FULL)
-        return rows
-
-    done.extend(in_parts(work, 9, at_once=4, name="x"))
-    assert [(rows.start, rows.stop) for rows in done] == [(0, 4), (4, 6), (6, 7), (7, 8), (8, 9)]
-    assert all(a.stop == b.start for a, b in pairwise(done))
+                assert min(sizes) >= min(minimum, rows)
+                assert max(sizes) <= max(at_most, 2 * minimum - 1)
 
 
 # The real thing
@@ -279,15 +262,15 @@ def little_memory() -> Iterator[Callable[[int], None]]:
 @pytest.mark.gpu
 def test_gpu_with_too_little_memory_trains_in_parts(little_memory: Callable[[int], None]) -> None:
     torch.manual_seed(0)
-    whole = mlp([64, 20_000, 10])  # a row takes 80 kB in the hidden layer, and more for its gradient
-    parts, data = deepcopy(whole), load_dataset("digits")
+    complete = mlp([64, 20_000, 10])  # a row takes 80 kB in the hidden layer, and more for its gradient
+    parts, data = deepcopy(complete), load_dataset("digits")
     common: dict[str, Any] = {"epochs": 2, "batch_size": 1024, "optimizer": "sgd", "lr": 0.01}
-    fit(whole, data, device="cuda", evaluate_every=0, progress=False, **common)
+    fit(complete, data, device="cuda", evaluate_every=0, progress=False, **common)
     little_memory(80 << 20)  # a batch of 1024 rows needs about 160 MB for the hidden layer alone
     training = Training(parts.to("cuda"), data.to("cuda"), Settings(**common))
-    training.epoch(look=False)
-    training.epoch(look=False)
-    assert training.at_once is not None
-    assert training.at_once < 1024
-    for p, q in zip(whole.cuda().parameters(), parts.parameters(), strict=True):
+    training.epoch(evaluated=False)
+    training.epoch(evaluated=False)
+    assert training.rows_at_once is not None
+    assert training.rows_at_once < 1024
+    for p, q in zip(complete.cuda().parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(p, q, atol=1e-4, rtol=1e-3)

@@ -17,16 +17,16 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL"
 
 def moments(kills: int, seed: int) -> list[Moment]:
     """Half of them by the clock, a quarter in the bytes of a checkpoint, a quarter beside the change of its name."""
-    rng, found = random.Random(seed), []
+    rng, kill_moments = random.Random(seed), []
     for number in range(kills):
         write = rng.randint(1, 3)
         if number % 4 == 1:
-            found.append(Moment(write=write, share=rng.random()))
+            kill_moments.append(Moment(write=write, share=rng.random()))
         elif number % 4 == 3:
-            found.append(Moment(write=write, after=rng.random() < 0.5))
+            kill_moments.append(Moment(write=write, after=rng.random() < 0.5))
         else:
-            found.append(Moment(clock=rng.uniform(0, 0.6)))
-    return found
+            kill_moments.append(Moment(clock=rng.uniform(0, 0.6)))
+    return kill_moments
 
 
 def survive(variant: str, kills: int, folder: Path, seed: int) -> int:
@@ -34,17 +34,17 @@ def survive(variant: str, kills: int, folder: Path, seed: int) -> int:
 
     Returns how many drafts the killed ones left.
     """
-    whole = folder / "whole.pt"
-    seconds = attempt(variant, whole)
-    expected, size = load_checkpoint(whole, fingerprint={}), whole.stat().st_size
+    uninterrupted = folder / "uninterrupted.pt"
+    seconds = attempt(variant, uninterrupted)
+    expected, size = load_checkpoint(uninterrupted, fingerprint={}), uninterrupted.stat().st_size
     assert len(expected["history"]) == EPOCHS
     left, run = moments(kills, seed), 0
     drafts = 0
     while left:
         run += 1
-        here = folder / f"run{run}"
-        here.mkdir()
-        path = here / "c.pt"
+        run_folder = folder / f"run{run}"
+        run_folder.mkdir()
+        path = run_folder / "c.pt"
         killed = True
         while killed:
             moment = left[0] if left else None
@@ -53,7 +53,7 @@ def survive(variant: str, kills: int, folder: Path, seed: int) -> int:
                 left.pop(0)
                 drafts += check_folder(path)
             assert run < 10 * kills, "the trainings end before they can be killed"
-        assert os.listdir(here) == ["c.pt"]
+        assert os.listdir(run_folder) == ["c.pt"]
         same(load_checkpoint(path, fingerprint={}), expected)
     return drafts
 
@@ -70,22 +70,22 @@ def check_folder(path: Path) -> int:
     return len(others)
 
 
-def same(found: Any, expected: Any) -> None:
+def same(actual: Any, expected: Any) -> None:
     """The same numbers to the bit, but for the seconds of an epoch."""
-    assert type(found) is type(expected)
-    if isinstance(found, dict):
-        assert found.keys() == expected.keys()
-        for key in found.keys() - {"seconds"}:
-            same(found[key], expected[key])
-    elif isinstance(found, list | tuple):
-        assert len(found) == len(expected)
-        for a, b in zip(found, expected, strict=True):
+    assert type(actual) is type(expected)
+    if isinstance(actual, dict):
+        assert actual.keys() == expected.keys()
+        for key in actual.keys() - {"seconds"}:
+            same(actual[key], expected[key])
+    elif isinstance(actual, list | tuple):
+        assert len(actual) == len(expected)
+        for a, b in zip(actual, expected, strict=True):
             same(a, b)
-    elif isinstance(found, torch.Tensor):
-        assert found.dtype == expected.dtype
-        assert torch.equal(found, expected)
+    elif isinstance(actual, torch.Tensor):
+        assert actual.dtype == expected.dtype
+        assert torch.equal(actual, expected)
     else:
-        assert found == expected
+        assert actual == expected
 
 
 @pytest.mark.parametrize("variant", ["adam", "prox"])

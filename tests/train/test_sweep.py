@@ -126,10 +126,10 @@ def test_points_that_agree_are_handed_over_together() -> None:
 
 
 def trained_together(points: list[dict[str, Any]]) -> list[dict[str, float]]:
-    found = fit_many(
+    trained = fit_many(
         lambda: mlp([64, 8, 10]), load_dataset("digits"), settings=points, epochs=2, batch_size=64, progress=False
     )
-    return [{"loss": history.train_loss[-1]} for _, history in found]
+    return [{"loss": history.train_loss[-1]} for _, history in trained]
 
 
 def test_small_networks_are_trained_as_one_and_still_have_a_record_each(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_small_networks_are_trained_as_one_and_still_have_a_record_each(tmp_path
         assert record["values"]["loss"] == pytest.approx(alone.train_loss[-1], rel=1e-4)
 
 
-def test_a_bar_counts_what_is_kept_and_says_how_long_the_rest_takes(
+def test_a_bar_counts_what_is_done_and_says_how_long_the_rest_takes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
@@ -164,9 +164,9 @@ def slow(a: int) -> dict[str, int]:
 
 
 def test_an_early_table_can_grow_while_it_runs() -> None:
-    seen: list[int] = []
-    quiet(double, product(a=range(4)), n_jobs=1, seen=lambda records: seen.append(len(records)))
-    assert seen == [1, 2, 3, 4]
+    lengths: list[int] = []
+    quiet(double, product(a=range(4)), n_jobs=1, on_progress=lambda records: lengths.append(len(records)))
+    assert lengths == [1, 2, 3, 4]
 
 
 def once_each(path: Path) -> None:
@@ -191,7 +191,7 @@ def test_thirty_points_and_kills_leave_thirty_records(tmp_path: Path, kills: int
         done, before = finished(), len(begun())
         with started(*command, folder=TOOLS) as sweep:
             # At some moment after the first point has begun.
-            wait_until(partial(lambda n, one: len(begun()) > n or one.poll() is not None, before, sweep), 60)
+            wait_until(partial(lambda n, process: len(begun()) > n or process.poll() is not None, before, sweep), 60)
             time.sleep(rng.uniform(0, 0.3))
             assert sweep.poll() is None, "it has ended before it was killed"
             sweep.kill()
@@ -228,7 +228,7 @@ def counts_those_beside(folder: str, a: int) -> dict[str, int]:
 
 
 def test_a_worker_of_several_threads_does_one_point_at_a_time(tmp_path: Path) -> None:
-    with cluster(TOOLS, workers=1, threads=2) as (address, _):
+    with cluster(Path(__file__).parent, workers=1, threads=2) as (address, _):  # where a worker finds the function
         records = quiet(partial(counts_those_beside, str(tmp_path)), product(a=range(6)), name="b", scheduler=address)
     assert len({r["values"]["thread"] for r in records}) == 2
     assert {r["values"]["beside"] for r in records} == {1}

@@ -42,12 +42,12 @@ def measure(notebooks: Sequence[Path]) -> Times:
 
     Raises: RuntimeError where a cell fails.
     """
-    from course_utils.data import at_hand, available
+    from course_utils.data import available, is_local
 
     cells: dict[str, float] = {}
     for path in notebooks:
         cells |= seconds_of(path)
-    larger = [name for name in available() if name != "digits" and at_hand(name)]
+    larger = [name for name in available() if name != "digits" and is_local(name)]
     return Times(
         commit=commit("notebooks"),
         date=datetime.now().date().isoformat(),

@@ -1,9 +1,10 @@
-"""The training data of a compression: augmented copies of the images, each with the answer of the teacher beside it.
+"""The transfer set of a compression: augmented copies of the images, each with the teacher's logits beside it.
 
 The teacher is asked once for every copy, not once for every step, so a large teacher costs little more than a small
-one. Its logits ride at the end of each input row: any training loop that hands rows to a network can use them.
+one. Its logits stand at the end of each input row: any training loop that hands rows to a network can use them.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -15,16 +16,18 @@ from course_utils.data import Dataset
 from course_utils.data.augment import random_affine
 from course_utils.methods.distill import distillation_loss
 
-__all__ = ["Learner", "lessons"]
+__all__ = ["Student", "Teacher", "transfer_set"]
 
-ROWS = 4096  # that the teacher sees at once
+ROWS_AT_ONCE = 4096  # for the teacher
+
+Teacher = Callable[[Tensor], Tensor]  # a network, or another function from inputs to logits
 
 
 @torch.no_grad()
-def lessons(
+def transfer_set(
     data: Dataset,
     *,
-    teacher: Callable[[Tensor], Tensor] | None,
+    teacher: Teacher | None,
     copies: int,
     augment: Mapping[str, float] | None = None,
     seed: int,
@@ -34,36 +37,38 @@ def lessons(
     """The training part of `data` as flat rows, with the teacher's logits behind each where there is a teacher.
 
     `copies`: how many augmented copies of the images follow the images themselves; `augment`: the settings of
-    `random_affine`. Rows are float16, half the memory; the test part stays as it was.
+    `random_affine`. Rows are float16, half the memory; the test part stays as it was. A teacher that is a network
+    works in evaluation mode on `device`, as a copy, so that it is left as it was.
 
     >>> from course_utils.data import load_dataset
     >>> digits = load_dataset("digits")
     >>> teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    >>> lessons(digits, teacher=teacher, copies=2, seed=0, device=torch.device("cpu")).x_train.shape
+    >>> transfer_set(digits, teacher=teacher, copies=2, seed=0, device=torch.device("cpu")).x_train.shape
     torch.Size([4041, 74])
     """
-    generator = torch.Generator().manual_seed(seed)
-    if isinstance(teacher, nn.Module):
-        teacher.to(device).eval()
     from tqdm.auto import trange
 
+    generator = torch.Generator().manual_seed(seed)
+    if isinstance(teacher, nn.Module):
+        teacher = copy.deepcopy(teacher).to(device).eval()
     n, width = len(data.y_train), data.features + (data.classes if teacher is not None else 0)
     rows = torch.empty((1 + copies) * n, width, dtype=torch.float16)
-    for copy in trange(1 + copies, desc="lessons", leave=False, disable=not (progress and (teacher or copies))):
-        place = rows[copy * n : (copy + 1) * n]
-        for x, out in zip(data.x_train.split(ROWS), place.split(ROWS), strict=True):
-            seen = random_affine(x, **(augment or {}), generator=generator) if copy else x
-            out[:, : data.features] = seen.flatten(1)
+    has_work = teacher is not None or copies > 0
+    for number in trange(1 + copies, desc="transfer set", leave=False, disable=not (progress and has_work)):
+        part = rows[number * n : (number + 1) * n]
+        for x, out in zip(data.x_train.split(ROWS_AT_ONCE), part.split(ROWS_AT_ONCE), strict=True):
+            images = random_affine(x, **(augment or {}), generator=generator) if number else x
+            out[:, : data.features] = images.flatten(1)
             if teacher is not None:
-                out[:, data.features :] = teacher(seen.to(device))
+                out[:, data.features :] = teacher(images.to(device))
     return replace(data, x_train=rows, y_train=data.y_train.repeat(1 + copies))
 
 
-class Learner(nn.Module):
-    """A network that trains on `lessons` and is tested on images.
+class Student(nn.Module):
+    """A network that trains on a `transfer_set` and is tested on images.
 
-    In training mode the input are rows of lessons, and the output the network's logits with the teacher's beside them;
-    `loss` takes them apart again.
+    In training mode the inputs are rows of the transfer set, and the output the network's logits with the teacher's
+    beside them; `loss` takes them apart again.
     """
 
     def __init__(self, model: nn.Module, shape: tuple[int, ...], *, temperature: float, alpha: float) -> None:
@@ -81,7 +86,7 @@ class Learner(nn.Module):
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """`distillation_loss` where there is a teacher, otherwise the cross-entropy."""
-        ours, theirs = logits.chunk(2, 1) if self.training and self.alpha else (logits, logits)
-        if ours is theirs:
-            return F.cross_entropy(ours, labels)
-        return distillation_loss(ours, theirs, labels, temperature=self.temperature, alpha=self.alpha)
+        if not (self.training and self.alpha):
+            return F.cross_entropy(logits, labels)
+        student, teacher = logits.chunk(2, 1)
+        return distillation_loss(student, teacher, labels, temperature=self.temperature, alpha=self.alpha)
