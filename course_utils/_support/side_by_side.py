@@ -1,7 +1,7 @@
-"""One function for many items, side by side: by joblib on this machine, or by Dask's own futures on a cluster.
+"""One function for many items in parallel: by joblib on this machine, or by Dask's futures on a cluster.
 
-joblib has a backend for Dask, but that one never hears of a call whose worker was ended, and waits for it forever
-(joblib 1.6); it runs everything here if the cluster has a single thread, and takes no limit on the calls at once.
+joblib has a backend for Dask, but it does not notice a call whose worker was killed, and waits for it forever (joblib
+1.6); it runs everything locally if the cluster has a single thread, and has no limit on the calls at once.
 """
 
 import logging
@@ -17,11 +17,11 @@ PATIENCE = 15.0  # seconds to wait for a first worker, and for another one after
 
 
 class WorkerLost(RuntimeError):
-    """A worker, or the scheduler of a cluster, was ended from outside; what it had not returned is not done."""
+    """A worker, or the scheduler of a cluster, was killed; results that it had not returned are lost."""
 
 
-class _OfTheCallError(Exception):
-    """What the function itself has raised on a cluster, which is no word about the cluster."""
+class _CallError(Exception):
+    """An error that the function itself raised on a cluster, as opposed to one of the cluster."""
 
 
 def side_by_side(
@@ -32,20 +32,20 @@ def side_by_side(
     scheduler: str | None = None,
     threads: bool = False,
 ) -> Iterator[tuple[int, Any]]:
-    """The number of each item and what ``function(item)`` returned, as they come.
+    """Yield the index of each item and ``function(item)``, in the order in which the calls finish.
 
-    at_once: calls at one time; by default one a processor, or two a thread of the cluster, so that none waits for work.
-    A single one is this process. threads: of this process in the place of processes, for calls that wait for something
-    outside. scheduler: the address of a Dask cluster, whose machines have the same packages installed.
+    at_once: the number of calls at a time; by default one per processor, or two per thread of the cluster, so that no
+    thread waits for work. 1 runs in this process. threads: use threads in place of processes, for calls that wait for
+    something else. scheduler: the address of a Dask cluster, whose machines have the same packages installed.
 
-    Raises: what the function raises, at once; ValueError for another at_once, if Dask is not installed, or if no
-    scheduler or no worker is there; WorkerLost, after all that can still be done, if one was ended.
+    Raises: what the function raises, immediately; ValueError for at_once below 1, if Dask is not installed, or if
+    there is no scheduler or no worker; WorkerLost, after all calls that can still finish, if a worker was killed.
 
     >>> sorted(side_by_side(abs, [-1, 2], at_once=1))
     [(0, 1), (1, 2)]
     """
     if at_once is not None and at_once < 1:
-        raise ValueError(f"at_once must be at least 1, got {at_once}; None is one a processor")
+        raise ValueError(f"at_once must be at least 1, got {at_once}; None is one per processor")
     if scheduler is None:
         yield from _on_this_machine(function, items, at_once, threads)
     else:
@@ -81,10 +81,10 @@ def _on_a_cluster(
 
     lost = 0
     try:
-        # What lay beside a call that ends its worker is blamed with it, so each has one more try, alone.
-        for blamed in (yield from _tried(function, enumerate(items), at_once, client)):
-            lost += len((yield from _tried(function, [blamed], 1, client)))
-    except _OfTheCallError as failed:
+        # A call beside one that kills its worker is suspected too, so each suspect has one more try, alone.
+        for suspect in (yield from _tried(function, enumerate(items), at_once, client)):
+            lost += len((yield from _tried(function, [suspect], 1, client)))
+    except _CallError as failed:
         raise failed.args[0] from None
     except (OSError, CancelledError) as error:
         raise WorkerLost("the scheduler of the cluster was ended; start it again, and run this again") from error
@@ -98,17 +98,17 @@ def _on_a_cluster(
 def _tried(
     function: Callable[[Any], Any], numbered: Iterable[tuple[int, Any]], at_once: int | None, client: Any
 ) -> Generator[tuple[int, Any], None, list[tuple[int, Any]]]:
-    """Yield what the calls return, and return the items whose workers were ended."""
+    """Yield the results of the calls, and return the items whose workers were killed."""
     from distributed import KilledWorker, wait
 
-    rest, blamed = deque(numbered), []
+    rest, suspects = deque(numbered), []
     waiting: dict[Any, tuple[int, Any]] = {}
     while rest or waiting:
         room = at_once or 2 * sum(client.nthreads().values())
         while rest and len(waiting) < room:
             number, item = rest.popleft()
             waiting[client.submit(function, item, pure=False)] = number, item
-        if not waiting:  # at this moment the last worker starts again
+        if not waiting:  # at this moment the last worker is starting again
             _ask_for_workers(client)
             continue
         try:
@@ -120,12 +120,12 @@ def _tried(
             number, item = waiting.pop(future)
             error = future.exception()
             if isinstance(error, KilledWorker):
-                blamed.append((number, item))
+                suspects.append((number, item))
             elif error is not None:
-                raise _OfTheCallError(error)
+                raise _CallError(error)
             else:
                 yield number, future.result()
-    return blamed
+    return suspects
 
 
 def _ask_for_workers(client: Any) -> None:
@@ -138,12 +138,12 @@ def _ask_for_workers(client: Any) -> None:
 
 @contextmanager
 def _connected(scheduler: str) -> Iterator[Any]:
-    """A client of the cluster, which has a worker at least."""
+    """A client of the cluster, which has at least one worker."""
     try:
         from distributed import Client
     except ImportError as problem:
         raise ValueError("a Dask cluster needs `pip install 'course-utils[cluster]'`") from problem
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it would log is raised as a sentence
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it would log is raised as an error
     try:
         client = Client(scheduler)
     except (OSError, ValueError) as problem:

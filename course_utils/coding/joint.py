@@ -112,8 +112,8 @@ def _code_arrays(
         layout = Layout.of(number, array.shape, len(units))
         matrix = array.reshape(layout.rows, layout.columns)
         lines.name = (number, "positions")
-        rows = _code_rows(lines, layout, units, list(matrix.any(1)) if writing else None)
-        columns = _code_columns(lines, layout, units, list(matrix.any(0)) if writing else None)
+        rows = _code_rows(lines, layout, units, np.count_nonzero(matrix, axis=1) if writing else None)
+        columns = _code_columns(lines, layout, units, np.count_nonzero(matrix, axis=0) if writing else None)
         places = _PlaceCoder(coder, layout, columns, side)
         for i, row_in_use in enumerate(rows):
             if row_in_use:
@@ -122,8 +122,8 @@ def _code_arrays(
             units = rows
 
 
-def _code_rows(mixer: Mixer, layout: Layout, units: list[int], given: list[bool] | None) -> list[int]:
-    """For each row whether it is in use, written if it is `given` and read otherwise."""
+def _code_rows(mixer: Mixer, layout: Layout, units: list[int], counts: NDArray[np.intp] | None) -> list[int]:
+    """For each row whether it is in use; `counts`: the nonzeros of each to write, or None to read."""
     array, linked = layout.number, layout.is_bias
     rows: list[int] = []
     before = UNKNOWN
@@ -134,13 +134,13 @@ def _code_rows(mixer: Mixer, layout: Layout, units: list[int], given: list[bool]
             LineContext("row", linked=linked, unit=unit),
             LineContext("row", array, unit=unit, before=before),
         ]
-        before = mixer.code(None if given is None else int(given[i]), contexts)
+        before = mixer.code(None if counts is None else int(counts[i] > 0), contexts)
         rows.append(before)
     return rows
 
 
-def _code_columns(mixer: Mixer, layout: Layout, units: list[int], given: list[bool] | None) -> list[int]:
-    """For each column whether it is in use, written if it is `given` and read otherwise; a single column always is."""
+def _code_columns(mixer: Mixer, layout: Layout, units: list[int], counts: NDArray[np.intp] | None) -> list[int]:
+    """For each column whether it is in use, as `_code_rows`; a single column always is."""
     if layout.columns == 1:
         return [1]
     array, linked = layout.number, layout.reads_units
@@ -154,7 +154,7 @@ def _code_columns(mixer: Mixer, layout: Layout, units: list[int], given: list[bo
             LineContext("column", linked=linked, unit=unit, before=before, above=above),
             LineContext("column", array, unit=unit, before=before, above=above),
         ]
-        before = mixer.code(None if given is None else int(given[j]), contexts)
+        before = mixer.code(None if counts is None else int(counts[j] > 0), contexts)
         columns.append(before)
     return columns
 
@@ -176,7 +176,7 @@ class _PlaceCoder:
         self.code_rank = _unary_rank if max(side) <= MAX_UNARY else _binary_rank
 
     def code_row(self, i: int, given: list[int] | None) -> list[int]:
-        """The ranks of row i, written if they are `given` and read otherwise."""
+        """The ranks of row i: those `given` to write, or None to read them."""
         row, width, odds = [0] * len(self.balance), self.width, self.odds
         above, above2 = self.above, self.above2
         odds.new_row()

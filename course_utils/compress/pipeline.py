@@ -130,7 +130,7 @@ class _Work:
             if recipe.prune_epochs:
                 learner = Learner(self.network, self.shape, **self.learner)
                 name = f"prune-{number}"
-                self.train(learner, recipe.prune_epochs, recipe.lr, name, after_step=pruner.step_)
+                self.train(learner, recipe.prune_epochs, recipe.lr, name, after_step=lambda _: pruner.step_())
 
     def share(self) -> None:
         """Few values for each layer."""

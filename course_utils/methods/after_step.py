@@ -28,7 +28,7 @@ def after_steps(model: nn.Module, action: Callable[[], object]) -> Iterator[None
     """
     parameter_ids = {id(p) for p in model.parameters()}
 
-    def hook(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    def hook(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         if any(id(p) in parameter_ids for group in optimizer.param_groups for p in group["params"]):
             with torch.no_grad():
                 action()

@@ -1,4 +1,4 @@
-"""Sparse and group-sparse penalties, their proximal steps, and the zeros that they leave (lecture, section 04).
+"""Sparse and group-sparse penalties, their proximal steps, and the sparsity of a network (lecture, section 04).
 
 A penalty maps a tensor `w` of any floating dtype to a 0-d tensor of that dtype; autograd gives it the gradient 0 at 0.
 `prox_*` is argmin_v step * penalty(v) + ||v - w||^2 / 2 (Parikh, Boyd 2014, *Proximal algorithms*): a new tensor of w's
@@ -6,13 +6,13 @@ shape and dtype, with exact zeros where a gradient step on the penalty would onl
 
 - a group runs along `dim`: an int, or several, reduced over; dim=0 of a Linear weight (out, in) is the outgoing weights
   of each input;
-- `step` and `l1_ratio` are numbers or tensors that broadcast against w with the reduced dimensions kept, so networks
-  stacked into (S, out, in) take one step each as (S, 1, 1). A tensor's values are not looked at: torch.func.vmap works;
-- NaN stays NaN and makes its whole group NaN; a group with an infinity stays as it is; step=0 changes nothing;
+- `step` and `l1_ratio` are numbers or tensors that broadcast against w with the reduced dimensions as 1, so networks
+  stacked into (S, out, in) take one step each as (S, 1, 1). A tensor's values are not checked: torch.func.vmap works;
+- NaN stays NaN and makes all of its group NaN; a group with an infinity stays as it is; step=0 changes nothing;
 - float16 and bfloat16 are computed in float32 and rounded once, at the end.
 
-TypeError: w is no floating tensor. ValueError: step < 0, l1_ratio outside [0, 1], a tensor that does not broadcast, a
-wrong `dim`.
+TypeError: w is not a floating tensor. ValueError: step < 0, l1_ratio outside [0, 1], a tensor that does not broadcast,
+a wrong `dim`.
 """
 
 import math
@@ -60,8 +60,8 @@ def _groups(w: Tensor, dim: Dims) -> tuple[tuple[int, ...], float, list[int]]:
             f"dim must name one or more different dimensions of w of shape {tuple(w.shape)}, got {dim!r}; "
             "for the columns of a matrix (out, in) use dim=0, for single entries l1()"
         )
-    kept = [1 if i in dims or i - w.ndim in dims else n for i, n in enumerate(w.shape)]
-    return dims, math.sqrt(math.prod(w.shape[d] for d in dims)), kept
+    shape = [1 if i in dims or i - w.ndim in dims else n for i, n in enumerate(w.shape)]
+    return dims, math.sqrt(math.prod(w.shape[d] for d in dims)), shape
 
 
 def _factor(name: str, value: Number, w: Tensor, shape: Sequence[int], high: float = math.inf) -> Tensor:
@@ -204,12 +204,12 @@ def prox_group(w: Tensor, *, step: Number, dim: Dims) -> Tensor:
             [2.8686, 0.0000]])
     """
     wide = _wide(w)
-    dims, root, kept = _groups(wide, dim)
-    return _shrink(wide, root * _factor("step", step, wide, kept), dims).to(w.dtype)
+    dims, root, shape = _groups(wide, dim)
+    return _shrink(wide, root * _factor("step", step, wide, shape), dims).to(w.dtype)
 
 
 def prox_sparse_group(w: Tensor, *, step: Number, dim: Dims, l1_ratio: Number) -> Tensor:
-    """Soft threshold by r step first, block soft threshold by (1 - r) step second; the other order is no proximal step.
+    """Soft threshold by r step, then block soft threshold by (1 - r) step; in the other order it is not proximal.
 
     `w`, `dim`: as in `group`. Returns a new tensor shaped like w. ValueError: as `prox_group`, or l1_ratio outside
     [0, 1]. Friedman, Hastie, Tibshirani 2010, arXiv:1001.0736; lecture, (9).
@@ -219,8 +219,8 @@ def prox_sparse_group(w: Tensor, *, step: Number, dim: Dims, l1_ratio: Number) -
             [0.0000, 0.2000]])
     """
     wide = _wide(w)
-    dims, root, kept = _groups(wide, dim)
-    t, r = _factor("step", step, wide, kept), _factor("l1_ratio", l1_ratio, wide, kept, 1.0)
+    dims, root, shape = _groups(wide, dim)
+    t, r = _factor("step", step, wide, shape), _factor("l1_ratio", l1_ratio, wide, shape, 1.0)
     return _shrink(_soft(wide, r * t), (1 - r) * t * root, dims).to(w.dtype)
 
 
@@ -249,13 +249,13 @@ def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, Tensor]]:
 
 
 def parameter_groups(model: nn.Module, *, conv_groups: str = "inputs") -> dict[str, tuple[int, ...] | None]:
-    """Name each penalised parameter and the dimensions of its groups; None: each entry is a group of its own.
+    """Name each penalized parameter and the dimensions of its groups; None: each entry is its own group.
 
     G = G_in u G_h u G_b of (9): a Linear weight (out, in) has a group per input, (-2,); a Conv2d weight (out, in, h, w)
     one per input channel, (-4, -2, -1), or with conv_groups="filters" one per filter, (-3, -2, -1); a bias has None.
     The dimensions are negative, so they hold for parameters stacked into (S, ...) too. A tied weight counts once.
-    BatchNorm is left out: its scale multiplies weights that are penalised already, and the next normalisation undoes
-    any shrinking, so a penalty would move the scale of the layer and make nothing sparse.
+    BatchNorm is left out: its scale multiplies weights that are penalized already, and the next normalization undoes
+    any shrinking, so a penalty would change the scale of the layer and make nothing sparse.
     ValueError: a grouped convolution whose channels share an axis, or a weight that is not a parameter of `model`.
     Scardapane et al. 2017, arXiv:1607.00485; lecture, (9).
 
@@ -264,7 +264,7 @@ def parameter_groups(model: nn.Module, *, conv_groups: str = "inputs") -> dict[s
     """
     one_of("conv_groups", conv_groups, ("inputs", "filters"))
     names = {id(p): name for name, p in model.named_parameters()}
-    found: dict[str, tuple[int, ...] | None] = {}
+    groups: dict[str, tuple[int, ...] | None] = {}
     for path, layer, weight in _layers(model):
         if id(weight) not in names:
             raise ValueError(
@@ -273,24 +273,24 @@ def parameter_groups(model: nn.Module, *, conv_groups: str = "inputs") -> dict[s
             )
         n, transposed = weight.ndim, getattr(layer, "transposed", False)  # a transposed weight is (in, out, ...)
         filters = isinstance(layer, _CONVOLUTIONS) and conv_groups == "filters"
-        kept = -n if filters != transposed else 1 - n
-        if kept == 1 - n and getattr(layer, "groups", 1) != 1:
-            other = "inputs" if filters else "filters"
+        unit_dim = -n if filters != transposed else 1 - n  # of the inputs or filters; a group is all of one
+        if unit_dim == 1 - n and getattr(layer, "groups", 1) != 1:
+            alternative = "inputs" if filters else "filters"
             raise ValueError(
                 f"conv_groups={conv_groups!r} needs convolutions with groups=1, got groups={layer.groups} in layer "
-                f"{path!r}, where channels share an axis of the weight; use conv_groups={other!r}"
+                f"{path!r}, where channels share an axis of the weight; use conv_groups={alternative!r}"
             )
-        found[names[id(weight)]] = tuple(d for d in range(-n, 0) if d != kept)
+        groups[names[id(weight)]] = tuple(d for d in range(-n, 0) if d != unit_dim)
         if layer.bias is not None:
-            found[names[id(layer.bias)]] = None
-    return found
+            groups[names[id(layer.bias)]] = None
+    return groups
 
 
 def _stacked(value: Number) -> bool:
     return isinstance(value, Tensor) and value.ndim > 0
 
 
-def _lead(value: Number, w: Tensor) -> Number:
+def _per_network(value: Number, w: Tensor) -> Number:
     """One number per stacked network, (S,), shaped to multiply w of shape (S, ...)."""
     return value.to(w.device).reshape(-1, *[1] * (w.ndim - 1)) if isinstance(value, Tensor) and value.ndim else value
 
@@ -313,9 +313,9 @@ class Regularizer:
     """lam * (sum over G_in u G_h u G_b of a penalty), for a model or for many stacked models (lecture, (5), (7), (9)).
 
     `kind`: "l1", "l2", "elastic_net", "group" or "sparse_group". `lam` >= 0 and `l1_ratio` in [0, 1]: numbers, or
-    tensors (S,) for S stacked networks (see `stack`). `conv_groups`: see `parameter_groups`; a bias is penalised entry
-    by entry. `prox`: your own proximal step in place of `prox_<kind>`, with the same signature; it is given one
-    weight matrix of one network at a time, its groups as columns (so dim=0), and its numbers as floats.
+    tensors (S,) for S stacked networks (see `stack`). `conv_groups`: see `parameter_groups`; a bias is penalized entry
+    by entry. `prox`: another proximal step in place of `prox_<kind>`, with the same signature; it is given one weight
+    matrix of one network at a time, with its groups as columns (so dim=0), and numbers as floats.
     ValueError: an unknown kind, a number out of range. Scardapane et al. 2017, arXiv:1607.00485.
 
     >>> model = nn.Linear(2, 1, bias=False)
@@ -359,7 +359,7 @@ class Regularizer:
         for name in ("kind", "conv_groups", "prox"):
             values = [getattr(r, name) for r in regularizers]
             if any(value != values[0] for value in values):
-                raise ValueError(f"stacked regularizers must have the same {name}, got {values}; stack each on its own")
+                raise ValueError(f"stacked regularizers must have the same {name}, got {values}; stack them separately")
         if any(_stacked(r.lam) or _stacked(r.l1_ratio) for r in regularizers):
             raise ValueError("stack needs regularizers of one network each, got a stacked one; list its parts instead")
 
@@ -384,7 +384,7 @@ class Regularizer:
             )
 
     def __call__(self, model: nn.Module) -> Tensor:
-        """The penalty of a model, a 0-d tensor to be added to its loss; 0 where no layer is penalised."""
+        """The penalty of a model, a 0-d tensor to be added to its loss; 0 where no layer is penalized."""
         self._one_network()
         return self.penalty(dict(model.named_parameters()), parameter_groups(model, conv_groups=self.conv_groups))
 
@@ -407,9 +407,9 @@ class Regularizer:
         return (self.lam.to(total) if isinstance(self.lam, Tensor) else self.lam) * total
 
     def prox_(self, model: nn.Module, *, lr: float) -> None:
-        """Take the proximal step lr * lam on a model, in place, after the optimizer's step on the plain loss.
+        """Take the proximal step lr * lam on a model, in place, after the optimizer's step on the loss alone.
 
-        It stays lr * lam after Adam too, whose own scale of each weight is left out. Frozen parameters are left alone.
+        It is lr * lam after Adam too, whose scale of each weight does not enter. Frozen parameters do not change.
         """
         self._one_network()
         groups = parameter_groups(model, conv_groups=self.conv_groups)
@@ -426,23 +426,24 @@ class Regularizer:
             in_range("lr", lr, 0.0, math.inf)
         for name, dim in groups.items():
             w = params[name]
-            step, l1_ratio = _lead(lr, w) * _lead(self.lam, w), _lead(self.l1_ratio, w)
+            step, l1_ratio = _per_network(lr, w) * _per_network(self.lam, w), _per_network(self.l1_ratio, w)
             if dim is not None and self.prox is not None:
-                self._own_prox(w, step, dim, l1_ratio)
+                self._given_prox(self.prox, w, step, dim, l1_ratio)
             else:
                 kind, options = self._for(dim, l1_ratio)
                 w.copy_(kind.prox(w, step=step, **options))
 
-    def _own_prox(self, w: Tensor, step: Number, dim: tuple[int, ...], l1_ratio: Number) -> None:
-        assert self.prox is not None
+    def _given_prox(
+        self, prox: Callable[..., Tensor], w: Tensor, step: Number, dim: tuple[int, ...], l1_ratio: Number
+    ) -> None:
         networks = w if w.ndim > len(dim) + 1 else w[None]  # a group leaves one dimension, a stack has one more
-        (kept,) = set(range(-len(dim) - 1, 0)) - set(dim)
+        (unit_dim,) = set(range(-len(dim) - 1, 0)) - set(dim)
         count = len(networks)
         for network, t, r in zip(networks, _numbers(step, count), _numbers(l1_ratio, count), strict=True):
-            columns = network.movedim(kept, -1)
-            matrix = columns.flatten(0, -2).clone()  # what is given away may be overwritten
+            columns = network.movedim(unit_dim, -1)
+            matrix = columns.flatten(0, -2).clone()  # the function may overwrite it
             given = {"dim": 0, "l1_ratio": r}
-            new = self.prox(matrix, step=t, **{name: given[name] for name in _KINDS[self.kind].options})
+            new = prox(matrix, step=t, **{name: given[name] for name in _KINDS[self.kind].options})
             if not isinstance(new, Tensor) or new.shape != matrix.shape:
                 got = f"shape {tuple(new.shape)}" if isinstance(new, Tensor) else type(new).__name__
                 raise ValueError(f"prox must return a tensor shaped like w, {tuple(matrix.shape)}, got {got}")
@@ -450,7 +451,7 @@ class Regularizer:
 
 
 def sparsity(model: nn.Module, *, threshold: float = 0.0) -> list[float]:
-    """Fraction of each weight matrix with |w| <= threshold, in the order of the layers; NaN for an empty matrix.
+    """The fraction of each weight matrix with |w| <= threshold, in the order of the layers; NaN for an empty matrix.
 
     Linear and convolution weights count, biases do not. The lecture's L2 column needs a threshold of about 1e-3.
     ValueError: a negative threshold. Scardapane et al. 2017, arXiv:1607.00485; lecture, the table of section 04.
@@ -466,9 +467,9 @@ def sparsity(model: nn.Module, *, threshold: float = 0.0) -> list[float]:
 
 
 def active_neurons(model: nn.Module, *, threshold: float = 0.0) -> list[int]:
-    """Number of inputs of each layer with any outgoing |w| > threshold (channels, for a convolution).
+    """The number of inputs of each layer with any outgoing |w| > threshold (channels, for a convolution).
 
-    A NaN counts as a weight that is left. ValueError: a negative threshold. Source: as `sparsity`.
+    A NaN counts as a weight above the threshold. ValueError: a negative threshold. Source: as `sparsity`.
 
     >>> model = nn.Linear(3, 2)
     >>> model.weight.data = torch.tensor([[0.0, 1.0, 0.0], [0.0, 2.0, 3.0]])
@@ -478,10 +479,9 @@ def active_neurons(model: nn.Module, *, threshold: float = 0.0) -> list[int]:
     in_range("threshold", threshold, 0.0, math.inf)
     active = []
     for _, layer, weight in _layers(model):
-        left = ~(weight.abs() <= threshold)
+        nonzero = ~(weight.abs() <= threshold)
         if not getattr(layer, "transposed", False):
-            # (out, in / groups, ...): each group of filters reads input channels of its own
-            left = left.unflatten(0, (getattr(layer, "groups", 1), -1)).transpose(1, 2).flatten(0, 1)
-        left = left.flatten(1).any(1)  # one row per input, from (in, out, ...)
-        active.append(int(left.sum()))
+            # (out, in / groups, ...): each group of filters reads different input channels
+            nonzero = nonzero.unflatten(0, (getattr(layer, "groups", 1), -1)).transpose(1, 2).flatten(0, 1)
+        active.append(int(nonzero.flatten(1).any(1).sum()))  # one row per input, from (in, out, ...)
     return active

@@ -102,7 +102,7 @@ def steps(data: str | Dataset, methods: Methods) -> Iterator[Made]:
     if methods.prune:
         for sparsity in (0.6, 0.85):
             pruner.prune(sparsity=max(sparsity, share_of_zeros(model)))
-            polish(model, room, after_step=pruner.step_)
+            polish(model, room, after_step=lambda _: pruner.step_())
         yield written(model, room, methods)
     for asked, rule in ((methods.binary, one_size), (methods.quantize, four_bits)):
         if asked:
