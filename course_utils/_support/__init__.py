@@ -1,1 +1,1 @@
-"""Helpers without a subject of their own: checks of arguments, files, paths, processes."""
+"""Helpers without a subject: checks of arguments, files and folders, paths, words, parallel calls, random numbers."""

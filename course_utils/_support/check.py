@@ -8,7 +8,7 @@ __all__ = ["floating", "in_range", "one_of"]
 
 
 def floating(name: str, x: object) -> Tensor:
-    """Return `x` if it is a floating-point tensor.
+    """Return `x` if it is a floating-point tensor. Raises: TypeError otherwise.
 
     >>> floating("w", [1.0])
     Traceback (most recent call last):
@@ -25,7 +25,7 @@ def floating(name: str, x: object) -> Tensor:
 
 
 def in_range(name: str, value: float, low: float, high: float, way_out: str = "") -> float:
-    """Return `value` if low <= value <= high (NaN is outside).
+    """Return `value` if low <= value <= high (NaN is outside). Raises: ValueError otherwise, with the way out.
 
     >>> in_range("bits", 1, 2, 16, "for one bit use binarize()")
     Traceback (most recent call last):
@@ -39,7 +39,7 @@ def in_range(name: str, value: float, low: float, high: float, way_out: str = ""
 
 
 def one_of(name: str, value: object, allowed: Collection[object]) -> None:
-    """Refuse a `value` that is not among `allowed`.
+    """Check that `value` is among `allowed`. Raises: ValueError otherwise.
 
     >>> one_of("kind", "l3", ["l1", "l2"])
     Traceback (most recent call last):

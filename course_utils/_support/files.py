@@ -1,8 +1,10 @@
-"""Files that are whole or not there: whoever is killed while writing leaves the old file, or none."""
+"""Files that are complete or not there, and private folders; what killed processes leave of both is cleared away."""
 
 import os
 import platform
 import re
+import shutil
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -10,10 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["written_atomically"]
+__all__ = ["staging", "written_atomically"]
 
-MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"  # a folder may be shared by several, whose process ids differ
-DAY = 24 * 3600  # seconds; no draft is written for so long
+MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"  # machines may share a folder, and their process ids differ
+OWNER = r"-(?P<machine>[0-9a-f]{8})-(?P<process>\d{1,9})"  # in the name of a draft or of a staging folder
+DAY = 24 * 3600  # seconds; nothing is written for so long, so what is older has no owner
 
 
 @contextmanager
@@ -26,7 +29,6 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises: FileNotFoundError if the folder does not exist; whatever the block raises.
 
-    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with written_atomically(Path(folder) / "a.bin") as file:
     ...         written = file.write(b"abc")
@@ -36,8 +38,8 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} of {path.name} does not exist; make it first")
-    draft = path.with_name(f".{path.name}-{MACHINE}-{os.getpid()}")
-    _remove_abandoned(path)
+    _clear_stale(path.parent, re.escape(f".{path.name}") + OWNER)
+    draft = path.with_name(f".{path.name}-{_owner()}")
     try:
         with draft.open("wb") as file:
             yield file
@@ -48,26 +50,68 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         draft.unlink(missing_ok=True)
 
 
-def _remove_abandoned(path: Path) -> None:
-    """Remove the drafts of `path` whose processes were killed; what cannot be looked at or removed stays."""
-    name = re.compile(re.escape(f".{path.name}-") + r"([0-9a-f]{8})-(\d+)")
+@contextmanager
+def staging(folder: Path, name: str) -> Iterator[Path]:
+    """A new private folder inside `folder`, which is made if it does not exist; it is removed when the block ends.
+
+    What is finished in it takes its final name by a rename, since both are on one file system. A process that is killed
+    leaves its staging folder, and the next call removes it.
+
+    Raises: OSError where no folder can be made; whatever the block raises.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with staging(Path(folder), "digits") as private:
+    ...         _ = (private / "part").write_bytes(b"abc")
+    ...     list(Path(folder).iterdir())
+    []
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _clear_stale(folder, rf"\.staging-.*?({OWNER}-[^-]+)?")
+    private = Path(tempfile.mkdtemp(prefix=f".staging-{name}-{_owner()}-", dir=folder))
+    try:
+        yield private
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _owner() -> str:
+    return f"{MACHINE}-{os.getpid()}"
+
+
+def _clear_stale(folder: Path, pattern: str) -> None:
+    """Remove what is stale in `folder` among the names of a pattern with OWNER; what cannot be removed stays."""
     with suppress(OSError):
-        for other in path.parent.iterdir():
-            with suppress(OSError):  # somebody else was faster, or, on Windows, the draft is still being written
-                if (parts := name.fullmatch(other.name)) and _abandoned(other, parts[1], int(parts[2])):
-                    other.unlink()
+        for path in folder.iterdir():
+            if name := re.fullmatch(pattern, path.name):
+                with suppress(OSError):  # another process was faster, or, on Windows, a draft is still being written
+                    if _is_stale(path, name["machine"], name["process"]):
+                        _remove(path)
 
 
-def _abandoned(draft: Path, machine: str, process: int) -> bool:
-    """Whether the process that began a draft is no longer there, as far as one can know."""
-    if time.time() - draft.stat().st_mtime > DAY:
+def _is_stale(path: Path, machine: str | None, process: str) -> bool:
+    """Whether no process can still be writing a draft or into a staging folder, as far as can be known."""
+    last_change = max(part.stat().st_mtime for part in (path, *path.rglob("*")))
+    if time.time() - last_change > DAY:
         return True
     if machine != MACHINE:
         return False
-    if os.name == "nt":
-        return True  # where a file that somebody has open cannot be removed
+    if os.name == "nt":  # where signal 0 would end the process, but no file can be removed that a process has open
+        return path.is_file()
+    return not _is_running(int(process))
+
+
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)  # sends nothing, but fails where there is no such process
     except ProcessLookupError:
-        return True
-    return False  # a PermissionError is left to the caller: the process is there, and somebody else's
+        return False
+    except PermissionError:
+        return True  # it is another user's
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()

@@ -1,4 +1,4 @@
-"""A file of finished pieces of work, one JSON line each: what stands there is not done again after a stop or a kill."""
+"""A file of finished work, one JSON line for each record: after a stop or a kill it is not done again."""
 
 import json
 import os
@@ -15,9 +15,10 @@ Record = dict[str, Any]
 
 
 class Journal:
-    """Records by their keys; of two with one key the later counts.
+    """Records by their keys; of two with the same key the later counts.
 
-    A line is forced to the disk before `add` returns. A last line that a kill has torn is ignored and written over.
+    A line is forced to the disk before `add` returns. An incomplete last line, left by a kill, is ignored, and the next
+    `add` writes over it.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -31,24 +32,25 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[str, Record] = {}
-        whole = 0
+        complete = 0  # bytes of the lines that end
         content = path.read_bytes() if path.is_file() else b""
         for line in content.splitlines(keepends=True):
             if not line.endswith(b"\n"):
                 break
-            whole += len(line)
+            complete += len(line)
             entry = _entry(line)
             if entry is not None:
                 self.records[entry["key"]] = entry["record"]
-        self._torn_at = whole if whole < len(content) else None  # cut off when something is added, not by a reader
+        # Cut off by `add` alone: another process may be writing the line at this moment.
+        self._incomplete_at = complete if complete < len(content) else None
 
     def add(self, key: str, record: Record) -> None:
-        """Keep a record."""
+        """Write a record."""
         line = json.dumps({"key": key, "record": record}, ensure_ascii=False) + "\n"
         with self.path.open("ab") as file:
-            if self._torn_at is not None:
-                file.truncate(self._torn_at)
-                self._torn_at = None
+            if self._incomplete_at is not None:
+                file.truncate(self._incomplete_at)
+                self._incomplete_at = None
             file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
@@ -57,10 +59,11 @@ class Journal:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
-    """Keep other processes from the same work: inside of the block none can enter one for the same journal.
+    """Lock a journal: no other process can be in this block for the same path.
 
-    Read the journal inside of it, or what another process has just finished is missed. Raises: ValueError where another
-    one is in.
+    Read the journal inside the block, or records that another process has just added are missed.
+
+    Raises: ValueError where another process holds the lock.
     """
     try:
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
@@ -76,5 +79,5 @@ def _entry(line: bytes) -> Record | None:
         entry = json.loads(line)
     except ValueError:
         return None
-    known = isinstance(entry, dict) and isinstance(entry.get("key"), str) and isinstance(entry.get("record"), dict)
-    return entry if known else None
+    valid = isinstance(entry, dict) and isinstance(entry.get("key"), str) and isinstance(entry.get("record"), dict)
+    return entry if valid else None

@@ -1,4 +1,4 @@
-"""Random numbers that a block has for itself."""
+"""Seeded random numbers inside a block, without an effect on those outside."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ __all__ = ["random_numbers"]
 
 @contextmanager
 def random_numbers(seed: int) -> Iterator[None]:
-    """Draw from a seed inside of the block; outside of it numbers are drawn as if there had been no block.
+    """Seed torch's generator inside the block; afterwards it continues as if there had been no block.
 
-    This holds for tensors on the CPU, where networks are made.
+    This holds for the generator of the CPU, where networks are initialized.
 
     >>> with random_numbers(0):
     ...     a = torch.rand(2)

@@ -1,4 +1,4 @@
-"""One function for many items, side by side: by joblib on this machine, or by Dask's own futures on a cluster.
+"""One function for many items in parallel: by joblib on this machine, or by Dask's futures on a cluster.
 
 Dask itself runs a call again where its worker was lost, up to its setting `allowed-failures`. Added to it: a limit on
 the calls at once, one more try for a call that only ran beside one that ends its worker, and a sentence for what is
@@ -19,7 +19,7 @@ PATIENCE = 15.0  # seconds to wait for a first worker, and for another one after
 
 
 class WorkerLost(RuntimeError):
-    """A worker, or the scheduler of a cluster, was ended from outside; what it had not returned is not done."""
+    """A worker, or the scheduler of a cluster, was killed; results that it had not returned are lost."""
 
 
 def side_by_side(
@@ -30,20 +30,20 @@ def side_by_side(
     scheduler: str | None = None,
     threads: bool = False,
 ) -> Iterator[tuple[int, Any]]:
-    """The number of each item and what ``function(item)`` returned, as they come.
+    """Yield the index of each item and ``function(item)``, in the order in which the calls finish.
 
     at_once: calls at one time; by default one a processor, or two a thread of the cluster, so that none waits for work.
     With 1 they run in this process. threads: of this process instead of processes, for calls that wait for something
     outside. scheduler: the address of a Dask cluster, whose machines have the same packages installed.
 
-    Raises: what the function raises, at once; ValueError for another at_once, if Dask is not installed, or if no
-    scheduler or no worker is there; WorkerLost, after all that can still be done, if one was ended.
+    Raises: what the function raises, immediately; ValueError for at_once below 1, if Dask is not installed, or if
+    there is no scheduler or no worker; WorkerLost, after all calls that can still finish, if a worker was killed.
 
     >>> sorted(side_by_side(abs, [-1, 2], at_once=1))
     [(0, 1), (1, 2)]
     """
     if at_once is not None and at_once < 1:
-        raise ValueError(f"at_once must be at least 1, got {at_once}; None is one a processor")
+        raise ValueError(f"at_once must be at least 1, got {at_once}; None is one per processor")
     if scheduler is None:
         yield from _on_this_machine(function, items, at_once, threads)
     else:
@@ -136,7 +136,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
         from distributed import Client
     except ImportError as problem:
         raise ValueError("a Dask cluster needs `pip install 'course-utils[cluster]'`") from problem
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it would log is raised as a sentence
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it would log is raised as an error
     try:
         client = Client(scheduler)
     except (OSError, ValueError) as problem:

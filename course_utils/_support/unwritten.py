@@ -1,4 +1,4 @@
-"""Functions that a reader is still to write: until then they raise a bare NotImplementedError."""
+"""Functions that readers still have to write: until then they raise NotImplementedError without a message."""
 
 import traceback
 
@@ -6,9 +6,9 @@ __all__ = ["unwritten"]
 
 
 def unwritten(problem: BaseException | None) -> str:
-    """The name of the function that is still to be written, if that is what `problem` says; empty otherwise.
+    """The name of the function that is still to be written, if `problem` was raised by one; empty otherwise.
 
-    PyTorch raises errors of the same type, with a message, for instance for the softmax of whole numbers.
+    PyTorch raises errors of the same type, but with a message, for instance for the softmax of integers.
 
     >>> def half(x):
     ...     raise NotImplementedError()

@@ -93,7 +93,7 @@ def repeat(call: Any, argument: Any) -> None:
 
 def python_words(code: HuffmanCode) -> dict[int, str]:
     """The words as text."""
-    words, sizes = code._words()
+    words, sizes = code._codewords()
     return {s: format(int(words[s]), f"0{sizes[s]}b") for s in np.flatnonzero(code.lengths).tolist()}
 
 

@@ -1,7 +1,11 @@
-"""From arrays to bytes and back; knows no networks.
+"""From arrays to bytes and back; knows no networks. FORMAT.md has the file byte by byte.
 
-    symbols --huffman, ans--> bytes      places of the nonzeros --gaps, positions--> bytes
-    sparse arrays --joint (bits of a context model, `mixing`)--> bytes      all of it --container--> one file
+    symbols -> bytes                    huffman, ans
+    positions of nonzeros -> bytes      gaps (the lecture's, section 07)  positions
+    sparse arrays -> bytes              joint, by the context model of mixing
+    an array -> a section               arrays (a codebook, positions and coded indices)
+    named arrays -> one file            container: save, load, read_header
+    what they stand on                  reader (bytes of a file that nobody has checked)  symbols (checks of counts)
 
-`reader` reads what strangers wrote without trusting it; FORMAT.md has the file byte by byte.
+>>> from course_utils.coding.huffman import HuffmanCode
 """

@@ -1,4 +1,4 @@
-"""Asymmetric numeral systems: the entropy itself, to a thousandth of a bit, where Huffman's words are whole bits.
+"""Asymmetric numeral systems: within a thousandth of a bit of the entropy, where Huffman's words are whole bits.
 
 The coder is that of `constriction` (Bamler 2022, arXiv:2201.01741), behind the interface of `HuffmanCode`. ANS: Duda
 2009, arXiv:0902.0271. Its table is whole numbers out of 2^16, so that the same symbols give the same bytes on every
@@ -8,7 +8,7 @@ machine.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from course_utils.coding.symbols import checked_counts, only_symbol, smallest_kind
+from course_utils.coding.symbols import checked_counts, only_symbol, smallest_dtype
 
 __all__ = ["AnsCode"]
 
@@ -37,11 +37,11 @@ class AnsCode:
             raise ValueError(f"frequencies must not be negative and have the sum {TOTAL}, got {sum(table.tolist())}")
         self.frequencies: NDArray[np.int64] = table.astype(np.int64)
         self._used = np.flatnonzero(self.frequencies)
-        self.kind = smallest_kind(len(table))
+        self.dtype = smallest_dtype(len(table))
 
     @classmethod
     def from_counts(cls, counts: ArrayLike) -> "AnsCode":
-        """The code for symbols that occur so often: each gets its share of 65,536, at least 1.
+        """The code for symbols that occur `counts` times (n,): frequencies in proportion to them, each at least 1.
 
         Raises: ValueError for negative counts, or more than 65,536 different symbols.
         """
@@ -51,13 +51,16 @@ class AnsCode:
             raise ValueError(f"counts must be of at most {TOTAL} different symbols, got {len(used)}")
         frequencies = np.zeros(len(table), np.int64)
         if len(used):
-            frequencies[used] = _shares(table[used].astype(np.int64))
+            frequencies[used] = _frequencies(table[used].astype(np.int64))
         return cls(frequencies)
 
     def bits(self, counts: ArrayLike) -> float:
-        """How many bits symbols that occur so often take, without the last 32-bit word being filled up."""
-        found = np.asarray(counts, np.float64)[self._used]
-        return float(-(found * np.log2(self.frequencies[self._used] / TOTAL)).sum())
+        """The bits of symbols that occur `counts` times (n,): -sum_i counts_i log2(frequencies_i / 65,536).
+
+        `encode` fills them up to whole 32-bit words.
+        """
+        occurrences = np.asarray(counts, np.float64)[self._used]
+        return float(-(occurrences * np.log2(self.frequencies[self._used] / TOTAL)).sum())
 
     def encode(self, symbols: ArrayLike) -> bytes:
         """The symbols as bytes, a multiple of 4.
@@ -83,13 +86,13 @@ class AnsCode:
         Raises: ValueError for data that it cannot have written.
         """
         if (single := only_symbol(self._used, data, count)) is not None:
-            return np.full(count, single, self.kind)
+            return np.full(count, single, self.dtype)
         import constriction
 
         if len(data) % 4 or not data:
             raise ValueError(f"the data must be whole 32-bit words, got {len(data)} bytes")
         coder = constriction.stream.stack.AnsCoder(np.frombuffer(data, "<u4").astype(np.uint32))
-        model, used, symbols = self._model(), self._used.astype(self.kind), np.empty(count, self.kind)
+        model, used, symbols = self._model(), self._used.astype(self.dtype), np.empty(count, self.dtype)
         for start in range(0, count, CHUNK):
             part = symbols[start : start + CHUNK]
             part[:] = used[coder.decode(model, len(part))]
@@ -100,23 +103,24 @@ class AnsCode:
     def _model(self) -> object:
         import constriction
 
-        shares = self.frequencies[self._used] / TOTAL  # exact: TOTAL is a power of two
-        return constriction.stream.model.Categorical(shares, perfect=False)
+        probabilities = self.frequencies[self._used] / TOTAL  # exact: TOTAL is a power of two
+        return constriction.stream.model.Categorical(probabilities, perfect=False)
 
 
-def _shares(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+def _frequencies(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Whole numbers in proportion to the counts, at least 1 each, with the sum TOTAL."""
     total = sum(counts.tolist())
-    shares = np.array([max(1, c * TOTAL // total) for c in counts.tolist()], np.int64)
-    # What is left over goes to the largest, or is taken from them, where it changes least.
-    order = np.argsort(-shares, kind="stable")
-    missing = TOTAL - int(shares.sum())
+    frequencies = np.array([max(1, count * TOTAL // total) for count in counts.tolist()], np.int64)
+    # What is missing goes to the largest, and what is too much is taken from the largest: it matters least there.
+    order = np.argsort(-frequencies, kind="stable")
+    missing = TOTAL - int(frequencies.sum())
     if missing > 0:
-        shares[order[0]] += missing
+        frequencies[order[0]] += missing
+    excess = max(0, -missing)
     for i in order:
-        if missing >= 0:
+        if not excess:
             break
-        taken = min(-missing, int(shares[i]) - 1)
-        shares[i] -= taken
-        missing += taken
-    return shares
+        taken = min(excess, int(frequencies[i]) - 1)
+        frequencies[i] -= taken
+        excess -= taken
+    return frequencies

@@ -1,7 +1,7 @@
 """Arrays of few different values, and the bytes that stand for them: a codebook, positions, and indices into it.
 
-An array has a section of its own, with its indices under a Huffman or ANS code or none; or it shares one section with
-all others of entropy "mixed", which is the smallest for a small network (see `joint`).
+An array has a section of its own, with its indices under a Huffman code, an ANS code or none; or it shares one section
+with all others of entropy "mixed", which takes the fewest bytes for a small network (see `joint`).
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,14 @@ from course_utils.coding.huffman import HuffmanCode
 from course_utils.coding.joint import Sparse, decode_joint, encode_joint
 from course_utils.coding.positions import decode_positions, encode_positions
 from course_utils.coding.reader import FormatError, Reader, varint
+from course_utils.coding.symbols import smallest_dtype
 
-__all__ = ["ENTROPY", "Coded", "Part", "coded_section", "joint_section", "little", "read_coded", "read_joint"]
+__all__ = ["ENTROPY", "Coded", "Part", "coded_section", "dense_bytes", "joint_section", "read_coded", "read_joint"]
 
 ENTROPY = (None, "huffman", "ans", "in order", "mixed")
-MOST_CENTROIDS = 2**16  # but as many as there are places where the codebook is a list of the nonzeros
+MAX_CENTROIDS = 2**16  # for entropy "in order" there is no limit: its codebook lists the nonzeros
 CHUNK = 2**17  # indices at once, which keeps the memory small
-AS_THEY_ARE, AS_FLOAT16, AS_MULTIPLES = range(3)  # how a codebook is written
+PLAIN, FLOAT16, MULTIPLES = range(3)  # how a codebook is written
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Coded:
     are 0, 1, 2, ..., which makes the codebook a list of the nonzeros (`indices` may be left empty). "mixed": the arrays
     of a small network in one stream of mixed contexts, the smallest and the slowest (about 100,000 places a second); it
     needs a codebook that rises and holds no 0. `gap_bits`: of the positions, 1 to 8, or 0 for rows and columns; None
-    for what is smallest.
+    for the coding of the fewest bytes.
 
     >>> coded = Coded(np.array([0.5, -1.0], "f4"), np.array([1, 0]), np.array([[True, False], [False, True]]))
     >>> coded.decode()
@@ -49,14 +50,14 @@ class Coded:
     gap_bits: int | None = None
 
     def decode(self) -> NDArray[Any]:
-        """The array."""
+        """The array, in the shape of the mask and the type of the codebook."""
         array = np.zeros(self.mask.shape, self.codebook.dtype)
         array[self.mask] = self.codebook if self.entropy == "in order" else self.codebook[self.indices]
         return array
 
 
 class Part(NamedTuple):
-    """A piece of a file: of which array, what it is, its bytes; of a joint stream also the bits by array and kind."""
+    """A piece of a file: its array, what it is, its bytes; of a joint stream also its bits by array and by kind."""
 
     array: str
     what: str
@@ -64,15 +65,19 @@ class Part(NamedTuple):
     bits: Mapping[tuple[str, str], float] = {}
 
 
-def little(array: NDArray[Any]) -> bytes:
+def dense_bytes(array: NDArray[Any]) -> bytes:
     """The numbers of an array, row by row, the lowest byte first."""
     return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
 
 
 def coded_section(name: str, value: Coded) -> list[Part]:
-    """The section of an array that has one.
+    """The section of an array of any entropy but "mixed".
 
     Raises: ValueError for indices that do not fit the mask and the codebook.
+
+    >>> coded = Coded(np.array([0.5, -1.0], "f4"), np.array([1, 0]), np.array([[True, False], [False, True]]))
+    >>> [(part.what, len(part.data)) for part in coded_section("w", coded)]
+    [('codebook', 8), ('positions', 9), ('table', 1), ('values', 1)]
     """
     indices, mask = _checked(name, value)
     size = len(value.codebook)
@@ -89,7 +94,7 @@ def coded_section(name: str, value: Coded) -> list[Part]:
         body = _pack(indices, size)
     flags = bytes([int(mask.all()), ENTROPY.index(value.entropy)])
     return [
-        Part(name, "codebook", flags + varint(size) + _book(value.codebook)),
+        Part(name, "codebook", flags + varint(size) + _codebook_bytes(value.codebook)),
         Part(name, "positions", varint(len(positions)) + positions),
         Part(name, "table", table),
         Part(name, "values", body),
@@ -97,41 +102,42 @@ def coded_section(name: str, value: Coded) -> list[Part]:
 
 
 def read_coded(section: Reader, shape: tuple[int, ...], kind: str) -> Coded:
-    """The array of a section.
+    """The array of a section that `coded_section` wrote; `kind`: the type of its numbers, such as "float32".
 
-    Raises: FormatError, or ValueError from a coder, for a section that is none.
+    Raises: FormatError, or ValueError from a coder, for other bytes.
     """
-    full, coder = section.byte(), section.byte()
-    if full > 1 or coder >= ENTROPY.index("mixed"):
-        raise FormatError(f"{section.place}: no flag {full}, or no coder {coder}")
-    size = section.varint(2**62 if ENTROPY[coder] == "in order" else MOST_CENTROIDS)
-    codebook = _read_book(section, size, kind)
+    full, number = section.byte(), section.byte()
+    if full > 1 or number >= ENTROPY.index("mixed"):
+        raise FormatError(f"{section.place}: no flag {full}, or no coder {number}")
+    entropy = ENTROPY[number]
+    size = section.varint(2**62 if entropy == "in order" else MAX_CENTROIDS)
+    codebook = _read_codebook(section, size, kind)
     positions = section.take(section.varint(2**62))
     if full and positions:
         raise FormatError(f"{section.place}: {section.where} has positions, and none of its places is zero")
     mask = np.ones(shape, bool) if full else decode_positions(positions, shape=shape)
     count = int(mask.sum())
-    if ENTROPY[coder] == "huffman":
+    if entropy == "huffman":
         table = np.frombuffer(section.take((size + 1) // 2), np.uint8)
         lengths = np.stack([table >> 4, table & 15], 1).reshape(-1)
         if lengths[size:].any():
             raise FormatError(f"{section.place}: {section.where} has more lengths than centroids")
         indices = HuffmanCode(lengths[:size]).decode(section.rest(), count=count)
-    elif ENTROPY[coder] == "ans":
+    elif entropy == "ans":
         frequencies = [section.varint(2**16) for _ in range(size)]
         indices = AnsCode(np.array(frequencies, np.int64)).decode(section.rest(), count=count)
-    elif ENTROPY[coder] == "in order":
+    elif entropy == "in order":
         section.finish()
         if count != size:
             raise ValueError(f"there are {count} nonzeros and {size} values")
         indices = np.zeros(0, np.uint8)
     else:
         indices = _unpack(section.rest(), size, count)
-    return Coded(codebook, indices, mask, ENTROPY[coder], positions[0] if positions else None)
+    return Coded(codebook, indices, mask, entropy, positions[0] if positions else None)
 
 
 def joint_section(arrays: Mapping[str, Coded]) -> list[Part]:
-    """The section that all arrays of entropy "mixed" share: their codebooks, then one stream.
+    """The section that all arrays of entropy "mixed" share: their codebooks, and one stream for the rest.
 
     Raises: ValueError for indices that do not fit, or a codebook that does not rise or holds 0 or NaN.
     """
@@ -147,31 +153,33 @@ def joint_section(arrays: Mapping[str, Coded]) -> list[Part]:
         ranks = np.zeros(mask.shape, np.int64)
         ranks[mask] = indices.astype(np.int64) - negative + (indices >= negative)
         sparse.append(Sparse(ranks, negative, len(book) - negative))
-        parts.append(Part(name, "codebook", varint(negative) + varint(len(book) - negative) + _book(value.codebook)))
+        parts.append(
+            Part(name, "codebook", varint(negative) + varint(len(book) - negative) + _codebook_bytes(value.codebook))
+        )
     stream, bits = encode_joint(sparse)
     names = list(arrays)
     return [*parts, Part("", "stream", stream, {(names[i], what): spent for (i, what), spent in bits.items()})]
 
 
 def read_joint(section: Reader, entries: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Coded]:
-    """The arrays of the joint section, by the shape and the type of each.
+    """The arrays of the joint section; `entries`: the shape and the type of each.
 
-    Raises: FormatError, or ValueError from the coder, for a section that is none.
+    Raises: FormatError, or ValueError from the coder, for bytes that `joint_section` cannot have written.
     """
     books, sides = [], []
     for _, kind in entries.values():
-        negative, positive = section.varint(MOST_CENTROIDS), section.varint(MOST_CENTROIDS)
-        books.append(_read_book(section, negative + positive, kind))
+        negative, positive = section.varint(MAX_CENTROIDS), section.varint(MAX_CENTROIDS)
+        books.append(_read_codebook(section, negative + positive, kind))
         sides.append((negative, positive))
         rising = bool(np.all(np.diff(books[-1].astype(np.float64)) > 0))
         if not rising or int((books[-1] < 0).sum()) != negative or int((books[-1] > 0).sum()) != positive:
             raise FormatError(f"{section.place}: a codebook of {section.where} does not rise, or holds 0")
-    found = decode_joint(bytes(section.rest()), [shape for shape, _ in entries.values()], sides)
+    sparse_arrays = decode_joint(bytes(section.rest()), [shape for shape, _ in entries.values()], sides)
     arrays = {}
-    for name, book, array in zip(entries, books, found, strict=True):
-        mask = array.ranks != 0
-        ranks = array.ranks[mask]
-        indices = (ranks + array.negative - (ranks > 0)).astype(np.uint8 if len(book) <= 2**8 else np.uint16)
+    for name, book, sparse in zip(entries, books, sparse_arrays, strict=True):
+        mask = sparse.ranks != 0
+        ranks = sparse.ranks[mask]
+        indices = (ranks + sparse.negative - (ranks > 0)).astype(smallest_dtype(len(book)))
         arrays[name] = Coded(book, indices, mask, "mixed")
     return arrays
 
@@ -180,7 +188,7 @@ def _checked(name: str, value: Coded) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     size, indices = len(value.codebook), np.asarray(value.indices).reshape(-1)
     mask = np.asarray(value.mask, bool)
     in_order = value.entropy == "in order"
-    if value.codebook.ndim != 1 or (size > MOST_CENTROIDS and not in_order) or value.entropy not in ENTROPY:
+    if value.codebook.ndim != 1 or (size > MAX_CENTROIDS and not in_order) or value.entropy not in ENTROPY:
         raise ValueError(f"{name} must have a codebook of at most 65,536 values, and an entropy among {ENTROPY}")
     if in_order:
         if size != int(mask.sum()) or (len(indices) and not np.array_equal(indices, np.arange(size))):
@@ -191,45 +199,42 @@ def _checked(name: str, value: Coded) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     return indices, mask
 
 
-def _book(codebook: NDArray[Any]) -> bytes:
+def _codebook_bytes(codebook: NDArray[Any]) -> bytes:
     """A codebook in the shortest of three ways that give back every bit of it."""
-    kind = codebook.dtype
-    if kind.kind == "f" and len(codebook):
+    dtype = codebook.dtype
+    if dtype.kind == "f" and len(codebook):
         negative = int((codebook < 0).sum())
-        if len(codebook) > 0 and _same(_multiples(_step(codebook, negative), negative, len(codebook), kind), codebook):
-            return bytes([AS_MULTIPLES]) + varint(negative) + little(_step(codebook, negative).reshape(1))
+        spacing = codebook[negative] if negative < len(codebook) else -codebook[-1]
+        if _same_bits(_multiples(spacing, negative, len(codebook), dtype), codebook):
+            return bytes([MULTIPLES]) + varint(negative) + dense_bytes(spacing.reshape(1))
         with np.errstate(over="ignore"):
             half = codebook.astype(np.float16)
-        if kind != np.float16 and _same(half.astype(kind), codebook):
-            return bytes([AS_FLOAT16]) + little(half)
-    return bytes([AS_THEY_ARE]) + little(codebook)
+        if dtype != np.float16 and _same_bits(half.astype(dtype), codebook):
+            return bytes([FLOAT16]) + dense_bytes(half)
+    return bytes([PLAIN]) + dense_bytes(codebook)
 
 
-def _read_book(section: Reader, size: int, kind: str) -> NDArray[Any]:
+def _read_codebook(section: Reader, size: int, kind: str) -> NDArray[Any]:
     form, dtype = section.byte(), np.dtype(kind)
     little_endian = dtype.newbyteorder("<")
-    if form == AS_THEY_ARE:
+    if form == PLAIN:
         return np.frombuffer(section.take(size * dtype.itemsize), little_endian).astype(dtype)
-    if form == AS_FLOAT16 and dtype.kind == "f":
+    if form == FLOAT16 and dtype.kind == "f":
         return np.frombuffer(section.take(2 * size), "<f2").astype(dtype)
-    if form == AS_MULTIPLES and dtype.kind == "f":
+    if form == MULTIPLES and dtype.kind == "f":
         negative = section.varint(size)
         return _multiples(np.frombuffer(section.take(dtype.itemsize), little_endian)[0], negative, size, dtype)
     raise FormatError(f"{section.place}: no form {form} of a codebook of {kind}")
 
 
-def _step(codebook: NDArray[Any], negative: int) -> Any:
-    return codebook[negative] if negative < len(codebook) else -codebook[-1]
-
-
-def _multiples(step: Any, negative: int, size: int, kind: np.dtype) -> NDArray[Any]:
-    """-negative step, ..., -step, step, 2 step, ...: `size` numbers."""
+def _multiples(spacing: Any, negative: int, size: int, dtype: np.dtype) -> NDArray[Any]:
+    """-negative spacing, ..., -spacing, spacing, 2 spacing, ...: `size` numbers."""
     factors = np.concatenate([np.arange(-negative, 0), np.arange(1, size - negative + 1)])
     with np.errstate(all="ignore"):
-        return (factors * np.float64(step)).astype(kind)
+        return (factors * np.float64(spacing)).astype(dtype)
 
 
-def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
+def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return a.tobytes() == b.tobytes()
 
 
@@ -246,16 +251,16 @@ def _unpack(data: bytes | memoryview, size: int, count: int) -> NDArray[Any]:
     bits = max(0, size - 1).bit_length()
     if (count and not size) or len(data) != (count * bits + 7) // 8:
         raise ValueError(f"{count} indices of {bits} bits do not take {len(data)} bytes")
-    indices = np.zeros(count, np.uint8 if size <= 2**8 else np.uint16)
+    indices = np.zeros(count, smallest_dtype(size))
     if not bits:
         return indices
-    place = 1 << np.arange(bits - 1, -1, -1)
+    powers = 1 << np.arange(bits - 1, -1, -1)
     for start in range(0, count, CHUNK):  # a chunk starts at a whole byte
-        part = indices[start : start + CHUNK]
-        found = np.unpackbits(np.frombuffer(data[start * bits // 8 : (start + CHUNK) * bits // 8], np.uint8))
-        if found[len(part) * bits :].any():
+        chunk = indices[start : start + CHUNK]
+        digits = np.unpackbits(np.frombuffer(data[start * bits // 8 : (start + CHUNK) * bits // 8], np.uint8))
+        if digits[len(chunk) * bits :].any():
             raise ValueError("the bits behind the last index are not 0")
-        part[:] = found[: len(part) * bits].reshape(-1, bits) @ place
+        chunk[:] = digits[: len(chunk) * bits].reshape(-1, bits) @ powers
     if count and int(indices.max()) >= size:
         raise ValueError(f"an index is {int(indices.max())}, and there are {size} centroids")
     return indices

@@ -1,4 +1,4 @@
-"""The file of a compressed network: named arrays, each as it is or as positions, codebook and coded indices.
+"""The file of a compressed network: named arrays, each dense or as positions, codebook and coded indices.
 
     file     = magic  version  length of the header  header  checksum of the header  sections
     header   = metadata (JSON)  number of arrays  entries
@@ -6,8 +6,8 @@
     section  = its bytes  their checksum
 
 FORMAT.md in the repository has every byte. Sections follow each other without a gap, and nothing follows the last.
-Files may come from strangers: every length is compared with what is there, in whole numbers of any size, before
-anything is allocated; nothing in a file is executed; what is wrong, and where, is said by `FormatError`.
+Files may come from anyone: every length is compared with the bytes that are there, in whole numbers of any size, before
+anything is allocated; nothing in a file is executed; `FormatError` says what is wrong, and where.
 """
 
 import json
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from course_utils._support.files import written_atomically
-from course_utils.coding.arrays import Coded, Part, coded_section, joint_section, little, read_coded, read_joint
+from course_utils.coding.arrays import Coded, Part, coded_section, dense_bytes, joint_section, read_coded, read_joint
 from course_utils.coding.reader import FormatError, Reader, varint
 
 __all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
@@ -32,10 +32,10 @@ __all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_hea
 MAGIC, VERSION = b"\x89CUN", 1
 KINDS = ("dense", "coded", "joint")
 TYPES = ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool")
-MOST_HEADER, MOST_ARRAYS, MOST_NAME, MOST_DIMENSIONS = 2**20, 10_000, 1000, 8
-MOST_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
-MOST_LINES = 2**16  # rows and columns of a joint array: each is a context to be remembered
-LIKE_THE_ROWS = MOST_DIMENSIONS + 1  # in the place of a number of dimensions: one, as long as the array before has rows
+MAX_HEADER, MAX_ARRAYS, MAX_NAME, MAX_DIMENSIONS = 2**20, 10_000, 1000, 8
+MAX_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
+MAX_LINES = 2**16  # rows and columns of a joint array: each is a context that takes memory
+LIKE_THE_ROWS = MAX_DIMENSIONS + 1  # in place of the number of dimensions: (n,), for the n rows of the array before
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,19 @@ class Entry:
     length: int
 
     @property
-    def dense_bytes(self) -> int:
+    def decoded_bytes(self) -> int:
         """The bytes of the array in memory, decoded."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
     @property
     def memory(self) -> int:
         """The most bytes that it takes in memory: decoded, or as mask, indices of two bytes and section."""
-        return max(self.dense_bytes, 0 if self.kind == "dense" else 3 * math.prod(self.shape) + self.length)
+        return max(self.decoded_bytes, 0 if self.kind == "dense" else 3 * math.prod(self.shape) + self.length)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What stands in front of a file: `metadata`, the `entries`, and its own length in bytes."""
+    """The start of a file: `metadata`, the `entries`, and `length`, how many bytes it takes."""
 
     metadata: dict[str, Any]
     entries: tuple[Entry, ...]
@@ -79,7 +79,8 @@ def save(
 
     The same input gives the same bytes on every machine. `metadata`: anything that JSON can hold.
 
-    Raises: ValueError for an array of another type than `TYPES`, or coded indices that do not fit their codebook.
+    Raises: ValueError for an array of another type than `TYPES`, or coded indices that do not fit their codebook;
+    FileNotFoundError if the folder does not exist.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -94,47 +95,80 @@ def save(
 
 
 def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, Any] | None = None) -> list[Part]:
-    """The bytes that `save` writes, piece by piece, each with the array that it belongs to and what it is.
+    """The bytes that `save` writes, piece by piece, each with its array and what it is.
+
+    Raises: ValueError, as `save`.
 
     >>> [(part.what, len(part.data)) for part in layout({"w": np.eye(3, dtype="f4")})]
     [('header', 15), ('checksum', 4), ('dense', 36), ('checksum', 4)]
     """
     for name in tensors:
-        if not 0 < len(name.encode()) <= MOST_NAME:
-            raise ValueError(f"a name must have 1 to {MOST_NAME} bytes, got {name!r}")
+        if not 0 < len(name.encode()) <= MAX_NAME:
+            raise ValueError(f"a name must have 1 to {MAX_NAME} bytes, got {name!r}")
+    joint = {name: value for name, value in tensors.items() if isinstance(value, Coded) and value.entropy == "mixed"}
     text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if metadata else ""
     header = varint(len(text.encode())) + text.encode() + varint(len(tensors))
-    joint = {name: value for name, value in tensors.items() if isinstance(value, Coded) and value.entropy == "mixed"}
     sections: list[Part] = []
-    rows: int | None = None
+    rows_before: int | None = None
     for number, (name, value) in enumerate(tensors.items()):
         array = value.codebook if isinstance(value, Coded) else np.asarray(value)
         shape = value.mask.shape if isinstance(value, Coded) else array.shape
-        if array.dtype.name not in TYPES or len(shape) > MOST_DIMENSIONS:
+        if array.dtype.name not in TYPES or len(shape) > MAX_DIMENSIONS:
             raise ValueError(
-                f"{name} must have at most {MOST_DIMENSIONS} dimensions and a type among {', '.join(TYPES)}, "
+                f"{name} must have at most {MAX_DIMENSIONS} dimensions and a type among {', '.join(TYPES)}, "
                 f"got {len(shape)} and {array.dtype}; convert it first"
             )
-        kind = 2 if name in joint else int(isinstance(value, Coded))
-        header += (b"\0" if name == str(number) else varint(len(name.encode())) + name.encode()) + bytes(
-            [kind << 4 | TYPES.index(array.dtype.name)]
-        )
-        header += bytes([LIKE_THE_ROWS]) if shape == (rows,) else bytes([len(shape)]) + b"".join(map(varint, shape))
-        rows = shape[0] if shape else None
-        if name not in joint:
-            parts = coded_section(name, value) if isinstance(value, Coded) else [Part(name, "dense", little(array))]
-            header += varint(sum(len(part.data) for part in parts))
+        kind = _kind(value)
+        header += _name_bytes(name, number)
+        header += bytes([KINDS.index(kind) << 4 | TYPES.index(array.dtype.name)])
+        header += _shape_bytes(shape, rows_before)
+        rows_before = shape[0] if shape else None
+        if kind != "joint":
+            parts = _section_parts(name, value)
+            header += _length(parts)
             sections += [*parts, _checksum(parts)]
     if joint:
-        if excess := _too_many(value.mask.shape for value in joint.values()):
+        if excess := _excess(value.mask.shape for value in joint.values()):
             raise ValueError(f'entropy="mixed" is for small networks: {excess}; use "ans"')
         parts = joint_section(joint)
-        header += varint(sum(len(part.data) for part in parts))
+        header += _length(parts)
         sections += [*parts, _checksum(parts)]
-    if len(tensors) > MOST_ARRAYS or len(header) > MOST_HEADER:
-        raise ValueError(f"a file has at most {MOST_ARRAYS:,} arrays and 2^20 bytes of names and metadata")
+    if len(tensors) > MAX_ARRAYS or len(header) > MAX_HEADER:
+        raise ValueError(f"a file has at most {MAX_ARRAYS:,} arrays and 2^20 bytes of names and metadata")
     start = [Part("", "header", MAGIC + bytes([VERSION]) + varint(len(header)) + header)]
     return [*start, _checksum(start), *sections]
+
+
+def _kind(value: NDArray[Any] | Coded) -> str:
+    """One of KINDS."""
+    if not isinstance(value, Coded):
+        return "dense"
+    return "joint" if value.entropy == "mixed" else "coded"
+
+
+def _section_parts(name: str, value: NDArray[Any] | Coded) -> list[Part]:
+    """The section of an array that has one of its own."""
+    if isinstance(value, Coded):
+        return coded_section(name, value)
+    return [Part(name, "dense", dense_bytes(np.asarray(value)))]
+
+
+def _name_bytes(name: str, number: int) -> bytes:
+    """The length of the name and the name; a name that is the number of its entry takes no more than the length 0."""
+    if name == str(number):
+        return varint(0)
+    return varint(len(name.encode())) + name.encode()
+
+
+def _shape_bytes(shape: tuple[int, ...], rows_before: int | None) -> bytes:
+    """The number of dimensions, and each of them; one byte for a vector as long as the array before has rows."""
+    if shape == (rows_before,):
+        return bytes([LIKE_THE_ROWS])
+    return bytes([len(shape)]) + b"".join(map(varint, shape))
+
+
+def _length(parts: list[Part]) -> bytes:
+    return varint(sum(len(part.data) for part in parts))
 
 
 def _checksum(parts: list[Part]) -> Part:
@@ -144,10 +178,16 @@ def _checksum(parts: list[Part]) -> Part:
 def read_header(path: str | os.PathLike[str]) -> Header:
     """The header of a file, without its arrays.
 
-    Raises: FormatError for a file that is none of ours; OSError where it cannot be read.
+    Raises: FormatError for a file that is damaged or of another format; OSError where it cannot be read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     size = save(f"{folder}/a.cun", {"w": np.eye(3, dtype="f4")})
+    ...     read_header(f"{folder}/a.cun").entries
+    (Entry(name='w', kind='dense', dtype='float32', shape=(3, 3), start=19, length=36),)
     """
     with Path(path).open("rb") as file:
-        data = file.read(MOST_HEADER + 32)
+        data = file.read(MAX_HEADER + 32)
         size = os.fstat(file.fileno()).st_size
     return _header(data, size)
 
@@ -155,10 +195,19 @@ def read_header(path: str | os.PathLike[str]) -> Header:
 def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, NDArray[Any] | Coded]:
     """The arrays of a file by their names, as they were given to `save`.
 
-    `max_bytes`: how many bytes all arrays together may take in memory, decoded; a file may come from a stranger, and a
-    few bytes can stand for very many zeros. Reading takes at most 64 MiB more.
+    `max_bytes`: how many bytes all arrays together may take in memory, decoded; a file may come from anyone, and a few
+    bytes can stand for very many zeros. Reading takes at most 64 MiB more.
 
-    Raises: FormatError for a file that is damaged, or not ours, or larger than that; OSError where it cannot be read.
+    Raises: FormatError for a file that is damaged, of another format, or larger than that; OSError where it cannot be
+    read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     size = save(f"{folder}/a.cun", {"w": np.zeros(1000)})
+    ...     load(f"{folder}/a.cun", max_bytes=2**10)
+    Traceback (most recent call last):
+        ...
+    course_utils.coding.reader.FormatError: the arrays take 8,000 bytes, 1,024 are allowed; give a larger max_bytes
     """
     header = read_header(path)
     total = sum(entry.memory for entry in header.entries)
@@ -173,12 +222,12 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, N
 def _header(data: bytes, size: int) -> Header:
     reader = Reader(data, 0, len(data), "the header")
     if reader.take(4) != MAGIC:
-        raise FormatError("byte 0: this is no file of a compressed network")
+        raise FormatError("byte 0: this is not the file of a compressed network")
     if (version := reader.byte()) != VERSION:
         raise FormatError(
             f"byte 4: the file has version {version}, and this library reads version {VERSION}; update it"
         )
-    length = reader.varint(MOST_HEADER)
+    length = reader.varint(MAX_HEADER)
     begin = reader.at
     body = Reader(data, begin, begin + len(reader.take(length)), "the header")
     end = reader.at
@@ -187,7 +236,7 @@ def _header(data: bytes, size: int) -> Header:
     metadata = _metadata(body)
     entries: list[Entry] = []
     at = reader.at
-    for number in range(body.varint(MOST_ARRAYS)):
+    for number in range(body.varint(MAX_ARRAYS)):
         entry = _entry(body, at, number, entries[-1] if entries else None)
         at += entry.length + 4 if entry.kind != "joint" else 0
         entries.append(entry)
@@ -205,22 +254,22 @@ def _header(data: bytes, size: int) -> Header:
 
 def _metadata(body: Reader) -> dict[str, Any]:
     at = body.at
-    raw = body.take(body.varint(MOST_HEADER))
+    raw = body.take(body.varint(MAX_HEADER))
     try:
-        found = json.loads(bytes(raw)) if raw else {}
+        metadata = json.loads(bytes(raw)) if raw else {}
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"byte {at}: the metadata are no JSON") from error
-    if not isinstance(found, dict):
+        raise FormatError(f"byte {at}: the metadata are not JSON") from error
+    if not isinstance(metadata, dict):
         raise FormatError(f"byte {at}: the metadata must be a JSON object")
-    return found
+    return metadata
 
 
 def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry:
     at = body.at
     try:
-        name = bytes(body.take(body.varint(MOST_NAME))).decode() or str(number)
+        name = bytes(body.take(body.varint(MAX_NAME))).decode() or str(number)
     except UnicodeDecodeError as error:
-        raise FormatError(f"byte {at}: a name is no UTF-8") from error
+        raise FormatError(f"byte {at}: a name is not UTF-8") from error
     kind, dtype = divmod(body.byte(), 16)
     if kind >= len(KINDS) or dtype >= len(TYPES):
         raise FormatError(f"{body.place}: no kind {kind}, or no type {dtype}")
@@ -239,11 +288,11 @@ def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry
 def _array(file: BinaryIO, entry: Entry) -> NDArray[Any] | Coded:
     where = f"array {entry.name!r}"
     if entry.kind == "coded":
-        with _said_where(section := _section(file, entry, where)):
+        with _located_errors(section := _section(file, entry, where)):
             return read_coded(section, entry.shape, entry.dtype)
-    if entry.length != entry.dense_bytes:
+    if entry.length != entry.decoded_bytes:
         raise FormatError(
-            f"byte {entry.start}: {where} takes {entry.dense_bytes} bytes, its section has {entry.length}"
+            f"byte {entry.start}: {where} takes {entry.decoded_bytes} bytes, its section has {entry.length}"
         )
     array = np.empty(entry.shape, np.dtype(entry.dtype).newbyteorder("<"))
     raw = array.reshape(-1).view(np.uint8)
@@ -258,22 +307,22 @@ def _array(file: BinaryIO, entry: Entry) -> NDArray[Any] | Coded:
 def _joint(file: BinaryIO, entries: list[Entry]) -> dict[str, Coded]:
     if not entries:
         return {}
-    if excess := _too_many(entry.shape for entry in entries):
+    if excess := _excess(entry.shape for entry in entries):
         raise FormatError(f"the header: joint arrays have {excess}")
-    with _said_where(section := _section(file, entries[0], "the joint arrays")):
+    with _located_errors(section := _section(file, entries[0], "the joint arrays")):
         return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries})
 
 
-def _too_many(shapes: Iterable[tuple[int, ...]]) -> str:
-    """What joint arrays have too much of, or nothing."""
+def _excess(shapes: Iterable[tuple[int, ...]]) -> str:
+    """What joint arrays of these shapes have too many of; empty if nothing."""
     places = lines = 0
     for shape in shapes:
         size, rows = math.prod(shape), shape[0] if shape else 1
         places += size
-        lines = max(lines, rows + size // max(1, rows))
-    if places > MOST_JOINT:
-        return f"{places:,} places, {MOST_JOINT:,} are allowed"
-    return f"{lines:,} rows and columns, {MOST_LINES:,} are allowed" if lines > MOST_LINES else ""
+        lines = max(lines, rows + size // max(1, rows))  # the rows and columns of the largest array
+    if places > MAX_JOINT:
+        return f"{places:,} places, {MAX_JOINT:,} are allowed"
+    return f"{lines:,} rows and columns, {MAX_LINES:,} are allowed" if lines > MAX_LINES else ""
 
 
 def _section(file: BinaryIO, entry: Entry, where: str) -> Reader:
@@ -283,14 +332,14 @@ def _section(file: BinaryIO, entry: Entry, where: str) -> Reader:
     return Reader(data, 0, entry.length, where, offset=entry.start)
 
 
-def _check(file: BinaryIO, found: int, at: int, where: str) -> None:
-    if file.read(4) != found.to_bytes(4, "little"):
+def _check(file: BinaryIO, checksum: int, at: int, where: str) -> None:
+    if file.read(4) != checksum.to_bytes(4, "little"):
         raise FormatError(f"byte {at}: the checksum of {where} is wrong; the file is damaged")
 
 
 @contextmanager
-def _said_where(section: Reader) -> Iterator[None]:
-    """An error of a coder becomes one of the format, with the place where it was met."""
+def _located_errors(section: Reader) -> Iterator[None]:
+    """Raise the errors of a coder as errors of the format, with the position in the file."""
     try:
         yield
     except FormatError:

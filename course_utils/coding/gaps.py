@@ -29,28 +29,28 @@ def encode_gaps(mask: ArrayLike, *, bits: int) -> tuple[NDArray[np.unsignedinteg
     >>> encode_gaps(mask, bits=3)
     (array([1, 3, 8, 3], dtype=uint8), array([False, False,  True, False]))
     """
-    kind = _kind(bits)
+    dtype = _dtype(bits)
     positions = np.flatnonzero(np.asarray(mask))
     spans = np.diff(positions, prepend=0)
     fillers = np.maximum(spans - 1, 0) >> bits
     ends = np.cumsum(fillers + 1) - 1
     total = int(ends[-1]) + 1 if len(ends) else 0
-    gaps, filler = np.full(total, 1 << bits, kind), np.ones(total, bool)
+    gaps, is_filler = np.full(total, 1 << bits, dtype), np.ones(total, bool)
     gaps[ends] = spans - (fillers << bits)
-    filler[ends] = False
-    return gaps, filler
+    is_filler[ends] = False
+    return gaps, is_filler
 
 
 def decode_gaps(gaps: ArrayLike, fillers: ArrayLike, *, size: int, bits: int) -> NDArray[np.bool_]:
-    """The mask, (size,), that `encode_gaps` was given.
+    """The mask, (size,) booleans, from which `encode_gaps` made the gaps and fillers, two arrays of one length.
 
-    Raises: ValueError for gaps that it cannot have given: out of range, past the end, or of another number than
-    `fillers`.
+    Raises: ValueError for other bits, or for gaps that it cannot have made: out of range, past the end, or of another
+    number than `fillers`.
 
     >>> decode_gaps([0, 2], [False, False], size=4, bits=3)
     array([ True, False,  True, False])
     """
-    _kind(bits)
+    _dtype(bits)  # checks them
     gaps, fillers = np.asarray(gaps), np.asarray(fillers, bool)
     if gaps.shape != fillers.shape or gaps.ndim != 1:
         raise ValueError(f"gaps and fillers must be two lists of one length, got {gaps.shape} and {fillers.shape}")
@@ -66,6 +66,8 @@ def decode_gaps(gaps: ArrayLike, fillers: ArrayLike, *, size: int, bits: int) ->
     return mask
 
 
-def _kind(bits: int) -> type[np.unsignedinteger]:
+def _dtype(bits: int) -> type[np.unsignedinteger]:
     in_range("bits", bits, 1, 16)
-    return np.uint8 if bits < 8 else np.uint16 if bits < 16 else np.uint32
+    if bits < 8:
+        return np.uint8
+    return np.uint16 if bits < 16 else np.uint32

@@ -1,13 +1,13 @@
-"""Binary arithmetic coding with mixed contexts: the slowest coder here and the smallest files.
+"""Binary arithmetic coding with mixed contexts: the slowest coder of the package and the smallest files.
 
-Each bit is predicted by several contexts at once. A context remembers how likely a 1 was where it applied before; the
-predictions are added in the logistic domain, with weights that learn by gradient descent on the bits themselves:
+Each bit is predicted by several contexts at once. A context estimates how likely a 1 is from the bits that were coded
+under it; the predictions are mixed in the logistic domain, with weights w that learn by gradient descent on the bits:
 
     p = squash(sum_i w_i stretch(p_i)),    stretch(p) = ln(p / (1 - p)),    w_i += rate * (bit - p) * stretch(p_i)
 
-(Mahoney 2005, *Adaptive weighing of context models for lossless data compression*.) A context that has seen little has
-a weight of its own, and starts from the prediction of the first context. The bit is then written by a range coder at
-a cost of -log2 p(bit). All numbers are integers, so every machine computes the same bytes.
+(Mahoney 2005, *Adaptive weighing of context models for lossless data compression*.) The weight of a context depends on
+how many bits it has had, and a new context starts from the prediction of the first one. A range coder then writes the
+bit at a cost of -log2 p(bit). All numbers are integers, so every machine computes the same bytes.
 """
 
 from collections import defaultdict
@@ -22,16 +22,16 @@ __all__ = ["ONE", "BitDecoder", "BitEncoder", "Mixer", "tables"]
 ONE = 2**16  # probabilities are whole numbers out of this
 LIMIT = 255  # a context changes by 1 / (n + 1.5) at its n-th bit, and never by less than this allows
 SCALE, FAR = 256, 2815  # stretched probabilities in units of 1 / SCALE, from -11 to 11
-SEEN = [0, 1, 2, 2, 3, 3, 3, 3] + 8 * [4] + 16 * [5] + 224 * [6]  # which weight belongs to a context seen n times
-START = [0, 3_000, 5_000, 7_000, 9_000, 11_000, 12_000]  # these weights before anything is learned, out of 2^16
+LEVEL = [0, 1, 2, 2, 3, 3, 3, 3] + 8 * [4] + 16 * [5] + 224 * [6]  # of experience: a context's weight after n bits
+START = [0, 3_000, 5_000, 7_000, 9_000, 11_000, 12_000]  # the weight of each level at first, out of 2^16
 LEARN = 16  # the weights' learning rate, as a right shift
 
 
 @lru_cache
 def tables() -> tuple[list[int], list[int], list[int]]:
-    """squash, at FAR + x; stretch, by p / 16; and how far the n-th bit moves a probability, out of 2^16.
+    """squash, at FAR + x; stretch, at p // 16; and how far the n-th bit moves a probability, out of 2^16.
 
-    Computed in decimals, whose exp and ln are rounded the same way everywhere.
+    Computed in decimals, whose exp and ln are rounded the same way on every machine.
     """
     with localcontext() as context:
         context.prec = 20
@@ -42,13 +42,23 @@ def tables() -> tuple[list[int], list[int], list[int]]:
 
 
 class BitEncoder:
-    """Bits with their probabilities in, bytes out; `spent` counts the bits that they cost, under any name."""
+    """An arithmetic encoder: bits with their probabilities in, bytes out.
+
+    `spent`: how many bits of the file those written under each `name` have taken.
+
+    >>> encoder = BitEncoder()
+    >>> for bit in [1, 0, 1]:
+    ...     encoder.write(bit, ONE // 2)
+    >>> decoder = BitDecoder(encoder.finish())
+    >>> [decoder.read(ONE // 2) for _ in range(3)], encoder.spent[None]
+    ([1, 0, 1], 3.0)
+    """
 
     def __init__(self) -> None:
         self.low, self.high, self.out = 0, 2**32 - 1, bytearray()
         self.spent: dict[Any, float] = defaultdict(float)
 
-    def code(self, bit: int, p: int, name: Hashable = None) -> int:
+    def write(self, bit: int, p: int, name: Hashable = None) -> None:
         """Write a bit that is 1 with a probability of p / 2^16."""
         self.spent[name] -= log2((p if bit else ONE - p) / ONE)
         middle = self.low + ((self.high - self.low) * p >> 16)
@@ -60,10 +70,9 @@ class BitEncoder:
             self.out.append(self.high >> 24)
             self.low = self.low << 8 & 0xFFFFFFFF
             self.high = self.high << 8 & 0xFFFFFFFF | 255
-        return bit
 
     def finish(self) -> bytes:
-        """All bytes. The reader takes what lies behind them for zeros, so the last is never zero."""
+        """All bytes. The decoder reads zeros behind them, so the last one is never zero."""
         for size in range(5):
             step = 1 << (32 - 8 * size)
             end = -(-self.low // step) * step
@@ -83,8 +92,8 @@ class BitDecoder:
         self.low, self.high = 0, 2**32 - 1
         self.value = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
 
-    def code(self, bit: int, p: int, name: Hashable = None) -> int:
-        """Read a bit that is 1 with a probability of p / 2^16; the arguments `bit` and `name` are not used."""
+    def read(self, p: int) -> int:
+        """The next bit, which is 1 with a probability of p / 2^16."""
         middle = self.low + ((self.high - self.low) * p >> 16)
         bit = int(self.value <= middle)
         if bit:
@@ -92,15 +101,15 @@ class BitDecoder:
         else:
             self.low = middle + 1
         while not (self.low ^ self.high) >> 24:
-            follows = self.data[self.at] if self.at < len(self.data) else 0
+            byte = self.data[self.at] if self.at < len(self.data) else 0
             self.at += 1
             self.low = self.low << 8 & 0xFFFFFFFF
             self.high = self.high << 8 & 0xFFFFFFFF | 255
-            self.value = self.value << 8 & 0xFFFFFFFF | follows
+            self.value = self.value << 8 & 0xFFFFFFFF | byte
         return bit
 
     def finish(self) -> None:
-        """All bytes must have been read."""
+        """Check that all bytes have been read."""
         if len(self.data) > self.at or self.data[-1:] == b"\0":
             raise ValueError(f"{len(self.data)} bytes of bits were expected to end at byte {self.at} at the latest")
 
@@ -108,8 +117,8 @@ class BitDecoder:
 class Mixer:
     """Codes bits by a set of contexts; of several mixers on one coder each learns for itself.
 
-    `code(bit, contexts)` writes or reads one bit; a context is anything that can be a key of a dictionary, always as
-    many of them, the first the most general.
+    The same calls write with a `BitEncoder` and read with a `BitDecoder`. A context is anything that can be a key of a
+    dictionary; each bit has the same number of them, the most general first. `name`: see `BitEncoder.spent`.
 
     >>> encoder = BitEncoder()
     >>> mixer = Mixer(encoder)
@@ -120,42 +129,49 @@ class Mixer:
     >>> len(data)
     11
     >>> mixer = Mixer(BitDecoder(data))
-    >>> [mixer.code(0, [0, i % 3]) for i in range(600)] == bits
+    >>> [mixer.code(None, [0, i % 3]) for i in range(600)] == bits
     True
     """
 
     def __init__(self, coder: BitEncoder | BitDecoder, name: Hashable = None) -> None:
         self.coder, self.name = coder, name
         self.tables = tables()
-        self.states: list[dict[Hashable, list[int]]] = []
+        self.states: list[dict[Hashable, list[int]]] = []  # by context: a probability, and how many bits it has had
         self.weights: list[list[int]] = []
 
-    def code(self, bit: int, contexts: Sequence[Hashable]) -> int:
-        """Write `bit`, or read one; returns it."""
+    def code(self, bit: int | None, contexts: Sequence[Hashable]) -> int:
+        """Write `bit`, or read one where it is None; returns the bit."""
         squash, stretch, rates = self.tables
         if not self.states:
             self.states = [{} for _ in contexts]
             self.weights = [list(START) for _ in contexts]
-        used: list[tuple[list[int], list[int], int, int]] = []
+        predictions: list[tuple[list[int], list[int], int, int]] = []
         total, general = 0, ONE // 2
         for states, weights, context in zip(self.states, self.weights, contexts, strict=True):
             state = states.get(context)
             if state is None:
                 state = states[context] = [general, 0]
             p, n = state
-            if not used:
+            if not predictions:
                 general = p
-            x, seen = stretch[p >> 4], SEEN[n]
-            total += weights[seen] * x
-            used.append((state, weights, seen, x))
-        x = min(max(total >> 16, -FAR), FAR)
-        p = squash[x + FAR]
-        bit = self.coder.code(bit, p, self.name)
+            stretched, level = stretch[p >> 4], LEVEL[n]
+            total += weights[level] * stretched
+            predictions.append((state, weights, level, stretched))
+        p = squash[min(max(total >> 16, -FAR), FAR) + FAR]
+        bit = self._coded(bit, p)
         error, target = (bit << 16) - p, (ONE - 1) * bit
-        for state, weights, seen, x in used:
-            weights[seen] += x * error >> LEARN
+        for state, weights, level, stretched in predictions:
+            weights[level] += stretched * error >> LEARN
             n = state[1]
             state[0] += (target - state[0]) * rates[n] >> 16
             if n < LIMIT:
                 state[1] = n + 1
+        return bit
+
+    def _coded(self, bit: int | None, p: int) -> int:
+        if isinstance(self.coder, BitDecoder):
+            return self.coder.read(p)
+        if bit is None:
+            raise ValueError("an encoder needs a bit to write, got None")
+        self.coder.write(bit, p, self.name)
         return bit

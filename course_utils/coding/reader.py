@@ -1,24 +1,30 @@
-"""Reading bytes that a stranger may have written: nothing is taken that is not there, and errors say where."""
+"""Reading bytes of a file that may be damaged or malicious: nothing beyond their end, and errors say at which byte."""
+
+from course_utils._support.words import plural
 
 __all__ = ["FormatError", "Reader", "varint"]
 
 
 class FormatError(ValueError):
-    """A file that is not what it should be: what is wrong with it, and at which byte."""
+    """A file that breaks the format: what is wrong with it, and at which byte."""
 
 
 class Reader:
-    """Reads the bytes of `data` from `at` to `end` and nothing else; `where` says what they are.
+    """Reads the bytes of `data` from `at` to `end` and no others; `where` names them in errors.
+
+    `offset`: the position of `data` in the file, for the errors.
+
+    Raises: FormatError, from all methods, where the bytes are not what is asked for.
 
     >>> Reader(b"abc", 0, 3, "the name").take(4)
     Traceback (most recent call last):
         ...
-    course_utils.coding.reader.FormatError: byte 0: the name ends 1 bytes too early
+    course_utils.coding.reader.FormatError: byte 0: the name ends 1 byte too early
     """
 
     def __init__(self, data: bytes | memoryview, at: int, end: int, where: str, *, offset: int = 0) -> None:
         self.data, self.at, self.end, self.where = memoryview(data), at, min(end, len(data)), where
-        self.offset = offset  # of the data in the file, for the errors
+        self.offset = offset
 
     @property
     def place(self) -> str:
@@ -28,38 +34,38 @@ class Reader:
     def take(self, n: int) -> memoryview:
         """The next n bytes; a view, not a copy."""
         if n > self.end - self.at:
-            raise FormatError(f"{self.place}: {self.where} ends {n - (self.end - self.at)} bytes too early")
+            raise FormatError(f"{self.place}: {self.where} ends {plural(n - (self.end - self.at), 'byte')} too early")
         self.at += n
         return self.data[self.at - n : self.at]
 
     def rest(self) -> memoryview:
-        """All that is left."""
+        """All bytes that are left; a view, not a copy."""
         return self.take(self.end - self.at)
 
     def byte(self) -> int:
         """The next byte as a number."""
         return self.take(1)[0]
 
-    def varint(self, most: int) -> int:
-        """A whole number in groups of 7 bits, the lowest first; the top bit says that more follow."""
+    def varint(self, maximum: int) -> int:
+        """A whole number up to `maximum` in groups of 7 bits, the lowest first; the top bit says that more follow."""
         start, value = self.place, 0
-        for place in range(10):
+        for group in range(10):
             byte = self.byte()
-            value |= (byte & 127) << (7 * place)
+            value |= (byte & 127) << (7 * group)
             if byte < 128:
-                if (byte == 0 and place) or value > most:
+                if (byte == 0 and group > 0) or value > maximum:
                     break
                 return value
-        raise FormatError(f"{start}: {self.where} has a number that is not written shortest, or above {most}")
+        raise FormatError(f"{start}: {self.where} has a number that is above {maximum} or not in the fewest bytes")
 
     def finish(self) -> None:
-        """Nothing must be left."""
+        """Check that no bytes are left."""
         if self.at != self.end:
-            raise FormatError(f"{self.place}: {self.where} has {self.end - self.at} bytes too many")
+            raise FormatError(f"{self.place}: {self.where} has {plural(self.end - self.at, 'byte')} too many")
 
 
 def varint(value: int) -> bytes:
-    """A whole number as `Reader.varint` reads it.
+    """The bytes of a whole number, not negative, as `Reader.varint` reads them.
 
     >>> varint(300).hex()
     'ac02'

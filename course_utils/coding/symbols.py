@@ -1,15 +1,17 @@
-"""What every entropy coder asks of its symbols and of its data, before it codes."""
+"""Checks that all entropy coders share: their counts, the type of their symbols, and symbols that take no bits."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["checked_counts", "only_symbol", "smallest_kind"]
+__all__ = ["checked_counts", "only_symbol", "smallest_dtype"]
 
 
 def checked_counts(counts: ArrayLike) -> NDArray[Any]:
-    """`counts` as an array, if they are whole numbers, none of them negative.
+    """`counts` (n,) as an array.
+
+    Raises: ValueError unless they are whole numbers, none of them negative.
 
     >>> checked_counts([3, -1])
     Traceback (most recent call last):
@@ -22,15 +24,22 @@ def checked_counts(counts: ArrayLike) -> NDArray[Any]:
     return table
 
 
-def smallest_kind(alphabet: int) -> type[np.unsignedinteger]:
-    """The type of the symbols 0 to `alphabet` - 1."""
+def smallest_dtype(alphabet: int) -> type[np.unsignedinteger]:
+    """The type of the symbols 0 to `alphabet` - 1; an alphabet has at most 65,536 symbols.
+
+    >>> smallest_dtype(256).__name__, smallest_dtype(257).__name__
+    ('uint8', 'uint16')
+    """
     return np.uint8 if alphabet <= 2**8 else np.uint16
 
 
 def only_symbol(used: NDArray[np.intp], data: bytes | memoryview, count: int) -> int | None:
-    """The symbol that needs no bits: the only one, or 0 where none is asked for. None if there are bits to read.
+    """The symbol that needs no bits: the only one in use, or 0 where none is asked for. None if there are bits to read.
 
     Raises: ValueError where the data, the count and the symbols in use do not fit each other.
+
+    >>> only_symbol(np.array([3]), b"", 10), only_symbol(np.array([3, 5]), b"x", 10)
+    (3, None)
     """
     if count < 0 or (count and not len(used)):
         raise ValueError(f"a code without words holds no symbols, asked for {count}")

@@ -8,11 +8,7 @@ nothing, or a right file, under the final name; what it leaves in staging is rem
 import errno
 import hashlib
 import os
-import platform
-import re
 import shutil
-import tempfile
-import time
 import warnings
 import zipfile
 import zlib
@@ -24,6 +20,8 @@ from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
+
+from course_utils._support.files import staging, written_atomically
 
 __all__ = [
     "DataError",
@@ -38,7 +36,6 @@ __all__ = [
 ]
 
 TIMEOUT = 30.0  # seconds without a single byte after which a server counts as gone
-_STALE = 24 * 3600  # seconds after which a staging folder is nobody's, whoever made it
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -133,56 +130,15 @@ def check_record(path: Path) -> str:
                 f"); delete it and {record.name} to download it again"
             )
         return digest
-    with suppress(OSError):  # a read-only folder is fine, its files only stay without a record
-        draft = record.with_name(f".{record.name}-{os.getpid()}")
-        draft.write_text(f"{digest}  {path.name}\n")
-        os.replace(draft, record)
+    with suppress(OSError), written_atomically(record) as file:  # in a read-only folder files stay without a record
+        file.write(f"{digest}  {path.name}\n".encode())
     return digest
-
-
-@contextmanager
-def staging(root: Path, name: str) -> Iterator[Path]:
-    """A folder inside `root` to download into; it is gone afterwards, and so are those of processes that died."""
-    root.mkdir(parents=True, exist_ok=True)
-    _sweep(root)
-    folder = Path(tempfile.mkdtemp(prefix=f".staging-{name}-{_host()}-{os.getpid()}-", dir=root))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def place(path: Path, target: Path) -> None:
     """Give a finished file its final name, atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, target)
-
-
-def _host() -> str:
-    # The data folder of a cluster is shared, and a process number means nothing on another machine.
-    return re.sub(r"\W", "_", platform.node())
-
-
-def _sweep(root: Path) -> None:
-    """Remove staging folders of dead processes of this machine, and of anybody's after a day."""
-    for folder in root.glob(".staging-*"):
-        host, pid = folder.name.rsplit("-", 3)[1:3] if folder.name.count("-") >= 4 else ("", "")
-        dead = host == _host() and pid.isdigit() and not _alive(int(pid))
-        with suppress(OSError):  # its owner may be removing it just now
-            if dead or time.time() - max(p.stat().st_mtime for p in [folder, *folder.rglob("*")]) > _STALE:
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    if os.name == "nt":
-        return True  # signal 0 would end the process there; a dead one's folder waits for its day
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # alive, but somebody else's
-    return True
 
 
 def _unzipped(path: Path) -> Path:

@@ -50,7 +50,7 @@ class Task:
 
     `name`: of the function. `answer`: the library's own. `cases`: makes the cases of a seed; the notebook tries seed 0,
     the lecturer grades with a seed that stays with them. `hides`: the parts of `course_utils` that raise in the process
-    in which a submission is graded, as ``"methods.penalties.prox_l1"``. `tolerance`: of a result, relative to its
+    in which a submission is graded, as ``"methods.lowrank.low_rank"``. `tolerance`: of a result, relative to its
     largest entry.
     """
 

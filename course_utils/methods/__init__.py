@@ -1,6 +1,11 @@
-"""The methods of the lecture, one module each: torch alone, and none of them trains a network.
+"""The methods of the lecture, one module each; they need torch and NumPy alone, and none of them trains a network.
 
-Smaller weights: `penalties`, `prune`, `lowrank`. Fewer bits: `quantize`, `binarize`, `codebook`. Smaller networks:
-`distill`, `predict_parameters`, `activations`. `layers` says what the weights of a network are, and `after_step` runs
-something after each step of any optimizer.
+    smaller weights      penalties (04)  prune (07)  lowrank (07)
+    fewer bits           quantize (05)   binarize (06)  codebook (07)
+    smaller networks     predict_parameters (03)  distill (08)  activations (09)
+    what they stand on   layers (the weights of a network)  after_step (an action after each step of any optimizer)
+
+In brackets the section of the lecture. A module offers functions of tensors, and below them what works on a network:
+
+>>> from course_utils.methods import penalties, quantize
 """

@@ -1,6 +1,6 @@
-"""Something that has to happen after each optimizer step: masks put back, weights clipped or rounded.
+"""Actions after each optimizer step: masks are applied again, weights clipped or rounded.
 
-The hook sits on torch's optimizers, so it works inside any training loop, also one that was written by somebody else.
+The hook is on torch's optimizers, so it works inside any training loop, the caller's own included.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,9 @@ __all__ = ["after_steps"]
 
 @contextmanager
 def after_steps(model: nn.Module, action: Callable[[], object]) -> Iterator[None]:
-    """While the context lasts, call `action()` after each step of an optimizer that holds parameters of `model`.
+    """Inside the context, call `action()` after each step of an optimizer that holds parameters of `model`.
+
+    The action runs without gradients. What it returns is ignored; what it raises ends the step.
 
     >>> model = nn.Linear(1, 1)
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -24,10 +26,10 @@ def after_steps(model: nn.Module, action: Callable[[], object]) -> Iterator[None
     ...     optimizer.step()
     stepped
     """
-    mine = {id(p) for p in model.parameters()}
+    parameter_ids = {id(p) for p in model.parameters()}
 
-    def hook(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        if any(id(p) in mine for group in optimizer.param_groups for p in group["params"]):
+    def hook(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+        if any(id(p) in parameter_ids for group in optimizer.param_groups for p in group["params"]):
             with torch.no_grad():
                 action()
 

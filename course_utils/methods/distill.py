@@ -1,20 +1,22 @@
 """Distillation: a small network learns from the softened answers of a large one (lecture, section 08).
 
-A teacher's probabilities at temperature T, softmax(z / T), say not only which class is right but which wrong ones are
-nearly right. (Hinton, Vinyals, Dean 2015, arXiv:1503.02531.)
+A teacher's probabilities at temperature T, softmax(z / T) of its logits z, show besides the most probable class how
+probable it holds each of the others. (Hinton, Vinyals, Dean 2015, arXiv:1503.02531.)
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils._support.check import floating, in_range
+from course_utils.methods.layers import evaluation_mode
 
 __all__ = ["Distillation", "best_bias", "correct_bias_", "distillation_loss", "soft_targets"]
 
-MOST = 1e30  # temperatures: no limit that anybody would meet
+MAX_TEMPERATURE = 1e30  # excludes infinity and NaN, and is above every temperature in use
 
 
 def distillation_loss(
@@ -41,18 +43,18 @@ def distillation_loss(
             "logits must have the shape (n, classes) and labels (n,), got student "
             f"{tuple(shape)}, teacher {tuple(teacher_logits.shape)}, labels {tuple(labels.shape)}"
         )
-    ours = F.log_softmax(student_logits / temperature, 1)
-    theirs = F.log_softmax(teacher_logits.detach() / temperature, 1)
+    student = F.log_softmax(student_logits / temperature, 1)
+    teacher = F.log_softmax(teacher_logits.detach() / temperature, 1)
     # batchmean: the mean over rows of the sum over classes; "mean" would be too small by the number of classes.
-    soft = F.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
+    soft = F.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
     return alpha * soft + (1 - alpha) * F.cross_entropy(student_logits, labels)
 
 
 @torch.no_grad()
 def soft_targets(teacher: Callable[[Tensor], Tensor], x: Tensor, *, temperature: float, rows: int = 2048) -> Tensor:
-    """The teacher's softened probabilities softmax(z / T) for inputs x, (n, classes), without a gradient.
+    """The teacher's softened probabilities softmax(z / T) for inputs x (n, ...): (n, classes), without a gradient.
 
-    A module is asked in eval mode, `rows` inputs at a time, and left in the mode it was in.
+    A module computes them in evaluation mode, `rows` inputs at a time, and is left in the mode that it was in.
 
     Raises: ValueError for a temperature that is not positive.
 
@@ -60,25 +62,20 @@ def soft_targets(teacher: Callable[[Tensor], Tensor], x: Tensor, *, temperature:
     tensor([[0.7300, 0.2700]])
     """
     _check_temperature(temperature)
-    was_training = isinstance(teacher, nn.Module) and teacher.training
-    if isinstance(teacher, nn.Module):
-        teacher.eval()
-    try:
-        parts = [F.softmax(teacher(part) / temperature, 1) for part in x.split(rows)]
-    finally:
-        if isinstance(teacher, nn.Module):
-            teacher.train(was_training)
-    return torch.cat(parts)
+    with evaluation_mode(teacher) if isinstance(teacher, nn.Module) else nullcontext():
+        return torch.cat([F.softmax(teacher(batch) / temperature, 1) for batch in x.split(rows)])
 
 
 class Distillation(nn.Module):
-    """A student that sees its teacher's logits beside its own while it trains, so that any training loop can be used:
+    """A student whose output in training includes its teacher's logits, so that any training loop can be used:
 
         fit(Distillation(student, teacher, ...), data, loss=distillation.loss)
 
-    In training mode it returns (n, 2 * classes), the student's logits and then the teacher's; in eval mode it is the
-    student. Only the student has parameters here; the teacher is kept in eval mode and gets no gradient. A teacher that
-    is no module is a function from inputs to logits.
+    In training mode it returns (n, 2 * classes), the student's logits and then the teacher's; in evaluation mode it is
+    the student. Only the student's parameters are its own; the teacher is put into evaluation mode and gets no
+    gradient. A teacher that is not a module is a function from inputs to logits.
+
+    Raises: ValueError for a temperature that is not positive, or alpha outside 0 to 1.
 
     >>> student, teacher = nn.Linear(4, 3), nn.Linear(4, 3)
     >>> distillation = Distillation(student, teacher, temperature=4, alpha=0.9)
@@ -104,30 +101,30 @@ class Distillation(nn.Module):
         with torch.no_grad():
             if isinstance(teacher, nn.Module):
                 teacher.to(x.device).eval()
-            theirs = teacher(x).to(logits.dtype)
-        return torch.cat([logits, theirs], 1)
+            teacher_logits = teacher(x).to(logits.dtype)
+        return torch.cat([logits, teacher_logits], 1)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """`distillation_loss` of what training mode returns; plain cross-entropy of what eval mode returns."""
+        """`distillation_loss` of what training mode returns; cross-entropy of what evaluation mode returns."""
         if not self.training:
             return F.cross_entropy(logits, labels)
-        ours, theirs = logits.chunk(2, 1)
-        return distillation_loss(ours, theirs, labels, temperature=self.temperature, alpha=self.alpha)
+        student, teacher = logits.chunk(2, 1)
+        return distillation_loss(student, teacher, labels, temperature=self.temperature, alpha=self.alpha)
 
 
 def best_bias(logits: Tensor, labels: Tensor, *, label: int) -> float:
-    """What to add to the logit of one class for the fewest errors on held-out rows; of several values the smallest.
+    """The number to add to the logit of one class for the fewest errors on a validation set; of several the smallest.
 
-    A student whose transfer set lacked a class has seen it only in the soft targets of others, so its bias for that
-    class is too low; raising it brings most of the class back (section 3 of the paper, the missing 3s). Exact: the
-    errors change only where a row changes sides, and all those places are looked at.
+    A student whose transfer set had no example of a class knows it only from the soft targets of the others, so its
+    bias for that class is too low; raising it restores most of the class (section 3 of the paper, the missing 3s).
+    Exact: the number of errors changes only where a row changes its prediction, and all these values are tried.
 
-    `logits`: (n, classes), `labels`: (n,), of rows that were not trained on.
+    `logits`: (n, classes), `labels`: (n,), of rows that the network was not trained on.
 
-    Raises: ValueError for fewer than two classes, no rows, or a label that is none of the classes.
+    Raises: ValueError for fewer than two classes, no rows, or a label that is not one of the classes.
 
     >>> logits = torch.tensor([[2.0, 0.0], [3.0, 0.0], [4.0, 1.0]])
-    >>> best_bias(logits, torch.tensor([1, 1, 0]), label=1)  # rows change sides at 2, 3 and 3
+    >>> best_bias(logits, torch.tensor([1, 1, 0]), label=1)  # predictions change at 2, 3 and 3
     2.5
     """
     if logits.ndim != 2 or logits.shape[1] < 2 or not len(logits) or labels.shape != logits.shape[:1]:
@@ -137,45 +134,45 @@ def best_bias(logits: Tensor, labels: Tensor, *, label: int) -> float:
         )
     in_range("label", label, 0, logits.shape[1] - 1)
     z = logits.detach().double()
-    others = z.clone()
-    others[:, label] = -torch.inf
-    rival, winner = others.max(1)
-    # With a bias above its margin a row is given the label.
-    margins, order = (rival - z[:, label]).sort()
-    gain = torch.where(labels == label, -1, (winner == labels).long())[order]
-    errors = torch.cat([gain.new_zeros(1), gain.cumsum(0)])
+    without_label = z.clone()
+    without_label[:, label] = -torch.inf
+    rival_logit, rival = without_label.max(1)
+    # With a bias above its margin a row is predicted to have the label.
+    margins, order = (rival_logit - z[:, label]).sort()
+    change = torch.where(labels == label, -1, (rival == labels).long())[order]
+    errors = torch.cat([change.new_zeros(1), change.cumsum(0)])  # more than with a bias of minus infinity
     low, high = margins.new_tensor([-torch.inf]), margins.new_tensor([torch.inf])
     low, high = torch.cat([low, margins]), torch.cat([margins, high])
     between = high > low  # equal margins leave nothing between them
     best = between & (errors == errors[between].min())
     if bool((best & (low < 0) & (high > 0)).any()):
-        return 0.0  # nothing to mend
+        return 0.0
     low, high = low.clamp(min=float(margins[0]) - 2), high.clamp(max=float(margins[-1]) + 2)
-    places = ((low + high) / 2)[best]
-    return float(places[places.abs().argmin()])
+    middles = ((low + high) / 2)[best]
+    return float(middles[middles.abs().argmin()])
 
 
 @torch.no_grad()
 def correct_bias_(model: nn.Module, *, label: int, shift: float) -> nn.Module:
     """Add `shift` to the bias of one class in the last linear layer of a classifier, in place.
 
-    Raises: ValueError where there is no such bias.
+    Raises: ValueError where the model has no linear layer, the last has no bias, or `label` is none of its outputs.
 
     >>> model = nn.Linear(4, 3)
     >>> before = model.bias[1].item()
     >>> round(correct_bias_(model, label=1, shift=2.0).bias[1].item() - before, 4)
     2.0
     """
-    last = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1:]
-    if not last or last[0].bias is None:
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    if not layers or layers[-1].bias is None:
         raise ValueError("the model must end in a linear layer with a bias, and has none")
-    in_range("label", label, 0, last[0].out_features - 1)
-    last[0].bias[label] += shift
+    in_range("label", label, 0, layers[-1].out_features - 1)
+    layers[-1].bias[label] += shift
     return model
 
 
 def _check_temperature(temperature: float) -> None:
-    if not 0 < temperature < MOST:
+    if not 0 < temperature < MAX_TEMPERATURE:
         raise ValueError(
             f"temperature must be positive and finite, got {temperature!r}; 1 leaves the logits as they are"
         )

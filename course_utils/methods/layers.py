@@ -1,17 +1,41 @@
-"""Which parts of a network the compression methods work on."""
+"""What all methods ask of a network: which layers have weights, and to be in evaluation mode for a while."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
-__all__ = ["weight_layers"]
+__all__ = ["evaluation_mode", "weight_layers"]
 
 
 def weight_layers(model: nn.Module) -> dict[str, Any]:
-    """The linear and convolutional layers of a network by their names, in order.
+    """The linear and convolutional layers of a network by their names, in the order of `named_modules`.
 
     >>> list(weight_layers(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))))
     ['0', '2']
     """
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, kinds)}
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode, and afterwards each of its modules back into the mode that it was in.
+
+    A frozen BatchNorm layer in a network that is being trained stays in evaluation mode.
+
+    >>> model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3).eval())
+    >>> with evaluation_mode(model):
+    ...     [module.training for module in model.modules()]
+    [False, False, False]
+    >>> [module.training for module in model.modules()]
+    [True, True, False]
+    """
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training

@@ -1,7 +1,8 @@
-"""Low rank: a weight matrix as the product of two thin ones, by the singular value decomposition (lecture, figure 6).
+"""Low rank: a weight matrix as the product of two thin ones, by the singular value decomposition (SVD).
 
 The best approximation of rank r in the Frobenius and in the spectral norm keeps the r largest singular values (Eckart,
-Young 1936). It pays where r (outputs + inputs) < outputs * inputs.
+Young 1936). It saves weights where r (outputs + inputs) < outputs * inputs. Figure 6 of Deep Compression (Han, Mao,
+Dally 2015, arXiv:1510.00149; lecture, section 07) compares it with pruning and quantization.
 """
 
 from typing import Any, NamedTuple
@@ -21,16 +22,16 @@ class Factors(NamedTuple):
     right: Tensor
 
     def product(self) -> Tensor:
-        """The matrix that the factors stand for."""
+        """The matrix `left` times `right`, (outputs, inputs)."""
         return self.left @ self.right
 
 
 def low_rank(w: Tensor, *, rank: int) -> Factors:
     """The factors of the best approximation of `w` (outputs, inputs) of rank `rank`, from 0 to min(outputs, inputs).
 
-    w = U S V^T;  left = U_r S_r^(1/2),  right = S_r^(1/2) V_r^T: the root goes to both, so that neither is large.
+    w = U S V^T;  left = U_r S_r^(1/2),  right = S_r^(1/2) V_r^T: both get the root of S, so that neither is large.
 
-    Raises: TypeError if w is not a floating tensor; ValueError if it is no matrix, not finite, or for another rank.
+    Raises: TypeError if w is not a floating tensor; ValueError if it is not a matrix, not finite, or for another rank.
 
     >>> factors = low_rank(torch.tensor([[2.0, 2.0], [1.0, 1.0]]), rank=1)
     >>> factors.left.shape, torch.allclose(factors.product(), torch.tensor([[2.0, 2.0], [1.0, 1.0]]))
@@ -49,7 +50,7 @@ def low_rank(w: Tensor, *, rank: int) -> Factors:
 
 @torch.no_grad()
 def low_rank_layer(layer: nn.Linear | nn.Conv2d, *, rank: int) -> nn.Sequential:
-    """Two layers in place of one: rank filters or neurons, then all outputs as mixtures of them.
+    """Two layers in place of one: `rank` neurons or filters, then all outputs as linear combinations of them.
 
     A convolution of outputs x inputs x k x k becomes one of rank x inputs x k x k and one of outputs x rank x 1 x 1.
 
@@ -61,22 +62,22 @@ def low_rank_layer(layer: nn.Linear | nn.Conv2d, *, rank: int) -> nn.Sequential:
     if not isinstance(layer, (nn.Linear, nn.Conv2d)):
         raise TypeError(f"layer must be nn.Linear or nn.Conv2d, got {type(layer).__name__}")
     factors = low_rank(layer.weight.flatten(1), rank=rank)
-    thin: Any
-    mix: Any
+    first: Any
+    second: Any
     if isinstance(layer, nn.Linear):
-        thin = nn.Linear(layer.in_features, rank, bias=False)
-        mix = nn.Linear(rank, layer.out_features, bias=layer.bias is not None)
+        first = nn.Linear(layer.in_features, rank, bias=False)
+        second = nn.Linear(rank, layer.out_features, bias=layer.bias is not None)
     else:
         if layer.groups != 1:
             raise ValueError(f"layer must not be grouped, got groups={layer.groups}")
-        places: dict[str, Any] = {
+        geometry: dict[str, Any] = {
             name: getattr(layer, name) for name in ("stride", "padding", "dilation", "padding_mode")
         }
-        thin = nn.Conv2d(layer.in_channels, rank, layer.kernel_size, bias=False, **places)  # type: ignore[arg-type]
-        mix = nn.Conv2d(rank, layer.out_channels, 1, bias=layer.bias is not None)
-    pair = nn.Sequential(thin, mix).to(layer.weight)
-    thin.weight.copy_(factors.right.reshape(thin.weight.shape))
-    mix.weight.copy_(factors.left.reshape(mix.weight.shape))
+        first = nn.Conv2d(layer.in_channels, rank, layer.kernel_size, bias=False, **geometry)  # type: ignore[arg-type]
+        second = nn.Conv2d(rank, layer.out_channels, 1, bias=layer.bias is not None)
+    pair = nn.Sequential(first, second).to(layer.weight)
+    first.weight.copy_(factors.right.reshape(first.weight.shape))
+    second.weight.copy_(factors.left.reshape(second.weight.shape))
     if layer.bias is not None:
-        mix.bias.copy_(layer.bias)
+        second.bias.copy_(layer.bias)
     return pair

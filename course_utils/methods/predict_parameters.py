@@ -1,14 +1,14 @@
-"""Predicting the parameters: a few weights of each feature, the others from these (Denil et al. 2013, arXiv:1306.0543).
+"""Predicting parameters: a few weights of each feature predict all others (Denil et al. 2013, arXiv:1306.0543).
 
-A neuron of a first layer looks at all pixels; its weights, one for each pixel, are a *feature*, and features are often
-smooth. Then the weights w_alpha at a few observed pixels alpha are enough, and kernel ridge regression, which fits a
-smooth function through known points, predicts the others:
+The weights of a neuron of the first layer, one for each pixel, are a *feature*, and features are often smooth. Then the
+weights w_O at a few observed pixels O are enough, and kernel ridge regression, which fits a smooth function through
+known points, predicts the others (lecture, section 03; the paper writes alpha for O):
 
-    w = U w_alpha,    U = K_{. alpha} (K_{alpha alpha} + ridge I)^-1,    K_ij = k(pixel i, pixel j)
+    w = U w_O,    U = K_{: O} (K_{O O} + ridge I)^-1,    K_ij = k(pixel i, pixel j)
 
 For all features of a layer, with a feature in each column, W = U V is of low rank: U (inputs, observed) is fixed
 before any training, and only V (observed, outputs) is trained. With `columns`, the features come in blocks, each with
-its own observed pixels, so that together they look at more of the picture.
+its own observed pixels, so that together they cover more of the image.
 """
 
 import math
@@ -34,7 +34,7 @@ __all__ = [
 def pixel_coordinates(shape: Sequence[int]) -> Tensor:
     """The coordinates (n, d) of the n numbers of an input of this shape, in the order in which it is flattened.
 
-    Dimensions of size 1, such as the channel of a grey image, have no coordinate.
+    Dimensions of size 1, such as the channel of a grayscale image, have no coordinate.
 
     >>> pixel_coordinates((1, 2, 2)).tolist()
     [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
@@ -44,9 +44,9 @@ def pixel_coordinates(shape: Sequence[int]) -> Tensor:
 
 
 def squared_exponential(coordinates: Tensor, *, width: float) -> Tensor:
-    """K_ij = exp(-|x_i - x_j|^2 / (2 width^2)), (n, n), of coordinates (n, d): near pixels have alike weights.
+    """K_ij = exp(-||c_i - c_j||^2 / (2 width^2)), (n, n), of coordinates c (n, d): near pixels have similar weights.
 
-    Raises: TypeError if coordinates is no floating tensor; ValueError for a width that is not above 0.
+    Raises: TypeError if coordinates is not a floating tensor; ValueError for a width below 1e-6.
 
     >>> squared_exponential(torch.tensor([[0.0], [1.0]]), width=1.0)
     tensor([[1.0000, 0.6065],
@@ -58,10 +58,12 @@ def squared_exponential(coordinates: Tensor, *, width: float) -> Tensor:
 
 
 def empirical_kernel(x: Tensor) -> Tensor:
-    """The covariance of the inputs `x` (rows, ...), (n, n), scaled to a mean variance of 1.
+    """The covariance (n, n) of the n features of inputs `x` (rows, ...), scaled to a mean variance of 1.
 
-    Pixels that go together in the data are to have weights that go together. A kernel for any layer, also where there
-    is no picture and so no distance.
+    Correlated pixels get similar weights. A kernel for any layer, also for inputs that are not an image and so have no
+    distances (section 3.2 of the paper).
+
+    Raises: TypeError if x is not a floating tensor.
 
     >>> empirical_kernel(torch.tensor([[0.0, 0.0], [2.0, 2.0]]))
     tensor([[1., 1.],
@@ -74,9 +76,9 @@ def empirical_kernel(x: Tensor) -> Tensor:
 
 
 def choose_observed(n: int, count: int, *, columns: int = 1, seed: int = 0) -> Tensor:
-    """The numbers of `count` observed pixels out of n, at random, for each column: (columns, count), ascending.
+    """The numbers of `count` observed pixels out of n, drawn from `seed`, for each column: (columns, count), ascending.
 
-    The pixels chosen for a small count are among those for a larger one.
+    The pixels of a smaller count are among those of a larger one.
 
     Raises: ValueError unless 1 <= count <= n and columns is at least 1.
 
@@ -91,16 +93,16 @@ def choose_observed(n: int, count: int, *, columns: int = 1, seed: int = 0) -> T
 
 
 def prediction_matrix(kernel: Tensor, observed: Tensor, *, ridge: float = 1e-2) -> Tensor:
-    """U = K_{. alpha} (K_{alpha alpha} + ridge I)^-1, (n, m), for a kernel (n, n) and m observed pixels (m,).
+    """U = K_{: O} (K_{O O} + ridge I)^-1, (n, m), for a kernel K (n, n) and m observed pixels O (m,).
 
-    `ridge` says how far the fit may miss the known weights: 0 goes through them exactly, and may swing in between.
+    `ridge`: how far the fit may miss the known weights; 0 goes through them exactly, and may oscillate in between.
     Solved in float64.
 
-    Raises: TypeError, ValueError for a kernel that is no square floating matrix, or a negative ridge.
+    Raises: TypeError, ValueError for a kernel that is not a square floating matrix, or a negative ridge.
 
     >>> kernel = squared_exponential(pixel_coordinates((5,)), width=2.0)
     >>> u = prediction_matrix(kernel, torch.tensor([0, 2, 4]), ridge=1e-6)
-    >>> (u @ torch.tensor([1.0, 3.0, 1.0])).round(decimals=2)  # the middle between 1 and 3 is predicted
+    >>> (u @ torch.tensor([1.0, 3.0, 1.0])).round(decimals=2)  # those at 1 and 3 are predicted
     tensor([1.0000, 2.3700, 3.0000, 2.3700, 1.0000])
     """
     if floating("kernel", kernel).ndim != 2 or kernel.shape[0] != kernel.shape[1]:
@@ -112,7 +114,7 @@ def prediction_matrix(kernel: Tensor, observed: Tensor, *, ridge: float = 1e-2) 
 
 
 def predict_weights(w: Tensor, observed: Tensor, u: Tensor) -> Tensor:
-    """All weights (outputs, n) from those of `w` (outputs, n) at the observed pixels (m,), by U (n, m).
+    """W_O U^T, all weights (outputs, n) from those of `w` (outputs, n) at the m observed pixels (m,), by U (n, m).
 
     >>> predict_weights(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([[1.0], [0.5]]))
     tensor([[1.0000, 0.5000]])
@@ -121,13 +123,13 @@ def predict_weights(w: Tensor, observed: Tensor, u: Tensor) -> Tensor:
 
 
 class PredictedLinear(nn.Module):
-    """A linear layer of which only the observed weights are parameters; all others are predicted from them.
+    """A linear layer whose parameters are its observed weights alone; all others are predicted from them.
 
     `u`: (columns, inputs, observed), one matrix for each block of features, or (inputs, observed) for one block; it is
     not trained. Output as nn.Linear(inputs, outputs): the weight is computed in each pass, which costs little next to
     the product with a batch. `observed` is the parameter V^T, (columns, outputs / columns, observed).
 
-    Raises: ValueError where the outputs do not divide evenly into the columns.
+    Raises: TypeError if u is not a floating tensor; ValueError where the outputs are not a multiple of the columns.
 
     >>> layer = PredictedLinear(torch.rand(5, 64, 7), outputs=100)
     >>> layer(torch.rand(3, 64)).shape, sum(p.numel() for p in layer.parameters())
@@ -157,14 +159,15 @@ class PredictedLinear(nn.Module):
         >>> torch.equal(same.weight, layer.weight)
         True
         """
-        made = cls(u, layer.out_features, bias=layer.bias is not None).to(layer.weight)
-        places = observed.expand(made.u.shape[0], -1)
+        predicted = cls(u, layer.out_features, bias=layer.bias is not None).to(layer.weight)
+        columns = len(predicted.u)
         with torch.no_grad():
-            blocks = layer.weight.view(made.u.shape[0], -1, layer.in_features)
-            made.observed.copy_(torch.stack([w[:, at] for w, at in zip(blocks, places, strict=True)]))
-            if layer.bias is not None and made.bias is not None:
-                made.bias.copy_(layer.bias)
-        return made
+            blocks = layer.weight.view(columns, -1, layer.in_features)
+            pixels = observed.expand(columns, -1)
+            predicted.observed.copy_(torch.stack([w[:, o] for w, o in zip(blocks, pixels, strict=True)]))
+            if layer.bias is not None and predicted.bias is not None:
+                predicted.bias.copy_(layer.bias)
+        return predicted
 
     @property
     def weight(self) -> Tensor:
@@ -172,5 +175,5 @@ class PredictedLinear(nn.Module):
         return torch.bmm(self.observed, self.u.transpose(1, 2)).flatten(0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """W x + b of inputs (n, inputs)."""
+        """x W^T + b for inputs x (n, inputs): (n, outputs)."""
         return F.linear(x, self.weight, self.bias)

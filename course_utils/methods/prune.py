@@ -1,8 +1,8 @@
 """Magnitude pruning: the smallest weights become zero, and stay zero while the rest is retrained.
 
 The first stage of Deep Compression (Han, Mao, Dally 2015, arXiv:1510.00149; Han, Pool, Tran, Dally 2015,
-arXiv:1506.02626; lecture, section 07). A mask is kept apart from the weights: momentum and weight decay move pruned
-weights too, and a weight that happens to be zero is not a pruned one.
+arXiv:1506.02626; lecture, section 07). The masks are stored beside the weights, because momentum and weight decay move
+pruned weights too, and a weight that happens to be zero need not be a pruned one.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,8 +24,9 @@ Amount = float | Mapping[str, float]
 def magnitude_mask(w: Tensor, *, sparsity: float | None = None, threshold: float | None = None) -> Tensor:
     """Which weights stay: a boolean tensor like w.
 
-    `sparsity`: the share to remove, from 0 to 1; exactly round(sparsity * numel) weights go, those of least magnitude,
-    and among equals the first. `threshold`: weights with |w| < threshold go. NaN counts as infinitely large.
+    `w`: any shape. `sparsity`: the fraction to remove, from 0 to 1; exactly round(sparsity * numel) weights go, those
+    of the smallest magnitude, and among equals the first. `threshold`: weights with |w| < threshold go. NaN counts as
+    infinitely large.
 
     Raises: TypeError if w is not a floating tensor; ValueError unless exactly one of the two is given, or for a value
     that is not allowed.
@@ -35,34 +36,34 @@ def magnitude_mask(w: Tensor, *, sparsity: float | None = None, threshold: float
     >>> magnitude_mask(torch.tensor([0.1, -2.0, 0.5, -0.3]), threshold=0.3)
     tensor([False,  True,  True,  True])
     """
-    size = floating("w", w).detach().abs()
+    magnitude = floating("w", w).detach().abs()
     if (sparsity is None) == (threshold is None):
         raise ValueError(f"give exactly one of sparsity and threshold, got {sparsity!r} and {threshold!r}")
     if threshold is not None:
-        return ~(size < in_range("threshold", threshold, 0, float("inf")))
+        return ~(magnitude < in_range("threshold", threshold, 0, float("inf")))
     assert sparsity is not None
-    return _keep_largest(torch.where(size.isnan(), torch.inf, size), in_range("sparsity", sparsity, 0, 1))
+    return _keep_largest(torch.where(magnitude.isnan(), torch.inf, magnitude), in_range("sparsity", sparsity, 0, 1))
 
 
-def _keep_largest(size: Tensor, sparsity: float) -> Tensor:
+def _keep_largest(magnitude: Tensor, sparsity: float) -> Tensor:
     """All but the round(sparsity * numel) smallest; among equals the last stay."""
-    flat = size.reshape(-1)
+    flat = magnitude.reshape(-1)
     removed = round(sparsity * flat.numel())
     if removed == 0:
-        return torch.ones_like(size, dtype=torch.bool)
+        return torch.ones_like(magnitude, dtype=torch.bool)
     border = flat.kthvalue(removed).values
-    kept = flat > border
+    mask = flat > border
     equal = (flat == border).nonzero().squeeze(1)
-    kept[equal[removed - int((flat < border).sum()) :]] = True
-    return kept.reshape(size.shape)
+    mask[equal[removed - int((flat < border).sum()) :]] = True
+    return mask.reshape(magnitude.shape)
 
 
 def cubic_sparsity(step: int, *, steps: int, final: float, start: float = 0.0) -> float:
-    """The sparsity at one of so many steps of gradual pruning: fast at first, slow towards the end.
+    """The sparsity after `step` of `steps` steps of gradual pruning: it rises fast at first and slowly at the end.
 
     final + (start - final) (1 - step / steps)^3, and `final` from then on (Zhu, Gupta 2017, arXiv:1710.01878, (1)).
 
-    Raises: ValueError for a share outside 0 to 1, or fewer than one step.
+    Raises: ValueError for a sparsity outside 0 to 1, or fewer than one step.
 
     >>> [cubic_sparsity(t, steps=4, final=0.8) for t in (0, 2, 4, 9)]
     [0.0, 0.7, 0.8, 0.8]
@@ -77,9 +78,8 @@ def cubic_sparsity(step: int, *, steps: int, final: float, start: float = 0.0) -
 class Pruner(AbstractContextManager["Pruner"]):
     """The masks of a network's linear and convolutional weights; biases are not pruned.
 
-    `scope="layer"` removes the same share of each layer, "global" the smallest weights of the whole network. As a
-    context it puts the masks back after each optimizer step of any training loop; without it call `step_()` there, or
-    give `after_step=pruner.step_` to `fit`.
+    `scope="layer"` removes the same fraction of each layer, "global" the smallest weights of the whole network. As a
+    context it applies the masks again after each optimizer step of any training loop; without it, call `step_()` there.
 
     Raises: ValueError for another scope, or a network without such layers.
 
@@ -103,10 +103,10 @@ class Pruner(AbstractContextManager["Pruner"]):
         self._hook: AbstractContextManager[None] | None = None
 
     def prune(self, *, sparsity: Amount | None = None, threshold: Amount | None = None) -> "Pruner":
-        """Set the masks by the present weights, and the pruned weights to zero.
+        """Choose the masks by the magnitude of the weights, and set the pruned weights to zero; returns the pruner.
 
-        `sparsity` or `threshold` as in `magnitude_mask`: one number, or one by layer name; a layer that is not named is
-        left as it is. What is zero already is of least magnitude, so a higher sparsity keeps the zeros of a lower one.
+        `sparsity` or `threshold` as in `magnitude_mask`: one number, or one by layer name; layers without a name are
+        left as they are. A zero has the smallest magnitude, so a higher sparsity keeps the zeros of a lower one.
 
         Raises: as `magnitude_mask`; ValueError for an unknown layer, or numbers by layer with scope "global".
         """
@@ -121,7 +121,7 @@ class Pruner(AbstractContextManager["Pruner"]):
         else:
             for name in by_name[0] if by_name else self.layers:
                 self.masks[name] = magnitude_mask(
-                    self.layers[name].weight, sparsity=_of(sparsity, name), threshold=_of(threshold, name)
+                    self.layers[name].weight, sparsity=_for_layer(sparsity, name), threshold=_for_layer(threshold, name)
                 )
         self.step_()
         return self
@@ -135,10 +135,15 @@ class Pruner(AbstractContextManager["Pruner"]):
             self.masks[name] = part.reshape(layer.weight.shape)
 
     @torch.no_grad()
-    def step_(self, model: nn.Module | None = None) -> None:
+    def step_(self) -> None:
         """Set the pruned weights to zero again; to be called after each optimizer step.
 
-        The argument is not used; it is there for callers that pass the network.
+        >>> layer = nn.Linear(10, 10)
+        >>> pruner = Pruner(layer).prune(sparsity=0.5)
+        >>> _ = layer.weight.data.add_(1.0)
+        >>> pruner.step_()
+        >>> int((layer.weight == 0).sum())
+        50
         """
         for name, layer in self.layers.items():
             self.masks[name] = self.masks[name].to(layer.weight.device)
@@ -146,7 +151,7 @@ class Pruner(AbstractContextManager["Pruner"]):
 
     @property
     def sparsity(self) -> float:
-        """The share of all weights that is pruned."""
+        """The fraction of all weights that are pruned."""
         return 1 - sum(int(m.sum()) for m in self.masks.values()) / sum(m.numel() for m in self.masks.values())
 
     def __enter__(self) -> "Pruner":
@@ -162,17 +167,19 @@ class Pruner(AbstractContextManager["Pruner"]):
         self._hook = None
 
 
-def _of(amount: Amount | None, name: str) -> float | None:
+def _for_layer(amount: Amount | None, name: str) -> float | None:
     return amount[name] if isinstance(amount, Mapping) else amount
 
 
 def iterative_prune(
     model: nn.Module, *, schedule: Iterable[Amount], retrain: Callable[[nn.Module], object], scope: str = "layer"
 ) -> Pruner:
-    """Prune a trained network and retrain what is left, again and again; returns the masks.
+    """Prune a trained network and retrain the weights that are left, in several rounds; returns the masks (section 07).
 
-    `schedule`: the sparsity of each round, rising; a schedule of one is one-shot pruning. `retrain(model)` is any
-    training; the masks are put back after each of its optimizer steps.
+    `schedule`: the sparsity of each round, rising; one round is one-shot pruning. `retrain(model)` is any training; the
+    masks are applied again after each of its optimizer steps. (Han, Pool, Tran, Dally 2015, arXiv:1506.02626.)
+
+    Raises: as `Pruner.prune`.
 
     >>> model = nn.Linear(10, 10)
     >>> rounds = iterative_prune(model, schedule=[0.5, 0.8], retrain=lambda model: None)

@@ -138,7 +138,7 @@ def trained_network(
             stochastic=at_random,
             generator=torch.Generator(pick_device(bench.device)).manual_seed(seed),
             update_every=update_every,
-            number=NUMBERS[form],
+            number_format=NUMBERS[form],
         )
     )
     common = training | {"seed": seed, "evaluate_every": 0, "device": bench.device, "progress": False}

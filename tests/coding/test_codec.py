@@ -199,8 +199,8 @@ def test_every_flip_of_a_bit_is_read_or_refused() -> None:
 @pytest.mark.parametrize(
     ("lengths", "message"),
     [
-        ([1, 1, 1], "take 1.5 of the space"),
-        ([1, 2], "take 0.75 of the space"),
+        ([1, 1, 1], "Kraft's sum is 1.5, not 1"),
+        ([1, 2], "Kraft's sum is 0.75, not 1"),
         ([0, 2], "complete prefix code"),
         ([16, 1], "from 0 to 15"),
         ([-1, 1], "from 0 to 15"),

@@ -28,18 +28,18 @@ def test_the_tables_are_those_of_the_formula() -> None:
 def test_bits_come_back_under_any_probabilities(bits: list[tuple[int, int]]) -> None:
     encoder = BitEncoder()
     for bit, p in bits:
-        encoder.code(bit, p)
+        encoder.write(bit, p)
     data = encoder.finish()
     assert not data.endswith(b"\0")
     spent = sum(encoder.spent.values())
     assert len(data) <= (spent + 0.01 * len(bits)) / 8 + 4
     decoder = BitDecoder(data)
-    assert [decoder.code(0, p) for _, p in bits] == [bit for bit, _ in bits]
+    assert [decoder.read(p) for _, p in bits] == [bit for bit, _ in bits]
     decoder.finish()
     for wrong in (data + b"\1" * 8, data + b"\0"):
         decoder = BitDecoder(wrong)
         for _, p in bits:
-            decoder.code(0, p)
+            decoder.read(p)
         with pytest.raises(ValueError, match="expected to end"):
             decoder.finish()
 

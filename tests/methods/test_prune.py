@@ -158,7 +158,8 @@ def test_gradual_and_iterative_pruning_keep_the_accuracy_that_one_shot_loses() -
     fit(model, digits, epochs=1, batch_size=32, lr=0.005, progress=False, device="cpu")
     for t in range(1, 7):
         gradual.prune(sparsity=cubic_sparsity(t, steps=6, final=0.85))
-        fit(model, digits, epochs=1, batch_size=32, lr=0.005, after_step=gradual.step_, progress=False, device="cpu")
+        with gradual:
+            fit(model, digits, epochs=1, batch_size=32, lr=0.005, progress=False, device="cpu")
     assert gradual.sparsity == pytest.approx(0.85, abs=0.01)
     assert evaluate(model, digits).accuracy > max(0.85, one_shot + 0.1)
 

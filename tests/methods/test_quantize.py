@@ -307,6 +307,15 @@ def test_activations_without_a_sample_are_refused(trained: nn.Module) -> None:
 # --- Algorithm 1
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_the_copy_and_the_model_are_in_the_mode_that_the_model_was_in(training: bool) -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Linear(3, 2)).train(training)
+    model[1].eval()  # a frozen layer stays frozen
+    copied = quantize_model(model, bits=8, activation_bits=8, calibration=torch.ones(2, 4))
+    for network in (model, copied):
+        assert [module.training for module in network.modules()] == [training, training, False, training]
+
+
 def test_algorithm_1_layer_by_layer() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))

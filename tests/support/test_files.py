@@ -1,5 +1,6 @@
-"""Atomic writing: after an error, or a kill, the old file is there, or none."""
+"""Atomic writing: after an error or a kill the old file is there, or none; and folders that nobody uses any more go."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from course_utils._support.files import DAY, MACHINE, written_atomically
+from course_utils._support.files import DAY, MACHINE, staging, written_atomically
 
 
 def test_an_error_keeps_the_old_file_and_leaves_no_draft(tmp_path: Path) -> None:
@@ -70,3 +71,49 @@ def test_drafts_that_may_still_be_written_are_left_alone(tmp_path: Path) -> None
     with written_atomically(tmp_path / "a") as file:
         file.write(b"new")
     assert set(os.listdir(tmp_path)) == {"a", mine, elsewhere, *others}
+
+
+def test_a_file_takes_its_name_once_the_disk_has_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, calls = tmp_path / "a.bin", []
+    fsync, replace = os.fsync, os.replace
+
+    def recorded_fsync(descriptor: int) -> None:
+        calls.append(("fsync", os.fstat(descriptor).st_size))
+        fsync(descriptor)
+
+    def recorded_replace(source: Path, target: Path) -> None:
+        calls.append(("replace", source.stat().st_size))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", recorded_fsync)
+    monkeypatch.setattr(os, "replace", recorded_replace)
+    with written_atomically(path) as file:
+        file.write(b"abc")
+    assert calls == [("fsync", 3), ("replace", 3)]
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space"), written_atomically(path) as file:
+        file.write(b"new")
+    assert path.read_bytes() == b"abc"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_a_staging_folder_is_removed_and_so_are_those_of_dead_processes(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f".staging-a-{MACHINE}-{dead.pid}-x", f".staging-b-{MACHINE}-{os.getppid()}-x", ".staging-c", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part").write_bytes(b"abc")
+    with staging(tmp_path, "a") as private:
+        (private / "part").write_bytes(b"abc")
+        with staging(tmp_path, "a") as another:
+            assert private.is_dir()
+            assert another != private
+    assert set(os.listdir(tmp_path)) == {f".staging-b-{MACHINE}-{os.getppid()}-x", ".staging-c", "c"}
+    for part in ((tmp_path / ".staging-c"), (tmp_path / ".staging-c" / "part")):
+        os.utime(part, (0, time.time() - 2 * DAY))
+    with staging(tmp_path, "a"):
+        assert not (tmp_path / ".staging-c").exists()

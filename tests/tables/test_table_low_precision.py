@@ -86,7 +86,7 @@ def test_a_second_run_measures_nothing(bench: Workbench, monkeypatch: pytest.Mon
 def test_a_network_computes_in_the_numbers_of_its_format(form: str, bits: int) -> None:
     torch.manual_seed(0)
     model, x = mlp([6, 5, 3]), 3 * torch.randn(7, 6)
-    with torch.no_grad(), LowPrecision(model, compute_bits=bits, update_bits=bits, number=table.NUMBERS[form]):
+    with torch.no_grad(), LowPrecision(model, compute_bits=bits, update_bits=bits, number_format=table.NUMBERS[form]):
         out = model(x)
     if form == "float16":
         assert torch.equal(out, out.half().float())

@@ -91,11 +91,11 @@ THRESHOLD = Task(
         ),
     ),
     (
-        "methods.penalties.prox_l1",
-        "methods.penalties.prox_elastic_net",
-        "methods.penalties.prox_sparse_group",
-        "methods.penalties._soft",
-        "methods.penalties.Regularizer",
+        "methods.penalties.proximal.prox_l1",
+        "methods.penalties.proximal.prox_elastic_net",
+        "methods.penalties.proximal.prox_sparse_group",
+        "methods.penalties.proximal._soft",
+        "methods.penalties.regularizer.Regularizer",
     ),
 )
 
@@ -158,7 +158,11 @@ PENALTY = Task(
             lambda w, dim: penalties.l1(w) * w.shape[dim] ** 0.5,
         ),
     ),
-    ("methods.penalties.group", "methods.penalties.sparse_group", "methods.penalties.Regularizer"),
+    (
+        "methods.penalties.norms.group",
+        "methods.penalties.norms.sparse_group",
+        "methods.penalties.regularizer.Regularizer",
+    ),
 )
 
 # Task 3: the proximal step of groups
@@ -227,10 +231,10 @@ BLOCK = Task(
         ),
     ),
     (
-        "methods.penalties.prox_group",
-        "methods.penalties.prox_sparse_group",
-        "methods.penalties._shrink",
-        "methods.penalties.Regularizer",
+        "methods.penalties.proximal.prox_group",
+        "methods.penalties.proximal.prox_sparse_group",
+        "methods.penalties.proximal._shrink",
+        "methods.penalties.regularizer.Regularizer",
     ),
 )
 
@@ -294,7 +298,7 @@ INPUTS = Task(
             lambda w, threshold: int((w.abs() >= threshold).any(0).sum()),
         ),
     ),
-    ("methods.penalties.active_neurons",),
+    ("methods.penalties.zeros.active_neurons",),
 )
 
 # Task 5: both together, in the lecture's panel
@@ -348,10 +352,10 @@ BOTH = Task(
         ),
     ),
     (
-        "methods.penalties.prox_sparse_group",
-        "methods.penalties.prox_group",
-        "methods.penalties.prox_l1",
-        "methods.penalties.Regularizer",
+        "methods.penalties.proximal.prox_sparse_group",
+        "methods.penalties.proximal.prox_group",
+        "methods.penalties.proximal.prox_l1",
+        "methods.penalties.regularizer.Regularizer",
     ),
 )
 

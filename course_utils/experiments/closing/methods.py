@@ -97,7 +97,7 @@ def steps(data: str | Dataset, methods: Methods) -> Iterator[Made]:
     if methods.prune:
         for sparsity in (0.6, 0.85):
             pruner.prune(sparsity=max(sparsity, sparsity_of(model)))
-            retrain(model, dataset, after_step=pruner.step_)
+            retrain(model, dataset, after_step=lambda _: pruner.step_())
         yield write_and_measure(model, dataset, methods)
     if methods.binary:
         retrain_with_rule(model, dataset, one_magnitude)

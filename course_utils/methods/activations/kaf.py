@@ -16,11 +16,12 @@ __all__ = ["KAF", "krr_coefficients"]
 def krr_coefficients(
     function: Callable[[Tensor], Tensor], dictionary: Tensor, *, gamma: float, ridge: float = 1e-6
 ) -> Tensor:
-    """The alpha, (D,), with which a sum of kernels follows `function`: kernel ridge regression at the dictionary (20).
+    """The alpha, (D,), of the sum of kernels that approximates `function`: kernel ridge regression (lecture, (20)).
 
     alpha = (K + ridge I)^-1 t,    K_ij = exp(-gamma (d_i - d_j)^2),    t_i = function(d_i)
 
-    Solved in float64; the result has the type of the dictionary, (D,).
+    `dictionary`: d, (D,). Solved in float64; the result has the type of the dictionary. (Scardapane, Van Vaerenbergh,
+    Totaro, Uncini 2017, arXiv:1707.04035.)
 
     Raises: ValueError where the function does not give one finite number for each value, or for gamma or ridge not
     above 0.
@@ -52,8 +53,8 @@ class KAF(nn.Module):
     The dictionary d is `size` values, equally spaced from -boundary to boundary, the same for all features. `gamma`: by
     default the rule of thumb 1 / (6 Delta^2) with Delta the spacing (19); train_gamma=True trains one for the layer.
     `init`: "normal" draws alpha with a standard deviation of 0.3; a function such as torch.tanh starts there by kernel
-    ridge regression (20). Input (n, features) or (n, features, ...), output alike. `alpha` is (features, size), so a
-    penalty on it makes the activations simpler: prox_group(kaf.alpha, step=..., dim=1) removes whole neurons.
+    ridge regression (20). Input (n, features) or (n, features, ...), output the same. `alpha` is (features, size), so
+    a penalty on it makes the activations simpler: prox_group(kaf.alpha, step=..., dim=1) removes entire neurons.
 
     Memory is O(n features): see `kernel_sum`. (Scardapane, Van Vaerenbergh, Totaro, Uncini 2017, arXiv:1707.04035.)
 
@@ -94,12 +95,15 @@ class KAF(nn.Module):
 
     @property
     def gamma(self) -> float:
-        """The gamma of the kernels now."""
+        """The present gamma of the kernels."""
         return self._gamma if self.log_gamma is None else math.exp(self.log_gamma.item())
 
     @torch.no_grad()
     def reset(self, init: str | Callable[[Tensor], Tensor] = "normal") -> None:
-        """Start anew from random coefficients ("normal"), or from a function."""
+        """Draw new coefficients ("normal"), or take those of a function; see `KAF`.
+
+        Raises: ValueError for another init; as `krr_coefficients`.
+        """
         if callable(init):
             self.alpha.copy_(krr_coefficients(init, self.dictionary, gamma=self.gamma))
         elif init == "normal":
@@ -108,7 +112,7 @@ class KAF(nn.Module):
             raise ValueError(f"init must be 'normal' or a function such as torch.tanh, got {init!r}")
 
     def forward(self, s: Tensor) -> Tensor:
-        """The activation of s."""
+        """g(s), shaped like s."""
         per_feature(self.alpha[:, 0], s, self.features)  # checks the shape
         rows = s if s.ndim == 2 else s.movedim(1, -1).reshape(-1, self.features)
         gamma = self._gamma if self.log_gamma is None else self.log_gamma.exp()

@@ -47,9 +47,10 @@ class Grid(NamedTuple):
     def blocks(self, dtype: torch.dtype) -> tuple[list[Block], float]:
         """The blocks, and how far from a centre u is clamped.
 
-        In units of the spacing, with q = gamma spacing^2: the kernels of a block of reach h are below e^-far at a
-        distance of t = sqrt(far / q) from its edge, and there r^k is exp(2 q h (h + t)) at most. With y = sqrt(q) h
-        that is exp(2 y (y + sqrt(far))), which the bound on y keeps in range, and the rounding errors small.
+        In units of the spacing, with c = gamma spacing^2: the kernels of a block of reach h are below e^-far at a
+        distance of sqrt(far / c) from its edge, and there r^k is at most exp(2 c h (h + sqrt(far / c))). With
+        y = sqrt(c) h that is exp(2 y (y + sqrt(far))), which the bound on y keeps in range, and the rounding errors
+        small.
         """
         far, bound = (40.0, 10.0) if dtype == torch.float64 else (24.0, 4.3)
         root = math.sqrt(self.gamma) * self.spacing
@@ -62,7 +63,7 @@ class Grid(NamedTuple):
         return blocks, limit
 
     def place(self, i: int) -> float:
-        """The value of the dictionary with number i."""
+        """The i-th value of the dictionary."""
         return self.low + i * self.spacing
 
 
@@ -166,10 +167,10 @@ def forward_chunk(x: Tensor, weights: Tensor, grid: Grid) -> Tensor:
             p = torch.addcmul(weights[i], p, r)
         if block.first < block.centre:
             back = r.reciprocal()
-            q = weights[block.first].expand_as(x)
+            below = weights[block.first].expand_as(x)
             for i in range(block.first + 1, block.centre):
-                q = torch.addcmul(weights[i], q, back)
-            p = torch.addcmul(p, q, back)
+                below = torch.addcmul(weights[i], below, back)
+            p = torch.addcmul(p, below, back)
         part = p * torch.exp(u * u * -grid.gamma)
         total = part if total is None else total + part
     assert total is not None

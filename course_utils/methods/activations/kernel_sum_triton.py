@@ -110,11 +110,11 @@ def _forward(
         b = tl.load(weights + (LAST - step) * features + columns, mask=inside, other=0.0)
         p = p * r + b[None, :]
     back = 1.0 / r
-    q = tl.zeros_like(u)
+    below = tl.zeros_like(u)
     for i in range(FIRST, CENTRE):
         b = tl.load(weights + i * features + columns, mask=inside, other=0.0)
-        q = q * back + b[None, :]
-    g = (p + q * back) * tl.exp(-gamma * u * u)
+        below = below * back + b[None, :]
+    g = (p + below * back) * tl.exp(-gamma * u * u)
     g = tl.where(nan, float("nan"), g)
     if ADD:
         g += tl.load(out + places, mask=mask, other=0.0)

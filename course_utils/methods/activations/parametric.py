@@ -1,4 +1,4 @@
-"""Activation functions with a few parameters for each neuron: tanh, PReLU, piecewise linear, maxout: (13) to (16).
+"""Activation functions with a few parameters for each neuron: tanh, PReLU, APL, maxout (lecture, (13) to (16)).
 
 Like torch's PReLU they take (n, features) or (n, features, ...): the neurons, or the channels, are dimension 1.
 """
@@ -12,13 +12,15 @@ from course_utils._support.check import in_range
 
 __all__ = ["APL", "Maxout", "PReLU", "ParametricTanh", "per_feature"]
 
-PReLU = (
-    nn.PReLU
-)  # (14): max(0, s) + a min(0, s), He et al. 2015, arXiv:1502.01852; nn.PReLU(features) has one a for each
+# max(0, s) + a min(0, s), with an a for each feature in PReLU(features) (14): He et al. 2015, arXiv:1502.01852.
+PReLU = nn.PReLU
 
 
 def per_feature(values: Tensor, s: Tensor, features: int) -> Tensor:
-    """`values` (features,) shaped to broadcast along dimension 1 of s; ValueError if s has other features."""
+    """`values` (features,) shaped to broadcast along dimension 1 of s.
+
+    Raises: ValueError if s has another number of features.
+    """
     if s.ndim < 2 or s.shape[1] != features:
         raise ValueError(
             f"the input must have the shape (n, {features}) or (n, {features}, ...), got {tuple(s.shape)}; "
@@ -30,7 +32,7 @@ def per_feature(values: Tensor, s: Tensor, features: int) -> Tensor:
 class ParametricTanh(nn.Module):
     """g(s) = a (1 - e^(-b s)) / (1 + e^(-b s)) = a tanh(b s / 2), with an a and a b for each feature (13).
 
-    Starts as tanh: a = 1, b = 2. Input (n, features, ...), output alike. (Chen, Chang 1996.)
+    Starts as tanh: a = 1, b = 2. Input (n, features, ...), output the same. (Chen, Chang 1996.)
 
     >>> ParametricTanh(3)(torch.ones(1, 3)).detach()
     tensor([[0.7616, 0.7616, 0.7616]])
@@ -43,7 +45,7 @@ class ParametricTanh(nn.Module):
         self.b = nn.Parameter(torch.full((features,), 2.0))
 
     def forward(self, s: Tensor) -> Tensor:
-        """The activation of s."""
+        """g(s), shaped like s."""
         a, b = (per_feature(p, s, self.features) for p in (self.a, self.b))
         return a * torch.tanh(b * s / 2)
 
@@ -51,8 +53,8 @@ class ParametricTanh(nn.Module):
 class APL(nn.Module):
     """g(s) = max(0, s) + sum_i a_i max(0, -s + b_i), i = 1 ... segments, with 2 segments numbers for each feature (15).
 
-    Adaptive piecewise linear: S hinges give S + 1 kinks. Starts near ReLU: a of 0.1 or so, b anywhere in [-1, 1], both
-    at random. Input (n, features, ...), output alike. (Agostinelli et al. 2014, arXiv:1412.6830.)
+    Adaptive piecewise linear: S hinges give S + 1 kinks. Starts near ReLU: a is drawn with a standard deviation of 0.1,
+    b uniformly from [-1, 1]. Input (n, features, ...), output the same. (Agostinelli et al. 2014, arXiv:1412.6830.)
 
     >>> unit = APL(1, segments=2)
     >>> unit.a.data, unit.b.data = torch.tensor([[1.0], [0.0]]), torch.tensor([[0.5], [0.0]])
@@ -69,7 +71,7 @@ class APL(nn.Module):
         self.b = nn.Parameter(2 * torch.rand(segments, features) - 1)
 
     def forward(self, s: Tensor) -> Tensor:
-        """The activation of s."""
+        """g(s), shaped like s."""
         total = s.clamp(min=0)
         for a, b in zip(self.a, self.b, strict=True):  # not all at once: that would take segments times the memory
             hinge = (per_feature(b, s, self.features) - s).clamp(min=0)
@@ -92,5 +94,5 @@ class Maxout(nn.Module):
         self.linear = nn.Linear(in_features, out_features * pieces)
 
     def forward(self, h: Tensor) -> Tensor:
-        """The largest of the pieces."""
+        """g(h) for inputs h (..., in_features): (..., out_features)."""
         return self.linear(h).unflatten(-1, (-1, self.pieces)).amax(-1)

@@ -1,4 +1,4 @@
-"""One bit per weight: BinaryConnect, ternary weights, binarized networks, and products of packed bits (section 06)."""
+"""One bit per weight: BinaryConnect, ternary weights, binarized networks, XNOR products (lecture, section 06)."""
 
 from course_utils.methods.binarize.layers import (
     BinaryConv2d,

@@ -17,10 +17,10 @@ __all__ = ["BNNConv2d", "BNNLinear", "BinaryConv2d", "BinaryLinear", "TernaryCon
 
 
 class _Rounding:
-    """What all layers share: they compute with `rounded_weight()`."""
+    """The base of all layers: they compute with `rounded_weight()` and `rounded_input(x)`."""
 
     def rounded_weight(self) -> Tensor:
-        """The weights that the layer computes with now."""
+        """The weights that the layer computes with."""
         raise NotImplementedError
 
     def rounded_input(self, x: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class _BinaryWeight(_Rounding):
 class BinaryLinear(_BinaryWeight, _LinearLayer):
     """nn.Linear with BinaryConnect weights (Courbariaux, Bengio, David 2015, arXiv:1511.00363; lecture (10), (11)).
 
-    `stochastic`: draw the signs anew in each training step (with `generator`), and use the real weights in eval mode;
+    `stochastic`: draw the signs in each training step (with `generator`), and use the real weights in evaluation mode;
     otherwise the signs in both. The other arguments are those of nn.Linear.
 
     >>> BinaryLinear(4, 2).rounded_weight().abs().unique()
@@ -117,7 +117,7 @@ class _Replace(torch.autograd.Function):
 
 class _BinaryInput(_BinaryWeight):
     def rounded_weight(self) -> Tensor:
-        # The product of signs is all that such a layer is for, so it keeps them in eval mode too.
+        # Such a layer is for products of signs, so its weights are signs in evaluation mode too.
         return binarize(self.weight, stochastic=self.stochastic and self.training, generator=self.generator)
 
     def rounded_input(self, x: Tensor) -> Tensor:
@@ -146,6 +146,8 @@ class BNNConv2d(_BinaryInput, _Conv2dLayer):
 @torch.no_grad()
 def clip_(model: nn.Module) -> nn.Module:
     """Clip the real weights of all binary layers to [-1, 1], in place; to be called after each optimizer step.
+
+    Returns the model. (Courbariaux, Bengio, David 2015, arXiv:1511.00363, section 2.4.)
 
     >>> layer = BinaryLinear(2, 2)
     >>> _ = layer.weight.data.fill_(3)

@@ -37,7 +37,9 @@ def pack_bits(w: Tensor) -> Tensor:
 
 
 def unpack_bits(packed: Tensor, *, n: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The first n signs of packed bytes (..., bytes) as +1 and -1, (..., n).
+    """The first n signs of packed bytes (..., ceil(n / 8)) as +1 and -1, (..., n).
+
+    Raises: TypeError for another dtype than uint8; ValueError where the bytes do not hold n signs.
 
     >>> unpack_bits(torch.tensor([13], dtype=torch.uint8), n=4)
     tensor([ 1., -1.,  1.,  1.])
@@ -51,7 +53,7 @@ def unpack_bits(packed: Tensor, *, n: int, dtype: torch.dtype = torch.float32) -
 def xnor_linear(x_packed: Tensor, w_packed: Tensor, *, n: int) -> Tensor:
     """The product of packed signs, x (rows, n) times w (outputs, n) transposed: int32 (rows, outputs).
 
-    Equal to unpack_bits(x) @ unpack_bits(w).T, without rounding.
+    n - 2 popcount(x XOR w), equal to unpack_bits(x) @ unpack_bits(w).T, without rounding (arXiv:1602.02830, section 3).
 
     Raises: TypeError for other dtypes than uint8; ValueError where the bytes do not hold n signs.
 

@@ -1,7 +1,7 @@
 """One bit per weight, or one and a half: the rules that turn real weights into -1, 0 and +1 (lecture, (10) to (12)).
 
 The gradient is straight-through: it passes to the real weight where that lies in [-1, 1] and is 0 outside, where a
-larger weight would change nothing (Courbariaux, Hubara et al. 2016, arXiv:1602.02830).
+larger weight changes nothing (Courbariaux, Hubara et al. 2016, arXiv:1602.02830).
 """
 
 from typing import Any
@@ -16,7 +16,9 @@ __all__ = ["binarize", "hard_sigmoid", "square_hinge_loss", "ternarize"]
 
 
 def hard_sigmoid(w: Tensor) -> Tensor:
-    """The probability of +1, clip((w + 1) / 2, 0, 1), a tensor like w (12).
+    """The probability of +1, clip((w + 1) / 2, 0, 1), a tensor like w (lecture, (12)).
+
+    Raises: TypeError if w is not a floating tensor.
 
     >>> hard_sigmoid(torch.tensor([-3.0, -0.5, 0.0, 1.0]))
     tensor([0.0000, 0.2500, 0.5000, 1.0000])
@@ -29,8 +31,8 @@ def binarize(w: Tensor, *, stochastic: bool = False, generator: torch.Generator 
 
     Deterministic: the sign, with sign(0) = +1 (10). Stochastic: +1 with probability hard_sigmoid(w) and -1 otherwise,
     so that the expectation is w itself for w in [-1, 1] (11). The lecture's slide prints the two cases the other way
-    round; this is the paper's rule (Courbariaux, Bengio, David 2015, arXiv:1511.00363). A probability is rounded to a
-    multiple of 2^-16, because a weight is given 16 random bits. NaN stays NaN.
+    round; this is the paper's rule (Courbariaux, Bengio, David 2015, arXiv:1511.00363). Probabilities are rounded to
+    multiples of 2^-16, because each weight uses 16 random bits. NaN stays NaN.
 
     Raises: TypeError if w is not a floating tensor.
 
@@ -45,8 +47,8 @@ class _Binarize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, w: Tensor, stochastic: bool, generator: torch.Generator | None) -> Tensor:
         ctx.save_for_backward(w)
-        side = _tossed(w, generator) if stochastic else w.clone()
-        signs = side.sign_().add_(0.5).sign_()  # 0 is on the side of +1
+        margin = _stochastic_margin(w, generator) if stochastic else w.clone()
+        signs = margin.sign_().add_(0.5).sign_()  # sign(0) = +1
         return signs.to(w.dtype).add_(w.clamp(-1, 1).mul_(0))  # which adds 0, or NaN
 
     @staticmethod
@@ -56,7 +58,7 @@ class _Binarize(torch.autograd.Function):
         return torch.ops.aten.hardtanh_backward(grad, w, -beyond, beyond), None, None
 
 
-def _tossed(w: Tensor, generator: torch.Generator | None) -> Tensor:
+def _stochastic_margin(w: Tensor, generator: torch.Generator | None) -> Tensor:
     """Above 0 with probability hard_sigmoid(w), else below: w against a random number from -1 to 1, times 2^15."""
     # Four numbers of 16 bits are cut from each random word, which takes a third of the time of torch.rand.
     words = torch.empty(-(-w.numel() // 4), dtype=torch.int64, device=w.device)
@@ -65,7 +67,7 @@ def _tossed(w: Tensor, generator: torch.Generator | None) -> Tensor:
 
 
 def ternarize(w: Tensor, *, factor: float = 0.7) -> tuple[Tensor, Tensor]:
-    """Codes -1, 0, +1 like w and one scale: w is near scale * codes (Li, Zhang, Liu 2016, arXiv:1605.04711).
+    """Codes -1, 0, +1 like w, and a scale: scale * codes approximates w (Li, Zhang, Liu 2016, arXiv:1605.04711).
 
     threshold = factor * mean |w|; the code is the sign of w where |w| > threshold and 0 elsewhere; scale, a 0-d tensor,
     is the mean of |w| where the code is not 0, and 0 where there is none. Both are without a gradient: the layers pass
@@ -76,21 +78,21 @@ def ternarize(w: Tensor, *, factor: float = 0.7) -> tuple[Tensor, Tensor]:
     >>> ternarize(torch.tensor([-1.0, 0.1, 0.5, 2.0]))
     (tensor([-1.,  0.,  0.,  1.]), tensor(1.5000))
     """
-    size = floating("w", w).detach().abs()
+    magnitude = floating("w", w).detach().abs()
     in_range("factor", factor, 0, float("inf"))
     if not w.numel():
-        return torch.zeros_like(size), size.new_zeros(())
-    kept = size > factor * size.mean()
+        return torch.zeros_like(magnitude), magnitude.new_zeros(())
+    mask = magnitude > factor * magnitude.mean()
     # The sum is at least the count times the threshold, so an empty mask gives 0 / 1.
-    scale = torch.where(kept, size, 0.0).sum() / kept.sum().clamp(min=1)
-    return torch.where(kept, w.detach().sign(), 0.0), scale.to(w.dtype)
+    scale = torch.where(mask, magnitude, 0.0).sum() / mask.sum().clamp(min=1)
+    return torch.where(mask, w.detach().sign(), 0.0), scale.to(w.dtype)
 
 
 def square_hinge_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """The L2-SVM loss of BinaryConnect: mean over rows and classes of max(0, 1 - t z)^2, a 0-d tensor.
 
-    `logits` z: (n, classes); `labels`: (n,), whole numbers; t is +1 for the row's class and -1 for the others. Can be
-    given to `fit` as its loss.
+    `logits` z: (n, classes); `labels`: (n,), whole numbers; t is +1 for the row's class and -1 for the others. It can
+    be the loss of `fit`. (Courbariaux, Bengio, David 2015, arXiv:1511.00363, section 3.1; Tang 2013, arXiv:1306.0239.)
 
     Raises: ValueError where the shapes do not belong together.
 

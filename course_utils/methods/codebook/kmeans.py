@@ -1,4 +1,4 @@
-"""k-means in one dimension: k values that stand for many, with the least sum of squared errors.
+"""k-means in one dimension: k values that stand for many, with the minimum sum of squared errors (lecture, section 07).
 
 In one dimension a cluster is a run of the sorted values. So they are sorted once, sums over any run come from prefix
 sums in float64, and a step of Lloyd's algorithm costs k binary searches, however many values there are.
@@ -18,16 +18,16 @@ __all__ = ["Codebook", "fit_codebook"]
 
 @dataclass(frozen=True, eq=False)
 class Codebook:
-    """`centroids` (k,), rising, in the type of the values, and for each value the number of its centroid.
+    """`centroids` (k,), rising, in the type of the values, and for each value the index of its centroid.
 
-    `indices` has the shape of the values and the smallest of uint8, int16 and int32 that holds k numbers.
+    `indices` has the shape of the values and the smallest of uint8, int16 and int32 that holds k - 1.
     """
 
     centroids: Tensor
     indices: Tensor
 
     def decode(self) -> Tensor:
-        """The shared value of each place.
+        """centroids[indices], in the shape of the indices.
 
         >>> Codebook(torch.tensor([-1.0, 2.0]), torch.tensor([[0, 1], [1, 1]])).decode()
         tensor([[-1.,  2.],
@@ -50,16 +50,16 @@ def fit_codebook(
     iterations: int = 300,
     generator: torch.Generator | None = None,
 ) -> Codebook:
-    """A codebook of at most `size` centroids for `values` of any shape, by k-means.
+    """A codebook of at most `size` centroids for `values` of any shape, by k-means (Han, Mao, Dally 2015).
 
-    minimise sum_i weights_i (values_i - centroids[indices_i])^2; ties go to the lower centroid.
+    minimize sum_i weights_i (values_i - centroids[indices_i])^2; ties go to the lower centroid.
 
-    `init`: where the centroids start. "linear": equally spaced from the least to the greatest value; "density": at
-    equally spaced quantiles; "random": at values drawn by `generator`; "exact": at the optimum over 512 to 2,048
-    places to cut, which is the optimum itself for fewer different values than that. Then Lloyd's steps follow, until
-    nothing changes or for `iterations`; 0 shows the start. A cluster that runs empty takes half of the one with the
-    largest error. `weights`: how much each value counts, not negative. Fewer different values than `size` give fewer
-    centroids.
+    `init`: where the centroids start. "linear": equally spaced from the minimum to the maximum; "density": at equally
+    spaced quantiles; "random": at values drawn with `generator`; "exact": at the optimum over 512 to 2,048 places to
+    cut, which is the optimum itself for fewer different values than that. Then Lloyd's steps follow, until nothing
+    changes or for `iterations`; 0 returns the start. A cluster that runs empty takes half of the one with the largest
+    error. `weights`: how much each value counts, not negative. Fewer different values than `size` give fewer centroids.
+    (arXiv:1510.00149, section 3; Lloyd 1982.)
 
     Raises: TypeError if values is not a floating tensor; ValueError for NaN or infinity, a size outside 1 to 65,536,
     another init, or weights of another shape.
@@ -69,7 +69,7 @@ def fit_codebook(
     (tensor([0.0500, 5.1000]), tensor([0, 0, 1, 1], dtype=torch.uint8))
     """
     _check(values, size, init, weights, iterations)
-    flat = values.detach().reshape(-1).contiguous()  # sums in one order, whatever the layout
+    flat = values.detach().reshape(-1).contiguous()  # so that sums do not depend on the layout in memory
     if not flat.numel():
         return Codebook(flat, torch.zeros(values.shape, dtype=torch.uint8, device=values.device))
     runs = Runs.of(flat, weights)
@@ -114,7 +114,7 @@ class Runs(NamedTuple):
 
     @classmethod
     def of(cls, flat: Tensor, weights: Tensor | None) -> "Runs":
-        """Sort, and add up."""
+        """The runs of values (n,), not sorted, with weights of the same shape or None."""
         shift = flat.double().mean()
         ordered, order = _sorted(flat)
         shifted = ordered.double().sub_(shift) if ordered.dtype != torch.float64 else ordered - shift
@@ -122,7 +122,7 @@ class Runs(NamedTuple):
             return cls(ordered, order, shifted, None, _prefix(shifted), _prefix(shifted * shifted), shift)
         w = weights.reshape(-1).double()[order]
         if not bool(w.sum() > 0):
-            w = torch.ones_like(w)  # where nothing counts, all may count the same
+            w = torch.ones_like(w)  # where all weights are 0, all values count the same
         return cls(ordered, order, shifted, _prefix(w), _prefix(w * shifted), _prefix(w * shifted * shifted), shift)
 
     def mass_at(self, places: Tensor) -> Tensor:
@@ -195,20 +195,20 @@ def _start(runs: Runs, size: int, init: str, generator: torch.Generator | None) 
 def _split_empty(runs: Runs, cuts: Tensor, size: int) -> Tensor:
     """Cuts with each empty run dropped, and a cut at the mean of a run of large error for each that is missing."""
     filled = cuts.diff() > 0
-    kept = torch.cat([cuts[:1], cuts[1:][filled]])
-    missing = size - (len(kept) - 1)
+    cuts = torch.cat([cuts[:1], cuts[1:][filled]])
+    missing = size - (len(cuts) - 1)
     if missing <= 0:
-        return kept
-    errors = runs.errors(kept)
+        return cuts
+    errors = runs.errors(cuts)
     worst = errors.topk(min(missing, len(errors))).indices
     worst = worst[errors[worst] > 1e-12 * errors.sum()]
-    mass, first = runs.mass_at(kept).diff(), runs.first[kept].diff()
+    mass, first = runs.mass_at(cuts).diff(), runs.first[cuts].diff()
     middle = (first / mass.clamp(min=1e-300))[worst]
-    return torch.cat([kept, torch.searchsorted(runs.shifted, middle, right=True)]).unique()
+    return torch.cat([cuts, torch.searchsorted(runs.shifted, middle, right=True)]).unique()
 
 
 def _assign(runs: Runs, centroids: Tensor) -> Tensor:
-    """The number of the nearest centroid for each value, in the values' own order."""
+    """The index of the nearest centroid for each value, in the original order."""
     middle = (centroids[1:].double() + centroids[:-1].double()) / 2
     if runs.sorted.dtype != torch.float64:
         middle = _round_down(middle)
@@ -223,6 +223,6 @@ def _assign(runs: Runs, centroids: Tensor) -> Tensor:
 
 
 def _round_down(x: Tensor) -> Tensor:
-    """The greatest float32 that is not above x: comparing float32 numbers with it is comparing them with x."""
+    """The largest float32 that is not above x: float32 numbers compare with it as they do with x."""
     near = x.float()
     return torch.where(near.double() > x, torch.nextafter(near, near.new_tensor(-torch.inf)), near)

@@ -1,6 +1,7 @@
-"""Training shared weights: what the optimizer moves are the centroids.
+"""Training shared weights: the parameters are the centroids.
 
-The gradient of a centroid is the sum of the gradients of all weights that share it (Han, Mao, Dally 2015, section 3).
+The gradient of a centroid is the sum of the gradients of all weights that share it (Han, Mao, Dally 2015,
+arXiv:1510.00149, section 3; lecture, section 07).
 """
 
 from collections.abc import Mapping
@@ -17,9 +18,9 @@ __all__ = ["centroid_gradient", "share_weights", "unshare_weights"]
 
 
 def centroid_gradient(grad: Tensor, indices: Tensor, *, size: int) -> Tensor:
-    """The gradient of each of `size` centroids, (size,): the sum of `grad` over the places with its index.
+    """The gradient of each of `size` centroids, (size,): the sum of `grad` where `indices` has its index.
 
-    Raises: ValueError where grad and indices differ in shape.
+    `grad`, `indices`: of one shape, any. Raises: ValueError where they differ in shape.
 
     >>> centroid_gradient(torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[0, 1], [1, 0]]), size=3)
     tensor([5., 5., 0.])
@@ -37,10 +38,10 @@ def share_weights(
 ) -> dict[str, Codebook]:
     """Give each linear and convolutional layer a codebook, in place, and train the centroids from now on.
 
-    `size`: centroids for every layer, or by layer name; what is not named stays as it is. Weights that are exactly 0
-    are pruned weights: they join no cluster and stay 0. After this, make a new optimizer: the parameters are the
-    centroids. `unshare_weights` turns the network into an ordinary one again. Returns the codebooks of the weights
-    that are not 0, by layer.
+    `size`: centroids for every layer, or by layer name; layers without a name stay as they are. Weights that are
+    exactly 0 are pruned weights: they join no cluster and stay 0. After this, make a new optimizer, since the
+    parameters are the centroids. `unshare_weights` turns the network into an ordinary one again. Returns the codebooks
+    of the weights that are not 0, by layer.
 
     Raises: as `fit_codebook`; ValueError for an unknown layer.
 
@@ -56,14 +57,14 @@ def share_weights(
     books = {}
     for name, k in sizes.items():
         weight = layers[name].weight.detach()
-        kept = weight != 0
-        books[name] = fit_codebook(weight[kept], size=k, init=init, generator=generator)
-        parametrize.register_parametrization(layers[name], "weight", SharedWeight(books[name], kept))
+        mask = weight != 0
+        books[name] = fit_codebook(weight[mask], size=k, init=init, generator=generator)
+        parametrize.register_parametrization(layers[name], "weight", SharedWeight(books[name], mask))
     return books
 
 
 def unshare_weights(model: nn.Module) -> nn.Module:
-    """Make shared weights ordinary parameters again, with the values that they have now; in place.
+    """Make shared weights ordinary parameters again, with their present values; in place, and returns the network.
 
     >>> model = nn.Linear(20, 10)
     >>> _ = share_weights(model, size=4)
@@ -80,24 +81,24 @@ def unshare_weights(model: nn.Module) -> nn.Module:
 
 
 class SharedWeight(nn.Module):
-    """Makes a weight tensor of its centroids; index k stands for a pruned weight."""
+    """Makes a weight tensor of its k centroids; index k stands for a pruned weight."""
 
     indices: Tensor
 
-    def __init__(self, book: Codebook, kept: Tensor) -> None:
+    def __init__(self, book: Codebook, mask: Tensor) -> None:
         super().__init__()
         self.size = len(book.centroids)
-        indices = torch.full(kept.shape, self.size, device=kept.device)
-        indices[kept] = book.indices.long()
+        indices = torch.full(mask.shape, self.size, device=mask.device)
+        indices[mask] = book.indices.long()
         self.register_buffer("indices", indices)
         self._centroids = book.centroids
 
     def forward(self, centroids: Tensor) -> Tensor:
-        """The weights."""
+        """The weights, in the shape of the indices."""
         return _Gather.apply(centroids, self.indices)
 
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """The centroids that training starts from."""
+    def right_inverse(self, _: Tensor) -> Tensor:
+        """The centroids that training starts from; torch passes the weight that they replace."""
         return self._centroids.clone()
 
 

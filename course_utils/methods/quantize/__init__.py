@@ -1,4 +1,4 @@
-"""Fewer bits per number: min-max codes, fixed point, and whole networks in low precision (lecture, section 05)."""
+"""Fewer bits per number: min-max codes, fixed point, and networks in low precision (lecture, section 05)."""
 
 from course_utils.methods.quantize.affine import (
     QParams,

@@ -1,13 +1,14 @@
-"""Min-max quantization: b-bit codes spread linearly between the least and the greatest value (lecture, figure 12).
+"""Min-max quantization: b-bit codes spread linearly between the minimum and the maximum (lecture, figure 12).
 
     q = clamp(round(x / scale) + zero_point, qmin, qmax)        x' = (q - zero_point) * scale
 
-Affine codes run from 0 to 2^b - 1 over [min(x, 0), max(x, 0)]: the range is stretched to hold 0, and zero_point is a
-whole number, so that 0 has a code of its own and padding and ReLU stay exact. Symmetric codes run from -(2^(b-1) - 1)
+Affine codes run from 0 to 2^b - 1 over [min(x, 0), max(x, 0)]: the range always includes 0, and zero_point is a whole
+number, so that 0 has a code of its own and padding and ReLU stay exact. Symmetric codes run from -(2^(b-1) - 1)
 to 2^(b-1) - 1 over [-max |x|, max |x|] with zero_point 0. Ties are rounded to even, after a multiplication by
-1 / scale, as torch.fake_quantize_* does: given the same scale and zero point the results agree to the bit. They differ
-in this: NaN stays NaN here, and torch makes a number of it; torch's observers keep the scale above 1.2e-7, and here it
-may be as small as the numbers are; torch's per-tensor symmetric int8 may use -128, here the codes are -127 to 127.
+1 / scale, as in torch.fake_quantize_*: given the same scale and zero point the results agree to the bit. The
+differences are: NaN stays NaN here, and becomes a number in torch; torch's observers keep the scale above 1.2e-7, and
+here it may be as small as the numbers are; torch's symmetric int8 per tensor may use -128, here the codes are -127 to
+127. (Jacob et al. 2017, arXiv:1712.05877, has the affine scheme.)
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ def check_bits(bits: int, name: str = "bits") -> int:
 
 @dataclass(frozen=True, eq=False)
 class QParams:
-    """How codes stand for numbers: `scale` (float), `zero_point` (int32); 0-d, or shaped to broadcast along `axis`."""
+    """How codes represent numbers: `scale` (float), `zero_point` (int32); 0-d, or shaped to broadcast along `axis`."""
 
     scale: Tensor
     zero_point: Tensor
@@ -41,17 +42,17 @@ class QParams:
 
     @property
     def qmin(self) -> int:
-        """The least code."""
+        """The lowest code."""
         return -(2 ** (self.bits - 1) - 1) if self.symmetric else 0
 
     @property
     def qmax(self) -> int:
-        """The greatest code."""
+        """The highest code."""
         return 2 ** (self.bits - 1) - 1 if self.symmetric else 2**self.bits - 1
 
     @property
     def grid(self) -> Grid:
-        """The numbers that the codes stand for."""
+        """The numbers that the codes represent."""
         return Grid(self.scale, self.zero_point, self.qmin, self.qmax)
 
     @property
@@ -63,7 +64,7 @@ class QParams:
 
 
 def choose_qparams(x: Tensor, *, bits: int, symmetric: bool = False, axis: int | None = None) -> QParams:
-    """Scale and zero point from the least and the greatest value of `x`, per tensor or per slice along `axis`.
+    """Scale and zero point from the minimum and the maximum of `x`, per tensor or per slice along `axis`.
 
     `x`: any shape; axis=0 gives each row of a Linear weight (out, in), or each filter of a Conv2d weight, codes of its
     own. Where all values are 0 (or there are none) the scale is 1.
@@ -79,17 +80,17 @@ def choose_qparams(x: Tensor, *, bits: int, symmetric: bool = False, axis: int |
     low, high = _range(floating("x", x), axis)
     if not bool(torch.isfinite(low).all() and torch.isfinite(high).all()):
         raise ValueError("x must be finite to have a range, got NaN or infinity; remove them with torch.nan_to_num(x)")
-    empty = QParams(low, low, bits, symmetric, axis)
+    codes = QParams(low, low, bits, symmetric, axis)  # for qmin and qmax
     # In float64, because high - low may overflow float32 and the scale is a quotient of small differences.
     low, high = low.double().clamp(max=0), high.double().clamp(min=0)
     span = torch.maximum(-low, high) if symmetric else high - low
-    scale = span / (empty.qmax if symmetric else empty.qmax - empty.qmin)
+    scale = span / (codes.qmax if symmetric else codes.qmax - codes.qmin)
     scale = torch.where(span > 0, scale, 1.0).to(_wide(x.dtype))
     scale = scale.clamp(min=torch.finfo(scale.dtype).tiny)  # its reciprocal stays finite
     if symmetric:
         zero_point = torch.zeros_like(scale, dtype=torch.int32)
     else:
-        zero_point = (-low / scale.double()).round().clamp(empty.qmin, empty.qmax).to(torch.int32)
+        zero_point = (-low / scale.double()).round().clamp(codes.qmin, codes.qmax).to(torch.int32)
     return QParams(scale, zero_point, bits, symmetric, axis)
 
 
@@ -98,9 +99,11 @@ def quantize(
 ) -> Tensor:
     """Codes of `x`, an integer tensor of the same shape and of type `qparams.dtype`.
 
-    Values outside the range get the code at its end, infinities too; NaN gets the code of 0. `stochastic` rounds up
-    with the probability of the fraction, so that the mean over many roundings is x itself (Gupta et al. 2015,
+    Values outside the range get the code at its end, infinities too; NaN gets the code of 0. `stochastic` is stochastic
+    rounding, up with the probability of the fraction, whose expectation is x itself (Gupta et al. 2015,
     arXiv:1502.02551).
+
+    Raises: TypeError if x is not a floating tensor.
 
     >>> x = torch.tensor([-1.0, 0.0, 3.0])
     >>> quantize(x, choose_qparams(x, bits=8))
@@ -113,7 +116,7 @@ def quantize(
 
 
 def dequantize(q: Tensor, qparams: QParams) -> Tensor:
-    """The numbers that codes stand for, (q - zero_point) * scale, in the type of the scale.
+    """The numbers that codes `q` of any shape represent, (q - zero_point) * scale, in the type of the scale.
 
     >>> x = torch.tensor([-1.0, 0.0, 3.0])
     >>> qparams = choose_qparams(x, bits=2)
@@ -151,10 +154,12 @@ def fake_quantize(
     """dequantize(quantize(x)) in one pass, with the straight-through gradient (Bengio et al. 2013, arXiv:1308.3432).
 
     Give `bits` (and `symmetric`, `axis`) for the range of x itself, or `qparams`. Returns a tensor like x. The gradient
-    passes unchanged where x lies within the range and is 0 outside of it; NaN stays NaN. `out`: a contiguous tensor
-    like x to write into, without a gradient; fresh memory costs more time than all the arithmetic.
+    passes unchanged where x lies within the range and is 0 outside of it; NaN stays NaN. `stochastic`: as `quantize`.
+    `out`: a contiguous tensor like x to write into, without a gradient; allocating one takes longer than the
+    arithmetic.
 
-    Raises: as `choose_qparams`; ValueError unless exactly one of bits and qparams is given, or for another kind of out.
+    Raises: as `choose_qparams`; ValueError unless exactly one of bits and qparams is given, or for an out of another
+    shape or type.
 
     >>> fake_quantize(torch.tensor([-1.0, 0.2, 3.0]), bits=2)
     tensor([-1.3333,  0.0000,  2.6667])
@@ -182,7 +187,7 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
 
 
 def _range(x: Tensor, axis: int | None) -> tuple[Tensor, Tensor]:
-    """The least and the greatest value: 0-d, or shaped to broadcast along `axis`; 0 where there are none."""
+    """The minimum and the maximum: 0-d, or shaped to broadcast along `axis`; 0 where there are no values."""
     if axis is None:
         if not x.numel():
             return x.new_zeros(()), x.new_zeros(())
@@ -194,5 +199,5 @@ def _range(x: Tensor, axis: int | None) -> tuple[Tensor, Tensor]:
     shape = [n if d == axis % x.ndim else 1 for d, n in enumerate(x.shape)]
     if not x.numel():
         return x.new_zeros(shape), x.new_zeros(shape)
-    others = [d for d in range(x.ndim) if d != axis % x.ndim]
-    return x.amin(others, keepdim=True), x.amax(others, keepdim=True)
+    reduced = [d for d in range(x.ndim) if d != axis % x.ndim]
+    return x.amin(reduced, keepdim=True), x.amax(reduced, keepdim=True)

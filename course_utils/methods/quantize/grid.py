@@ -1,4 +1,4 @@
-"""Rounding to a grid of equally spaced numbers, which every format of this package comes down to.
+"""Rounding to a grid of equally spaced numbers, which min-max codes and fixed point share.
 
     x' = (clamp(round(x / scale) + zero_point, qmin, qmax) - zero_point) * scale
 
@@ -18,7 +18,7 @@ BLOCK = 2**18  # numbers per block on a CPU: small enough that all steps on a bl
 
 
 class Grid(NamedTuple):
-    """The numbers (q - zero_point) * scale for whole q from qmin to qmax; the tensors broadcast against x."""
+    """The numbers (q - zero_point) * scale for integer codes q from qmin to qmax; the tensors broadcast against x."""
 
     scale: Tensor
     zero_point: Tensor
@@ -29,7 +29,10 @@ class Grid(NamedTuple):
 def round_to_grid(
     x: Tensor, grid: Grid, *, stochastic: bool = False, generator: torch.Generator | None = None
 ) -> Tensor:
-    """The number of the grid for each x, a tensor like x; NaN stays NaN, an infinity becomes an end of the grid.
+    """The nearest number of the grid for each x, a tensor like x; NaN stays NaN, infinities become ends of the grid.
+
+    `stochastic`: round up with the probability of the fraction instead, drawn with `generator`. The gradient is
+    straight-through.
 
     >>> quarters = Grid(torch.tensor(0.25), torch.tensor(0), -8, 7)
     >>> round_to_grid(torch.tensor([0.3, 9.0, -9.0]), quarters)
@@ -62,14 +65,14 @@ class _Round(torch.autograd.Function):
 
 
 def fill(out: Tensor, x: Tensor, grid: Grid, stochastic: bool, generator: torch.Generator | None) -> Tensor:
-    """Write the rounded x into `out`, piece by piece, so that each number comes from memory and goes there once."""
+    """Write the rounded x into `out`, block by block, so that each number is read from memory and written once."""
     scale = grid.scale
     x = x.to(scale.dtype)  # bfloat16 is rounded in float32
     low, high = (grid.qmin - grid.zero_point).to(scale.dtype), (grid.qmax - grid.zero_point).to(scale.dtype)
     for source, target, *numbers in _blocks(x, out, (1 / scale, scale, low, high)):
-        inverse, width, least, greatest = numbers
+        inverse, spacing, low_step, high_step = numbers
         torch.mul(source, inverse, out=target)
-        round_steps(target, stochastic, generator).clamp_(least, greatest).mul_(width)
+        round_steps(target, stochastic, generator).clamp_(low_step, high_step).mul_(spacing)
     return out
 
 

@@ -3,9 +3,9 @@
     forward    round the parameters and the input of each layer to b bits, multiply and add in float,
                round the weighted sums to b bits, apply the activation
     backward   the same with the gradients of sums and inputs; gradients of parameters stay float
-    update     the parameters themselves are kept at b' >= b bits, because a gradient step is small
+    update     the parameters themselves have b' >= b bits, because a gradient step is small
 
-Every layer has a dynamic fixed-point range of its own for its input, weight, bias, sums and the gradients of these.
+Each layer has its own dynamic fixed-point ranges for its input, weight, bias, sums and the gradients of these.
 """
 
 from collections import defaultdict
@@ -28,8 +28,8 @@ from course_utils.methods.quantize.fixed import DynamicFixedPoint
 __all__ = ["LowPrecision"]
 
 
-class Number(Protocol):
-    """How the numbers of one group are kept, such as `DynamicFixedPoint`."""
+class NumberFormat(Protocol):
+    """The format of the numbers of one group, such as `DynamicFixedPoint`."""
 
     def round(self, x: Tensor, *, stochastic: bool = False, generator: torch.Generator | None = None) -> Tensor:
         """The number of this format for each x."""
@@ -42,12 +42,12 @@ class LowPrecision:
     """A context around any training loop: inside, the network computes at b bits and stores updates at b' bits.
 
     `compute_bits` (b) and `update_bits` (b') from 2 to 16; `update_bits=None` keeps the parameters in float32.
-    `stochastic` rounds the updates at random, in proportion, so that steps smaller than the last bit are not lost on
-    average. The ranges are adapted after each of the first `settle` optimizer steps, because those of the first batch
-    are soon too narrow, and then after every `update_every` of them (the paper finds its first ranges by a training in
-    a wider format). `number` makes the format of a group from its bits, by default a `DynamicFixedPoint`; any other
-    `Number` will do. Inside the context the network is evaluated at b bits too; afterwards it is an ordinary network
-    again, whose parameters have b' bits.
+    `stochastic`: stochastic rounding of the updates, by which steps smaller than the last bit are not lost on average.
+    The ranges are adapted after each of the first `settle` optimizer steps, because those of the first batch are soon
+    too narrow, and then after every `update_every` steps (the paper finds its first ranges by training in a wider
+    format). `number_format` makes the format of a group from its bits, by default a `DynamicFixedPoint`; any
+    `NumberFormat` will do. Inside the context the network is evaluated at b bits too; afterwards it is an ordinary
+    network again, whose parameters have b' bits. (Courbariaux, Bengio, David 2015, arXiv:1412.7024, Algorithm 1.)
 
     Raises: ValueError for bits outside 2 to 16, or a network without linear or convolutional layers; RuntimeError
     where the context is entered twice.
@@ -71,7 +71,7 @@ class LowPrecision:
         generator: torch.Generator | None = None,
         settle: int = 100,
         update_every: int = 100,
-        number: Callable[[int], Number] = lambda bits: DynamicFixedPoint(bits=bits),
+        number_format: Callable[[int], NumberFormat] = lambda bits: DynamicFixedPoint(bits=bits),
     ) -> None:
         self.model = model
         self.compute_bits = check_bits(compute_bits, "compute_bits")
@@ -82,10 +82,10 @@ class LowPrecision:
         self.layers = weight_layers(model)
         if not self.layers:
             raise ValueError("LowPrecision needs linear or convolutional layers, got a model with none")
-        self.formats: dict[str, Number] = defaultdict(partial(number, self.compute_bits))
-        self._parameters = {
-            name: number(self.update_bits) for name, _ in model.named_parameters() if self.update_bits is not None
-        }
+        self.formats: dict[str, NumberFormat] = defaultdict(partial(number_format, self.compute_bits))
+        self._parameters: dict[str, NumberFormat] = {}
+        if self.update_bits is not None:
+            self._parameters = {name: number_format(self.update_bits) for name, _ in model.named_parameters()}
         self._steps = 0
         self._stack: ExitStack | None = None
 
@@ -121,8 +121,8 @@ class LowPrecision:
     def _after_step(self) -> None:
         for name, p in self.model.named_parameters():
             if name in self._parameters:
-                number = self._parameters[name]
-                p.copy_(number.round(p, stochastic=self.stochastic, generator=self.generator))
+                number_format = self._parameters[name]
+                p.copy_(number_format.round(p, stochastic=self.stochastic, generator=self.generator))
         self._steps += 1
         if self._steps <= self.settle or self._steps % self.update_every == 0:
             for group in (*self.formats.values(), *self._parameters.values()):
@@ -130,13 +130,13 @@ class LowPrecision:
 
 
 class _RoundBoth(torch.autograd.Function):
-    """Rounds a value on its way forward, and its gradient on its way back where that has a format of its own.
+    """Rounds a value in the forward pass, and its gradient in the backward pass where that has a format.
 
     The gradient passes also where the value overflowed: a weight at the end of its range must be able to come back.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, value: Number, gradient: Number | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, value: NumberFormat, gradient: NumberFormat | None) -> Tensor:
         ctx.gradient = gradient
         return value.round(x)
 

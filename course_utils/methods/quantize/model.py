@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.layers import evaluation_mode, weight_layers
 from course_utils.methods.quantize.affine import QParams, check_bits, choose_qparams, fake_quantize
 
 __all__ = ["quantize_model"]
@@ -21,13 +21,14 @@ def quantize_model(
     activation_bits: int | None = None,
     calibration: Tensor | Iterable[Tensor] | None = None,
 ) -> nn.Module:
-    """A copy of a network in which each linear and convolutional weight is one of 2^bits values; the model stays.
+    """A copy of a network in which each linear and convolutional weight has one of 2^bits values (lecture, figure 12).
 
-    `bits`: for all layers, or by layer name (`weight_layers` lists them); what is not named stays float. `per_channel`
-    gives each output row or filter a range of its own. Biases and batch normalisation stay float. `activation_bits`
-    also rounds the input of each layer to min-max codes; their range is taken from `calibration`, one batch of inputs
-    or several, that runs through the float network once. Weights are rounded by `fake_quantize`, so the copy runs at
-    the speed of floats; how many bytes it takes is the business of `compress`.
+    The given network is not changed, and the copy is in the same mode, training or evaluation. `bits`: for all layers,
+    or by layer name (`weight_layers` lists them); layers without a name here stay float. `per_channel` gives each
+    output row or filter a range of its own. Biases and batch normalization stay float. `activation_bits` also rounds
+    the input of each layer to min-max codes; their range is taken from `calibration`, one batch of inputs or several,
+    that runs through the float network once, in evaluation mode. Weights are rounded by `fake_quantize`, so the copy
+    runs at the speed of floats; `compress` makes the file of few bytes.
 
     Raises: ValueError for bits outside 2 to 16, an unknown layer, or activation_bits without calibration.
 
@@ -69,27 +70,28 @@ def _input_ranges(
     symmetric: bool,
     calibration: Tensor | Iterable[Tensor] | None,
 ) -> list[tuple[nn.Module, QParams]]:
-    """For each layer that the calibration reaches, the codes that cover all that came in."""
+    """For each layer that the calibration reaches, codes whose range covers all of its inputs."""
     if calibration is None:
         raise ValueError("activation_bits needs calibration, a batch of inputs or several; for weights alone omit it")
-    ends: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+    ranges: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
-    def look(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         low, high = torch.aminmax(inputs[0])
-        before = ends.get(layer, (low, high))
-        ends[layer] = torch.minimum(low, before[0]), torch.maximum(high, before[1])
+        low_before, high_before = ranges.get(layer, (low, high))
+        ranges[layer] = torch.minimum(low, low_before), torch.maximum(high, high_before)
 
-    handles = [layer.register_forward_pre_hook(look) for layer in layers]
-    was_training = model.training
-    model.eval()
+    handles = [layer.register_forward_pre_hook(record) for layer in layers]
     try:
-        for x in [calibration] if isinstance(calibration, Tensor) else calibration:
-            model(x)
+        with evaluation_mode(model):
+            for x in [calibration] if isinstance(calibration, Tensor) else calibration:
+                model(x)
     finally:
-        model.train(was_training)
         for handle in handles:
             handle.remove()
-    if not ends:
+    if not ranges:
         raise ValueError("calibration reached no layer; give at least one batch of inputs")
     # On the CPU as 0-d tensors, which work with inputs on every device.
-    return [(layer, choose_qparams(torch.stack(e).cpu(), bits=bits, symmetric=symmetric)) for layer, e in ends.items()]
+    return [
+        (layer, choose_qparams(torch.stack(ends).cpu(), bits=bits, symmetric=symmetric))
+        for layer, ends in ranges.items()
+    ]

@@ -72,11 +72,11 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
     if format == "fixed":
         fixed = FixedPoint(bits=bits, frac_bits=frac_bits)
         value = float(fixed.round(x))
-        code = 0 if math.isnan(value) else round(value / fixed.step)
+        code = 0 if math.isnan(value) else round(value / fixed.resolution)
         bit_text = format_bits(code, bits)
         whole_bits = max(0, bits - 1 - max(0, frac_bits))
         fields = ["sign"] + ["whole part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
-        spacing = np.where(max(fixed.range[1], fixed.step) >= SIZES, fixed.step, np.nan)
+        spacing = np.where(max(fixed.range[1], fixed.resolution) >= SIZES, fixed.resolution, np.nan)
         return Stored(asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
     exponent, mantissa, dtype = FLOATS[format]
     rounded = x.to(dtype)
