@@ -8,6 +8,6 @@ PACKAGE = Path(__file__).parent.parent
 ROOT = PACKAGE.parent  # of a clone; where the package is installed as a wheel, only PACKAGE lies there
 NOTEBOOKS = ROOT / "notebooks"
 EXERCISES = NOTEBOOKS / "exercises"
-MEASURED = PACKAGE / "tables" / "measured.json"
+MEASURED = PACKAGE / "tables" / "measured"  # a JSON file for each table
 LAB_SETTINGS = PACKAGE / "course" / "lab_settings"
 PANEL_FILES = PACKAGE / "panels" / "engine" / "static"

@@ -22,8 +22,7 @@ from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, MARKERS
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import ACTIVATIONS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train.loop import ROWS_AT_ONCE
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "auc", "network", "run", "trained_network"]

@@ -18,12 +18,10 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
-from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import BINARY
-from course_utils.tables.quick_dropout import QuickDropout
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench, percent
+from course_utils.tables.workbench import Result, Row, Section, Workbench, percent, spread
+from course_utils.tables.workbench.fast_layers import FastDropout, InBfloat16
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run"]
 
@@ -133,7 +131,7 @@ def network(kind: Kind, *, features: int, hidden: int, classes: int) -> nn.Seque
         if number:
             # Signs of the inputs are their own nonlinearity.
             layers += [] if kind.binary_inputs else [nn.ReLU()]
-            layers += [QuickDropout(kind.dropout)] if kind.dropout else []
+            layers += [FastDropout(kind.dropout)] if kind.dropout else []
         layer = BinaryLinear if kind.binary_inputs and not number else kind.layer  # pixels keep their grey levels
         layers += [layer(n, m, bias=False), nn.BatchNorm1d(m)]
     return InBfloat16(*layers)

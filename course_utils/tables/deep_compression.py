@@ -22,8 +22,7 @@ from course_utils.models import lenet5, lenet_300_100, resnet20
 from course_utils.plots import LINE_STYLES, MARKERS
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import DEEP_COMPRESSION
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench, percent
+from course_utils.tables.workbench import Result, Row, Section, Workbench, percent, spread
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "best", "published", "run"]
 

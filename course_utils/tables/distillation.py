@@ -17,12 +17,10 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
 from course_utils.methods.distill import Distillation, best_bias, correct_bias_
 from course_utils.models import mlp
-from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import DISTILLATION, WITHOUT_3S
-from course_utils.tables.quick_dropout import QuickDropout
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
+from course_utils.tables.workbench.fast_layers import FastDropout, InBfloat16
 from course_utils.train import History, evaluate
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run"]
@@ -75,7 +73,7 @@ def teacher_network(data: Dataset) -> nn.Sequential:
     flatten, first, relu, second, relu2, last = layers
     return nn.Sequential(
         Jitter(SHIFT),
-        InBfloat16(flatten, QuickDropout(0.2), first, relu, QuickDropout(0.5), second, relu2, QuickDropout(0.5), last),
+        InBfloat16(flatten, FastDropout(0.2), first, relu, FastDropout(0.5), second, relu2, FastDropout(0.5), last),
     )
 
 

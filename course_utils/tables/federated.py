@@ -16,8 +16,7 @@ from course_utils.models import mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import FEDERATED
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train.federated import federated_averaging, split_evenly, split_sorted
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "averaged", "run"]

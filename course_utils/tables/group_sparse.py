@@ -18,8 +18,7 @@ from course_utils.methods.penalties import Regularizer, active_neurons, sparsity
 from course_utils.models import mlp
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import GROUP_SPARSE
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train import evaluate
 from course_utils.train.ensemble import fit_many
 

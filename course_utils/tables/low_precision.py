@@ -17,8 +17,7 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.quantize import DynamicFixedPoint, FixedPoint, LowPrecision
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train import evaluate, fit, pick_device
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run", "trained_network"]

@@ -24,8 +24,7 @@ from course_utils.methods.predict_parameters import (
 )
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train import evaluate, fit
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run", "trained_network"]

@@ -21,8 +21,7 @@ from course_utils.models import resnet20
 from course_utils.plots import number
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import QUANTIZED
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train import pick_device
 
 __all__ = ["fixed_point_model", "run"]

@@ -14,8 +14,7 @@ from course_utils.data import DataError
 from course_utils.data.corruption import CORRUPTIONS
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train.memorize import memorize
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "memorized", "run"]

@@ -9,8 +9,7 @@ from course_utils.data import DataError, Dataset
 from course_utils.data.corruption import random_labels as corrupt
 from course_utils.models import mlp
 from course_utils.tables import random_labels
-from course_utils.tables.section import Section
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Section, Workbench
 from course_utils.train.memorize import memorize
 
 
