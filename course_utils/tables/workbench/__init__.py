@@ -7,6 +7,6 @@ trainings that take hours on a processor.
 
 from course_utils.tables.measured.claim import spread
 from course_utils.tables.workbench.bench import Workbench, percent
-from course_utils.tables.workbench.section import Result, Row, Section
+from course_utils.tables.workbench.section import Result, Row, Section, mean_of
 
-__all__ = ["Result", "Row", "Section", "Workbench", "percent", "spread"]
+__all__ = ["Result", "Row", "Section", "Workbench", "mean_of", "percent", "spread"]

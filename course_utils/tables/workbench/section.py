@@ -9,7 +9,7 @@ from course_utils._support.markdown import table
 from course_utils.tables.measured.claim import Claim
 from course_utils.tables.measured.table import columns_of_numbers
 
-__all__ = ["Result", "Row", "Section"]
+__all__ = ["Result", "Row", "Section", "mean_of"]
 
 
 class Result(dict[str, Any]):
@@ -28,6 +28,11 @@ class Result(dict[str, Any]):
             f"the record of {self.title!r} has no {key!r}: another version of the course measured it; delete the "
             "table's folder and run it again"
         )
+
+
+def mean_of(results: Sequence[Result], key: str) -> float:
+    """The mean of a value over the results, one for each seed."""
+    return sum(result[key] for result in results) / len(results)
 
 
 @dataclass(frozen=True)
