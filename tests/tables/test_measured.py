@@ -1,4 +1,4 @@
-"""What the course says it has measured: the file, the report, and a few of its numbers measured once more."""
+"""What the course says it has measured: the files, the overview, and a few of its numbers measured once more."""
 
 import inspect
 import json
@@ -13,9 +13,9 @@ from course_utils.course.syllabus import pages
 from course_utils.data import load_dataset
 from course_utils.tables import table, tables
 from course_utils.tables.measured import Table, measured
-from course_utils.tables.measured.overview import write_overview
+from course_utils.tables.measured.overview import overview
 from course_utils.tables.measured.records import read_tables
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Workbench
 
 REPORT = NOTEBOOKS / "tables"
 CONTENT = read_tables(MEASURED, tables())
@@ -66,7 +66,7 @@ def test_the_data_are_those_of_the_records(shared_data: Path, data_root: Path) -
 def test_the_overview_is_the_one_of_these_numbers() -> None:
     text = (REPORT / "README.md").read_text(encoding="utf-8")
     assert len(text) < 64_000
-    assert write_overview(CONTENT, REPORT, MEASURED).read_text(encoding="utf-8") == text, "run `course table --publish`"
+    assert overview(CONTENT, "../../course_utils/tables/measured") == text, "run `course table --publish`"
     pictures = {part["picture"] for content in CONTENT.values() for part in content["parts"]} - {""}
     assert {path.name for path in (REPORT / "pictures").iterdir()} == pictures
 
@@ -97,6 +97,32 @@ def test_notebooks_show_what_the_file_holds() -> None:
 def test_no_record_names_a_folder_of_the_machine() -> None:
     for name, content in CONTENT.items():
         assert "/" not in json.dumps(content["records"][0]["origin"]).replace("tcp://", ""), name
+
+
+class Replay(Workbench):
+    """A workbench that has all results already: those of the records."""
+
+    def sweep(self, function: Any, points: Any, **_: Any) -> list[Result]:
+        title = f"{self.table} {function.__name__} {self.level}"
+        stored = {json.dumps([r["what"], r["settings"]], sort_keys=True): r for r in CONTENT[self.table]["records"]}
+        return [result_of(stored[json.dumps([title, point], sort_keys=True)]) for point in points]
+
+
+def result_of(record: dict[str, Any]) -> Result:
+    return Result(record["what"], record | {"values": record})
+
+
+@pytest.mark.parametrize("name", ["random-labels", "predict-parameters", "low-precision", "binary", "distillation"])
+def test_cells_and_texts_are_those_that_the_code_writes(name: str, data_root: Path, tmp_path: Path) -> None:
+    seeds = range(table(name).SEEDS)
+    mnist = load_dataset("mnist", root=data_root)
+    data = {"mnist": mnist, "cifar10": mnist.subset(10)}  # the random labels are not measured on CIFAR-10
+    bench = Replay(tmp_path, name, level="full", seeds=seeds, device="cpu", data=data)
+    for section, part in zip(table(name).run(bench), CONTENT[name]["parts"], strict=True):
+        assert [list(row.cells) for row in section.rows] == [row["cells"] for row in part["rows"]]
+        assert section.title == part["title"]
+        if section.rows:
+            assert [section.text, section.remark] == [part["text"], part["remark"]]
 
 
 # A few of the numbers, measured again: the table, the function, settings that choose the record, and how far each value

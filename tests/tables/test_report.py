@@ -318,6 +318,16 @@ def test_a_record_of_another_version_is_one_sentence(tmp_path: Path) -> None:
     assert "Squares of numbers" in measure(tmp_path, "squares")
 
 
+def test_the_report_of_the_course_is_one_page_that_needs_nothing_else(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["table", "--report", str(tmp_path / "new")])
+    assert done.exit_code == 0, done.output
+    assert done.output == f"written: {tmp_path / 'new' / 'report.html'}\n"
+    page = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+    assert page.count('src="data:image/png;base64,') == page.count("<img ")
+    assert '<a id="activations-1"></a>' in page
+
+
 @pytest.mark.usefixtures("fake")
 def test_a_lost_picture_of_another_table_does_not_lose_the_report(tmp_path: Path) -> None:
     measure(tmp_path, "others")

@@ -13,7 +13,7 @@ from course_utils.tables.measured.claim import Claim
 from course_utils.tables.measured.records import Content, record_lines, table_from
 from course_utils.tables.measured.table import Record, Table, listed
 
-__all__ = ["INTRODUCTION", "Cite", "chapters", "cited", "published_numbers", "runs", "write_overview"]
+__all__ = ["INTRODUCTION", "Cite", "chapters", "cited", "overview", "published_numbers", "runs", "write_overview"]
 
 # Links to some records of a table. In the overview they lead into the table's file, in the report to its list of
 # records.
@@ -33,19 +33,23 @@ the records, as one page."""
 
 def write_overview(contents: Mapping[str, Content], folder: Path, records: Path) -> Path:
     """Write README.md into a folder with a subfolder `pictures`; `records` is the folder with the tables' files."""
-    tables = [table_from(name, content) for name, content in contents.items()]
-    lines = {name: record_lines(content) for name, content in contents.items()}
-    place = Path(os.path.relpath(records, folder)).as_posix()
-
-    def cite(table: Table, records_of_row: Sequence[Record]) -> str:
-        file = f"{place}/{table.name}.json"
-        return cited(table, records_of_row, lambda number: f"{file}#L{lines[table.name][number - 1]}")
-
-    blocks = [INTRODUCTION, MORE, *runs(tables), *published_numbers(tables, cite), *chapters(tables, cite)]
     path = folder / "README.md"
     with written_atomically(path) as file:
-        file.write(narrow("\n\n".join(filter(None, blocks)) + "\n").encode())
+        file.write(overview(contents, Path(os.path.relpath(records, folder)).as_posix()).encode())
     return path
+
+
+def overview(contents: Mapping[str, Content], place: str) -> str:
+    """The overview as Markdown; `place` is the folder with the tables' files, as its links name it."""
+    tables = [table_from(name, content) for name, content in contents.items()]
+    lines = {name: record_lines(content) for name, content in contents.items()}
+
+    def cite(table: Table, records: Sequence[Record]) -> str:
+        file = f"{place}/{table.name}.json"
+        return cited(table, records, lambda number: f"{file}#L{lines[table.name][number - 1]}")
+
+    blocks = [INTRODUCTION, MORE, *runs(tables), *published_numbers(tables, cite), *chapters(tables, cite)]
+    return narrow("\n\n".join(filter(None, blocks)) + "\n")
 
 
 def narrow(text: str) -> str:
