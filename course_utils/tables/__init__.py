@@ -1,7 +1,7 @@
 """The lecture's tables, measured again: one module per table, and `course table NAME` runs it.
 
 A table's module has a TITLE, the SECTION (notebook) that teaches it, SEEDS, the number of seeds of the full level
-(`grep SEEDS *.py`), and `run(bench)`, which yields one `Section` after the other. Beside the ten tables lie
+(`grep SEEDS *.py`), and `run(bench)`, which yields one `Section` after another. Beside the ten tables lie
 `published` (the numbers that others printed), `run` (from a table's name to its files) and two packages:
 `workbench` (what a table is measured with: a run that was killed goes on, and nothing is measured twice) and
 `measured` (what was measured, as one JSON file for each table, and how it is shown: `measured("binary")`).

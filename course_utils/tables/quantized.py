@@ -29,7 +29,7 @@ __all__ = ["SECTION", "SEEDS", "TITLE", "fixed_point_model", "run"]
 
 TITLE = "Fewer bits after training"
 SECTION = "05"
-SEEDS = 3
+SEEDS = 3  # of the network for MNIST; the others come with their weights
 
 BITS = {"full": (12, 10, 8, 6, 5, 4, 3, 2), "quick": (8, 6, 4, 2)}
 FLOAT = 32
