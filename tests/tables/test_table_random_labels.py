@@ -77,7 +77,7 @@ def test_a_second_run_measures_nothing(bench: Workbench, monkeypatch: pytest.Mon
 def test_a_sample_without_training_rows_and_missing_data_are_said(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "it takes 40 training rows" in random_labels.not_at_hand(bench, "cifar10")
+    assert "it takes 40 training rows" in random_labels.why_not_measured(bench, "cifar10")
 
     def none(name: str) -> Dataset:
         raise DataError(f"{name} is not here")
