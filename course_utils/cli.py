@@ -125,6 +125,12 @@ def bench(names: tuple[str, ...], device: str, report: bool) -> None:
 @click.option("--scheduler", default=None, help="Address of a Dask cluster that does the work.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, or a GPU where there is one.")
 @click.option("--publish", "into_course", is_flag=True, help="Take the results into the notebooks of this clone.")
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=None,
+    help="Write what the course has measured into this folder, with all records, as one page.",
+)
 def table(
     names: tuple[str, ...],
     everything: bool,
@@ -136,6 +142,7 @@ def table(
     scheduler: str | None,
     device: str,
     into_course: bool,
+    report: Path | None,
 ) -> None:
     """Measure the lecture's tables NAMES again, beside the published ones; without NAMES list them.
 
@@ -143,13 +150,14 @@ def table(
     was; OUT/NAME/*-so-far.md shows what is finished while it runs.
     """
     from course_utils.tables import tables
-    from course_utils.tables.run import publish, run_tables
+    from course_utils.tables.measured.publish import publish, report_of_course
+    from course_utils.tables.run import run_tables
     from course_utils.train.sweep import SweepError
 
     wanted = tables() if everything else list(names)
     if everything and names:
         raise click.ClickException(f"--all measures every table: leave out {', '.join(names)}, or --all")
-    if not wanted and not into_course:
+    if not wanted and not into_course and not report:
         click.echo("\n".join(tables()))
         return
     lines = run_tables(
@@ -167,6 +175,8 @@ def table(
             say(line)
         for path in publish(out, course_folder()) if into_course else ():
             say(f"written: {path}")
+        if report:
+            say(f"written: {report_of_course(report)}")
     except (OSError, ValueError, SweepError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -8,6 +8,6 @@ PACKAGE = Path(__file__).parent.parent
 ROOT = PACKAGE.parent  # of a clone; a wheel has no more than PACKAGE, with the notebooks in it
 NOTEBOOKS = PACKAGE / "notebooks" if (PACKAGE / "notebooks").is_dir() else ROOT / "notebooks"
 EXERCISES = NOTEBOOKS / "exercises"
-MEASURED = PACKAGE / "tables" / "measured.json"
+MEASURED = PACKAGE / "tables" / "measured"  # a JSON file for each table
 LAB_SETTINGS = PACKAGE / "course" / "lab_settings"
 PANEL_FILES = PACKAGE / "panels" / "engine" / "static"

@@ -125,7 +125,9 @@ def _prune_in_rounds(
         if recipe.prune_epochs:
             student = trainer.student(network)
             name = f"prune-{number}"
-            trainer.train(student, epochs=recipe.prune_epochs, lr=recipe.lr, name=name, after_step=lambda _: pruner.step_())
+            trainer.train(
+                student, epochs=recipe.prune_epochs, lr=recipe.lr, name=name, after_step=lambda _: pruner.step_()
+            )
 
 
 def _sparsity_at(progress: float, final: float) -> float:

@@ -174,5 +174,5 @@ def readme_table(course: Sequence[Page]) -> str:
 def readme_files() -> str:
     """How small the files get, as measured: bytes and errors, and what each step of the best recipe buys."""
     shown = measured("deep-compression", "files", "ablation")
-    parts = ["\n".join(part.table()) for part in shown.parts]
+    parts = [part.table() for part in shown.parts]
     return "\n\n".join([parts[0], "What each step of the best recipe buys, LeNet-300-100:", parts[1]])

@@ -1,8 +1,10 @@
-"""The lecture's tables, measured again: one module per table, `course table NAME` runs it.
+"""The lecture's tables, measured again: one module per table, and `course table NAME` runs it.
 
-A table's module has a TITLE, the SECTION (notebook) that teaches it, the number of SEEDS of the full level, and
-`run(bench)`, which yields one `Section` after the other. What it measures goes through the `Workbench`, which keeps
-each result with where it came from: a run that was killed goes on from there, and nothing is measured twice.
+A table's module has a TITLE, the SECTION (notebook) that teaches it, SEEDS, the number of seeds of the full level
+(`grep SEEDS *.py`), and `run(bench)`, which yields one `Section` after another. Beside the ten tables lie
+`published` (the numbers that others printed), `run` (from a table's name to its files) and two packages:
+`workbench` (what a table is measured with: a run that was killed goes on, and nothing is measured twice) and
+`measured` (what was measured, as one JSON file for each table, and how it is shown: `measured("binary")`).
 """
 
 import importlib
@@ -37,7 +39,7 @@ def tables() -> list[str]:
 def table(name: str) -> ModuleType:
     """The module of a table.
 
-    Raises: ValueError for a name that is none.
+    Raises: ValueError for an unknown name.
     """
     if name not in tables():
         raise ValueError(f"no table is called {name!r}; there are {', '.join(tables())}")

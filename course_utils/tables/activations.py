@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils._support.random_numbers import random_numbers
+from course_utils._support.words import plural
 from course_utils.data import DataError, Dataset
 from course_utils.methods.activations import APL, KAF, Maxout
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, MARKERS
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import ACTIVATIONS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, mean_of, spread
 from course_utils.train.evaluation import ROWS_AT_ONCE
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "auc", "network", "run", "trained_network"]
@@ -60,10 +60,10 @@ def run(bench: Workbench) -> Iterator[Section]:
     # The deep ones, which take longest, first.
     order = sorted(ACTIVATIONS, key=lambda key: -key[1])
     points = [point | {"activation": a, "layers": n, "seed": seed} for a, n in order for seed in bench.seeds]
-    found: dict[tuple[str, int], list[Result]] = {key: [] for key in ACTIVATIONS}
+    trainings: dict[tuple[str, int], list[Result]] = {key: [] for key in ACTIVATIONS}
     for result in bench.sweep(trained_network, points):
-        found[result.settings["activation"], result.settings["layers"]].append(result)
-    yield comparison(bench, name, why, found)
+        trainings[result.settings["activation"], result.settings["layers"]].append(result)
+    yield comparison(bench, name, why, trainings)
 
 
 def parameters(bench: Workbench) -> Section:
@@ -172,7 +172,7 @@ def auc(scores: Tensor, labels: Tensor) -> float:
     return (float(ranks[signal].sum()) - positive * (positive + 1) / 2) / (positive * negative)
 
 
-def comparison(bench: Workbench, name: str, why: str, found: dict[tuple[str, int], list[Result]]) -> Section:
+def comparison(bench: Workbench, name: str, why: str, trainings: dict[tuple[str, int], list[Result]]) -> Section:
     """AUC and parameters beside the published AUC."""
     data = rows_of(bench, name, None, 0)
     rows = [
@@ -187,9 +187,9 @@ def comparison(bench: Workbench, name: str, why: str, found: dict[tuple[str, int
             ],
             results,
         )
-        for (activation, layers), results in found.items()
+        for (activation, layers), results in trainings.items()
     ]
-    settings = next(iter(found.values()))[0].settings
+    settings = next(iter(trainings.values()))[0].settings
     used = min(settings["rows"] or len(data.y_train), len(data.y_train))
     task = (
         "" if name == "susy" else f" **A substitute, since {why}**: lodgepole pine is told from the other six classes."
@@ -204,26 +204,26 @@ def comparison(bench: Workbench, name: str, why: str, found: dict[tuple[str, int
             "to 0), the same for all networks."
             + ("" if name == "susy" else " The published column belongs to another task: compare orders, not numbers.")
         ),
-        remark=reached(found),
-        draw=partial(draw, found=found),
+        remark=reached(trainings),
+        draw=partial(draw, trainings=trainings),
         name="auc",
-        claims=claims(found) if name == "susy" else [],  # of another task there is nothing to compare
+        claims=claims(trainings) if name == "susy" else [],  # of another task there is nothing to compare
     )
 
 
-def claims(found: dict[tuple[str, int], list[Result]]) -> list[Claim]:
+def claims(trainings: dict[tuple[str, int], list[Result]]) -> list[Claim]:
     """The published AUC on SUSY."""
     return [
         Claim(title(key), "AUC", ACTIVATIONS[key][0].split()[0], [r["auc"] for r in results], 1.0, results)
-        for key, results in found.items()
+        for key, results in trainings.items()
     ]
 
 
-def reached(found: dict[tuple[str, int], list[Result]]) -> str:
+def reached(trainings: dict[tuple[str, int], list[Result]]) -> str:
     """Whether few layers of flexible functions do what five of ReLU do, and with how many parameters."""
-    measured = {key: sum(r["auc"] for r in results) / len(results) for key, results in found.items()}
+    measured = {key: mean_of(results, "auc") for key, results in trainings.items()}
     published = {key: float(text.split()[0]) for key, (text, _) in ACTIVATIONS.items()}
-    size = {key: results[0]["parameters"] for key, results in found.items()}
+    size = {key: results[0]["parameters"] for key, results in trainings.items()}
     deep, shallow = best(measured, deep=True), best(measured, deep=False)
     order = " > ".join(f"{a} {n}" for a, n in sorted(measured, key=lambda key: -measured[key]))
     return (
@@ -240,11 +240,11 @@ def best(mean: dict[tuple[str, int], float], *, deep: bool) -> tuple[str, int]:
 def compared(mean: dict[tuple[str, int], float]) -> str:
     """In a sentence: the best few layers against the best five, and one of KAFs against five of ReLUs."""
     pairs = [(best(mean, deep=False), best(mean, deep=True)), (("KAF", 1), ("ReLU", 5))]
-    said = [
+    comparisons = [
         f"{title(a)} is {abs(mean[a] - mean[b]):.4f} {'above' if mean[a] >= mean[b] else 'below'} {title(b)}"
         for a, b in pairs
     ]
-    return f"{said[0]} (the best with one or two layers, and the best with five); {said[1]}."
+    return f"{comparisons[0]} (the best with one or two layers, and the best with five); {comparisons[1]}."
 
 
 def title(key: tuple[str, int]) -> str:
@@ -253,25 +253,25 @@ def title(key: tuple[str, int]) -> str:
     >>> title(("KAF", 1)), title(("PReLU", 5))
     ('KAF with 1 layer', 'PReLU with 5 layers')
     """
-    return f"{key[0]} with {key[1]} layer{'s' if key[1] > 1 else ''}"
+    return f"{key[0]} with {plural(key[1], 'layer')}"
 
 
-def draw(figure: Any, *, found: dict[tuple[str, int], list[Result]]) -> None:
+def draw(figure: Any, *, trainings: dict[tuple[str, int], list[Result]]) -> None:
     """AUC against parameters, with the name beside each dot."""
     axes = figure.subplots()
     for number, layers in enumerate((1, 2, DEEP)):
-        some = {a: results for (a, n), results in found.items() if n == layers}
-        size = [results[0]["parameters"] for results in some.values()]
-        means = [sum(r["auc"] for r in results) / len(results) for results in some.values()]
-        label = f"{layers} hidden layer{'s' if layers > 1 else ''}"
+        as_deep = {a: results for (a, n), results in trainings.items() if n == layers}
+        size = [results[0]["parameters"] for results in as_deep.values()]
+        means = [mean_of(results, "auc") for results in as_deep.values()]
+        label = plural(layers, "hidden layer")
         colour = list(COLOURS.values())[number]
         axes.plot(size, means, color=colour, marker=MARKERS[number], linestyle="none", label=label)
-        if layers == DEEP:  # they lie too close to each other for a name each
-            names = sorted(some, key=lambda a: -means[list(some).index(a)])
+        if layers == DEEP:  # they lie too close to each other for names beside the dots
+            names = sorted(as_deep, key=lambda a: -means[list(as_deep).index(a)])
             place, text = (max(size), min(means)), f"from above: {', '.join(names)}"
             axes.annotate(text, place, (5, -20), textcoords="offset points", ha="right", fontsize=10)
             continue
-        for a, x, y in zip(some, size, means, strict=True):
+        for a, x, y in zip(as_deep, size, means, strict=True):
             axes.annotate(a, (x, y), (5, 4), textcoords="offset points", fontsize=10)
     axes.set(xscale="log", xlabel="trainable parameters", ylabel="AUC on the test rows", title="AUC")
     axes.set_xticks([10_000, 20_000, 50_000, 100_000, 200_000, 500_000])

@@ -1,6 +1,6 @@
 """Table 2 of BinaryConnect (Courbariaux, Bengio, David 2015, arXiv:1511.00363; lecture, section 06), its MNIST column.
 
-One perceptron is trained plainly, with binary weights by the sign and by a toss of a coin, and with dropout; beside it
+One perceptron is trained plainly, with binary weights by the sign and stochastically, and with dropout; beside it
 with ternary weights (Li, Zhang, Liu 2016) and with signs for the inputs of its layers as well (Courbariaux, Hubara et
 al. 2016).
 """
@@ -18,12 +18,10 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
-from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import BINARY
-from course_utils.tables.quick_dropout import QuickDropout
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench, percent
+from course_utils.tables.workbench import Result, Row, Section, Workbench, mean_of, percent, spread
+from course_utils.tables.workbench.fast_layers import FastDropout, InBfloat16
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run"]
 
@@ -68,11 +66,11 @@ LONGEST_FIRST = sorted(KINDS, key=lambda name: -KINDS[name].epochs)
 def run(bench: Workbench) -> Iterator[Section]:
     """The table's column, and the features of the first layer under the four regularizers."""
     points = [settings(bench, name) | {"seed": seed} for name in LONGEST_FIRST for seed in seeds_of(bench, name)]
-    found: dict[str, list[Result]] = {name: [] for name in KINDS}
+    trainings: dict[str, list[Result]] = {name: [] for name in KINDS}
     for result in bench.sweep(trained_network, points):
-        found[result.settings["kind"]].append(result)
-    yield errors(bench, found)
-    yield features(found)
+        trainings[result.settings["kind"]].append(result)
+    yield errors(bench, trainings)
+    yield features(trainings)
 
 
 def seeds_of(bench: Workbench, name: str) -> Sequence[int]:
@@ -133,7 +131,7 @@ def network(kind: Kind, *, features: int, hidden: int, classes: int) -> nn.Seque
         if number:
             # Signs of the inputs are their own nonlinearity.
             layers += [] if kind.binary_inputs else [nn.ReLU()]
-            layers += [QuickDropout(kind.dropout)] if kind.dropout else []
+            layers += [FastDropout(kind.dropout)] if kind.dropout else []
         layer = BinaryLinear if kind.binary_inputs and not number else kind.layer  # pixels keep their grey levels
         layers += [layer(n, m, bias=False), nn.BatchNorm1d(m)]
     return InBfloat16(*layers)
@@ -210,21 +208,24 @@ def first_features(model: nn.Module) -> list[list[int]]:
     return (rows / limit * 100).clamp(-100, 100).round().int().tolist()
 
 
-def errors(bench: Workbench, found: Mapping[str, list[Result]]) -> Section:
+def errors(bench: Workbench, trainings: Mapping[str, list[Result]]) -> Section:
     """The column of the table, published and measured."""
     data = bench.dataset("mnist")
     rows = [
         Row([name, BINARY.get(name, ("",))[0], *cells(results), f"{results[0].settings['epochs']}"], results)
-        for name, results in found.items()
+        for name, results in trainings.items()
     ]
-    rows += [Row([name, mnist, "", "", "", ""]) for name, (mnist, *_) in BINARY.items() if mnist and name not in found]
-    first = found[STOCHASTIC][0].settings
+    rows += [
+        Row([name, mnist, "", "", "", ""]) for name, (mnist, *_) in BINARY.items() if mnist and name not in trainings
+    ]
+    first = trainings[STOCHASTIC][0].settings
     text = (
         f"{data}. A perceptron with three hidden layers of {first['hidden']} units, batch normalisation, the squared "
-        f"hinge loss (an L2-SVM as output) and no other regularizer than the row's; pixels in no order that it knows "
-        f"of. Adam, batches of {first['batch_size']}, a learning rate that falls like a cosine, longer steps for "
-        "binary weights by the paper's factor; products in bfloat16. After the training the means and variances of "
-        "batch normalisation are taken anew over the training rows, with the weights of the test: the signs for the "
+        "hinge loss (an L2-SVM as output) and no other regularizer than the row's; permutation-invariant (the order "
+        f"of the pixels is not used). Adam, batches of {first['batch_size']}, a learning rate that falls along a "
+        "cosine, longer steps for binary weights by the paper's factor; products in bfloat16. After the training the "
+        "means and variances of batch normalisation are estimated again over the training rows, with the weights of "
+        "the test: the signs for the "
         "deterministic network, the real weights for the stochastic one, as in the paper. "
         f"{_seeds(bench)}; each network is trained by one processor core. The learning rates of the first "
         f"three networks were chosen on some 8,000 rows held out of the training part. "
@@ -232,14 +233,14 @@ def errors(bench: Workbench, found: Mapping[str, list[Result]]) -> Section:
         f"{bench.tested}."
     )
     head = ["", "published error (%)", "measured error (%)", "weights in the test (MB)", "core-minutes", "epochs"]
-    return Section("MNIST", head, rows, text, remark(bench, found, len(data.y_test)), claims=claims(found))
+    return Section("MNIST", head, rows, text, remark(bench, trainings, len(data.y_test)), claims=claims(trainings))
 
 
-def claims(found: Mapping[str, list[Result]]) -> list[Claim]:
+def claims(trainings: Mapping[str, list[Result]]) -> list[Claim]:
     """The published errors of those networks that were trained."""
     return [
         Claim(name, "test error (%)", BINARY[name][0].split()[0], [r["error"] for r in results], 0.0, results)
-        for name, results in found.items()
+        for name, results in trainings.items()
         if name in BINARY
     ]
 
@@ -253,41 +254,39 @@ def cells(results: Sequence[Result]) -> list[str]:
     ]
 
 
-def remark(bench: Workbench, found: Mapping[str, list[Result]], rows: int) -> str:
+def remark(bench: Workbench, trainings: Mapping[str, list[Result]], rows: int) -> str:
     """How far the measured errors are from the published ones, and from each other."""
     lines = []
-    for name, results in found.items():
+    for name, results in trainings.items():
         if name in BINARY:
             gap = mean_of(results, "error") - float(BINARY[name][0].split()[0])
             side = "above" if gap > 0 else "below"
             lines.append(f"- {name}: {abs(gap):.2f} points {side} the published error.")
-    plain, tossed = mean_of(found[PLAIN], "error"), mean_of(found[STOCHASTIC], "error")
+    plain, stochastic = mean_of(trainings[PLAIN], "error"), mean_of(trainings[STOCHASTIC], "error")
     chance = 100 * math.sqrt(plain / 100 * (1 - plain / 100) / rows)
-    verdict = "no worse than" if tossed <= plain else "worse than"
+    verdict = "no worse than" if stochastic <= plain else "worse than"
     lines.append(
-        f"- The stochastic network is {verdict} the one without a regularizer, {tossed:.2f} % beside {plain:.2f} %. By "
-        f"the choice of {rows:,} test rows alone an error of this size varies by ± {chance:.2f} points (one standard "
-        "deviation), so smaller differences say little."
+        f"- The stochastic network is {verdict} the one without a regularizer, {stochastic:.2f} % beside "
+        f"{plain:.2f} %. By the choice of {rows:,} test rows alone an error of this size varies by ± {chance:.2f} "
+        "points (one standard deviation), so smaller differences say little."
     )
-    signs, before = mean_of(found[STOCHASTIC], "error of the signs"), mean_of(found[STOCHASTIC], "error as trained")
-    ends = mean_of(found[STOCHASTIC], "at the ends")
+    signs, before = (
+        mean_of(trainings[STOCHASTIC], "error of the signs"),
+        mean_of(trainings[STOCHASTIC], "error as trained"),
+    )
+    ends = mean_of(trainings[STOCHASTIC], "at the ends")
     lines.append(
         f"- Tested with signs in the place of its real weights it makes {signs:.2f} % errors; with the statistics of "
         f"batch normalisation from training, {before:.2f} %. {ends:.0%} of its weights lie at −1 or +1."
     )
-    longest = max(r.settings["epochs"] for results in found.values() for r in results)
+    longest = max(r.settings["epochs"] for results in trainings.values() for r in results)
     lines.append(f"- The paper trained for {PAPER:,} epochs, here it was {longest} at most. {_scope(bench)}")
     return "\n".join(lines)
 
 
-def mean_of(results: Sequence[Result], key: str) -> float:
-    """The mean over the seeds."""
-    return sum(r[key] for r in results) / len(results)
-
-
 def _seeds(bench: Workbench) -> str:
-    more = len(bench.seeds)
-    return f"One seed, but {more} of {PLAIN} and of {STOCHASTIC}" if more > 1 else "One seed"
+    seeds = len(bench.seeds)
+    return f"One seed, but {seeds} of {PLAIN} and of {STOCHASTIC}" if seeds > 1 else "One seed"
 
 
 def _scope(bench: Workbench) -> str:
@@ -295,12 +294,12 @@ def _scope(bench: Workbench) -> str:
     return f"The columns CIFAR-10 and SVHN are not measured.{hidden}"
 
 
-def features(found: Mapping[str, list[Result]]) -> Section:
+def features(trainings: Mapping[str, list[Result]]) -> Section:
     """The picture of the features under the four regularizers of the lecture."""
-    shown = {name: found[name][0] for name in found if name in BINARY}
+    shown = {name: trainings[name][0] for name in trainings if name in BINARY}
     text = (
         f"The real weights that lead to {DOWN * ACROSS} units of the first layer, as images: blue is positive, orange "
-        "negative, white zero. Each network has a scale of its own."
+        "negative, white zero. Each network has its own scale."
     )
     rows = [Row([name, f"{result['at the ends']:.1%}"], [result]) for name, result in shown.items()]
     head = ["", "weights at −1 or +1"]

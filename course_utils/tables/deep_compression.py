@@ -1,4 +1,4 @@
-"""Deep Compression's tables 2 and 3 and figure 6 (Han, Mao, Dally 2015), measured on files that lie on the disk.
+"""Deep Compression's tables 2 and 3 and figure 6 (Han, Mao, Dally 2015), measured on files on disk.
 
 Both LeNets by the published recipe and by the best one known here, several seeds; what each step of the best one buys;
 pruning, sharing, both and SVD beside each other; and ResNet-20 without any training.
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from course_utils._support.words import plural
 from course_utils.coding.container import save
 from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.data import DataError, Dataset
@@ -22,8 +23,7 @@ from course_utils.models import lenet5, lenet_300_100, resnet20
 from course_utils.plots import LINE_STYLES, MARKERS
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import DEEP_COMPRESSION
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench, percent
+from course_utils.tables.workbench import Result, Row, Section, Workbench, percent, spread
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "best", "published", "run"]
 
@@ -41,7 +41,7 @@ DENSE: dict[str, dict[str, Any]] = {
 # Shares pruned beyond those of the best recipes, for the frontier.
 FEWER = {"lenet_300_100": (0.991, 0.9925), "lenet5": (0.9915, 0.9935, 0.9955)}
 # Figure 6: shares of weights kept, bits of a shared value, ranks of the SVD.
-KEPT = {"full": (0.3, 0.15, 0.08, 0.05, 0.03, 0.02), "quick": (0.15, 0.05, 0.02)}
+DENSITIES = {"full": (0.3, 0.15, 0.08, 0.05, 0.03, 0.02), "quick": (0.15, 0.05, 0.02)}
 BITS = {"full": (6, 5, 4, 3, 2, 1), "quick": (5, 3, 1)}
 RANKS = {"full": (60, 40, 25, 15, 10, 6), "quick": (40, 15, 6)}
 RESNET_BITS = {"full": (8, 7, 6, 5, 4, 3, 2), "quick": (6, 4, 2)}
@@ -76,7 +76,7 @@ def published(bench: Workbench) -> dict[str, Recipe]:
 
 def best(bench: Workbench) -> dict[str, Recipe]:
     """The smallest files known here at the paper's errors; every number was chosen on held-out training rows."""
-    ours: dict[str, Any] = {
+    common: dict[str, Any] = {
         "gradual": True,
         "freezing": True,
         "copies": 7 if bench.level == "full" else 1,
@@ -88,7 +88,7 @@ def best(bench: Workbench) -> dict[str, Recipe]:
     }
     return {
         "lenet_300_100": Recipe(
-            **ours,
+            **common,
             prune=0.9895,
             lonely=2.0,
             levels=7,
@@ -98,7 +98,7 @@ def best(bench: Workbench) -> dict[str, Recipe]:
             share_lr=5e-4,
         ),
         "lenet5": Recipe(
-            **ours,
+            **common,
             units={"0": 8, "2": 20, "5": 64},
             prune=0.989,
             lonely=2.0,
@@ -122,13 +122,13 @@ def run(bench: Workbench) -> Iterator[Section]:
         title: {name: point(bench, name, title, recipes[name]) for name in NETWORKS}
         for title, recipes in recipes_of(bench).items()
     }
-    found: list[Result] = []
-    for each in titled.values():  # one recipe after the other: the second takes the networks of the first
-        found += bench.sweep(compressed, [one | {"seed": seed} for seed in bench.seeds for one in each.values()])
-    yield files(found, dense, f"{data}. {errors}")
+    compressions: list[Result] = []
+    for points in titled.values():  # one recipe after the other: the second takes the networks of the first
+        compressions += bench.sweep(compressed, [p | {"seed": seed} for seed in bench.seeds for p in points.values()])
+    yield files(compressions, dense, f"{data}. {errors}")
     for name in NETWORKS:
         for title in titled:
-            results = [r for r in found if r.settings["network"] == name and r.settings["title"] == title]
+            results = [r for r in compressions if r.settings["network"] == name and r.settings["title"] == title]
             yield summary(name, title, results, f"{data}. {errors}")
     yield frontier(bench)
     yield ablation(bench)
@@ -224,31 +224,31 @@ def dense_network(bench: Workbench, name: str, seed: int) -> nn.Module:
 
 
 def teacher_network(bench: Workbench) -> nn.Module:
-    """A dense LeNet-5 that was trained on images which are drawn anew in each epoch."""
+    """A dense LeNet-5 that was trained on images that are augmented anew in each epoch."""
 
-    def turned() -> nn.Module:
+    def augmented() -> nn.Module:
         return nn.Sequential(Augmented(), lenet5())
 
     data = digits(bench)
     epochs = bench.epochs(TEACHER)
-    return bench.trained("teacher", turned, data, seed=0, epochs=epochs)[1]  # type: ignore[index]
+    return bench.trained("teacher", augmented, data, seed=0, epochs=epochs)[1]  # type: ignore[index]
 
 
 class Augmented(nn.Module):
-    """Turns and moves its inputs in training mode."""
+    """Rotates and shifts its inputs in training mode."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The images, or others like them."""
         return random_affine(x, degrees=12, shift=2.5, stretch=0.12) if self.training else x
 
 
-def files(found: Sequence[Result], trainings: Sequence[Result], text: str) -> Section:
+def files(compressions: Sequence[Result], trainings: Sequence[Result], text: str) -> Section:
     """Bytes and errors of both networks under each recipe, over the seeds; they come from `trainings`, too."""
     rows: list[Row] = []
     for name, paper in DEEP_COMPRESSION.items():
         error, ratio = paper["errors"][1], paper["ratio"]  # type: ignore[index]
         rows.append(Row([f"{TITLES[name]}, published", "", f"{ratio}", f"{error:.2f}", f"{paper['errors'][0]:.2f}"]))  # type: ignore[index]
-        of_network = [r for r in found if r.settings["network"] == name]
+        of_network = [r for r in compressions if r.settings["network"] == name]
         for title in dict.fromkeys(r.settings["title"] for r in of_network):
             results = [r for r in of_network if r.settings["title"] == title]
             sizes, ratios, errors, dense = (
@@ -258,22 +258,22 @@ def files(found: Sequence[Result], trainings: Sequence[Result], text: str) -> Se
             taught = ["teacher"] if results[0].settings["origin"]["teacher"] else []
             before = [r for r in trainings if r.settings["network"] in (name, *taught)]
             rows.append(Row([f"{TITLES[name]}, {title}", *cells], [*results, *before]))
-    count = len({r.settings["seed"] for r in found})
+    seeds = plural(len({r.settings["seed"] for r in compressions}), "seed")
     return Section(
         "Bytes of files and errors",
         ["network, recipe", "bytes", "times smaller", "error %", "dense error %"],
         rows,
-        text=f"{text} {count} seed{'s' * (count > 1)}. Every byte of a file counts; the paper does not count biases.",
+        text=f"{text} {seeds}. Every byte of a file counts; the paper does not count biases.",
         name="files",
-        claims=list(claims(found)),
+        claims=list(claims(compressions)),
     )
 
 
-def claims(found: Sequence[Result]) -> Iterator[Claim]:
+def claims(compressions: Sequence[Result]) -> Iterator[Claim]:
     """The published bytes and errors beside those of the paper's recipe and of the best one."""
     for title, short in {"published recipe": "paper's recipe", "best recipe": "best recipe"}.items():
         for name, paper in DEEP_COMPRESSION.items():
-            results = [r for r in found if (r.settings["network"], r.settings["title"]) == (name, title)]
+            results = [r for r in compressions if (r.settings["network"], r.settings["title"]) == (name, title)]
             share = [100 / r["ratio"] for r in results]
             rate, error = paper["rows"][-1][-1].removesuffix(" %"), f"{paper['errors'][1]:.2f}"  # type: ignore[index]
             what = f"{TITLES[name]}, {short}"
@@ -369,27 +369,27 @@ def ablation(bench: Workbench) -> Section:
 def figure6(bench: Workbench) -> Section:
     """Accuracy against bytes for pruning alone, sharing alone, both, and SVD."""
     base = Recipe(lr=1e-3, share_lr=1e-4, init="linear", prune_epochs=bench.epochs(12), share_epochs=bench.epochs(6))
-    kept = KEPT[bench.level]
+    densities = DENSITIES[bench.level]
     series: dict[str, list[Recipe]] = {
-        "pruning": [replace(base, prune=1 - k) for k in kept],
+        "pruning": [replace(base, prune=1 - k) for k in densities],
         "sharing": [replace(base, levels=2**b) for b in BITS[bench.level]],
-        "pruning and sharing": [replace(base, prune=1 - k, levels=32) for k in kept],
+        "pruning and sharing": [replace(base, prune=1 - k, levels=32) for k in densities],
     }
     points = [
         point(bench, "lenet_300_100", f"figure 6 {title}", recipe)
         for title, recipes in series.items()
         for recipe in recipes
     ]
-    found: dict[str, list[Result]] = {title: [] for title in series}
+    compressions: dict[str, list[Result]] = {title: [] for title in series}
     for result in bench.sweep(compressed, points):
-        found[result.settings["title"].removeprefix("figure 6 ")].append(result)
+        compressions[result.settings["title"].removeprefix("figure 6 ")].append(result)
     epochs = bench.epochs(12)
-    found["SVD"] = bench.sweep(
+    compressions["SVD"] = bench.sweep(
         factored, [{"rank": rank, "epochs": epochs, "seed": bench.seeds[0]} for rank in RANKS[bench.level]]
     )
     rows = [
         Row([title, f"{r['bytes']:,}", f"{1 / r['ratio']:.2%}", f"{r['error']:.2f}"], [r])
-        for title, results in found.items()
+        for title, results in compressions.items()
         for r in results
     ]
     return Section(
@@ -397,7 +397,7 @@ def figure6(bench: Workbench) -> Section:
         ["", "bytes", "share of the dense bytes", "error %"],
         rows,
         text="One seed. The lecture's figure 6 prints no numbers to compare with.",
-        draw=partial(draw, found=found),
+        draw=partial(draw, compressions=compressions),
         name="figure-6",
     )
 
@@ -420,8 +420,8 @@ def factored(bench: Workbench, *, rank: int, epochs: int, seed: int) -> dict[str
     model = bench.trained(f"svd-{rank}", thin, data, seed=seed, epochs=epochs)
     file = bench.place(f"svd-{rank}", [seed, epochs, DENSE["lenet_300_100"]]).with_suffix(".cun")
     size = save(file, {name: value.numpy() for name, value in model.state_dict().items()})
-    whole = 4 * sum(p.numel() for p in dense.parameters())
-    return {"bytes": size, "ratio": whole / size, "error": percent(model, data), "file": file.name}
+    dense_bytes = 4 * sum(p.numel() for p in dense.parameters())
+    return {"bytes": size, "ratio": dense_bytes / size, "error": percent(model, data), "file": file.name}
 
 
 def after_training(bench: Workbench) -> Section:
@@ -468,17 +468,17 @@ def images(bench: Workbench) -> Dataset:
     return replace(bench, validate=False).dataset("cifar10")
 
 
-def draw(figure: Any, found: Mapping[str, Sequence[Result]]) -> None:
+def draw(figure: Any, compressions: Mapping[str, Sequence[Result]]) -> None:
     """Error against bytes, a line for each method."""
     axes = figure.subplots()
-    for number, (name, results) in enumerate(found.items()):
+    for number, (name, results) in enumerate(compressions.items()):
         size = [100 / r["ratio"] for r in results]
         errors = [r["error"] for r in results]
         axes.plot(size, errors, marker=MARKERS[number], linestyle=LINE_STYLES[number], label=name)
     axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="test error (%)")
     axes.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
     axes.minorticks_off()
-    # What is five times as bad as the best lies outside, so that the rest can be told apart.
-    least = min(r["error"] for results in found.values() for r in results)
-    axes.set_ylim(0, 5 * max(least, 1.0))
+    # Errors above five times the lowest lie outside, so that the others can be distinguished.
+    lowest = min(r["error"] for results in compressions.values() for r in results)
+    axes.set_ylim(0, 5 * max(lowest, 1.0))
     axes.legend()

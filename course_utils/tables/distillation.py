@@ -4,7 +4,7 @@ A large regularised network teaches a smaller one that has no regularizer, by it
 images; then the same without a single image of a 3.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,15 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils._support.random_numbers import random_numbers
+from course_utils._support.words import plural
 from course_utils.data import Dataset
 from course_utils.methods.distill import Distillation, best_bias, correct_bias_
 from course_utils.models import mlp
-from course_utils.tables.bfloat16 import InBfloat16
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import DISTILLATION, WITHOUT_3S
-from course_utils.tables.quick_dropout import QuickDropout
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, mean_of, spread
+from course_utils.tables.workbench.fast_layers import FastDropout, InBfloat16
 from course_utils.train import History, evaluate
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run"]
@@ -75,7 +74,7 @@ def teacher_network(data: Dataset) -> nn.Sequential:
     flatten, first, relu, second, relu2, last = layers
     return nn.Sequential(
         Jitter(SHIFT),
-        InBfloat16(flatten, QuickDropout(0.2), first, relu, QuickDropout(0.5), second, relu2, QuickDropout(0.5), last),
+        InBfloat16(flatten, FastDropout(0.2), first, relu, FastDropout(0.5), second, relu2, FastDropout(0.5), last),
     )
 
 
@@ -112,13 +111,13 @@ def run(bench: Workbench) -> Iterator[Section]:
     )
     points = [plain | {"seed": seed} for seed in bench.seeds] + [moved | {"seed": seed} for seed in bench.seeds]
     taught = bench.sweep(distilled, points)
-    found = {
+    trainings = {
         "teacher": [teacher],
         "student, labels alone": students,
         "student, distilled": [r for r in taught if not r.settings["jitter"]],
         "student, distilled on moved images": [r for r in taught if r.settings["jitter"]],
     }
-    yield main_part(bench, found)
+    yield main_part(bench, trainings)
     seed = bench.seeds[0]
     both = bench.sweep(without_class, [way | {"seed": seed, "label": LEFT_OUT} for way in (plain, moved)])
     yield left_out(bench, dict(zip(TAUGHT, both, strict=True)))
@@ -208,7 +207,7 @@ def with_logits(data: Dataset, teacher: nn.Module) -> Dataset:
 
 
 def without_class(bench: Workbench, *, label: int, **way: Any) -> dict[str, Any]:
-    """Teach a student without a single image of a class, and then mend the bias of that class on held-out rows."""
+    """Teach a student without a single image of a class, and then correct the bias of that class on held-out rows."""
     data = bench.dataset("mnist")
     parts = data.split(HELD_OUT)
     student, history = taught_student(bench, parts.without(label), **way)
@@ -236,55 +235,57 @@ def of_class(model: nn.Module, data: Dataset, label: int) -> list[int]:
     return [int(wrong.sum()), int((wrong & (data.y_test.cpu() == label)).sum())]
 
 
-def main_part(bench: Workbench, found: dict[str, list[Result]]) -> Section:
+def main_part(bench: Workbench, trainings: dict[str, list[Result]]) -> Section:
     """Errors of the large network, of the small one, and of the small one that was taught."""
     data = bench.dataset("mnist")
     rows = []
-    for name, results in found.items():
+    for name, results in trainings.items():
         measured = spread([float(r["errors"]) for r in results], ".1f" if len(results) > 1 else ".0f")
         minutes = spread([r["seconds"] / 60 for r in results], ".1f")
         length = str(results[0].settings["training"]["epochs"])
         rows.append(Row([name, str(DISTILLATION.get(name, "")), measured, minutes, length], results))
     head = ["", "published errors", "measured errors", "core-minutes", "epochs"]
     large, small = (" and ".join(map(str, HIDDEN[name])) for name in ("teacher", "student"))
-    learned = max(r["loss"] for r in found["student, labels alone"])
+    learned = max(r["loss"] for r in trainings["student, labels alone"])
     text = (
         f"{data}. The teacher has hidden layers of {large} units with dropout (20 % of the pixels, 50 % of the units), "
         f"the weights into a unit have at most the norm {NORM:g}, and images are moved by up to {SHIFT} pixels each "
         f"time they are seen; the student has {small} units and no regularizer. Distilled at the temperature "
         f"{TEMPERATURE:g} from the teacher's answers alone, first as in the paper on the training images as they are, "
         "then, beyond the paper, on images that are moved as the teacher's were. Products in bfloat16; learning rates "
-        f"fall like a cosine. {len(bench.seeds)} seed{'s' if len(bench.seeds) > 1 else ''} of the students, one "
+        f"fall along a cosine. {plural(len(bench.seeds), 'seed')} of the students, one "
         f"teacher. The student alone ends at a training loss of {learned:.0e}: longer training could teach it little. "
         f"Errors among {len(data.y_test):,} "
         f"{'rows held out of the training part' if bench.validate else 'test images'}."
     )
     claims = [
         Claim(name, "errors", str(DISTILLATION[name]), [r["errors"] for r in results], 0.0, results)
-        for name, results in found.items()
+        for name, results in trainings.items()
         if name in DISTILLATION
     ]
-    return Section("A student with and without a teacher", head, rows, text, gain(found), name="errors", claims=claims)
+    return Section(
+        "A student with and without a teacher", head, rows, text, gain(trainings), name="errors", claims=claims
+    )
 
 
-def gain(found: dict[str, list[Result]]) -> str:
+def gain(trainings: dict[str, list[Result]]) -> str:
     """What the teacher was worth."""
-    alone, teacher = (mean_errors(found[name]) for name in ("student, labels alone", "teacher"))
+    alone, teacher = (mean_of(trainings[name], "errors") for name in ("student, labels alone", "teacher"))
     lines = []
     if teacher >= alone:
         lines.append("- The teacher is no better than the student alone, so there is nothing to gain from it.")
     for name in ("student, distilled", "student, distilled on moved images"):
-        taught = mean_errors(found[name])
+        taught = mean_of(trainings[name], "errors")
         way = f", {(alone - taught) / (alone - teacher):.0%} of the way to the teacher" if teacher < alone else ""
         lines.append(f"- {name}: {count(taught)} errors where the student alone makes {count(alone)}{way}.")
     for name in ("teacher", "student, labels alone", "student, distilled"):
-        gap = mean_errors(found[name]) - DISTILLATION[name]
+        gap = mean_of(trainings[name], "errors") - DISTILLATION[name]
         lines.append(f"- {name}: {count(abs(gap))} errors {'more' if gap > 0 else 'fewer'} than published.")
     return "\n".join(lines)
 
 
 def count(errors: float) -> str:
-    """A mean of whole numbers, with a digit only where it is none itself.
+    """A mean of whole numbers, with a digit only where it is not whole.
 
     >>> count(98.5), count(137.0)
     ('98.5', '137')
@@ -292,17 +293,12 @@ def count(errors: float) -> str:
     return f"{errors:.1f}".removesuffix(".0")
 
 
-def mean_errors(results: Sequence[Result]) -> float:
-    """The mean over the seeds."""
-    return sum(r["errors"] for r in results) / len(results)
-
-
-def left_out(bench: Workbench, found: dict[str, Result]) -> Section:
+def left_out(bench: Workbench, trainings: dict[str, Result]) -> Section:
     """The student that has never seen a 3."""
     data = bench.dataset("mnist")
     digit = f"{LEFT_OUT}s"
     rows = [Row(["published", *(str(n) for pair in WITHOUT_3S.values() for n in pair), "", ""])]
-    for name, result in found.items():
+    for name, result in trainings.items():
         numbers = [str(n) for key in ("before", "after") for n in result[key]]
         rows.append(Row([name, *numbers, f"{result['shift']:.2f}", f"{result['seconds'] / 60:.1f}"], [result]))
     head = ["", "errors", f"of them on {digit}", "errors, bias corrected", f"of them on {digit}", "added to the bias"]
@@ -316,10 +312,10 @@ def left_out(bench: Workbench, found: dict[str, Result]) -> Section:
         f"{n:,} of them {digit}."
     )
     lines = [
-        f"- {name}: {1 - result['before'][1] / n:.1%} of the {digit} are right without one having been seen, "
+        f"- {name}: {1 - result['before'][1] / n:.1%} of the {digit} are classified correctly without having seen any, "
         f"{1 - result['after'][1] / n:.1%} with the corrected bias (published "
         f"{1 - WITHOUT_3S['bias corrected'][1] / 1010:.1%})."
-        for name, result in found.items()
+        for name, result in trainings.items()
         if n
     ]
     return Section(
@@ -328,33 +324,33 @@ def left_out(bench: Workbench, found: dict[str, Result]) -> Section:
         rows,
         text,
         "\n".join(lines),
-        draw=partial(draw, found=found, n=n),
+        draw=partial(draw, trainings=trainings, n=n),
         name="left-out",
-        claims=list(claims_left_out(found, digit)),
+        claims=list(claims_left_out(trainings, digit)),
     )
 
 
-def claims_left_out(found: dict[str, Result], digit: str) -> Iterator[Claim]:
+def claims_left_out(trainings: dict[str, Result], digit: str) -> Iterator[Claim]:
     """The published errors of the student that has never seen one digit."""
-    result = next(iter(found.values()))  # taught as in the paper
+    result = next(iter(trainings.values()))  # taught as in the paper
     for (when, printed), key in zip(WITHOUT_3S.items(), ("before", "after"), strict=True):
         for i, kind in enumerate(("errors", f"errors on {digit}")):
             yield Claim(f"{when}: {kind}", kind, str(printed[i]), [result[key][i]], 0.0, [result])
 
 
-def draw(figure: Any, *, found: dict[str, Result], n: int) -> None:
+def draw(figure: Any, *, trainings: dict[str, Result], n: int) -> None:
     """Errors on the class that was left out and on all others, before and after its bias is corrected."""
     from course_utils.plots import COLOURS
 
     published = {"published": list(WITHOUT_3S.values())}
-    bars = published | {name: [result["before"], result["after"]] for name, result in found.items()}
+    bars = published | {name: [result["before"], result["after"]] for name, result in trainings.items()}
     labels = [f"{name}\n{when}" for name in bars for when in WITHOUT_3S]
     pairs: list[Any] = [pair for both in bars.values() for pair in both]
-    own, others = [pair[1] for pair in pairs], [pair[0] - pair[1] for pair in pairs]
+    on_digit, on_others = [pair[1] for pair in pairs], [pair[0] - pair[1] for pair in pairs]
     axes = figure.subplots()
-    look = {"edgecolor": COLOURS["ink"], "linewidth": 0.8}
-    axes.bar(labels, own, color=COLOURS["orange"], label=f"on {LEFT_OUT}s", **look)
-    axes.bar(labels, others, bottom=own, color=COLOURS["sky"], hatch="//", label="on other digits", **look)
+    edge = {"edgecolor": COLOURS["ink"], "linewidth": 0.8}
+    axes.bar(labels, on_digit, color=COLOURS["orange"], label=f"on {LEFT_OUT}s", **edge)
+    axes.bar(labels, on_others, bottom=on_digit, color=COLOURS["sky"], hatch="//", label="on other digits", **edge)
     axes.set(ylabel="errors")
     axes.tick_params(axis="x", labelsize=9)
     axes.legend()

@@ -1,7 +1,7 @@
 """Federated averaging (McMahan et al. 2016, arXiv:1602.05629; lecture, section 03), measured on MNIST.
 
 The paper's smaller network, 784-200-200-10, on 100 clients, of which a tenth takes part in each round, with batches of
-10: rounds until 97 % of the test rows are right, where the clients' rows are split evenly and where they are sorted by
+10: rounds until 97 % test accuracy, where the clients' rows are split evenly and where they are sorted by
 class. The lecture prints no numbers but the reason to count: agents exchange weights, so bytes per round matter. So the
 same training is repeated with fewer bits for each weight that is sent.
 """
@@ -11,20 +11,20 @@ from functools import partial
 from typing import Any
 
 from course_utils._support.random_numbers import random_numbers
+from course_utils._support.words import plural
 from course_utils.data import Dataset
 from course_utils.models import mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import FEDERATED
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, mean_of, spread
 from course_utils.train.federated import federated_averaging, split_evenly, split_sorted
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "averaged", "run"]
 
 TITLE = "Federated averaging"
 SECTION = "03"
-SEEDS = 3
+SEEDS = 3  # of the even splits; sorted ones, and the bits, have the first one
 
 HIDDEN = [200, 200]
 CLIENTS, FRACTION, BATCH = 100, 0.1, 10
@@ -59,33 +59,33 @@ def rounds(bench: Workbench) -> Section:
         for split, epochs in sorted(most, key=lambda setting: -most[setting] * setting[1])
         for seed in (bench.seeds if split == "even" else bench.seeds[:1])
     ]
-    found: dict[tuple[str, int], list[Result]] = {setting: [] for setting in most}
+    trainings: dict[tuple[str, int], list[Result]] = {setting: [] for setting in most}
     for result in bench.sweep(averaged, points):
-        found[result.settings["split"], result.settings["local_epochs"]].append(result)
+        trainings[result.settings["split"], result.settings["local_epochs"]].append(result)
     rows = []
-    for (split, epochs), results in found.items():
+    for (split, epochs), results in trainings.items():
         rows.append(rounds_row(split, epochs, most[split, epochs], results))
         if bench.full and (split, epochs) in FEDERATED:
             rows.append(Row(["published", split, f"{epochs}", f"{FEDERATED[split, epochs]}", "", "", ""]))
     return Section(
-        f"Rounds until {target:.0%} of the {bench.tested} are right",
+        f"Rounds until {target:.0%} accuracy on the {bench.tested}",
         ["", "clients' rows", "local epochs", "rounds", "MB up", "MB down", "core-seconds"],
         rows,
         text=about(bench),
-        remark=rounds_remark(bench, found),
-        draw=partial(draw_rounds, found=found, target=target),
+        remark=rounds_remark(bench, trainings),
+        draw=partial(draw_rounds, trainings=trainings, target=target),
         name="rounds",
-        claims=list(claims(found)) if bench.full else [],
+        claims=list(claims(trainings)) if bench.full else [],
     )
 
 
-def claims(found: dict[tuple[str, int], list[Result]]) -> Iterator[Claim]:
+def claims(trainings: dict[tuple[str, int], list[Result]]) -> Iterator[Claim]:
     """The published rounds; a training that was ended before the target counts its rounds so far."""
     for (split, epochs), published in FEDERATED.items():
-        results = found[split, epochs]
+        results = trainings[split, epochs]
         rounds = [float(r["reached"] or r.settings["rounds"]) for r in results]
         note = "" if all(r["reached"] for r in results) else "ended before the target was reached"
-        yield Claim(f"{split} split", "rounds until 97 % are right", str(published), rounds, 0.0, results, note)
+        yield Claim(f"{split} split", "rounds until 97 % accuracy", str(published), rounds, 0.0, results, note)
 
 
 def bits(bench: Workbench) -> Section:
@@ -102,8 +102,8 @@ def bits(bench: Workbench) -> Section:
         [bits_row(result) for result in results],
         text=(
             "Even split, one local epoch, one seed. Each tensor is sent as so many bits a weight and two numbers for "
-            "its range; on the way up it is rounded at random, on the way down what rounding leaves over is sent in "
-            "the next round. A client that takes part for the first time gets all weights at 32 bits, one that missed "
+            "its range, by stochastic rounding on the way up; on the way down the rounding error is sent in the next "
+            "round. A client that takes part for the first time gets all weights at 32 bits, one that missed "
             "rounds the changes of all of them, or all weights where that is less. MB are 10^6 bytes of all clients."
         ),
         remark=bits_remark(results),
@@ -112,10 +112,10 @@ def bits(bench: Workbench) -> Section:
     )
 
 
-def point(**own: Any) -> dict[str, Any]:
+def point(**settings: Any) -> dict[str, Any]:
     """All settings of a training."""
     common = {"hidden": HIDDEN, "clients": CLIENTS, "fraction": FRACTION, "batch_size": BATCH}
-    return common | {"lr": LR[own["split"]]} | {"bits_up": 32, "bits_down": 32, "target": None} | own
+    return common | {"lr": LR[settings["split"]]} | {"bits_up": 32, "bits_down": 32, "target": None} | settings
 
 
 def averaged(
@@ -133,18 +133,18 @@ def averaged(
     path: list[float] = []
     failed = {}
     try:
-        for seen in federated_averaging(model, data, shares, device=bench.device, seed=seed, **settings):
-            path.append(round(100 * seen.accuracy, 2))
-            if target is not None and seen.accuracy >= target:
+        for state in federated_averaging(model, data, shares, device=bench.device, seed=seed, **settings):
+            path.append(round(100 * state.accuracy, 2))
+            if target is not None and state.accuracy >= target:
                 break
     except FloatingPointError:
-        failed = {"diverged": seen.number + 1}
-    reached = seen.number if target is not None and seen.accuracy >= target else 0
+        failed = {"diverged": state.number + 1}
+    reached = state.number if target is not None and state.accuracy >= target else 0
     return {
         "reached": reached,
-        "accuracy": 100 * seen.accuracy,
-        "MB up": seen.bytes_up / 1e6,
-        "MB down": seen.bytes_down / 1e6,
+        "accuracy": 100 * state.accuracy,
+        "MB up": state.bytes_up / 1e6,
+        "MB down": state.bytes_down / 1e6,
         "path": path,
         **failed,
     }
@@ -180,30 +180,30 @@ def about(bench: Workbench) -> str:
     """What was trained, on what."""
     data: Dataset = bench.dataset("mnist")
     network = "-".join(str(n) for n in (data.features, *HIDDEN, data.classes))
-    return (
+    text = (
         f"{data}. A perceptron {network} on {CLIENTS} clients, {FRACTION:.0%} of them in each round, batches of "
         f"{BATCH}, plain gradient steps of {LR['even']:g} (even) and {LR['sorted']:g} (sorted); weights are sent at 32 "
         "bits. *Even*: each client has rows of all classes. *Sorted*: the rows are sorted by class, and each client "
-        f"gets two pieces. The {bench.tested} are looked at after each round. Even splits with {len(bench.seeds)} "
-        f"seed{'s' if len(bench.seeds) > 1 else ''}, sorted ones with one."
-        + " Published: table 1 of the paper, which has one local epoch, and a step chosen anew for each row."
-        * bench.full
+        f"gets two pieces. The network is tested after each round. Even splits with "
+        f"{plural(len(bench.seeds), 'seed')}, sorted ones with one."
     )
+    published = "Published: table 1 of the paper, which has one local epoch, and a step chosen anew for each row."
+    return f"{text} {published}" if bench.full else text
 
 
-def rounds_remark(bench: Workbench, found: dict[tuple[str, int], list[Result]]) -> str:
+def rounds_remark(bench: Workbench, trainings: dict[tuple[str, int], list[Result]]) -> str:
     """How far from the published rounds, and what more local epochs buy."""
     mean = {
-        setting: sum(r["reached"] for r in results) / len(results)
-        for setting, results in found.items()
+        setting: mean_of(results, "reached")
+        for setting, results in trainings.items()
         if all(r["reached"] for r in results)
     }
     parts = []
     for (split, epochs), paper in FEDERATED.items():
         if bench.full and (split, epochs) in mean:
-            ours = mean[split, epochs]
+            average = mean[split, epochs]
             parts.append(
-                f"**{split.capitalize()}: {ours:.0f} rounds, where {paper} are published ({ours / paper:.2f}x).**"
+                f"**{split.capitalize()}: {average:.0f} rounds, where {paper} are published ({average / paper:.2f}x).**"
             )
     parts += [
         f"{split.capitalize()}: five local epochs take {mean[split, 5]:.0f} rounds in place of {mean[split, 1]:.0f}, "
@@ -211,7 +211,7 @@ def rounds_remark(bench: Workbench, found: dict[tuple[str, int], list[Result]]) 
         for split in SPLITS
         if (split, 1) in mean and (split, 5) in mean
     ]
-    missed = [f"{split}, {epochs} local" for split, epochs in found if (split, epochs) not in mean]
+    missed = [f"{split}, {epochs} local" for split, epochs in trainings if (split, epochs) not in mean]
     if missed:
         parts.append(f"The target was not reached in the rounds allowed: {'; '.join(missed)}.")
     return " ".join(parts)
@@ -221,30 +221,31 @@ def bits_remark(results: list[Result]) -> str:
     """The fewest megabytes whose accuracy is within half a point of that at 32 bits."""
     full = next(r for r in results if r.settings["bits_up"] == r.settings["bits_down"] == 32)
     near = [r for r in results if "diverged" not in r and r["accuracy"] >= full["accuracy"] - 0.5]
-    least = min(near, key=lambda r: r["MB up"] + r["MB down"])
-    before, after = (r["MB up"] + r["MB down"] for r in (full, least))
+    smallest = min(near, key=lambda r: r["MB up"] + r["MB down"])
+    before, after = (r["MB up"] + r["MB down"] for r in (full, smallest))
     failed = [f"{r.settings['bits_up']} up and {r.settings['bits_down']} down" for r in results if "diverged" in r]
     lost = f" With {' and with '.join(failed)} the weights grew beyond all bounds." if failed else ""
+    chosen = f"{smallest.settings['bits_up']} bits up and {smallest.settings['bits_down']} down"
     return (
-        f"**With {least.settings['bits_up']} bits up and {least.settings['bits_down']} down {after:.0f} MB are sent in "
-        f"place of {before:.0f} ({before / after:.1f} times fewer), at {least['accuracy']:.2f} % in place of "
-        f"{full['accuracy']:.2f} %**: the fewest whose accuracy is at most half a point lower.{lost}"
+        f"**With {chosen} {after:.0f} MB are sent in place of {before:.0f} ({before / after:.1f} times fewer), at "
+        f"{smallest['accuracy']:.2f} % in place of {full['accuracy']:.2f} %**: the fewest whose accuracy is at most "
+        f"half a point lower.{lost}"
     )
 
 
-def draw_rounds(figure: Any, *, found: dict[tuple[str, int], list[Result]], target: float) -> None:
+def draw_rounds(figure: Any, *, trainings: dict[tuple[str, int], list[Result]], target: float) -> None:
     """The accuracy of the first seed, round by round."""
     axes = figure.subplots()
-    for number, ((split, epochs), results) in enumerate(found.items()):
+    for number, ((split, epochs), results) in enumerate(trainings.items()):
         axes.plot(
             results[0]["path"],
             color=list(COLOURS.values())[number],
             linestyle=LINE_STYLES[number],
             linewidth=1.4,
-            label=f"{split}, {epochs} local epoch{'s' if epochs > 1 else ''}",
+            label=f"{split}, {plural(epochs, 'local epoch')}",
         )
     axes.axhline(100 * target, color=COLOURS["grey"], linewidth=1)
-    axes.set(xlabel="round", ylabel="test rows that are right, in %", ylim=(70, 100), xscale="symlog", title="Rounds")
+    axes.set(xlabel="round", ylabel="test accuracy (%)", ylim=(70, 100), xscale="symlog", title="Rounds")
     axes.set_xlim(0, None)
     axes.legend()
 
@@ -253,18 +254,18 @@ def draw_bits(figure: Any, *, results: list[Result]) -> None:
     """Accuracy against megabytes, with the bits up and down beside each dot."""
     axes = figure.subplots()
     for number, down in enumerate(sorted({r.settings["bits_down"] for r in results}, reverse=True)):
-        some = [r for r in results if r.settings["bits_down"] == down and "diverged" not in r]
-        megabytes = [r["MB up"] + r["MB down"] for r in some]
+        stable = [r for r in results if r.settings["bits_down"] == down and "diverged" not in r]
+        megabytes = [r["MB up"] + r["MB down"] for r in stable]
         axes.plot(
             megabytes,
-            [r["accuracy"] for r in some],
+            [r["accuracy"] for r in stable],
             color=list(COLOURS.values())[number],
             marker=MARKERS[number],
             linestyle="none",
             label=f"{down} bits down",
         )
-        for result, x in zip(some, megabytes, strict=True):
+        for result, x in zip(stable, megabytes, strict=True):
             place = (x, result["accuracy"])
             axes.annotate(f"{result.settings['bits_up']} up", place, (5, 5), textcoords="offset points", fontsize=10)
-    axes.set(xlabel="megabytes sent", ylabel="test rows that are right, in %", xlim=(0, None), title="Bits")
+    axes.set(xlabel="megabytes sent", ylabel="test accuracy (%)", xlim=(0, None), title="Bits")
     axes.legend(loc="lower right")

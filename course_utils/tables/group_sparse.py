@@ -1,8 +1,8 @@
 """The lecture's table of section 04: accuracy, zeros and neurons that are left under L2 and the sparse group lasso.
 
 Source: Scardapane, Comminiello, Hussain, Uncini 2017, arXiv:1607.00485; lecture, (9). The same networks are trained
-here under each penalty of the section. How strong each penalty may be is chosen on held-out training rows, by a rule;
-the test part is looked at once, with the networks that were chosen.
+here under each penalty of the section. The strength of each penalty is chosen on held-out training rows, by a rule;
+the test part is used once, with the networks that were chosen.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,16 +18,15 @@ from course_utils.methods.penalties import Regularizer, active_neurons, sparsity
 from course_utils.models import mlp
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import GROUP_SPARSE
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train import evaluate
 from course_utils.train.ensemble import fit_many
 
-__all__ = ["choose", "run"]
+__all__ = ["SECTION", "SEEDS", "TITLE", "choose", "run"]
 
 TITLE = "Sparse and group-sparse penalties"
 SECTION = "04"
-SEEDS = 3
+SEEDS = 3  # of the lecture's two penalties; the others, and the path of lambda, have the first one
 
 THRESHOLD = 1e-3  # what is smaller counts as zero, as in the lecture
 POINT = 0.01  # how much accuracy the sparse networks may lose
@@ -155,12 +154,12 @@ def trained(bench: Workbench, points: list[dict[str, Any]]) -> list[dict[str, An
     if first["part"] == "held out":
         data = data.split(first["held_out"])
     common = {"optimizer": "sgd"} | {key: first[key] for key in TRAINING if key in first}
-    make, own = partial(mlp, first["sizes"]), [regularized(**p) for p in points]
+    make, penalties = partial(mlp, first["sizes"]), [regularized(**p) for p in points]
     if len(points) == 1:
         name = f"{first['data']}-{first['part'].replace(' ', '-')}-{first['penalty']}-{first['lam']:g}"
-        return [measured(bench.trained(name, make, data, seed=first["seed"], **own[0], **common), data)]
-    settings = [each | {"seed": p["seed"]} for each, p in zip(own, points, strict=True)]
-    found = fit_many(
+        return [measured(bench.trained(name, make, data, seed=first["seed"], **penalties[0], **common), data)]
+    settings = [penalty | {"seed": p["seed"]} for penalty, p in zip(penalties, points, strict=True)]
+    models = fit_many(
         make,
         data,
         settings=settings,
@@ -170,7 +169,7 @@ def trained(bench: Workbench, points: list[dict[str, Any]]) -> list[dict[str, An
         progress=bench.progress,
         **common,
     )
-    return [measured(model, data) for model, _ in found]
+    return [measured(model, data) for model, _ in models]
 
 
 def regularized(*, penalty: str, lam: float, l1_ratio: float = 0.5, **_: Any) -> dict[str, Any]:
@@ -204,12 +203,12 @@ def choose(path: Iterable[Result], *, l2: float, sparse_group: float) -> dict[st
     Enough is for L2 what the lecture prints, or one point below its best where no lambda gets there. For each other
     penalty it is what the lecture prints for SG-L1, or one point below the best of L2 where that is less.
     """
-    found: dict[str, list[Result]] = {}
+    by_penalty: dict[str, list[Result]] = {}
     for result in path:
-        found.setdefault(result.settings["penalty"], []).append(result)
-    best = {penalty: max(results, key=lambda r: r["accuracy"]) for penalty, results in found.items()}
+        by_penalty.setdefault(result.settings["penalty"], []).append(result)
+    best = {penalty: max(results, key=lambda r: r["accuracy"]) for penalty, results in by_penalty.items()}
     chosen = {}
-    for penalty, results in found.items():
+    for penalty, results in by_penalty.items():
         most = best["l2"]["accuracy"]
         enough = min(sparse_group, most - POINT) if penalty != "l2" else l2 if most >= l2 else most - POINT
         good = [r for r in results if r["accuracy"] >= enough]
@@ -229,12 +228,12 @@ def table_section(
 ) -> Section:
     """The lecture's rows, and below them a row for each penalty."""
     task, rows = TASKS[name], published(name)
-    found = {penalty: [r for r in results if r.settings["penalty"] == penalty] for penalty in lams}
-    for penalty, same in found.items():
+    by_penalty = {penalty: [r for r in results if r.settings["penalty"] == penalty] for penalty in lams}
+    for penalty, same in by_penalty.items():
         cells = [f"{lams[penalty]:.3g}", str(len(same)), spread([r["accuracy"] for r in same], ".4f")]
         cells += [layers(same, "sparsity", ".3f"), layers(same, "zeros", ".3f"), layers(same, "neurons", ".1f")]
         rows.append(Row([PENALTIES[penalty], *cells], same))
-    epochs, batch, lr = (found["sparse_group"][0].settings[key] for key in ("epochs", "batch_size", "lr"))
+    epochs, batch, lr = (by_penalty["sparse_group"][0].settings[key] for key in ("epochs", "batch_size", "lr"))
     part = "rows held out of the training part" if bench.validate else "the test part"
     text = (
         f"{data}. Network {'-'.join(map(str, task.sizes))}, {epochs} epochs, batches of {batch}, learning rates that "
@@ -244,15 +243,15 @@ def table_section(
         f"and {L1_RATIO['sparse_group']} in SG-L1. Trained on all training rows; accuracy (a fraction) on {part}. A "
         f"weight of at most {THRESHOLD:g} counts as zero. Numbers are means over the seeds."
     )
-    told = {title: found[penalty] for penalty, title in PENALTIES.items() if title in GROUP_SPARSE[name]}
+    printed = {title: by_penalty[penalty] for penalty, title in PENALTIES.items() if title in GROUP_SPARSE[name]}
     return Section(
         task.title,
         HEAD,
         rows,
         text,
-        remark(name, found["sparse_group"], data),
+        remark(name, by_penalty["sparse_group"], data),
         name=name,
-        claims=[claim for title, results in told.items() for claim in claims(name, title, results, data)],
+        claims=[claim for title, results in printed.items() for claim in claims(name, title, results, data)],
     )
 
 
@@ -268,19 +267,20 @@ def claims(name: str, title: str, results: Sequence[Result], data: Dataset) -> I
 
 def layers(results: Sequence[Result], key: str, form: str) -> str:
     """A number for each weight matrix, in the mean over the seeds."""
-    return ", ".join(format(mean(each), form) for each in zip(*(r[key] for r in results), strict=True))
+    return ", ".join(format(mean(values), form) for values in zip(*(r[key] for r in results), strict=True))
 
 
 def remark(name: str, results: Sequence[Result], data: Dataset) -> str:
     """How the sparse group lasso compares with the lecture's."""
     accuracy, zeros, _ = GROUP_SPARSE[name]["SG-L1"]
-    bars = [float(as_number(each)) for each in zeros.split(", ")]
-    reached = [mean(each) for each in zip(*(r["sparsity"] for r in results), strict=True)]
-    right = mean(r["accuracy"] for r in results)
-    enough = sum(a >= b for a, b in zip(reached, bars, strict=True))
+    targets = [float(as_number(printed)) for printed in zeros.split(", ")]
+    reached = [mean(values) for values in zip(*(r["sparsity"] for r in results), strict=True)]
+    measured_accuracy = mean(r["accuracy"] for r in results)
+    enough = sum(a >= b for a, b in zip(reached, targets, strict=True))
+    pairs = ", ".join(f"{a:.3f} for {b:g}" for a, b in zip(reached, targets, strict=True))
     text = (
-        f"SG-L1 against the lecture's: accuracy {right:.3f} for {accuracy}; at least as sparse in {enough} of "
-        f"{len(bars)} weight matrices ({', '.join(f'{a:.3f} for {b:g}' for a, b in zip(reached, bars, strict=True))})."
+        f"SG-L1 against the lecture's: accuracy {measured_accuracy:.3f} for {accuracy}; at least as sparse in {enough} "
+        f"of {len(targets)} weight matrices ({pairs})."
     )
     return f"{text} The data are a sample, so the accuracies cannot be compared." if data.note else text
 
@@ -304,7 +304,7 @@ def path_section(
         cells = [f"{lam:.3g}", f"{result['accuracy']:.4f}", f"{result['share']:.4f}"]
         rows.append(Row([PENALTIES[penalty], *cells, "chosen" if lams[penalty] == lam else ""], [result]))
     text = (
-        f"One seed, {task.held_out:.0%} of the training rows held out and tested on; no test row is looked at. Chosen "
+        f"One seed, {task.held_out:.0%} of the training rows held out and tested on; the test part is not used. Chosen "
         "is the lambda with the most zeros among those that reach the lecture's accuracy: for L2 that of L2, "
         f"{enough['l2']:g}, or its best less {POINT:g} where none gets there; for each other penalty that of SG-L1, "
         f"{enough['sparse_group']:g}, or the best of L2 less {POINT:g} where this is lower. Where none does, the most "
@@ -322,14 +322,14 @@ def draw(figure: Any, *, path: Sequence[Result], lams: Mapping[str, float]) -> N
     axes = figure.subplots()
     for number, penalty in enumerate(p for p in PENALTIES if p in lams):
         same = [r for r in path if r.settings["penalty"] == penalty]
-        look = {"color": list(COLOURS.values())[number], "marker": MARKERS[number], "linestyle": LINE_STYLES[number]}
-        axes.plot([left(r) for r in same], [r["accuracy"] for r in same], label=PENALTIES[penalty], **look)
+        style = {"color": list(COLOURS.values())[number], "marker": MARKERS[number], "linestyle": LINE_STYLES[number]}
+        axes.plot([left(r) for r in same], [r["accuracy"] for r in same], label=PENALTIES[penalty], **style)
         for r in same:
             if r.settings["lam"] == lams[penalty]:
                 axes.plot(left(r), r["accuracy"], "o", ms=14, mfc="none", mec=COLOURS["ink"], mew=1.2)
     axes.set(xscale="log", xlabel="weights that are left (%)", ylabel="accuracy on held-out rows", xlim=(None, 115))
-    least = min(left(r) for r in path)
-    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if tick >= least / 2]
+    fewest = min(left(r) for r in path)
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if tick >= fewest / 2]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.legend(loc="best")

@@ -17,8 +17,7 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.quantize import DynamicFixedPoint, FixedPoint, LowPrecision
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, mean_of, spread
 from course_utils.train import evaluate, fit, pick_device
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run", "trained_network"]
@@ -34,7 +33,7 @@ TRAINING: dict[str, Any] = {"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "ba
 UPDATE_EVERY = 78  # steps between two adaptations of the ranges: about 10,000 rows, as in the paper
 FIXED_BITS = 6  # before the binary point in plain fixed point, with the sign: from -32 to 32
 
-# Format, bits of the computation and of the updates, and whether updates are rounded at random.
+# Format, bits of the computation and of the updates, and whether updates are rounded stochastically.
 Setting = tuple[str, int, int, bool]
 FLOAT: Setting = ("float32", 32, 32, False)
 FORMATS: list[Setting] = [
@@ -53,40 +52,45 @@ def run(bench: Workbench) -> Iterator[Section]:
     compute: list[Setting] = [("dynamic fixed point", bits, 32, False) for bits in COMPUTE[bench.level]]
     nearest: list[Setting] = [("dynamic fixed point", 10, bits, False) for bits in UPDATE[bench.level]]
     at_random: list[Setting] = [("dynamic fixed point", 10, bits, True) for bits in UPDATE[bench.level]]
-    found = measured(bench, list(dict.fromkeys([*FORMATS, *compute, *nearest, *at_random])))
+    trainings = measured(bench, list(dict.fromkeys([*FORMATS, *compute, *nearest, *at_random])))
     yield section(
         "Formats",
-        {setting: found[setting] for setting in FORMATS},
-        found[FLOAT],
+        {setting: trainings[setting] for setting in FORMATS},
+        trainings[FLOAT],
         text=about(bench),
-        remark=formats_remark(found),
+        remark=formats_remark(trainings),
         name="formats",
     )
     yield section(
         "Bits of the computation",
-        {setting: found[setting] for setting in compute},
-        found[FLOAT],
+        {setting: trainings[setting] for setting in compute},
+        trainings[FLOAT],
         text="Dynamic fixed point, with updates in float32.",
-        remark=least_bits(compute, found, "computation", 1),
+        remark=fewest_bits(compute, trainings, "computation", 1),
         draw=partial(
             draw,
-            lines={"updates in float32": {s[1]: found[s] for s in compute}},
-            dense=found[FLOAT],
+            lines={"updates in float32": {s[1]: trainings[s] for s in compute}},
+            dense=trainings[FLOAT],
             title="Bits of the computation",
         ),
         name="compute-bits",
     )
-    lines = {"rounded to the nearest": nearest, "rounded at random": at_random}
+    lines = {"rounding to nearest": nearest, "stochastic rounding": at_random}
     yield section(
         "Bits of the updates",
-        {setting: found[setting] for setting in (*nearest, *at_random)},
-        found[FLOAT],
-        text="Dynamic fixed point with 10 bits of computation. At random: up with the probability of the fraction.",
-        remark=" ".join(least_bits(some, found, f"updates {how}", 2) for how, some in lines.items()),
+        {setting: trainings[setting] for setting in (*nearest, *at_random)},
+        trainings[FLOAT],
+        text=(
+            "Dynamic fixed point with 10 bits of computation. *At random*: stochastic rounding, up with the "
+            "probability of the fraction."
+        ),
+        remark=" ".join(
+            fewest_bits(settings, trainings, f"updates by {rounding}", 2) for rounding, settings in lines.items()
+        ),
         draw=partial(
             draw,
-            lines={how: {s[2]: found[s] for s in some} for how, some in lines.items()},
-            dense=found[FLOAT],
+            lines={rounding: {s[2]: trainings[s] for s in settings} for rounding, settings in lines.items()},
+            dense=trainings[FLOAT],
             title="Bits of the updates",
         ),
         name="update-bits",
@@ -102,11 +106,11 @@ def measured(bench: Workbench, settings: Sequence[Setting]) -> dict[Setting, lis
         for form, compute, update, at_random in settings
         for seed in bench.seeds
     ]
-    found: dict[Setting, list[Result]] = {setting: [] for setting in settings}
+    trainings: dict[Setting, list[Result]] = {setting: [] for setting in settings}
     for result in bench.sweep(trained_network, points):
         s = result.settings
-        found[s["form"], s["compute"], s["update"], s["at_random"]].append(result)
-    return found
+        trainings[s["form"], s["compute"], s["update"], s["at_random"]].append(result)
+    return trainings
 
 
 def trained_network(
@@ -145,7 +149,7 @@ def trained_network(
     with low:
         try:
             history = fit(model, data, epochs=epochs, **common)
-        except FloatingPointError:  # the loss is no number any more: as bad as a guess
+        except FloatingPointError:  # the loss is not finite any more: as bad as guessing
             return {"error": 100 * (1 - 1 / data.classes), "loss": None}
         return {"error": 100 - 100 * evaluate(model, data).accuracy, "loss": history[-1].train_loss}
 
@@ -190,10 +194,10 @@ NUMBERS: dict[str, Callable[[int], Any]] = {
 }
 
 
-def section(title: str, found: dict[Setting, list[Result]], dense: list[Result], **own: Any) -> Section:
+def section(title: str, trainings: dict[Setting, list[Result]], dense: list[Result], **rest: Any) -> Section:
     """Rows of settings and errors, and how far they are from float32."""
     rows = []
-    for (form, compute, update, at_random), results in found.items():
+    for (form, compute, update, at_random), results in trainings.items():
         gaps = [r["error"] - d["error"] for r, d in zip(results, dense, strict=True)]
         cells = [
             form,
@@ -205,7 +209,7 @@ def section(title: str, found: dict[Setting, list[Result]], dense: list[Result],
         ]
         rows.append(Row(cells, results if form == "float32" else [*results, *dense]))
     head = ["format", "bits of computation", "of updates", "test error %", "beside float32", "core-seconds"]
-    return Section(title, head, rows, **own)
+    return Section(title, head, rows, **rest)
 
 
 def about(bench: Workbench) -> str:
@@ -219,33 +223,30 @@ def about(bench: Workbench) -> str:
         f"steps with momentum {TRAINING['momentum']}, tested at the bits that it was trained at. Sums within a product "
         "and the optimizer's momentum are kept in float32. *Fixed point*: from −32 to 32. *Dynamic fixed point*: a "
         f"range for each group of numbers, adapted after each of the first 100 steps and then every {UPDATE_EVERY} "
-        "(the paper adapts every 10,000 rows, from ranges that a training in high precision has found before). The "
+        "(the paper adapts every 10,000 rows, from the ranges of an earlier training in high precision). The "
         "lecture prints the algorithm, but no table."
     )
 
 
-def mean(results: list[Result]) -> float:
-    """The mean test error over the seeds."""
-    return sum(r["error"] for r in results) / len(results)
-
-
-def formats_remark(found: dict[Setting, list[Result]]) -> str:
+def formats_remark(trainings: dict[Setting, list[Result]]) -> str:
     """The formats beside float32."""
-    dense = mean(found[FLOAT])
-    said = [f"{s[0]} with {s[1]} and {s[2]} bits {mean(found[s]) - dense:+.2f}" for s in FORMATS[1:]]
-    return f"**Points of error beside float32 ({dense:.2f} %): {'; '.join(said)}.**".replace(" -", " −")
+    dense = mean_of(trainings[FLOAT], "error")
+    differences = [
+        f"{s[0]} with {s[1]} and {s[2]} bits {mean_of(trainings[s], 'error') - dense:+.2f}" for s in FORMATS[1:]
+    ]
+    return f"**Points of error beside float32 ({dense:.2f} %): {'; '.join(differences)}.**".replace(" -", " −")
 
 
-def least_bits(settings: Sequence[Setting], found: dict[Setting, list[Result]], what: str, place: int) -> str:
+def fewest_bits(settings: Sequence[Setting], trainings: dict[Setting, list[Result]], what: str, place: int) -> str:
     """The fewest bits whose error is at most half a point above that of float32."""
-    dense = mean(found[FLOAT])
-    near = [s for s in settings if mean(found[s]) <= dense + 0.5]
+    dense = mean_of(trainings[FLOAT], "error")
+    near = [s for s in settings if mean_of(trainings[s], "error") <= dense + 0.5]
     if not near:
         return f"No number of bits that was tried for the {what} comes within half a point of float32."
     fewest = min(near, key=lambda s: int(s[place]))
     return (
         f"**The fewest bits for the {what} with an error at most half a point above float32's: {fewest[place]} "
-        f"({mean(found[fewest]):.2f} % beside {dense:.2f} %).**"
+        f"({mean_of(trainings[fewest], 'error'):.2f} % beside {dense:.2f} %).**"
     )
 
 
@@ -255,13 +256,13 @@ def draw(figure: Any, *, lines: dict[str, dict[int, list[Result]]], dense: list[
     for number, (label, points) in enumerate(lines.items()):
         axes.plot(
             list(points),
-            [mean(results) for results in points.values()],
+            [mean_of(results, "error") for results in points.values()],
             color=list(COLOURS.values())[number],
             marker=MARKERS[number],
             linestyle=LINE_STYLES[number],
             label=label,
         )
-    axes.axhline(mean(dense), color=COLOURS["grey"], linewidth=1, label="float32")
+    axes.axhline(mean_of(dense, "error"), color=COLOURS["grey"], linewidth=1, label="float32")
     axes.set(xlabel="bits", ylabel="test error in %", yscale="log", title=title)
     axes.minorticks_off()
     ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if axes.get_ylim()[0] <= tick <= axes.get_ylim()[1]]

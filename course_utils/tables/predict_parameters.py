@@ -24,8 +24,7 @@ from course_utils.methods.predict_parameters import (
 )
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, mean_of, spread
 from course_utils.train import evaluate, fit
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "run", "trained_network"]
@@ -52,16 +51,16 @@ def run(bench: Workbench) -> Iterator[Section]:
     point = {"rows": ROWS[bench.level], "epochs": bench.epochs(EPOCHS), "hidden": HIDDEN, "training": TRAINING}
     settings = [(DENSE, 1.0), *((kernel, share) for kernel in RIDGE for share in SHARES[bench.level])]
     points = [point | {"kernel": kernel, "share": share, "seed": s} for kernel, share in settings for s in bench.seeds]
-    found: dict[tuple[str, float], list[Result]] = {setting: [] for setting in settings}
+    trainings: dict[tuple[str, float], list[Result]] = {setting: [] for setting in settings}
     for result in bench.sweep(trained_network, points):
-        found[result.settings["kernel"], result.settings["share"]].append(result)
+        trainings[result.settings["kernel"], result.settings["share"]].append(result)
     yield Section(
         "Share of the parameters that is trained, against the test error",
         ["weights are predicted from", "share observed", "trained", "of all", "test error %", "core-seconds"],
-        [row(kernel, share, results) for (kernel, share), results in found.items()],
+        [row(kernel, share, results) for (kernel, share), results in trainings.items()],
         text=about(bench),
-        remark=reached(bench, found),
-        draw=partial(draw, found=found),
+        remark=reached(bench, trainings),
+        draw=partial(draw, trainings=trainings),
         name="shares",
     )
 
@@ -82,7 +81,7 @@ def trained_network(
     data = data.subset(rows, seed=seed) if rows else data
     with random_numbers(seed):
         model = mlp([data.features, hidden, hidden, data.classes])
-        whole = count_parameters(model)
+        dense_parameters = count_parameters(model)
         common = training | {"seed": seed, "evaluate_every": 0, "device": bench.device, "progress": False}
         if kernel != DENSE:
             model[1] = predicted(input_kernel(kernel, data), share, hidden, ridge=RIDGE[kernel], seed=seed)
@@ -92,13 +91,13 @@ def trained_network(
     fit(model, data, epochs=epochs + (kernel == DENSE), schedule="cosine", **common)
     return {
         "trained": count_parameters(model),
-        "of all": count_parameters(model) / whole,
+        "of all": count_parameters(model) / dense_parameters,
         "error": 100 - 100 * evaluate(model.eval(), data).accuracy,
     }
 
 
 def input_kernel(kernel: str, data: Dataset) -> Tensor:
-    """Which pixels have alike weights, (pixels, pixels)."""
+    """Which pixels have similar weights, (pixels, pixels)."""
     if kernel == "zeros":
         return torch.eye(data.features)
     if kernel == "near pixels":
@@ -108,7 +107,7 @@ def input_kernel(kernel: str, data: Dataset) -> Tensor:
 
 @torch.no_grad()
 def hidden_kernel(kernel: str, model: nn.Sequential, data: Dataset) -> Tensor:
-    """Which hidden neurons have alike weights: there is no distance between them, but they go together or not."""
+    """Which hidden neurons have similar weights: they have no distance, but they are correlated or not."""
     h = model[:3](data.x_train)
     return torch.eye(h.shape[1]) if kernel == "zeros" else empirical_kernel(h)
 
@@ -149,42 +148,42 @@ def about(bench: Workbench) -> str:
     )
 
 
-def reached(bench: Workbench, found: dict[tuple[str, float], list[Result]]) -> str:
+def reached(bench: Workbench, trainings: dict[tuple[str, float], list[Result]]) -> str:
     """How near the claim the measured networks come."""
-    error = {setting: sum(r["error"] for r in results) / len(results) for setting, results in found.items()}
+    error = {setting: mean_of(results, "error") for setting, results in trainings.items()}
     dense = error[DENSE, 1.0]
-    best = min((s for s in found if found[s][0]["of all"] < 0.1), key=error.__getitem__, default=None)
-    parts = [f"With all parameters trained {dense:.2f} % of the {bench.tested} are wrong."]
+    best = min((s for s in trainings if trainings[s][0]["of all"] < 0.1), key=error.__getitem__, default=None)
+    parts = [f"With all parameters trained the error on the {bench.tested} is {dense:.2f} %."]
     if best is not None:
-        of_all, gap = found[best][0]["of all"], error[best] - dense
+        of_all, gap = trainings[best][0]["of all"], error[best] - dense
         parts.append(
             f"**Nearest to the claim with less than a tenth trained: {1 - of_all:.1%} of the parameters predicted, "
             f"from {best[0]}, at {error[best]:.2f} %, {abs(gap):.2f} points {'more' if gap > 0 else 'less'}.**"
         )
-    beyond = [s for s in found if found[s][0]["of all"] <= 1 - CLAIM]
+    beyond = [s for s in trainings if trainings[s][0]["of all"] <= 1 - CLAIM]
     if beyond:
-        least = min(beyond, key=error.__getitem__)
+        lowest = min(beyond, key=error.__getitem__)
         parts.append(
-            f"With over {CLAIM:.0%} predicted, the best has {error[least]:.2f} %, "
-            f"{'so the accuracy is unchanged' if error[least] <= dense else 'so the accuracy is not unchanged'}."
+            f"With over {CLAIM:.0%} predicted, the best has {error[lowest]:.2f} %, "
+            f"{'so the accuracy is unchanged' if error[lowest] <= dense else 'so the accuracy is not unchanged'}."
         )
     return " ".join(parts)
 
 
-def draw(figure: Any, *, found: dict[tuple[str, float], list[Result]]) -> None:
+def draw(figure: Any, *, trainings: dict[tuple[str, float], list[Result]]) -> None:
     """The test error against the share that is trained, a line for each way to predict."""
     axes = figure.subplots()
     for number, kernel in enumerate(RIDGE):
-        path = [results for (name, _), results in found.items() if name == kernel]
+        path = [results for (name, _), results in trainings.items() if name == kernel]
         axes.plot(
             [100 * results[0]["of all"] for results in path],
-            [sum(r["error"] for r in results) / len(results) for results in path],
+            [mean_of(results, "error") for results in path],
             color=list(COLOURS.values())[number],
             marker=MARKERS[number],
             linestyle=LINE_STYLES[number],
             label=kernel,
         )
-    dense = found[DENSE, 1.0]
-    axes.axhline(sum(r["error"] for r in dense) / len(dense), color=COLOURS["grey"], linewidth=1, label=DENSE)
+    dense = trainings[DENSE, 1.0]
+    axes.axhline(mean_of(dense, "error"), color=COLOURS["grey"], linewidth=1, label=DENSE)
     axes.set(xlabel="parameters that are trained, in %", ylabel="test error in %", ylim=(0, None), title="Prediction")
     axes.legend()

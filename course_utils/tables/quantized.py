@@ -15,21 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils._support.words import plural
 from course_utils.data import DataError, Dataset, imagenet
 from course_utils.methods.quantize import FixedPoint, quantize_model
 from course_utils.models import resnet20
 from course_utils.plots import number
 from course_utils.tables.measured import Claim
 from course_utils.tables.published import QUANTIZED
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, spread
 from course_utils.train import pick_device
 
-__all__ = ["fixed_point_model", "run"]
+__all__ = ["SECTION", "SEEDS", "TITLE", "fixed_point_model", "run"]
 
 TITLE = "Fewer bits after training"
 SECTION = "05"
-SEEDS = 3
+SEEDS = 3  # of the network for MNIST; the others come with their weights
 
 BITS = {"full": (12, 10, 8, 6, 5, 4, 3, 2), "quick": (8, 6, 4, 2)}
 FLOAT = 32
@@ -108,7 +108,7 @@ def mnist(bench: Workbench) -> Section:
         f"{data}. The source's network, 784-256-256-10 with 20 % dropout, trained here by the source's settings: "
         f"{training['epochs']} epochs of stochastic gradient descent with momentum 0.9, learning rate "
         f"{training['lr']}, batches of {training['batch_size']}, weight decay {training['weight_decay']:g}; "
-        f"{len(bench.seeds)} seed{'s' if len(bench.seeds) > 1 else ''}. {_ranges(data)} Accuracy in percent"
+        f"{plural(len(bench.seeds), 'seed')}. {_ranges(data)} Accuracy in percent"
         f"{', on rows held out of the training part' if bench.validate else ''}."
     )
     return section("MNIST", title, results, text)
@@ -164,7 +164,7 @@ def rounded_cifar10(bench: Workbench, points: list[dict[str, Any]]) -> list[dict
 def cifar10_images(bench: Workbench) -> Dataset:
     """CIFAR-10's test images, or at the quick level the first thousand of them.
 
-    With `validate` too: the published weights have seen all training rows, and nothing is chosen here.
+    With `validate` too: the published weights were trained on all training rows, and nothing is chosen here.
     """
     data = replace(bench, validate=False).dataset("cifar10")
     return data if bench.full else replace(data, x_test=data.x_test[:1000], y_test=data.y_test[:1000])
@@ -186,8 +186,8 @@ def folds(data: Dataset) -> list[Fold]:
         return [Fold(list(ranges.split(100)), partial(_batches, data.x_test, data.y_test))]
     halves = [(data.x_test[i::2], data.y_test[i::2]) for i in (0, 1)]
     return [
-        Fold(list(other[:RANGES].split(100)), partial(_batches, x, y))
-        for (x, y), (other, _) in zip(halves, reversed(halves), strict=True)
+        Fold(list(ranges[:RANGES].split(100)), partial(_batches, x, y))
+        for (x, y), (ranges, _) in zip(halves, reversed(halves), strict=True)
     ]
 
 
@@ -204,14 +204,14 @@ def _ranges(data: Dataset) -> str:
 @torch.no_grad()
 def accuracy(model: nn.Module, point: Mapping[str, Any], parts: Sequence[Fold], device: str) -> tuple[float, float]:
     """Top-1 and top-5 accuracy in percent of a network that was rounded as `point` says, over all folds."""
-    right, total, target = torch.zeros(2), 0, pick_device(device)
+    correct, total, target = torch.zeros(2), 0, pick_device(device)
     for part in parts:
         network = rounded(model, point, part.ranges).to(target).eval()
         for x, y in part.batches():
             best = network(x.to(target)).topk(5).indices.cpu() == y[:, None]
-            right += torch.stack([best[:, 0].sum(), best.sum()])
+            correct += torch.stack([best[:, 0].sum(), best.sum()])
             total += len(y)
-    top1, top5 = (100 * right / total).tolist()
+    top1, top5 = (100 * correct / total).tolist()
     return top1, top5
 
 
@@ -272,17 +272,17 @@ class _RoundOutput:
 
 def _greatest(model: nn.Module, layers: Iterable[nn.Module], inputs: Iterable[Tensor]) -> dict[nn.Module, Tensor]:
     """The greatest magnitude that comes out of each layer."""
-    found: dict[nn.Module, Tensor] = {}
+    greatest: dict[nn.Module, Tensor] = {}
 
-    def look(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
-        found[layer] = torch.maximum(output.abs().max(), found.get(layer, torch.zeros(())))
+    def observe(layer: nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+        greatest[layer] = torch.maximum(output.abs().max(), greatest.get(layer, torch.zeros(())))
 
-    handles = [layer.register_forward_hook(look) for layer in layers]
+    handles = [layer.register_forward_hook(observe) for layer in layers]
     for x in inputs:
         model(x)
     for handle in handles:
         handle.remove()
-    return found
+    return greatest
 
 
 def section(row: str, title: str, results: Sequence[Result], text: str, note: str = "") -> Section:
@@ -290,52 +290,52 @@ def section(row: str, title: str, results: Sequence[Result], text: str, note: st
     bits = sorted({r.settings["bits"] for r in results}, reverse=True)
     head = ["accuracy (%)", *("float32" if b == FLOAT else f"{b} bits" for b in bits)]
     rows = [Row([f"published, {row}", *(_published(row).get(str(b), "") for b in bits)])]
-    found = by_method(results)
-    dense = found.pop("float")[FLOAT]
-    for name, cells in found.items():
-        at = {FLOAT: dense, **cells}
-        used = [result for each in at.values() for result in each]
-        rows.append(Row([name, *(spread([r["accuracy"] for r in at[b]]) for b in bits)], used))
+    roundings = by_method(results)
+    dense = roundings.pop("float")[FLOAT]
+    for name, cells in roundings.items():
+        by_bits = {FLOAT: dense, **cells}
+        used = [result for same_bits in by_bits.values() for result in same_bits]
+        rows.append(Row([name, *(spread([r["accuracy"] for r in by_bits[b]]) for b in bits)], used))
     return Section(
         title,
         head,
         rows,
         text,
-        remark(dense, found),
-        partial(draw, dense=dense, found=found),
+        remark(dense, roundings),
+        partial(draw, dense=dense, roundings=roundings),
         row.lower(),
-        claims(row, note, dense, found),
+        claims(row, note, dense, roundings),
     )
 
 
 def claims(
-    row: str, note: str, dense: Sequence[Result], found: Mapping[str, Mapping[int, list[Result]]]
+    row: str, note: str, dense: Sequence[Result], roundings: Mapping[str, Mapping[int, list[Result]]]
 ) -> list[Claim]:
     """The published accuracies beside those of the source's own way of rounding."""
-    ours = {FLOAT: dense, **found[SOURCE]}
+    by_bits = {FLOAT: dense, **roundings[SOURCE]}
     return [
         Claim(
             "float32" if bits == FLOAT else f"{bits} bits",
             "accuracy (%)",
             _published(row)[str(bits)],
-            [r["accuracy"] for r in ours[bits]],
+            [r["accuracy"] for r in by_bits[bits]],
             100.0,
-            ours[bits],
+            by_bits[bits],
             note,
         )
         for bits in (FLOAT, *IMAGENET_BITS)
-        if bits in ours
+        if bits in by_bits
     ]
 
 
 def by_method(results: Iterable[Result]) -> dict[str, dict[int, list[Result]]]:
     """The results of each method, by bits, over the seeds; the float networks stand under "float"."""
     names = {(m["scheme"], m["per_channel"]): name for name, m in (METHODS | STATISTICS).items()}
-    found: dict[str, dict[int, list[Result]]] = {}
+    roundings: dict[str, dict[int, list[Result]]] = {}
     for result in results:
         name = names.get((result.settings["scheme"], result.settings["per_channel"]), "float")
-        found.setdefault(name, {}).setdefault(result.settings["bits"], []).append(result)
-    return found
+        roundings.setdefault(name, {}).setdefault(result.settings["bits"], []).append(result)
+    return roundings
 
 
 def loss(dense: Sequence[Result], small: Sequence[Result]) -> float:
@@ -343,10 +343,10 @@ def loss(dense: Sequence[Result], small: Sequence[Result]) -> float:
     return mean(a["accuracy"] - b["accuracy"] for a, b in zip(dense, small, strict=True))
 
 
-def remark(dense: Sequence[Result], found: Mapping[str, Mapping[int, list[Result]]]) -> str:
+def remark(dense: Sequence[Result], roundings: Mapping[str, Mapping[int, list[Result]]]) -> str:
     """What 8 bits cost, and how few bits cost little."""
     lines = []
-    for name, cells in found.items():
+    for name, cells in roundings.items():
         lost = {b: loss(dense, results) for b, results in sorted(cells.items())}
         enough = next((b for b in lost if all(lost[c] <= LOST for c in lost if c >= b)), None)
         fewest = f"{enough} bits are the fewest that cost" if enough else "no number of bits measured costs"
@@ -355,16 +355,16 @@ def remark(dense: Sequence[Result], found: Mapping[str, Mapping[int, list[Result
     return "\n".join(lines)
 
 
-def draw(figure: Any, *, dense: Sequence[Result], found: Mapping[str, Mapping[int, list[Result]]]) -> None:
+def draw(figure: Any, *, dense: Sequence[Result], roundings: Mapping[str, Mapping[int, list[Result]]]) -> None:
     """Bits against accuracy, a line for each method."""
     from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
 
     axes = figure.subplots()
-    looks = zip([*MARKERS, "P"], [*LINE_STYLES, "-"], COLOURS.values(), strict=False)
-    for (name, cells), (marker, line, colour) in zip(found.items(), looks, strict=False):
+    styles = zip([*MARKERS, "P"], [*LINE_STYLES, "-"], COLOURS.values(), strict=False)
+    for (name, cells), (marker, line, colour) in zip(roundings.items(), styles, strict=False):
         means = [mean(r["accuracy"] for r in results) for results in cells.values()]
         axes.plot(list(cells), means, label=name, marker=marker, linestyle=line, color=colour)
-    bits = sorted({b for cells in found.values() for b in cells})
+    bits = sorted({b for cells in roundings.values() for b in cells})
     level = mean(r["accuracy"] for r in dense)
     axes.axhline(level, color=COLOURS["grey"], linewidth=1)
     axes.annotate("float32", (bits[0], level), (0, 3), textcoords="offset points")
@@ -373,7 +373,7 @@ def draw(figure: Any, *, dense: Sequence[Result], found: Mapping[str, Mapping[in
 
 
 def on_imagenet(bench: Workbench) -> Section:
-    """The seven networks for ImageNet where its images are at hand; a sentence where they are not."""
+    """The seven networks for ImageNet where its images are installed; a sentence where they are not."""
     title, head = "ImageNet: top-1/top-5", ["accuracy (%)", "float32", *(f"{b} bits" for b in IMAGENET_BITS)]
     rows, notes, text = [], [], ""
     try:
@@ -414,10 +414,10 @@ def imagenet_rows(bench: Workbench, name: str) -> list[Row]:
     methods = {title: METHODS[title] for title in IMAGENET_METHODS}
     points = [point | {"network": name, "images": count} for point in settings(IMAGENET_BITS, methods)]
     results = bench.sweep(rounded_imagenet, points)
-    found = by_method(results)
+    roundings = by_method(results)
     rows = []
     for title in methods:
-        used = [found["float"][FLOAT][0], *(found[title][b][0] for b in IMAGENET_BITS)]
+        used = [roundings["float"][FLOAT][0], *(roundings[title][b][0] for b in IMAGENET_BITS)]
         rows.append(Row([f"{name}, {title}", *(f"{r['top1']:.2f}/{r['top5']:.2f}" for r in used)], used))
     return rows
 
@@ -425,12 +425,12 @@ def imagenet_rows(bench: Workbench, name: str) -> list[Row]:
 def rounded_imagenet(bench: Workbench, *, network: str, images: int, **point: Any) -> dict[str, Any]:
     """Top-1 and top-5 accuracy of one of torchvision's networks, rounded in one way."""
     model, transform = imagenet.pretrained(network)
-    found = _images(bench, transform)
-    bench.used["imagenet"] = found.checksum
-    halves = [found[i::2] for i in (0, 1)]
+    images_used = _images(bench, transform)
+    bench.used["imagenet"] = images_used.checksum
+    halves = [images_used[i::2] for i in (0, 1)]
     parts = [
-        Fold([x for x, _ in other[:IMAGENET_RANGES].batches()], half.batches)
-        for half, other in zip(halves, reversed(halves), strict=True)
+        Fold([x for x, _ in ranges[:IMAGENET_RANGES].batches()], half.batches)
+        for half, ranges in zip(halves, reversed(halves), strict=True)
     ]
     top1, top5 = accuracy(model, point, parts, bench.device)
     return {"top1": top1, "top5": top5}

@@ -14,8 +14,7 @@ from course_utils.data import DataError
 from course_utils.data.corruption import CORRUPTIONS
 from course_utils.models import count_parameters, mlp
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
-from course_utils.tables.section import Result, Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Result, Row, Section, Workbench, mean_of, spread
 from course_utils.train.memorize import memorize
 
 __all__ = ["SECTION", "SEEDS", "TITLE", "memorized", "run"]
@@ -27,7 +26,7 @@ SEEDS = 3
 HIDDEN = [512, 512]
 ROWS = {"quick": 1000, "full": 5000}
 EPOCHS = 200  # at most
-LEARNT = 0.01  # training stops where no row is answered wrongly and the training loss has fallen below this
+LEARNT = 0.01  # training stops where every row is classified correctly and the training loss is below this
 TRAINING: dict[str, Any] = {"optimizer": "adam", "lr": 1e-3, "batch_size": 64}
 SHARES = {"quick": (0.0, 0.5, 1.0), "full": (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)}
 DATA = {"mnist": "MNIST", "cifar10": "CIFAR-10"}
@@ -38,22 +37,22 @@ KINDS = {
     "random pixels": ("random", 1.0),
     "random labels": ("labels", 1.0),
 }
-Found = dict[tuple[str, float], list[Result]]  # by corruption and share
+Trainings = dict[tuple[str, float], list[Result]]  # by corruption and share
 HEAD = ["epochs until fitted", "training loss", "training error %", "test error %", "core-seconds"]
 
 
 def run(bench: Workbench) -> Iterator[Section]:
-    """The shares of random labels and the kinds of noise, on each data set that is at hand."""
+    """The shares of random labels and the kinds of noise, on each data set that is installed."""
     for name, title in DATA.items():
-        if missing := not_at_hand(bench, name):
-            yield Section(f"{title}: not measured", ["data set"], [], text=missing, name=name)
+        if reason := why_not_measured(bench, name):
+            yield Section(f"{title}: not measured", ["data set"], [], text=reason, name=name)
             continue
-        found = measured(bench, name)
-        yield shares(bench, name, found)
-        yield kinds(name, found)
+        trainings = measured(bench, name)
+        yield shares(bench, name, trainings)
+        yield kinds(name, trainings)
 
 
-def not_at_hand(bench: Workbench, name: str) -> str:
+def why_not_measured(bench: Workbench, name: str) -> str:
     """Why a data set cannot be used; empty where it can."""
     try:
         data = bench.dataset(name)
@@ -63,42 +62,42 @@ def not_at_hand(bench: Workbench, name: str) -> str:
     return "" if len(data.y_train) >= needed else f"Not measured, since it takes {needed:,} training rows: {data}."
 
 
-def measured(bench: Workbench, name: str) -> Found:
+def measured(bench: Workbench, name: str) -> Trainings:
     """Every corruption under every seed."""
     kinds = dict.fromkeys([*(("labels", share) for share in SHARES[bench.level]), *KINDS.values()])
     point = {"data": name, "rows": ROWS[bench.level], "hidden": HIDDEN, "training": TRAINING | {"epochs": EPOCHS}}
     points = [point | {"what": what, "share": share, "seed": seed} for what, share in kinds for seed in bench.seeds]
-    found: Found = {kind: [] for kind in kinds}
+    trainings: Trainings = {kind: [] for kind in kinds}
     for result in bench.sweep(memorized, points):
-        found[result.settings["what"], result.settings["share"]].append(result)
-    return found
+        trainings[result.settings["what"], result.settings["share"]].append(result)
+    return trainings
 
 
-def shares(bench: Workbench, name: str, found: Found) -> Section:
+def shares(bench: Workbench, name: str, trainings: Trainings) -> Section:
     """From true labels to random ones."""
-    path = {share: found["labels", share] for share in SHARES[bench.level]}
+    path = {share: trainings["labels", share] for share in SHARES[bench.level]}
     return Section(
         f"{DATA[name]}: a share of the labels is random",
         ["share of random labels", *HEAD],
         [row(f"{share:.0%}", results) for share, results in path.items()],
         text=about(bench, name),
         remark=reached(list(path.values())),
-        draw=partial(draw, found=path),
+        draw=partial(draw, trainings=path),
         name=f"{name}-shares",
     )
 
 
-def kinds(name: str, found: Found) -> Section:
+def kinds(name: str, trainings: Trainings) -> Section:
     """True labels, shuffled pixels, random pixels and random labels beside each other."""
-    rows = {title: found[kind] for title, kind in KINDS.items()}
+    rows = {title: trainings[kind] for title, kind in KINDS.items()}
     epochs = {title: spread([r["epochs"] for r in results], ".0f") for title, results in rows.items()}
     return Section(
         f"{DATA[name]}: what is destroyed",
         ["", *HEAD],
         [row(title, results) for title, results in rows.items()],
         text=(
-            "*Shuffled pixels*: one other order of the pixels, the same for all images. *Random pixels*: an order of "
-            "its own for each image. The first and the last row are those of the part above."
+            "*Shuffled pixels*: one other order of the pixels, the same for all images. *Random pixels*: another "
+            "order for each image. The first and the last row are those of the part above."
         ),
         remark=(
             f"{fitted(list(rows.values()))} Random pixels took {epochs['random pixels']} epochs, random labels "
@@ -119,7 +118,7 @@ def memorized(
     training: dict[str, Any],
     seed: int,
 ) -> dict[str, Any]:
-    """Learn corrupted rows by heart; `epochs` is the first one without an error on them, or 0 where there was none."""
+    """Memorize corrupted rows; `epochs` is the first epoch without an error on them, or 0 where there was none."""
     corrupted = CORRUPTIONS[what](bench.dataset(data).subset(rows, seed=seed), share, seed=seed)
 
     def network() -> Any:
@@ -160,33 +159,33 @@ def about(bench: Workbench, name: str) -> str:
     return (
         f"{data}. A perceptron {network} ({parameters:,} parameters) learns {ROWS[bench.level]:,} of the training "
         f"rows, drawn anew for each seed, by Adam (lr {TRAINING['lr']:g}, batches of {TRAINING['batch_size']}), until "
-        f"it answers each of them as its label says, with a training loss below {LEARNT:g}, and for at most {EPOCHS} "
-        f"epochs. The test error is that on all {len(data.y_test):,} {bench.tested}, whose labels stay true; a guess "
-        f"is wrong on {1 - 1 / data.classes:.0%} of them. The lecture prints no numbers."
+        f"it classifies every one of them correctly, with a training loss below {LEARNT:g}, and for at most {EPOCHS} "
+        f"epochs. The test error is that on all {len(data.y_test):,} {bench.tested}, whose labels stay true; "
+        f"guessing is wrong on {1 - 1 / data.classes:.0%} of them. The lecture prints no numbers."
     )
 
 
-def reached(found: list[list[Result]]) -> str:
+def reached(trainings: list[list[Result]]) -> str:
     """Whether the three claims hold in what was measured."""
-    epochs, errors = ([sum(r[key] for r in results) / len(results) for results in found] for key in ("epochs", "error"))
-    all_fitted = all(r["epochs"] for results in found for r in results)
+    epochs, errors = ([mean_of(results, key) for results in trainings] for key in ("epochs", "error"))
+    all_fitted = all(r["epochs"] for results in trainings for r in results)
     time = (
         f"The time goes from {epochs[0]:.0f} to {epochs[-1]:.0f} epochs, {epochs[-1] / epochs[0]:.1f} times as long"
         f"{', and grows with every step of the share' if rising(epochs) else ', though not with every step'}."
         if all_fitted
         else "So the times cannot all be compared."
     )
-    least = [sum(r["least error"] for r in results) / len(results) for results in found]
+    lowest = [mean_of(results, "least error") for results in trainings]
     return (
-        f"{fitted(found)} {time} The test error goes from {errors[0]:.1f} to {errors[-1]:.1f} %"
+        f"{fitted(trainings)} {time} The test error goes from {errors[0]:.1f} to {errors[-1]:.1f} %"
         f"{', and rises with every step' if rising(errors) else ', though it does not rise with every step'}. "
-        f"The lowest test error of any epoch goes from {least[0]:.1f} to {least[-1]:.1f} %."
+        f"The lowest test error of any epoch goes from {lowest[0]:.1f} to {lowest[-1]:.1f} %."
     )
 
 
-def fitted(found: list[list[Result]]) -> str:
+def fitted(trainings: list[list[Result]]) -> str:
     """How many trainings ended without an error on their rows."""
-    runs = [r for results in found for r in results]
+    runs = [r for results in trainings for r in results]
     done = [r for r in runs if r["epochs"]]
     return (
         f"**{len(done)} of {len(runs)} trainings fitted every row; the training losses at the end are at most "
@@ -203,17 +202,17 @@ def rising(values: Sequence[float]) -> bool:
     return all(a < b for a, b in pairwise(values))
 
 
-def draw(figure: Any, *, found: dict[float, list[Result]]) -> None:
+def draw(figure: Any, *, trainings: dict[float, list[Result]]) -> None:
     """Epochs until fitted, and the test error, against the share of random labels."""
     left, right = figure.subplots(1, 2)
-    shares = [100 * share for share in found]
+    shares = [100 * share for share in trainings]
     series = {
         left: {"epochs": "epochs until fitted"},
         right: {"error": "at the end", "least error": "at its lowest"},
     }
     for axes, lines in series.items():
         for number, (key, label) in enumerate(lines.items()):
-            means = [sum(r[key] for r in results) / len(results) for results in found.values()]
+            means = [mean_of(results, key) for results in trainings.values()]
             colour = list(COLOURS.values())[number]
             axes.plot(shares, means, color=colour, marker=MARKERS[number], linestyle=LINE_STYLES[number], label=label)
         axes.set(xlabel="share of random labels in %", ylim=(0, None))

@@ -1,25 +1,24 @@
-"""What the course says it has measured: the file, the report, and a few of its numbers measured once more."""
+"""What the course says it has measured: the files, the overview, and a few of its numbers measured once more."""
 
 import inspect
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from course_utils._support.paths import MEASURED
+from course_utils._support.paths import MEASURED, NOTEBOOKS
 from course_utils.course.syllabus import pages
 from course_utils.data import load_dataset
 from course_utils.tables import table, tables
 from course_utils.tables.measured import Table, measured
-from course_utils.tables.report import write_report
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.measured.overview import overview
+from course_utils.tables.measured.records import read_tables
+from course_utils.tables.workbench import Result, Workbench
 
-ROOT = Path(__file__).parents[2]
-REPORT = ROOT / "notebooks" / "tables"
-CONTENT: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8"))["tables"]
+REPORT = NOTEBOOKS / "tables"
+CONTENT = read_tables(MEASURED, tables())
 
 
 @pytest.fixture(scope="module", params=list(CONTENT))
@@ -27,8 +26,8 @@ def shown(request: pytest.FixtureRequest) -> Table:
     return measured(request.param)
 
 
-def test_tables_are_those_of_the_lecture_in_its_order() -> None:
-    assert list(CONTENT) == [name for name in tables() if name in CONTENT]
+def test_the_files_are_those_of_the_lectures_tables() -> None:
+    assert {path.stem for path in MEASURED.glob("*.json")} == set(tables())
     for name, content in CONTENT.items():
         assert content["title"] == table(name).TITLE
 
@@ -51,7 +50,7 @@ def test_every_record_leads_to_a_command_a_commit_and_the_data(shown: Table) -> 
         assert "validate" not in record["what"]
 
 
-def test_the_data_are_those_that_are_at_hand(shared_data: Path, data_root: Path) -> None:
+def test_the_data_are_those_of_the_records(shared_data: Path, data_root: Path) -> None:
     digests = {
         (name, digest)
         for content in CONTENT.values()
@@ -64,19 +63,25 @@ def test_the_data_are_those_that_are_at_hand(shared_data: Path, data_root: Path)
         assert load_dataset(name, root=roots.get(name, shared_data)).checksum == digest, name
 
 
-def test_the_report_is_the_one_of_these_numbers(tmp_path: Path) -> None:
-    shutil.copytree(REPORT / "pictures", tmp_path / "pictures")
-    for path in write_report(CONTENT, tmp_path):
-        assert path.read_text(encoding="utf-8") == (REPORT / path.name).read_text(encoding="utf-8"), (
-            "run `course table --publish`"
-        )
-    wanted = {part["picture"] for content in CONTENT.values() for part in content["parts"]} - {""}
-    assert {path.name for path in (REPORT / "pictures").iterdir()} == wanted
+def test_the_overview_is_the_one_of_these_numbers() -> None:
+    text = (REPORT / "README.md").read_text(encoding="utf-8")
+    assert len(text) < 64_000
+    assert overview(CONTENT, "../../course_utils/tables/measured") == text, "run `course table --publish`"
+    pictures = {part["picture"] for content in CONTENT.values() for part in content["parts"]} - {""}
+    assert {path.name for path in (REPORT / "pictures").iterdir()} == pictures
+
+
+def test_a_row_of_the_overview_leads_to_its_record() -> None:
+    text = (REPORT / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\[(\d+)(?:–\d+)?\]\((\S+\.json)#L(\d+)\)", text)
+    assert len(links) > 300
+    lines = {path: (REPORT / path).read_text(encoding="utf-8").splitlines() for path in {path for _, path, _ in links}}
+    assert all(lines[path][int(line) - 1] == f'  "{record}": {{' for record, path, line in links)
 
 
 def test_notebooks_show_what_the_file_holds() -> None:
-    asked = set()
-    for page in pages(ROOT / "notebooks"):
+    shown = set()
+    for page in pages(NOTEBOOKS):
         for cell in page.cells:
             source = "".join(cell["source"])
             for call in re.findall(r"^measured\((.*)\)$", source, re.M):
@@ -85,14 +90,39 @@ def test_notebooks_show_what_the_file_holds() -> None:
                 assert "\n\n".join(filter(None, texts)) == repr(measured(*names)), (
                     f"run notebook {page.section.number} again"
                 )
-                asked.add(names[0])
-    assert asked == set(CONTENT)
+                shown.add(names[0])
+    assert shown == set(CONTENT)
 
 
-def test_what_a_notebook_shows_is_short() -> None:
-    assert MEASURED.stat().st_size < 1_000_000
+def test_no_record_names_a_folder_of_the_machine() -> None:
     for name, content in CONTENT.items():
         assert "/" not in json.dumps(content["records"][0]["origin"]).replace("tcp://", ""), name
+
+
+class Replay(Workbench):
+    """A workbench that has all results already: those of the records."""
+
+    def sweep(self, function: Any, points: Any, **_: Any) -> list[Result]:
+        title = f"{self.table} {function.__name__} {self.level}"
+        stored = {json.dumps([r["what"], r["settings"]], sort_keys=True): r for r in CONTENT[self.table]["records"]}
+        return [result_of(stored[json.dumps([title, point], sort_keys=True)]) for point in points]
+
+
+def result_of(record: dict[str, Any]) -> Result:
+    return Result(record["what"], record | {"values": record})
+
+
+@pytest.mark.parametrize("name", ["random-labels", "predict-parameters", "low-precision", "binary", "distillation"])
+def test_cells_and_texts_are_those_that_the_code_writes(name: str, data_root: Path, tmp_path: Path) -> None:
+    seeds = range(table(name).SEEDS)
+    mnist = load_dataset("mnist", root=data_root)
+    data = {"mnist": mnist, "cifar10": mnist.subset(10)}  # the random labels are not measured on CIFAR-10
+    bench = Replay(tmp_path, name, level="full", seeds=seeds, device="cpu", data=data)
+    for section, part in zip(table(name).run(bench), CONTENT[name]["parts"], strict=True):
+        assert [list(row.cells) for row in section.rows] == [row["cells"] for row in part["rows"]]
+        assert section.title == part["title"]
+        if section.rows:
+            assert [section.text, section.remark] == [part["text"], part["remark"]]
 
 
 # A few of the numbers, measured again: the table, the function, settings that choose the record, and how far each value
@@ -129,17 +159,17 @@ def test_a_number_comes_out_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = [
+    records = [
         record
         for record in CONTENT[name]["records"]
         if record["what"].split()[1] == function and settings.items() <= record["settings"].items()
     ]
-    assert found, f"no record of {name} has the settings {settings}"
-    root = shared_data if set(found[0]["data"]) != {"mnist"} else data_root
+    assert records, f"no record of {name} has the settings {settings}"
+    root = shared_data if set(records[0]["data"]) != {"mnist"} else data_root
     monkeypatch.setenv("COURSE_DATA", str(root))
     bench = Workbench(tmp_path, name, level=CONTENT[name]["level"], seeds=(0,), device="cpu", progress=False, jobs=1)
     measure = getattr(table(name), function)
-    point = found[0]["settings"]
+    point = records[0]["settings"]
     again = measure(bench, [point])[0] if "points" in inspect.signature(measure).parameters else measure(bench, **point)
     for key, most in within.items():
-        assert again[key] == pytest.approx(found[0]["result"][key], abs=most), key
+        assert again[key] == pytest.approx(records[0]["result"][key], abs=most), key

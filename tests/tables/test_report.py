@@ -18,12 +18,14 @@ from test_tables import stand_in
 from course_utils.cli import main
 from course_utils.data import DataError, Dataset
 from course_utils.tables import measured as loader
-from course_utils.tables import origin, run
-from course_utils.tables.measured import Claim, measured, table_from
-from course_utils.tables.report import _links, write_report
-from course_utils.tables.results import read_tables, write_tables
-from course_utils.tables.section import Row, Section, spread
-from course_utils.tables.workbench import Workbench
+from course_utils.tables import run
+from course_utils.tables.measured import Claim, Table, measured
+from course_utils.tables.measured import table as shown_table
+from course_utils.tables.measured.overview import cited
+from course_utils.tables.measured.publish import publish
+from course_utils.tables.measured.records import Content, read_table, read_tables, table_from, write_table
+from course_utils.tables.measured.report import write_report
+from course_utils.tables.workbench import Row, Section, Workbench, origin, spread
 from course_utils.train.sweep import SweepError
 
 
@@ -53,13 +55,18 @@ DATA: dict[str, Dataset] = {"mnist": stand_in("mnist", (1, 4, 4))}
 
 
 COMMIT = "0123456789"
+NAMES = ("squares", "others")
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origin, "commit", lambda: COMMIT)
     monkeypatch.setattr(run, "table", lambda name: FAKE)
-    monkeypatch.setattr(run, "tables", lambda: ["squares", "others"])
+    monkeypatch.setattr("course_utils.tables.TABLES", NAMES)
+
+
+def tables_in(folder: Path) -> dict[str, Content]:
+    return read_tables(folder, NAMES)
 
 
 def measure(out: Path, *names: str, level: str = "full", seeds: int | None = None, validate: bool = False) -> str:
@@ -73,27 +80,33 @@ def measure(out: Path, *names: str, level: str = "full", seeds: int | None = Non
 def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
     printed = measure(tmp_path, "squares")
     assert "# Squares of numbers (course table squares --full --device cpu)" in printed
-    assert re.search(r"\| n = 2 +\| 4\.5 ± 0\.7 \|", printed)
-    content = read_tables(tmp_path / "measured.json")["squares"]
+    assert re.search(r"\| n = 2 +\| +4\.5 ± 0\.7 \|", printed)
+    content = tables_in(tmp_path / "measured")["squares"]
     assert [row["from"] for row in content["parts"][0]["rows"]] == [[1, 2], [3, 4], []]
     assert [record["result"] for record in content["records"][:2]] == [
         {"square": 4, "rows": 900},
         {"square": 5, "rows": 900},
     ]
-    text = (tmp_path / "README.md").read_text()
-    assert "| n = 3 | 9.5 ± 0.7 | [[3](#squares-3), [4](#squares-4)] |" in text
-    assert "| published | 4 or 9 |  |" in text
-    for number in range(1, 5):
-        assert text.count(f'<a id="squares-{number}"></a>') == 1
-    assert "course table squares --full --device cpu" in text
+    text = (tmp_path / "README.md").read_text().replace("\u00a0", " ")
+    lines = (tmp_path / "measured" / "squares.json").read_text().splitlines()
+    line = lines.index('  "3": {') + 1
+    assert f"| n = 3 | 9.5 ± 0.7 | [3–4](measured/squares.json#L{line}) |" in text
+    assert "| published | 4 or 9 | |" in text
+    assert "Text." not in text
+    assert "Not measured: no data." in text
     assert "2 published numbers have a measured one beside them" in text
     assert "1 of them can be compared, and 1 of these are reached" in text
     assert "| [04 Squares](#squares) | n = 2, square | 4.9 | 4.50 ± 0.71 | 0.92 | yes |" in text
-    assert "|  | n = 3, square | 9 | 9.5 ± 0.7 | 1.06 | not to be compared: other numbers |" in text
+    assert "| | n = 3, square | 9 | 9.5 ± 0.7 | 1.06 | not to be compared: other numbers |" in text
     (claim, _) = table_from("squares", content).parts[0].claims
     assert [record["result"]["square"] for record in claim.records] == list(claim.measured) == [4, 5]
-    assert DATA["mnist"].checksum[:12] in text
     page = (tmp_path / "report.html").read_text()
+    for number in range(1, 5):
+        assert page.count(f'<a id="squares-{number}"></a>') == 1
+    assert "course table squares --full --device cpu" in page
+    assert DATA["mnist"].checksum[:12] in page
+    assert "Text." in page
+    assert "Remark." in page
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
     assert 'src="data:image/png;base64,' in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
@@ -103,7 +116,7 @@ def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
 def test_a_table_that_was_measured_again_takes_its_own_place(tmp_path: Path) -> None:
     measure(tmp_path, "others", "squares", seeds=1)
     measure(tmp_path, "squares", level="quick")
-    found = read_tables(tmp_path / "measured.json")
+    found = tables_in(tmp_path / "measured")
     assert list(found) == ["squares", "others"]
     assert [table["level"] for table in found.values()] == ["quick", "full"]
     command = found["others"]["records"][0]["origin"]["command"]
@@ -122,18 +135,19 @@ def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
     monkeypatch.setattr(run, "table", lambda name: missing if name == "others" else FAKE)
     printed = measure(tmp_path, "others", "squares")
     assert "## Not measured\n\nsusy is not at hand." in printed
-    assert [len(each["records"]) for each in read_tables(tmp_path / "measured.json").values()] == [4, 0]
+    assert [len(each["records"]) for each in tables_in(tmp_path / "measured").values()] == [4, 0]
     text = (tmp_path / "README.md").read_text()
-    assert "| [Missing](#others) | 09 | not measured | 0 |" in text  # it does not vanish from the report
+    assert "| [Missing](#others) | 09 | not measured | 0 |" in text  # it does not vanish from the overview
     assert "### Not measured\n\nsusy is not at hand." in text
     course = tmp_path / "course"
-    (course / "course_utils").mkdir(parents=True)
-    list(run.publish(tmp_path, course))
-    assert list(read_tables(course / "course_utils" / "tables" / "measured.json")) == ["squares"]
-    measured_once = (tmp_path / "measured.json").read_bytes()
+    (course / "course_utils" / "tables").mkdir(parents=True)
+    list(publish(tmp_path, course))
+    assert list(tables_in(course / "course_utils" / "tables" / "measured")) == ["squares"]
+    file = tmp_path / "measured" / "squares.json"
+    measured_once = file.read_bytes()
     monkeypatch.setattr(run, "table", lambda name: missing)
     measure(tmp_path, "squares")
-    assert (tmp_path / "measured.json").read_bytes() == measured_once  # what was measured stays
+    assert file.read_bytes() == measured_once  # what was measured stays
 
 
 @pytest.mark.usefixtures("fake")
@@ -149,23 +163,22 @@ def test_a_table_that_cannot_begin_does_not_end_the_others(
     monkeypatch.setattr(run, "table", lambda name: wrong if name == "others" else FAKE)
     with pytest.raises(SweepError, match=f"others: {error}"):
         measure(tmp_path, "others", "squares")
-    assert list(read_tables(tmp_path / "measured.json")) == ["squares"]
+    assert list(tables_in(tmp_path / "measured")) == ["squares"]
 
 
 @pytest.mark.usefixtures("fake")
 def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measure(tmp_path, "squares")
-    monkeypatch.setattr(loader, "MEASURED", tmp_path / "measured.json")
-    loader._read.cache_clear()
+    monkeypatch.setattr(loader, "MEASURED", tmp_path / "measured")
     shown = measured("squares", "squares")
     assert [part.name for part in shown.parts] == ["squares"]
     text = repr(shown)
-    assert "| n = 2 | 4.5\u00a0±\u00a00.7 |" in text  # no line break at the sign
-    assert "| published | 4 or 9 |" in text
+    assert re.search(r"\| n = 2 +\| +4\.5\u00a0±\u00a00\.7 \|", text)  # no line break at the sign
+    assert re.search(r"\| published +\| +4 or 9 \|", text)
     assert "Measured by `course table squares --full --device cpu`, commit " in shown.sources
     assert "seeds 0, 1" in shown.sources
     assert f"data mnist ({DATA['mnist'].checksum[:8]})" in shown.sources
-    monkeypatch.setattr(loader, "PICTURES", (tmp_path / "nowhere", tmp_path / "pictures"))
+    monkeypatch.setattr(shown_table, "PICTURES", (tmp_path / "nowhere", tmp_path / "pictures"))
     displayed: list[Any] = []
     monkeypatch.setattr("IPython.display.display", lambda one, raw, metadata=None: displayed.append((one, metadata)))
     shown._ipython_display_()
@@ -179,7 +192,6 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
         measured("squares", "cubes")
     with pytest.raises(ValueError, match="table must be one of 'squares'; got 'cubes'"):
         measured("cubes")
-    loader._read.cache_clear()
 
 
 @pytest.mark.usefixtures("fake")
@@ -187,19 +199,19 @@ def test_publishing_keeps_the_tables_that_were_not_measured_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     course = tmp_path / "course"
-    results = course / "course_utils" / "tables" / "measured.json"
+    results = course / "course_utils" / "tables" / "measured"
     results.parent.mkdir(parents=True)
     measure(tmp_path / "first", "others")
     measure(tmp_path / "second", "squares")
     for name in ("first", "second"):
-        paths = list(run.publish(tmp_path / name, course))
-    assert paths == [course / "notebooks/tables/README.md", course / "notebooks/tables/report.html", results]
-    assert list(read_tables(results)) == ["squares", "others"]
+        paths = list(publish(tmp_path / name, course))
+    assert paths == [course / "notebooks/tables/README.md", results / "squares.json"]
+    assert list(tables_in(results)) == ["squares", "others"]
     pictures = sorted(path.name for path in (course / "notebooks/tables/pictures").iterdir())
     assert pictures == ["others-squares.png", "squares-squares.png"]
     text = paths[0].read_text()
     assert "![Squares](pictures/others-squares.png)" in text
-    assert "(#others)" in text
+    assert "(../../course_utils/tables/measured/others.json#L" in text
 
 
 def test_letters_of_html_and_markdown_stay_what_they_are(tmp_path: Path) -> None:
@@ -220,39 +232,37 @@ def test_letters_of_html_and_markdown_stay_what_they_are(tmp_path: Path) -> None
         "level": "full",
         "parts": [part | {"remark": "", "picture": "", "claims": []}],
     }
-    tables = {"a": content | {"records": [record]}}
-    write_tables(tmp_path / "measured.json", tables)
-    assert read_tables(tmp_path / "measured.json") == tables
-    write_report(tables, tmp_path)
-    page = (tmp_path / "report.html").read_text()
+    content |= {"records": [record]}
+    write_table(tmp_path / "a.json", content)
+    assert read_table(tmp_path / "a.json") == content
+    page = write_report({"a": content}, tmp_path / "report.html", tmp_path / "pictures").read_text()
     assert "&lt;script&gt;*x*_y_|z" in page
-    assert table_from("a", tables["a"]).parts[0].records[0][0]["settings"] == record["settings"]
+    assert table_from("a", content).parts[0].records[0][0]["settings"] == record["settings"]
 
 
 def test_the_command_measures_prints_and_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "table", lambda name: FAKE)
-    monkeypatch.setattr(run, "MEASURED", tmp_path / "measured.json")
-    monkeypatch.setattr(run, "publish", lambda out, course: iter([out / "published"]))
-    monkeypatch.setattr("course_utils.tables.workbench._loaded", lambda name, root: DATA[name])
+    monkeypatch.setattr("course_utils.tables.measured.publish.publish", lambda out, course: iter([out / "published"]))
+    monkeypatch.setattr("course_utils.tables.workbench.bench._loaded", lambda name, root: DATA[name])
     done = CliRunner().invoke(
         main, ["table", "binary", "--quick", "--jobs", "1", "--out", str(tmp_path / "out"), "--publish"]
     )
     assert done.exit_code == 0, done.output
     assert "# Squares of numbers (course table binary --quick)" in done.output
     assert f"written: {tmp_path / 'out' / 'published'}" in done.output
-    assert json.loads((tmp_path / "out" / "measured.json").read_text())["tables"]["binary"]["level"] == "quick"
+    assert read_table(tmp_path / "out" / "measured" / "binary.json")["level"] == "quick"
 
 
 @pytest.mark.usefixtures("fake")
 def test_only_what_is_fit_is_published(tmp_path: Path) -> None:
     course, out = tmp_path / "course", tmp_path / "out"
-    results = course / "course_utils" / "tables" / "measured.json"
+    results = course / "course_utils" / "tables" / "measured"
 
     def refused(reason: str) -> None:
-        before = results.read_bytes() if results.is_file() else b""
+        before = tables_in(results)
         with pytest.raises(ValueError, match=reason):
-            list(run.publish(out, course))
-        assert (results.read_bytes() if results.is_file() else b"") == before
+            list(publish(out, course))
+        assert tables_in(results) == before
 
     refused("is no clone of the course")
     results.parent.mkdir(parents=True)
@@ -260,37 +270,39 @@ def test_only_what_is_fit_is_published(tmp_path: Path) -> None:
     measure(out, "squares", level="quick", validate=True)
     refused("squares cannot be published: it was measured on held-out rows")
     measure(out, "squares")
-    content = read_tables(out / "measured.json")
-    dirty = json.loads(json.dumps(content).replace(COMMIT, f"{COMMIT}+"))
-    write_tables(out / "measured.json", dirty)
+    file = out / "measured" / "squares.json"
+    content = read_table(file)
+    write_table(file, json.loads(json.dumps(content).replace(COMMIT, f"{COMMIT}+")))
     refused("is in no commit")
-    write_tables(out / "measured.json", content)
+    write_table(file, content)
     (out / "pictures" / "squares-squares.png").rename(tmp_path / "away.png")
     refused("lacks squares-squares.png")
     (tmp_path / "away.png").rename(out / "pictures" / "squares-squares.png")
     (course / "notebooks" / "tables" / "pictures").mkdir(parents=True)
     (course / "notebooks" / "tables" / "pictures" / "orphan.png").write_bytes(b"")
-    list(run.publish(out, course))
+    list(publish(out, course))
     assert [path.name for path in (course / "notebooks/tables/pictures").iterdir()] == ["squares-squares.png"]
     measure(out, "squares", level="quick")
-    refused("it has the quick level where the course has the full one; run it again as it was, or take it out of")
+    refused("it has the quick level where the course has the full one; run it again as it was, or delete its file")
     measure(out, "squares", seeds=1)
     refused("it has fewer seeds than the course: 1 for 2")
-    for row in content["squares"]["parts"][0]["rows"]:
+    for row in content["parts"][0]["rows"]:
         row["from"] = []
-    write_tables(out / "measured.json", content)
-    refused("it has nothing measured in the part squares where the course has")
-    write_tables(results, {})
-    list(run.publish(out, course))
+    write_table(file, content)
+    refused("it has nothing measured in squares where the course has")
+    (results / "squares.json").unlink()
+    list(publish(out, course))
 
 
 @pytest.mark.usefixtures("fake")
 @pytest.mark.parametrize(
-    "content", [[], None, {"squares": {}}, {"squares": {"parts": [], "records": [{}]}}, {"squares": 1}], ids=str
+    "content",
+    ["[]", "null", "{}", '{"sources": {}, "parts": [], "records": {"1": {}}}', "1", '{"title": "old"}', '{"title": "o'],
 )
-def test_a_results_file_of_something_else_is_found_before_the_work(content: object, tmp_path: Path) -> None:
-    (tmp_path / "measured.json").write_text(json.dumps({"tables": content}))
-    with pytest.raises(ValueError, match=r"measured\.json is damaged or of another version"):
+def test_a_file_of_something_else_is_reported_before_the_work(content: str, tmp_path: Path) -> None:
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured" / "squares.json").write_text(content)
+    with pytest.raises(ValueError, match=r"squares\.json is damaged or of another version .*; delete it"):
         measure(tmp_path, "squares")
     assert not (tmp_path / "squares").exists()
 
@@ -306,6 +318,16 @@ def test_a_record_of_another_version_is_one_sentence(tmp_path: Path) -> None:
     assert "Squares of numbers" in measure(tmp_path, "squares")
 
 
+def test_the_report_of_the_course_is_one_page_that_needs_nothing_else(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["table", "--report", str(tmp_path / "new")])
+    assert done.exit_code == 0, done.output
+    assert done.output == f"written: {tmp_path / 'new' / 'report.html'}\n"
+    page = (tmp_path / "new" / "report.html").read_text(encoding="utf-8")
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+    assert page.count('src="data:image/png;base64,') == page.count("<img ")
+    assert '<a id="activations-1"></a>' in page
+
+
 @pytest.mark.usefixtures("fake")
 def test_a_lost_picture_of_another_table_does_not_lose_the_report(tmp_path: Path) -> None:
     measure(tmp_path, "others")
@@ -315,13 +337,16 @@ def test_a_lost_picture_of_another_table_does_not_lose_the_report(tmp_path: Path
     assert page.count('src="data:image/png;base64,') == page.count('src="pictures/others-squares.png"') == 1
 
 
-def test_references_name_no_record_that_is_not_meant() -> None:
-    assert _links("t", []) == ""
-    assert _links("t", [1, 2]) == "[[1](#t-1), [2](#t-2)]"
-    assert (
-        _links("t", [1, 2, 3, 4, 7, 28, 29, 30, 31])
-        == "[[1](#t-1) to [4](#t-4), [7](#t-7), [28](#t-28) to [31](#t-31)]"
-    )
+def test_a_link_stands_for_a_run_of_records() -> None:
+    records = [{"number": number} for number in range(1, 32)]
+    table = Table("t", "T", "04", "full", records, [])
+
+    def links(*numbers: int) -> str:
+        return cited(table, [records[number - 1] for number in numbers], lambda number: f"#t-{number}")
+
+    assert links() == ""
+    assert links(2, 1) == "[1–2](#t-1)"
+    assert links(1, 2, 3, 4, 7, 28, 29, 30, 31) == "[1–4](#t-1), [7](#t-7), [28–31](#t-28)"
 
 
 def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,18 +357,19 @@ def test_the_commit_is_that_of_the_code(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(origin, "ROOT", tmp_path)
     commit = origin.commit.__wrapped__
     package = tmp_path / "course_utils"
-    package.mkdir()
+    (package / "tables" / "measured").mkdir(parents=True)
+    results = package / "tables" / "measured" / "binary.json"
     (tmp_path / "page.md").write_text("another project")
     git("init", "-q")
     git("add", "page.md")
     git("commit", "-q", "-m", "one")
     (package / "__init__.py").write_text("")
     assert commit().startswith("version ")
-    (package / "measured.json").write_text("{}")
+    results.write_text("{}")
     git("add", ".")
     git("commit", "-q", "-m", "two")
     assert re.fullmatch("[0-9a-f]{10}", commit())
-    (package / "measured.json").write_text("{ }")
+    results.write_text("{ }")
     assert re.fullmatch("[0-9a-f]{10}", commit())
     (package / "__init__.py").write_text("changed = True")
     assert re.fullmatch(r"[0-9a-f]{10}\+", commit())
@@ -406,7 +432,7 @@ def test_what_fails_within_a_sweep_ends_its_table_alone(tmp_path: Path, monkeypa
     monkeypatch.setattr(run, "table", lambda name: some[name])
     printed = measure(tmp_path, "others", "squares")
     assert "mnist is not at hand." in printed
-    found = read_tables(tmp_path / "measured.json")
+    found = tables_in(tmp_path / "measured")
     assert [part["name"] for part in found["others"]["parts"]] == ["squares", "not-measured"]
     assert list(found) == ["squares", "others"]
     some["others"] = SimpleNamespace(TITLE="Wrong", SECTION="09", SEEDS=1, run=nothing)
@@ -433,17 +459,8 @@ def test_records_of_other_data_are_measured_again(tmp_path: Path, monkeypatch: p
         )
     )
     assert len(journal.read_text().splitlines()) == 2 * len(before.splitlines())
-    records = read_tables(tmp_path / "measured.json")["squares"]["records"]
+    records = tables_in(tmp_path / "measured")["squares"]["records"]
     assert {record["result"]["rows"] for record in records} == {400}
-
-
-@pytest.mark.usefixtures("fake")
-def test_a_results_file_of_another_version_is_found_before_the_work(tmp_path: Path) -> None:
-    for content in ('{"tables": {"squares": {"title": "old"}}}', '{"tables": {"squa'):
-        (tmp_path / "measured.json").write_text(content)
-        with pytest.raises(ValueError, match="measured.json is damaged or of another version .*delete it"):
-            measure(tmp_path, "squares")
-    assert not (tmp_path / "squares").exists()
 
 
 @pytest.mark.parametrize(

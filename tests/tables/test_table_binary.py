@@ -13,9 +13,9 @@ from torch import nn
 
 from course_utils.data import Dataset
 from course_utils.methods.binarize import BinaryLinear, BNNLinear, TernaryLinear, clip_, square_hinge_loss
-from course_utils.tables import binary, workbench
-from course_utils.tables.section import Section
-from course_utils.tables.workbench import Workbench
+from course_utils.tables import binary
+from course_utils.tables.workbench import Section, Workbench
+from course_utils.tables.workbench import bench as workbench
 from course_utils.train import fit
 
 

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
-from course_utils.tables import distillation, workbench
-from course_utils.tables.section import Result, Section
-from course_utils.tables.workbench import Workbench
+from course_utils.tables import distillation
+from course_utils.tables.workbench import Result, Section, Workbench, mean_of
+from course_utils.tables.workbench import bench as workbench
 
 
 def stand_in() -> Dataset:
@@ -75,7 +75,7 @@ def test_each_cell_is_the_value_of_its_record(parts: list[Section]) -> None:
         assert list(row.cells[1:6]) == [*map(str, result["before"] + result["after"]), f"{result['shift']:.2f}"]
         assert result["before"][1] <= result["before"][0]
     assert "patterns for a test" in parts[0].text
-    assert f"{distillation.mean_errors(taught.results):.0f} errors where the student alone makes" in parts[0].remark
+    assert f"{mean_of(taught.results, 'errors'):.0f} errors where the student alone makes" in parts[0].remark
 
 
 def test_a_teacher_that_knows_less_is_said(parts: list[Section]) -> None:

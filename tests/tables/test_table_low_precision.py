@@ -108,8 +108,8 @@ def test_the_fewest_bits_are_those_that_are_good_enough(bench: Workbench) -> Non
     found = table.measured(bench, [table.FLOAT, *settings])
     for results, error in zip(found.values(), (2.0, 2.1, 2.6), strict=True):
         results[0]["error"] = error
-    assert "computation with an error at most half a point above float32's: 10 (2.10 %" in table.least_bits(
+    assert "computation with an error at most half a point above float32's: 10 (2.10 %" in table.fewest_bits(
         settings, found, "computation", 1
     )
     found[settings[0]][0]["error"] = 9.0
-    assert table.least_bits(settings, found, "computation", 1).startswith("No number of bits")
+    assert table.fewest_bits(settings, found, "computation", 1).startswith("No number of bits")

@@ -9,8 +9,7 @@ from course_utils.data import DataError, Dataset
 from course_utils.data.corruption import random_labels as corrupt
 from course_utils.models import mlp
 from course_utils.tables import random_labels
-from course_utils.tables.section import Section
-from course_utils.tables.workbench import Workbench
+from course_utils.tables.workbench import Section, Workbench
 from course_utils.train.memorize import memorize
 
 
@@ -78,7 +77,7 @@ def test_a_second_run_measures_nothing(bench: Workbench, monkeypatch: pytest.Mon
 def test_a_sample_without_training_rows_and_missing_data_are_said(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "it takes 40 training rows" in random_labels.not_at_hand(bench, "cifar10")
+    assert "it takes 40 training rows" in random_labels.why_not_measured(bench, "cifar10")
 
     def none(name: str) -> Dataset:
         raise DataError(f"{name} is not here")

@@ -18,7 +18,7 @@ from typing import Any
 import psutil  # comes with ipykernel, as nbclient and nbformat do with JupyterLab
 
 from course_utils._support.files import written_atomically
-from course_utils.tables.origin import commit, processors
+from course_utils.tables.workbench.origin import commit, processors
 
 __all__ = ["FILE", "Times", "measure", "read", "write"]
 

@@ -1,20 +1,21 @@
 """A part of a measured table: rows whose every number knows the results that it came from."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import mean, stdev
 from typing import Any
 
-from course_utils.tables.measured import Claim
+from course_utils._support.markdown import table
+from course_utils.tables.measured.claim import Claim
+from course_utils.tables.measured.table import columns_of_numbers
 
-__all__ = ["Result", "Row", "Section", "columns", "spread"]
+__all__ = ["Result", "Row", "Section", "mean_of"]
 
 
 class Result(dict[str, Any]):
     """What one piece of work returned, with the `seconds` of one core that it took: other programs do not count.
 
-    `record` is all that is kept of it, `title` what it was.
+    `record` is all that the journal holds of it, `title` what it was.
     """
 
     def __init__(self, title: str, record: dict[str, Any]) -> None:
@@ -27,6 +28,11 @@ class Result(dict[str, Any]):
             f"the record of {self.title!r} has no {key!r}: another version of the course measured it; delete the "
             "table's folder and run it again"
         )
+
+
+def mean_of(results: Sequence[Result], key: str) -> float:
+    """The mean of a value over the results, one for each seed."""
+    return sum(result[key] for result in results) / len(results)
 
 
 @dataclass(frozen=True)
@@ -59,39 +65,8 @@ class Section:
         if not self.name:
             object.__setattr__(self, "name", "-".join(re.findall("[a-z0-9]+", self.title.lower())))
 
-    def lines(self) -> Iterator[str]:
-        """The part as lines of Markdown."""
-        parts = (
-            [f"## {self.title}"],
-            [self.text],
-            list(columns([self.head, *(r.cells for r in self.rows)])) if self.rows else [],
-            [self.remark],
-        )
-        for part in parts:
-            if any(part):
-                yield from part
-                yield ""
-
-
-def spread(values: Sequence[float], form: str = ".2f") -> str:
-    """The mean, with the standard deviation where there are several.
-
-    >>> spread([1.0, 1.2, 1.1]), spread([2.0]), spread([-0.1, -0.3], "+.1f")
-    ('1.10 ± 0.10', '2.00', '−0.2 ± 0.1')
-    """
-    text = format(mean(values), form).replace("-", "−")
-    return f"{text} ± {format(stdev(values), form.lstrip('+'))}" if len(values) > 1 else text
-
-
-def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows of text as lines of a Markdown table; the first row is its head.
-
-    >>> list(columns([["a", "bytes"], ["x", "12"]]))
-    ['| a | bytes |', '|---|------:|', '| x |    12 |']
-    """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for number, row in enumerate(rows):
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        yield f"| {' | '.join(cells)} |"
-        if number == 0:
-            yield "|".join(["", "-" * (widths[0] + 2), *("-" * (w + 1) + ":" for w in widths[1:]), ""])
+    def __str__(self) -> str:
+        """The part as Markdown, to be printed."""
+        rows = table(self.head, [row.cells for row in self.rows], align=columns_of_numbers(self.head))
+        blocks = [f"## {self.title}", self.text, rows if self.rows else "", self.remark]
+        return "\n\n".join(filter(None, blocks)) + "\n"

@@ -15,7 +15,7 @@ from course_utils._support.paths import ROOT
 
 __all__ = ["commit", "machine", "origin", "peak_memory", "processors"]
 
-MEASURED = (":(exclude)course_utils/tables/measured.json", ":(exclude)course_utils/publish/kit/seconds.json")
+MEASURED = (":(exclude)course_utils/tables/measured/*.json", ":(exclude)course_utils/publish/kit/seconds.json")
 
 
 @cache

@@ -1,6 +1,6 @@
-"""What the experiments behind the tables share: data, settings, and results that are kept with where they came from.
+"""What the experiments behind the tables share: data, settings, and a journal of results that know their origin.
 
-Choices are made with `validate`, where the test part is held out of the training part; the real test part is looked at
+Choices are made with `validate`, where the test part is held out of the training part; the real test part is used
 once, in the run without it.
 """
 
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +18,28 @@ from torch import nn
 
 from course_utils._support.files import written_atomically
 from course_utils._support.journal import Journal
+from course_utils._support.markdown import table
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import DataError, Dataset, available, data_root, is_local, load_dataset
-from course_utils.tables.origin import origin, peak_memory
-from course_utils.tables.section import Result, columns
+from course_utils.tables.workbench.origin import origin, peak_memory
+from course_utils.tables.workbench.section import Result
 from course_utils.train import History, evaluate, fit, pick_device
 from course_utils.train.sweep import run_sweep
 
 __all__ = ["Workbench", "percent"]
 
-SHARE = 4  # processes that share a GPU: one alone seldom fills it, and each needs some of its memory
+SHARE = 4  # processes that share a GPU: a single one seldom fills it, and every one needs some of its memory
 
 
 @dataclass
 class Workbench:
     """Where and how to measure.
 
-    `folder`: keeps the journal, files and checkpoints. `table`: the name of what is measured. `level`: "quick" (one
-    seed, short training) or "full". `validate`: hold some 8,000 of 60,000 training rows out and test on them. `data`:
-    in the place of data sets to be loaded, by name. `jobs`: processes of a sweep, by default one a processor.
-    `scheduler`: the address of a Dask cluster that sweeps run on; the machines share `folder`, or keep files and
-    checkpoints of their own. `command`: what was typed, for the records.
+    `folder`: for the journal, files and checkpoints. `table`: the name of what is measured. `level`: "quick" (one seed,
+    short training) or "full". `validate`: hold some 8,000 of 60,000 training rows out and test on them. `data`: instead
+    of data sets to be loaded, by name. `jobs`: processes of a sweep, by default one for each processor. `scheduler`:
+    the address of a Dask cluster that sweeps run on; the machines share `folder`, or have files and checkpoints of
+    their own. `command`: what was typed, for the records.
     """
 
     folder: Path
@@ -52,7 +53,7 @@ class Workbench:
     jobs: int | None = None
     scheduler: str | None = None
     command: str = ""
-    used: dict[str, str] = field(default_factory=dict)  # checksums of the data that the present piece of work has read
+    used: dict[str, str] = field(default_factory=dict)  # checksums of the data that this piece of work has read
 
     @property
     def full(self) -> bool:
@@ -61,7 +62,7 @@ class Workbench:
 
     @property
     def at_once(self) -> int | None:
-        """The processes of a sweep; None for one a processor, or for what a cluster has."""
+        """The processes of a sweep; None for one for each processor, or for what a cluster has."""
         if self.jobs or self.scheduler:
             return self.jobs
         return SHARE if pick_device(self.device).type == "cuda" else None
@@ -72,22 +73,20 @@ class Workbench:
         self.folder.mkdir(parents=True, exist_ok=True)
         return self.folder / "journal.jsonl"
 
-    @property
+    @cached_property
     def journal(self) -> Journal:
-        """The records that are finished, without those of other data, such as a sample in the place of the whole."""
-        if "_journal" not in self.__dict__:
-            journal = Journal(self.journal_file)
-            journal.records = {key: record for key, record in journal.records.items() if self._of_these_data(record)}
-            self.__dict__["_journal"] = journal
-        return self.__dict__["_journal"]
+        """The finished records, without those of other data, such as a sample instead of the full set."""
+        journal = Journal(self.journal_file)
+        journal.records = {key: record for key, record in journal.records.items() if self._is_current(record)}
+        return journal
 
-    def _of_these_data(self, record: dict[str, Any]) -> bool:
-        """Whether a record is whole, and was measured on the data that are at hand now, where they can be compared."""
+    def _is_current(self, record: dict[str, Any]) -> bool:
+        """Whether a record is complete, and was measured on the data installed now, where they can be compared."""
         values = record.get("values")
         if not (isinstance(values, dict) and {"result", "data", "origin", "CPU seconds", "peak MB"} <= values.keys()):
             return False
         for name, digest in values["data"].items():
-            # What is not here any more, or no data set, cannot be compared.
+            # Data that are not installed any more, or that are no data set, cannot be compared.
             if name in self.data or (name in available() and is_local(name)):
                 with suppress(DataError):
                     if (self.data.get(name) or _loaded(name, str(data_root()))).checksum != digest:
@@ -95,7 +94,7 @@ class Workbench:
         return True
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_journal"}  # of this process alone
+        return {name: value for name, value in self.__dict__.items() if name != "journal"}  # of this process alone
 
     def dataset(self, name: str) -> Dataset:
         """A data set, or the training part of it split in two; its checksum goes into the record that is measured."""
@@ -113,7 +112,7 @@ class Workbench:
         return full if self.full else max(1, full // 4)
 
     def place(self, name: str, settings: Any = "") -> Path:
-        """The path of a file, without an ending: it is another one for other settings."""
+        """The path of a file, without an ending; other settings have another path."""
         spelled = json.dumps([settings, self.level, self.validate], sort_keys=True, default=str)
         return self.folder / f"{name}-{hashlib.sha256(spelled.encode()).hexdigest()[:8]}"
 
@@ -130,7 +129,7 @@ class Workbench:
         With `batch_by` it is ``function(bench, points)``, which returns a list.
         """
         title = self._title(function.__name__)
-        call = partial(_alone if batch_by is None else _together, function, replace(self, used={}))
+        call = partial(_with_origin if batch_by is None else _all_with_origin, function, replace(self, used={}))
         records = run_sweep(
             call,
             points,
@@ -141,7 +140,7 @@ class Workbench:
             batch_by=batch_by,
             batch=batch,
             progress=self.progress,
-            on_progress=partial(self._so_far, function.__name__),
+            on_progress=partial(self._write_so_far, function.__name__),
         )
         return [Result(title, record) for record in records]
 
@@ -182,40 +181,40 @@ class Workbench:
         """What tells the records of one kind from all others in the journal."""
         return " ".join([self.table, name, self.level, *(["validate"] if self.validate else [])])
 
-    def _so_far(self, name: str, _: list[dict[str, Any]]) -> None:
-        """An early table beside the journal, for whoever does not want to wait: all records of a kind so far."""
+    def _write_so_far(self, name: str, _: list[dict[str, Any]]) -> None:
+        """An early table beside the journal: all finished records of a function."""
         title = f"{self._title(name)} {{"
         records = [record for key, record in self.journal.records.items() if key.startswith(title)]
         rows = [record["settings"] | record["values"]["result"] for record in records]
         cells = [{key: text for key, value in row.items() if (text := _short(value))} for row in rows]
         head = list(dict.fromkeys(key for row in cells for key in row))
         with written_atomically(self.folder / f"{name}-so-far.md") as file:
-            lines = columns([head, *([row.get(key, "") for key in head] for row in cells)])
-            file.write("\n".join([*lines, ""]).encode())
+            text = table(head, [[row.get(key, "") for key in head] for row in cells]) if head else ""
+            file.write(f"{text}\n".encode())
 
 
-def _alone(function: Callable[..., dict[str, Any]], bench: Workbench, **point: Any) -> dict[str, Any]:
-    """One piece of work, with where its result comes from."""
-    return _together(lambda bench, points: [function(bench, **points[0])], bench, [point])[0]
+def _with_origin(function: Callable[..., dict[str, Any]], bench: Workbench, **point: Any) -> dict[str, Any]:
+    """A piece of work, with where its result comes from."""
+    return _all_with_origin(lambda bench, points: [function(bench, **points[0])], bench, [point])[0]
 
 
-def _together(
+def _all_with_origin(
     function: Callable[[Workbench, list[dict[str, Any]]], list[dict[str, Any]]],
     bench: Workbench,
     points: list[dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    """Several pieces of work that are done as one, each with where its result comes from."""
+    """Several pieces of work that are done together, with where their results come from."""
     bench.used.clear()
-    here = origin(bench.command)  # before the work: the commit of the code that runs, not of a later one
+    code = origin(bench.command)  # before the work: the commit of the code that runs, not of a later one
     started = time.process_time()
     results = function(bench, points)
-    came_from = {
+    source = {
         "data": dict(bench.used),
-        "origin": here,
+        "origin": code,
         "CPU seconds": round((time.process_time() - started) / len(points), 2),
         "peak MB": peak_memory(),
     }
-    return [{"result": result, **came_from} for result in results]
+    return [{"result": result, **source} for result in results]
 
 
 def percent(model: nn.Module, data: Dataset) -> float:
@@ -225,7 +224,7 @@ def percent(model: nn.Module, data: Dataset) -> float:
 
 @cache
 def _loaded(name: str, root: str) -> Dataset:
-    """A data set, read once by each process."""
+    """A data set, read once in a process."""
     return load_dataset(name, root=root)
 
 
