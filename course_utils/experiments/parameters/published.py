@@ -91,10 +91,10 @@ def chosen(which: str) -> list[Network]:
     return [min(group, key=lambda n: (len(n.weights), n.weights)) for group in by_name.values()]
 
 
-def frontier(networks: Sequence[Network], x: str, y: str) -> list[Network]:
+def frontier(candidates: Sequence[Network], x: str, y: str) -> list[Network]:
     """The networks to which no other is at least as good on both axes (x small, y large), from left to right."""
     best: list[Network] = []
-    for network in sorted(networks, key=lambda n: (getattr(n, x), -getattr(n, y))):
+    for network in sorted(candidates, key=lambda n: (getattr(n, x), -getattr(n, y))):
         if not best or getattr(network, y) > getattr(best[-1], y):
             best.append(network)
     return best
