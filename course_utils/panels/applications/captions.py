@@ -140,11 +140,12 @@ class CaptionsPicture:
 
 
 def words(caption: Captioned, before: str, letter: int, step: int) -> str:
-    """What is spelt here, and how well all test pictures are."""
+    """What is spelt, and how well all test pictures are."""
+    after = f"“{before}”" if before else "nothing"
     named = "the end of the word" if LETTERS[letter] == STOP else f"“{LETTERS[letter]}”"
+    (word,) = spelled(torch.tensor(caption.letters)[None])
     return (
-        f"A {caption.label}. Step {step}: after {f'“{before}”' if before else 'nothing'} comes {named} "
-        f"({caption.p[step - 1, letter]:.0%}); the whole word is “{spelled(torch.tensor(caption.letters)[None])[0]}”. Over all "
-        f"test pictures {caption.right:.1%} of the names are right and {caption.unknown:.1%} are no name of a digit "
-        f"(Q = {caption.parameters:,})."
+        f"A {caption.label}. Step {step}: after {after} comes {named} ({caption.p[step - 1, letter]:.0%}); the whole "
+        f"word is “{word}”. Over all test pictures {caption.right:.1%} of the names are right and "
+        f"{caption.unknown:.1%} are no name of a digit (Q = {caption.parameters:,})."
     )

@@ -123,6 +123,6 @@ def words(read: Read, size: int, rows: int) -> str:
     allowed = "1 guess" if len(read.guesses) == 1 else f"{len(read.guesses)} guesses"
     verdict = "right" if read.label in read.guesses else "wrong"
     return (
-        f"{read.place}, a {read.label}. The network of Q = {size:,} says {guesses}: {verdict}. With {allowed} it is wrong "
-        f"on {read.wrong} of {rows:,} test pictures, {read.errors[read.width]:.2f} %."
+        f"{read.place}, a {read.label}. The network of Q = {size:,} says {guesses}: {verdict}. With {allowed} it is "
+        f"wrong on {read.wrong} of {rows:,} test pictures, {read.errors[read.width]:.2f} %."
     )

@@ -144,6 +144,6 @@ def words(progress: Progress) -> str:
     epsilon = progress.epsilons[-1][1]
     return (
         f"Step {progress.step:,}, {len(progress.returns):,} episodes, ε = {epsilon:.2f}: the greedy way from S {where} "
-        f"(without wind). Acting greedily is worth {progress.value:.3f}, the best possible {progress.best:.3f}; the network "
-        f"believes {progress.q[START].max():.3f}."
+        f"(without wind). Acting greedily is worth {progress.value:.3f}, the best possible {progress.best:.3f}; the "
+        f"network believes {progress.q[START].max():.3f}."
     )
