@@ -12,7 +12,7 @@ from torch import nn
 from course_utils.data import Dataset, load_dataset
 from course_utils.data.vision import import_torchvision
 from course_utils.experiments.applications.agent import agent, falling, greedy_path
-from course_utils.experiments.applications.captions import STATES, Spellers, share_right, spellers
+from course_utils.experiments.applications.captions import STATES, Spellers, spelling_scores, spellers
 from course_utils.experiments.applications.classifier import WIDTHS, Classifiers, classifiers, small_cnn
 from course_utils.experiments.applications.depth import gradients
 from course_utils.experiments.applications.dqn import Replay, best_of, learn, q_network
@@ -28,23 +28,23 @@ from course_utils.train import evaluate
 
 
 @pytest.fixture(scope="module")
-def room() -> Dataset:
+def data() -> Dataset:
     return load_dataset("digits").subset(500)
 
 
 @pytest.fixture(scope="module")
-def read(room: Dataset) -> Classifiers:
-    return classifiers(room, epochs=3)
+def read(data: Dataset) -> Classifiers:
+    return classifiers(data, epochs=3)
 
 
 @pytest.fixture(scope="module")
-def captioned(room: Dataset) -> Spellers:
-    return spellers(room, epochs=4)
+def captioned(data: Dataset) -> Spellers:
+    return spellers(data, epochs=4)
 
 
 @pytest.fixture(scope="module")
-def translated(room: Dataset, read: Classifiers) -> Translators:
-    return Translators(room, read, epochs=2)
+def translated(data: Dataset, read: Classifiers) -> Translators:
+    return Translators(data, read, epochs=2)
 
 
 def test_only_pictures_of_digits_are_taken() -> None:
@@ -87,13 +87,13 @@ def test_the_speller_learns_the_names_and_forgets_without_its_state() -> None:
     data = load_dataset("digits")
     *_, model = train_speller(data, state=32, epochs=6)
     letters, p, states = spell(model, data.x_test)
-    right, unknown = share_right(spelled(letters), data.y_test)
+    right, unknown = spelling_scores(spelled(letters), data.y_test)
     assert right > 0.85
     assert unknown < 0.05
     torch.testing.assert_close(p.sum(2), torch.ones(len(p), 6))
     assert states.shape == (len(p), 7, 32)
     forgetful, _, _ = spell(model, data.x_test, forget=True)
-    assert share_right(spelled(forgetful), data.y_test)[0] < 0.2
+    assert spelling_scores(spelled(forgetful), data.y_test)[0] < 0.2
     for row in forgetful:  # after the first letter only the letter before decides
         for again in forgetful[forgetful[:, 0] == row[0]]:
             assert torch.equal(row, again)
@@ -106,7 +106,7 @@ def test_spellers_have_a_line_for_each_state(captioned: Spellers) -> None:
 def test_names_are_spelt_with_the_letters_that_there_are() -> None:
     assert set("".join(NAMES)) | {"."} == set(LETTERS)
     assert len(LETTERS) == 16
-    assert share_right(["six", "sero"], torch.tensor([6, 0])) == (0.5, 0.5)
+    assert spelling_scores(["six", "sero"], torch.tensor([6, 0])) == (0.5, 0.5)
 
 
 def test_edges_are_ink_that_erosion_takes_away() -> None:
@@ -129,8 +129,8 @@ def test_nothing_but_the_bottleneck_passes_without_shortcuts() -> None:
         assert 0 <= float(outputs.min()) <= float(outputs.max()) <= 1
 
 
-def test_translators_learn_from_the_truth_of_their_own_row(room: Dataset, read: Classifiers) -> None:
-    untrained, trained = (Translators(room, read, epochs=epochs) for epochs in (0, 4))
+def test_translators_learn_from_the_truth_of_their_own_row(data: Dataset, read: Classifiers) -> None:
+    untrained, trained = (Translators(data, read, epochs=epochs) for epochs in (0, 4))
     for name in BUILDS:
         assert trained.quality(name, trained.edges).error < 0.8 * untrained.quality(name, untrained.edges).error
     quality = trained.quality("8, shortcuts", trained.edges)
@@ -201,14 +201,14 @@ def test_nothing_follows_an_end() -> None:
 
 
 def test_deep_q_learning_finds_what_dynamic_programming_finds() -> None:
-    world, made = make_world(), agent()
+    world, trained = make_world(), agent()
     best = world.best(0.9)
-    path = greedy_path(made.learning.q, world)
+    path = greedy_path(trained.learning.q, world)
     assert CELLS[path[-1]] == "G"
-    np.testing.assert_allclose(made.learning.q.max(1)[path[:-1]], best.max(1)[path[:-1]], atol=0.04)
-    assert made.quality == pytest.approx((0.9**8, 0.9**8))
-    assert max(made.learning.returns) <= 0.9**8 + 1e-9
-    assert "Q = 2,340" in repr(made)
+    np.testing.assert_allclose(trained.learning.q.max(1)[path[:-1]], best.max(1)[path[:-1]], atol=0.04)
+    assert trained.quality == pytest.approx((0.9**8, 0.9**8))
+    assert max(trained.learning.returns) <= 0.9**8 + 1e-9
+    assert "Q = 2,340" in repr(trained)
 
 
 def test_learning_is_repeatable_and_follows_its_schedule() -> None:
@@ -241,18 +241,18 @@ def test_gradients_fade_through_sigmoids_and_not_past_shortcuts() -> None:
 def test_published_sizes_are_those_of_networks_that_are_built(
     read: Classifiers, captioned: Spellers, translated: Translators
 ) -> None:
-    found = {network.name: network.q for network in networks(read, captioned, translated)}
+    counts = {network.name: network.q for network in networks(read, captioned, translated)}
     with torch.device("meta"):
-        assert found["AlexNet (2012)"] == count_parameters(import_torchvision().models.alexnet())
+        assert counts["AlexNet (2012)"] == count_parameters(import_torchvision().models.alexnet())
         atari = nn.Sequential(
             nn.Conv2d(4, 32, 8, 4), nn.Conv2d(32, 64, 4, 2), nn.Conv2d(64, 64, 3), nn.Flatten(),
             nn.Linear(3136, 512), nn.Linear(512, 18),
         )  # fmt: skip
         assert atari(torch.zeros(1, 4, 84, 84)).shape == (1, 18)
-        assert found["Atari player (2015)"] == atari_network() == count_parameters(atari)
+        assert counts["Atari player (2015)"] == atari_network() == count_parameters(atari)
         down = [nn.Conv2d(n, m, 4, 2, 1) for n, m in ((3, 64), (64, 128), (128, 256), (256, 512), *[(512, 512)] * 4)]
         up = [(512, 512), *[(1024, 512)] * 3, (1024, 256), (512, 128), (256, 64), (128, 3)]
         unet = nn.ModuleList([*down, *(nn.ConvTranspose2d(n, m, 4, 2, 1) for n, m in up)])
-        assert found["edges to photos (2016)"] == unet_generator() == count_parameters(unet)
-    assert list(found.values()) == sorted(found.values())
-    assert f"{found['VGG16 (2014)']:,}" in sizes(networks(read, captioned, translated))
+        assert counts["edges to photos (2016)"] == unet_generator() == count_parameters(unet)
+    assert list(counts.values()) == sorted(counts.values())
+    assert f"{counts['VGG16 (2014)']:,}" in sizes(networks(read, captioned, translated))

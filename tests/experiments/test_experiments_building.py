@@ -21,21 +21,21 @@ FUNCTIONS = (lambda x: torch.sin(5 * x), lambda x: torch.exp(-20 * x**2), torch.
 
 
 def test_a_sum_of_relus_is_the_straight_line_between_its_bends() -> None:
-    for wanted in (function(X) for function in FUNCTIONS):
-        for place in ("even", "greedy"):
-            for knots in bends(wanted, place)[:12]:
-                at = sorted(knots)
-                expected = np.interp(X, X[at], wanted[at])
-                np.testing.assert_allclose(build_layer(wanted, knots)(X), expected, atol=1e-12)
+    for target in (function(X) for function in FUNCTIONS):
+        for placement in ("even", "greedy"):
+            for knots in bends(target, placement)[:12]:
+                places = sorted(knots)
+                expected = np.interp(X, X[places], target[places])
+                np.testing.assert_allclose(build_layer(target, knots)(X), expected, atol=1e-12)
 
 
 def test_a_unit_more_changes_the_sum_between_two_bends_only() -> None:
-    wanted = torch.sin(5 * X)
-    plans = bends(wanted, "greedy")
+    target = torch.sin(5 * X)
+    plans = bends(target, "greedy")
     for before, after in pairwise(plans):
         new = after[-1]
         left, right = max(k for k in before if k < new), min(k for k in before if k > new)
-        moved = (build_layer(wanted, after)(X) - build_layer(wanted, before)(X)).abs() > 1e-12
+        moved = (build_layer(target, after)(X) - build_layer(target, before)(X)).abs() > 1e-12
         assert not moved[: left + 1].any()
         assert not moved[right:].any()
 
@@ -47,9 +47,9 @@ def test_the_gradient_of_the_cost_is_autograds() -> None:
         w = torch.tensor(start, dtype=torch.float64, requires_grad=True)
         loss = ((a[rows] @ w - y[rows]) ** 2).mean()
         loss.backward()
-        seen, slope = cost_and_gradient(np.array(start), rows)
-        assert seen == pytest.approx(loss.item())
-        np.testing.assert_allclose(slope, w.grad)
+        batch_cost, gradient = cost_and_gradient(np.array(start), rows)
+        assert batch_cost == pytest.approx(loss.item())
+        np.testing.assert_allclose(gradient, w.grad)
     np.testing.assert_allclose(cost_and_gradient(minimum(), np.arange(len(y)))[1], 0, atol=1e-12)
 
 
@@ -67,8 +67,8 @@ def test_steps_on_all_rows_come_to_rest_below_the_limit_and_leave_above_it() -> 
 
 def test_each_row_is_seen_once_an_epoch_and_small_batches_tremble_more() -> None:
     n = len(patients()[1])
-    seen = walk(eta=0.0, size=1, start=(0.0, 0.0), steps=n).batch_costs
-    np.testing.assert_allclose(np.sort(seen), np.sort(patients()[1] ** 2))
+    costs = walk(eta=0.0, size=1, start=(0.0, 0.0), steps=n).batch_costs
+    np.testing.assert_allclose(np.sort(costs), np.sort(patients()[1] ** 2))
     spread = [np.mean([walk(eta=0.1, size=size, start=(-1.0, 2.6), seed=seed).costs[50:].mean() for seed in range(5)])
               for size in (1, 4, 16, n)]  # fmt: skip
     assert spread[0] > spread[1] > spread[2] > spread[3]
@@ -78,8 +78,8 @@ def test_each_row_is_seen_once_an_epoch_and_small_batches_tremble_more() -> None
 def test_gradients_by_the_chain_rule_are_autograds() -> None:
     points = np.random.default_rng(0).normal(size=(50, 5)).tolist()
     for point in points:
-        found, true = backwards(forwards(*point)), autograd(*point)
-        assert {name: found[name] for name in true} == pytest.approx(true)
+        gradients, expected = backwards(forwards(*point)), autograd(*point)
+        assert {name: gradients[name] for name in expected} == pytest.approx(expected)
     assert min(p[1] * p[0] + p[2] for p in points) < 0 < max(p[1] * p[0] + p[2] for p in points)
 
 

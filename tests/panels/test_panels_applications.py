@@ -27,23 +27,23 @@ from course_utils.panels.applications.imagenet import ERRORS
 
 
 @pytest.fixture(scope="module")
-def room() -> Dataset:
+def data() -> Dataset:
     return load_dataset("digits").subset(500)
 
 
 @pytest.fixture(scope="module")
-def read(room: Dataset) -> Classifiers:
-    return classifiers(room, epochs=3)
+def read(data: Dataset) -> Classifiers:
+    return classifiers(data, epochs=3)
 
 
 @pytest.fixture(scope="module")
-def captioned(room: Dataset) -> Spellers:
-    return spellers(room, epochs=4)
+def captioned(data: Dataset) -> Spellers:
+    return spellers(data, epochs=4)
 
 
 @pytest.fixture(scope="module")
-def translated(room: Dataset, read: Classifiers) -> Translators:
-    return Translators(room, read, epochs=2)
+def translated(data: Dataset, read: Classifiers) -> Translators:
+    return Translators(data, read, epochs=2)
 
 
 def test_what_the_notebook_uses_is_there() -> None:
@@ -84,21 +84,21 @@ def test_captions_take_a_rule_of_the_reader(captioned: Spellers) -> None:
     always_o = captions(captioned, choose=lambda p: LETTERS.index("o"))
     assert "“oooooo”" in always_o.words
     assert "100.0% are no name" in always_o.words
-    first, second = (panel.set(rule="draw", again=i, state=16).result.right for i in (1, 2))
+    first, second = (panel.set(rule="draw", again=i, state=16).result.accuracy for i in (1, 2))
     assert first != second
-    assert panel.set(again=1).result.right == first
+    assert panel.set(again=1).result.accuracy == first
     for wrong in (lambda p: 99, lambda p: "e", lambda p: p):
         with pytest.raises(ValueError, match="number of a letter"):
             captions(captioned, choose=wrong)
 
 
-def test_live_captions_learn(room: Dataset) -> None:
-    panel = live_captions(room)
+def test_live_captions_learn(data: Dataset) -> None:
+    panel = live_captions(data)
     assert len(set(visit(panel))) >= 4
     panel.set(train=True)
-    assert panel.result.right[-1] > 0.7 > panel.result.right[0]
-    assert len(panel.result.right) == 16
-    assert line(panel, 10, "name right")[-1, 1] == panel.result.right[-1]
+    assert panel.result.accuracy[-1] > 0.7 > panel.result.accuracy[0]
+    assert len(panel.result.accuracy) == 16
+    assert line(panel, 10, "name right")[-1, 1] == panel.result.accuracy[-1]
 
 
 def test_translation_takes_a_function_of_the_reader(translated: Translators) -> None:

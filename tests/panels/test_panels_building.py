@@ -45,8 +45,8 @@ def test_the_path_is_drawn_as_far_as_it_was_taken() -> None:
     panel = descent().set(steps=7, eta=0.3)
     assert len(panel.result.path) == 8
     np.testing.assert_allclose(line(panel, 2, "of all rows, J")[:, 1], panel.result.costs)
-    whole = panel.set(steps=STEPS).result
-    np.testing.assert_allclose(whole.costs, [cost(w) for w in whole.path])
+    walk = panel.set(steps=STEPS).result
+    np.testing.assert_allclose(walk.costs, [cost(w) for w in walk.path])
     assert "it diverges" in panel.set(eta=0.6).words
     assert "After 3 steps" in panel.set(steps=3).words
     assert panel.set(steps=STEPS, eta=0.1, size=16, again=0).words != panel.set(again=1).words
@@ -116,10 +116,10 @@ def test_a_feature_map_is_what_unfolding_says() -> None:
     panel = sliding_kernel("digits")
     for name, rows in KERNELS.items():
         for digit in (0, 7):
-            found = panel.set(chosen=name, digit=digit, relu=False).result
-            windows = np.lib.stride_tricks.sliding_window_view(found.image, (3, 3))
-            np.testing.assert_allclose(found.map, (windows * np.array(rows)).sum((2, 3)), atol=1e-5)
-            assert found.map[found.row, found.column] == pytest.approx((found.window * found.kernel).sum(), abs=1e-5)
+            place = panel.set(chosen=name, digit=digit, relu=False).result
+            windows = np.lib.stride_tricks.sliding_window_view(place.image, (3, 3))
+            np.testing.assert_allclose(place.map, (windows * np.array(rows)).sum((2, 3)), atol=1e-5)
+            assert place.map[place.row, place.column] == pytest.approx((place.window * place.kernel).sum(), abs=1e-5)
             assert panel.set(relu=True).result.map.min() >= 0
     assert "row 6, column 6" in panel.set(place=35).words.lower()
     assert len(set(visit(panel))) >= 9
@@ -135,10 +135,10 @@ def test_a_kernel_of_the_reader_slides() -> None:
 
 
 def test_filters_and_maps_are_those_of_the_trained_network() -> None:
-    room = classroom("digits").subset(300)
-    panel = filters(room)
+    data = classroom("digits").subset(300)
+    panel = filters(data)
     with torch.no_grad():
-        start = small_cnn(room)[0].weight[:, 0].numpy()
+        start = small_cnn(data)[0].weight[:, 0].numpy()
     np.testing.assert_array_equal(panel.result.filters, start)
     trained = panel.set(train=True).result
     assert trained.accuracy[-1] > 0.75 > 0.3 > trained.accuracy[0]
@@ -146,9 +146,9 @@ def test_filters_and_maps_are_those_of_the_trained_network() -> None:
     expected = feature_map(F.pad(torch.tensor(trained.image), (1, 1, 1, 1)), torch.tensor(trained.filters[2]))
     bias = trained.maps[2][trained.maps[2] > 0] - expected.numpy()[trained.maps[2] > 0]
     np.testing.assert_allclose(bias, bias[0], atol=1e-5)  # the map is g(sum + b), with one b at every place
-    other = panel.set(digit=0).result
-    np.testing.assert_array_equal(other.filters, trained.filters)  # another digit does not train anew
-    assert np.abs(other.image - trained.image).max() > 0
+    another = panel.set(digit=0).result
+    np.testing.assert_array_equal(another.filters, trained.filters)  # another digit does not train anew
+    assert np.abs(another.image - trained.image).max() > 0
     again = panel.set(train=False).set(train=True).result
     np.testing.assert_allclose(again.filters, trained.filters)
 

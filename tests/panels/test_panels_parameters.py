@@ -48,9 +48,9 @@ def test_zoo_says_which_smaller_network_is_as_good() -> None:
     for name in ("vgg16", "alexnet", "resnet152"):
         marked = next(n for n in shown if n.name == name)
         better = [n for n in shown if n.top1 >= marked.top1]
-        least = min(better, key=lambda n: n.parameters)
+        smallest = min(better, key=lambda n: n.parameters)
         words = panel.set(network=names.index(name)).words
-        assert f"{least.name} is as good with {marked.parameters / least.parameters:.1f} times fewer" in words
+        assert f"{smallest.name} is as good with {marked.parameters / smallest.parameters:.1f} times fewer" in words
         assert f"{4 * marked.parameters:,.0f} MB at 32 bits" in words
     assert len(set(visit(panel))) >= 15
 
@@ -59,7 +59,7 @@ def test_the_frontier_of_the_zoo_holds_what_nothing_smaller_beats() -> None:
     panel = zoo()
     for x, y in product(("parameters", "gflops", "megabytes"), ("top1", "top5", "density")):
         scene = panel.set(x=x, y=y).result
-        edge = line(panel, 0, "none with less is as good")
+        edge = line(panel, 0, "Pareto frontier")
         on_edge = set(map(tuple, edge.tolist()))
         for n in scene.networks:
             a, b = getattr(n, x), getattr(n, y)
@@ -76,8 +76,8 @@ def test_names_in_the_zoo_never_lie_over_each_other() -> None:
         texts = [t for t in panel.figure.axes[0].texts if t.get_visible() and t.get_text()]
         assert len(texts) >= 4
         boxes = [Text.get_window_extent(t, renderer) for t in texts]
-        for one, other in combinations(boxes, 2):
-            assert not one.overlaps(other), state
+        for first, second in combinations(boxes, 2):
+            assert not first.overlaps(second), state
         frame = panel.figure.axes[0].get_window_extent()
         assert all(frame.x0 - 4 < b.x0 and b.x1 < frame.x1 + 4 for b in boxes)
 
@@ -98,17 +98,17 @@ def test_corrupted_curves_are_of_the_data_that_is_shown(noise: CorruptedPath) ->
 
 
 def test_a_readers_corruption_drives_the_panel() -> None:
-    seen = []
+    shares = []
 
     def next_class(data: Dataset, share: float) -> Dataset:
-        seen.append(share)
+        shares.append(share)
         rows = int(share * len(data.y_train))
         labels = data.y_train.clone()
         labels[:rows] = (labels[:rows] + 1) % 10
         return replace(data, y_train=labels)
 
     panel = corrupted(corrupted_path(DIGITS, corrupt=next_class, epochs=15)).set(share=1.0)
-    assert seen == list(CORRUPTED_SHARES)
+    assert shares == list(CORRUPTED_SHARES)
     curves = panel.result.curves
     assert float(curves.test_error[-1, -1]) > 0.95  # a rule, by other names
     assert float(curves.train_error[-1, -1]) < 0.05

@@ -18,7 +18,7 @@ from course_utils.experiments.applications.miniature import (
 from course_utils.experiments.applications.speller import NAMES, Speller, spell, spelled, train_speller
 from course_utils.models import count_parameters
 
-__all__ = ["EPOCHS", "STATES", "Course", "Spellers", "learn_to_spell", "rows_by_doubt", "share_right", "spellers"]
+__all__ = ["EPOCHS", "STATES", "Course", "Spellers", "learn_to_spell", "rows_by_doubt", "spelling_scores", "spellers"]
 
 STATES = (2, 4, 8, 16, 32)
 EPOCHS = 15  # of a training that is watched
@@ -39,7 +39,7 @@ class Spellers:
         labels = self.data.y_test
         lines = [f"captioning: {len(STATES)} networks, {len(labels):,} test pictures"]
         for state, model in self.models.items():
-            right, unknown = share_right(spelled(spell(model, self.data.x_test)[0]), labels)
+            right, unknown = spelling_scores(spelled(spell(model, self.data.x_test)[0]), labels)
             lines.append(
                 f"state {state:2}: {size_in_words(model):20} names right {right:6.1%}, no name at all {unknown:6.1%}"
             )
@@ -56,10 +56,10 @@ def _of_name(name: str, epochs: int) -> Spellers:
     return Spellers(digit_pictures(name), epochs=epochs)
 
 
-def share_right(words: list[str], labels: Tensor) -> tuple[float, float]:
+def spelling_scores(words: list[str], labels: Tensor) -> tuple[float, float]:
     """The share of words that are the name of their label, and of those that are the name of no digit.
 
-    >>> share_right(["one", "two", "sero", "six"], torch.tensor([1, 3, 0, 6]))
+    >>> spelling_scores(["one", "two", "sero", "six"], torch.tensor([1, 3, 0, 6]))
     (0.5, 0.25)
     """
     right = sum(word == NAMES[i] for word, i in zip(words, labels.tolist(), strict=True))
@@ -79,7 +79,7 @@ class Course:
 
     parameters: int
     words: list[str] = field(default_factory=list)  # of the chosen pictures, now
-    right: list[float] = field(default_factory=list)  # share of test pictures whose name is right
+    accuracy: list[float] = field(default_factory=list)  # share of test pictures whose name is right
     unknown: list[float] = field(default_factory=list)  # share of test pictures whose word is no name
 
 
@@ -89,8 +89,8 @@ def learn_to_spell(data: Dataset, rows: list[int], *, state: int, lr: float, see
     for model in on_one_thread(train_speller(data, state=state, epochs=EPOCHS, lr=lr, seed=seed)):
         course = course or Course(count_parameters(model))
         words = spelled(spell(model, data.x_test)[0])
-        right, unknown = share_right(words, data.y_test)
+        accuracy, unknown = spelling_scores(words, data.y_test)
         course.words = [words[row] for row in rows]
-        course.right.append(right)
+        course.accuracy.append(accuracy)
         course.unknown.append(unknown)
         yield course

@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 
 def digit_pictures(data: str | Dataset) -> Dataset:
-    """The lesson's data, by name or as they are, with at most 3,000 training rows.
+    """Data for a lesson, by name or as they are, with at most 3,000 training rows.
 
     Raises: ValueError for data that are no square pictures of one channel, or are not of the ten digits.
     """

@@ -79,7 +79,7 @@ class Translators:
     def quality(self, name: str, edges: Tensor) -> Quality:
         """What a network makes of edges (n, 1, side, side)."""
         outputs = self.models[name](edges)
-        return Quality(outputs, float((outputs - self.truth).abs().mean()), self.read_right(outputs))
+        return Quality(outputs, float((outputs - self.truth).abs().mean()), self.reading_accuracy(outputs))
 
     @one_thread()
     @torch.no_grad()
@@ -87,12 +87,12 @@ class Translators:
         """The digits that the classifier sees in pictures of any size."""
         return self.judge.best(F.interpolate(pictures, size=self.data.input_shape[-2:], mode="area")).argmax(1)
 
-    def read_right(self, pictures: Tensor) -> float:
+    def reading_accuracy(self, pictures: Tensor) -> float:
         """The share of test pictures that it reads right."""
         return float((self.read(pictures) == self.data.y_test).float().mean())
 
     def __repr__(self) -> str:
-        true, edges = self.read_right(self.truth), self.read_right(self.edges)
+        true, edges = self.reading_accuracy(self.truth), self.reading_accuracy(self.edges)
         lines = [
             f"image to image: {len(BUILDS)} networks, {len(self.truth):,} test pictures; "
             f"read right {true:.1%} of the true ones, {edges:.1%} of the edges"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.applications.captions import STATES, Spellers, rows_by_doubt, share_right, spellers
+from course_utils.experiments.applications.captions import STATES, Spellers, rows_by_doubt, spelling_scores, spellers
 from course_utils.experiments.applications.speller import LETTERS, LONGEST, STOP, Choose, greedy, spell, spelled
 from course_utils.models import count_parameters
 from course_utils.panels.engine import Button, Choice, Panel, Slider
@@ -33,7 +33,7 @@ class Captioned(NamedTuple):
     letters: np.ndarray  # (6,)
     p: np.ndarray  # (6, 16)
     states: np.ndarray  # (7, state)
-    right: float  # share of names that are right, over all test pictures
+    accuracy: float  # share of names that are right, over all test pictures
     unknown: float  # share of words that are no name
     parameters: int
 
@@ -66,12 +66,12 @@ def captions(data: str | Dataset | Spellers = "digits", *, choose: Choose | None
         }
         with random_numbers(again):
             letters, p, states = spell(trained.models[state], trained.data.x_test, choose=chooses[rule], forget=forget)
-        right, unknown = share_right(spelled(letters), trained.data.y_test)
-        return [letters.numpy(), p.numpy(), states.numpy()], right, unknown
+        accuracy, unknown = spelling_scores(spelled(letters), trained.data.y_test)
+        return [letters.numpy(), p.numpy(), states.numpy()], accuracy, unknown
 
     def compute(picture: float, step: float, state: float, forget: bool, rule: str, again: int) -> Captioned:
         state = int(state)
-        (letters, p, states), right, unknown = spelling(state, forget, rule, 0 if rule == "greedy" else again)
+        (letters, p, states), accuracy, unknown = spelling(state, forget, rule, 0 if rule == "greedy" else again)
         row = rows[int(picture) - 1]
         return Captioned(
             image=trained.data.x_test[row, 0].numpy(),
@@ -80,7 +80,7 @@ def captions(data: str | Dataset | Spellers = "digits", *, choose: Choose | None
             letters=letters[row],
             p=p[row],
             states=states[row],
-            right=right,
+            accuracy=accuracy,
             unknown=unknown,
             parameters=count_parameters(trained.models[state]),
         )
@@ -146,6 +146,6 @@ def words(caption: Captioned, before: str, letter: int, step: int) -> str:
     (word,) = spelled(torch.tensor(caption.letters)[None])
     return (
         f"A {caption.label}. Step {step}: after {after} comes {named} ({caption.p[step - 1, letter]:.0%}); the whole "
-        f"word is “{word}”. Over all test pictures {caption.right:.1%} of the names are right and "
+        f"word is “{word}”. Over all test pictures {caption.accuracy:.1%} of the names are right and "
         f"{caption.unknown:.1%} are no name of a digit (Q = {caption.parameters:,})."
     )

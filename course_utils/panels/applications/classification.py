@@ -91,7 +91,7 @@ class ClassificationPicture:
         self.chosen = axes.bar(places, np.ones(10), 0.7, color=COLOURS["blue"], hatch="///", edgecolor="white",
                                linewidth=0, label="guessed")  # fmt: skip
         (self.truth,) = axes.plot([0], [0], "v", ms=10, color=COLOURS["orange"], clip_on=False, label="truth")
-        axes.set(xticks=places, ylim=(0, 1.35), xlabel="class", title="How likely it finds each class")
+        axes.set(xticks=places, ylim=(0, 1.35), xlabel="class", title="Probability of each class")
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.legend(loc="upper left", ncols=3, fontsize=9.5, columnspacing=0.9, handlelength=1.4, handletextpad=0.5)
 
@@ -100,7 +100,7 @@ class ClassificationPicture:
         (self.errors,) = axes.plot(counts, np.ones(len(counts)), "o-", color=COLOURS["blue"])
         (self.ring,) = axes.plot([1], [1], "o", ms=13, mfc="none", mew=2.2, color=COLOURS["ink"])
         top = 1.12 * highest
-        axes.set(xscale="log", ylim=(-0.03 * top, top), xlabel="parameters Q", title="Wrong on test pictures (%)")
+        axes.set(xscale="log", ylim=(-0.03 * top, top), xlabel="parameters Q", title="Top-k error on test pictures (%)")
         axes.set_xlim(0.7 * min(counts), 1.5 * max(counts))
         axes.xaxis.set_major_formatter("{x:,.0f}")
 

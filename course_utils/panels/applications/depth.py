@@ -58,7 +58,7 @@ class DepthPicture:
         axes.set_xticks([0, 0.5, 1], ["first (at the picture)", "middle", "last (at the answer)"])
         axes.set_yticks([1e-20, 1e-15, 1e-10, 1e-5, 1, 1e5, 1e10])
         axes.minorticks_off()
-        axes.set_title("Length of the gradient of a layer's weights")
+        axes.set_title("Norm of the gradient of a layer's weights")
         axes.legend(loc="upper left", ncols=3, fontsize=10)
 
     def show(self, norms: Norms) -> str:

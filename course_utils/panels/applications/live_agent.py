@@ -145,5 +145,5 @@ def words(progress: Progress) -> str:
     return (
         f"Step {progress.step:,}, {len(progress.returns):,} episodes, ε = {epsilon:.2f}: the greedy way from S {where} "
         f"(without wind). Acting greedily is worth {progress.value:.3f}, the best possible {progress.best:.3f}; the "
-        f"network believes {progress.q[START].max():.3f}."
+        f"network predicts {progress.q[START].max():.3f}."
     )

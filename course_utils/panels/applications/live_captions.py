@@ -49,7 +49,7 @@ class SpellingPicture:
         pairs = zip(gallery.subplots(2, 5).flat, images, strict=True)
         self.captions = [captioned(axes, image) for axes, image in pairs]
         curve = side.subplots()
-        (self.right,) = curve.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="name right")
+        (self.accuracy,) = curve.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="name right")
         (self.unknown,) = curve.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="no name of a digit")
         curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(-0.03, 1.03), xlabel="epoch", title="Share of test pictures")
         curve.set_xticks(range(0, EPOCHS + 1, 3))
@@ -60,12 +60,12 @@ class SpellingPicture:
             right = word == NAMES[digit]
             text.set_text(f"{word} {'✓' if right else '✗'}")
             text.set_color(INK["blue" if right else "orange"])
-        self.right.set_data(range(len(course.right)), course.right)
+        self.accuracy.set_data(range(len(course.accuracy)), course.accuracy)
         self.unknown.set_data(range(len(course.unknown)), course.unknown)
         return (
-            f"Epoch {len(course.right) - 1}: 0 to 9 are spelt "
+            f"Epoch {len(course.accuracy) - 1}: 0 to 9 are spelt "
             f"{', '.join(word or '(nothing)' for word in course.words)}. "
-            f"Of all test pictures {course.right[-1]:.1%} have their name, {course.unknown[-1]:.1%} a word that is no "
+            f"Of all test pictures {course.accuracy[-1]:.1%} have their name, {course.unknown[-1]:.1%} a word that is no "
             f"name of a digit (Q = {course.parameters:,})."
         )
 

@@ -65,7 +65,7 @@ def translation(data: str | Dataset | Translators = "digits", *, corrupt: Change
     @lru_cache(maxsize=64)
     def through_all(change: str, amount: float) -> tuple[Tensor, dict[str, Quality], float]:
         edges = checked(changes[change], trained.edges, amount)
-        return edges, {name: trained.quality(name, edges) for name in BUILDS}, trained.read_right(edges)
+        return edges, {name: trained.quality(name, edges) for name in BUILDS}, trained.reading_accuracy(edges)
 
     def compute(picture: float, name: str, change: str, amount: float) -> Translated:
         edges, qualities, edges_accuracy = through_all(change, amount)
@@ -100,7 +100,7 @@ def checked(change: Change, edges: Tensor, amount: float) -> Tensor:
 
 
 class TranslationPicture:
-    """Edges, output and truth, and for each network how many of its outputs a classifier reads right."""
+    """Edges, output and truth, and for each network the accuracy of a classifier on its outputs."""
 
     def __init__(self, figure: Figure, trained: Translators) -> None:
         self.tests = len(trained.truth)
@@ -110,7 +110,7 @@ class TranslationPicture:
         self.images = [framed(axes, side, title) for axes, title in zip(pictures, titles, strict=True)]
         output = pictures[1]
         self.caption = output.text(0.5, -0.05, "", transform=output.transAxes, ha="center", va="top", fontsize=11)
-        self._draw_chart(chart, best=trained.read_right(trained.truth))
+        self._draw_chart(chart, best=trained.reading_accuracy(trained.truth))
 
     def _draw_chart(self, axes: Axes, *, best: float) -> None:
         axes.axhline(best, color=COLOURS["grey"], ls=":", lw=1.8, label="true pictures")
@@ -127,7 +127,7 @@ class TranslationPicture:
         axes.set(xscale="log", ylim=(-0.2, 1.5), xlabel="parameters Q")
         smallest, largest = min(self.sizes.values()), max(self.sizes.values())
         axes.set_xlim(0.7 * smallest, 1.5 * largest)
-        axes.set_title("Read right by a classifier")
+        axes.set_title("Accuracy of a classifier")
         ticks = [q for q in TICKS if smallest < 1.5 * q < 3 * largest]
         axes.set_xticks(ticks, [f"{q:,}" for q in ticks])
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
@@ -148,7 +148,7 @@ class TranslationPicture:
         return (
             f"A {result.label} through {name} (Q = {self.sizes[name]:,}), read as {result.read}; mean error "
             f"{error:.3f}. Over {self.tests} test pictures: mean error {result.errors[name]:.3f}, "
-            f"{result.accuracy[name]:.1%} read right, of the edges themselves {result.edges_accuracy:.1%}."
+            f"accuracy of a classifier {result.accuracy[name]:.1%}, on the edges themselves {result.edges_accuracy:.1%}."
         )
 
 

@@ -61,7 +61,7 @@ class BoundaryPicture:
         plane.spines[:].set_visible(True)
         plane.set(xticks=[], yticks=[], title="Training points and the two sides")
         (self.cost,) = course.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="cost J, training points")
-        (self.accuracy,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="share right, test points")
+        (self.accuracy,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="accuracy, test points")
         course.axhline(0.5, color=FAINT, lw=1, ls=":")
         course.set(xlim=(-0.5, EPOCHS + 0.5), ylim=(-0.03, 1.35), xlabel="epoch", title="Course of the training")
         course.set_yticks([0, 0.25, 0.5, 0.75, 1])
@@ -77,8 +77,8 @@ class BoundaryPicture:
         self.accuracy.set_data(epochs, result.accuracy)
         network = f"{'-'.join(map(str, result.sizes))}, Q = {result.parameters:,} parameters"
         if result.diverged:
-            return f"{network}: the cost has left the numbers, training diverged; take a smaller η."
+            return f"{network}: the cost is no longer finite, training diverged; take a smaller η."
         return (
-            f"{network}. Epoch {epochs[-1]}: cost {result.costs[-1]:.3f}, {result.accuracy[-1]:.1%} of "
-            f"{len(result.data.y_test)} test points right."
+            f"{network}. Epoch {epochs[-1]}: cost {result.costs[-1]:.3f}, accuracy "
+            f"{result.accuracy[-1]:.1%} on {len(result.data.y_test)} test points."
         )

@@ -70,7 +70,7 @@ class DescentPicture:
         # Written beside the points, because what is drawn inside the axes would lie over a legend.
         self.start_label = beside(surface, "start", (8, 5), "left")
         self.now_label = beside(surface, "now", (10, 6), "left")
-        beside(surface, "least", (-11, -13), "right").xy = tuple(minimum())
+        beside(surface, "minimum", (-11, -13), "right").xy = tuple(minimum())
         surface.set(xlim=EDGES[:2], ylim=EDGES[2:], xlabel="$w_1$", ylabel="$w_2$", title="Cost J of every pair")
 
     def _draw_data(self, data: Axes) -> None:
@@ -84,7 +84,7 @@ class DescentPicture:
         (self.batch,) = curve.plot([], [], "x", ms=5, mew=1.1, color=COLOURS["sky"], label="of the mini-batch")
         (self.curve,) = curve.plot([], [], color=COLOURS["blue"], lw=2.2, label="of all rows, J")
         (self.end,) = curve.plot([], [], "o", ms=8, color=COLOURS["orange"], mec="white", mew=1.2, label="now")
-        curve.axhline(self.bottom, color=COLOURS["ink"], lw=1, ls=":", label="least")
+        curve.axhline(self.bottom, color=COLOURS["ink"], lw=1, ls=":", label="minimum")
         curve.set(yscale="log", xlim=(-1, STEPS + 1), ylim=(0.01, 1000), xlabel="step", title="Cost")
         curve.set_yticks([0.01, 0.1, 1, 10, 100, 1000], ["0.01", "0.1", "1", "10", "100", "1000"])
         curve.minorticks_off()
@@ -108,7 +108,7 @@ class DescentPicture:
             return f"{taken} the weights are beyond 100 million: it diverges."
         return (
             f"{taken} ({steps * walk.size / rows:.1f} epochs) w₁ = {number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: "
-            f"the cost is {walk.costs[-1]:.3g}, at the start {walk.costs[0]:.3g}, the least possible {self.bottom:.3g}."
+            f"the cost is {walk.costs[-1]:.3g}, at the start {walk.costs[0]:.3g}, at the minimum {self.bottom:.3g}."
         )
 
 

@@ -73,7 +73,7 @@ class FiltersPicture:
         self._draw_filters(above.subplots(2, FILTERS + 1), data.input_shape[-2:])
         curve, bars = below.subplots(1, 2, width_ratios=[1.3, 1])
         (self.accuracy,) = curve.plot([], [], "o-", ms=5, color=COLOURS["blue"])
-        curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(0, 1.05), xlabel="epoch", title="Share right, test images")
+        curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(0, 1.05), xlabel="epoch", title="Test accuracy")
         self._draw_bars(bars)
 
     def _draw_filters(self, grid: np.ndarray, side: tuple[int, ...]) -> None:
@@ -115,7 +115,7 @@ class FiltersPicture:
         self.count.set_text(f"  {count:,}")
         self.count.set_x(count)
         return (
-            f"Epoch {len(result.accuracy) - 1}: {result.accuracy[-1]:.1%} of {self.tests:,} test images right; the "
+            f"Epoch {len(result.accuracy) - 1}: accuracy {result.accuracy[-1]:.1%} on {self.tests:,} test images; the "
             f"maps are of an image of class {result.digit}. The first layer has {count:,} parameters; a dense layer "
             f"with as many outputs would have {self.dense:,}, {self.dense / count:,.0f} times as many."
         )

@@ -78,7 +78,7 @@ class FederatedPicture:
             ]
             for axes in (by_round, by_megabytes)
         )
-        by_round.set(xlim=(0, ROUNDS), ylim=(0, 103), xlabel="round", title="Right on test rows (%)")
+        by_round.set(xlim=(0, ROUNDS), ylim=(0, 103), xlabel="round", title="Test accuracy (%)")
         by_round.set_xticks(range(0, ROUNDS + 1, 5))
         decades = [0.1, 1, 10, 100] if data.features < 100 else [1, 10, 100, 1000]
         by_megabytes.set(xscale="log", xlim=(decades[0] / 2, decades[-1] * 0.6), ylim=(0, 103))
@@ -123,9 +123,9 @@ def words(rounds: Rounds, data: Dataset) -> str:
     if not full.number:
         return f"Ready: {rows:,} rows at {clients} clients, who know {known:.1f} of {data.classes} classes on average."
     goal = [next((megabytes(r) for r in h if 100 * r.accuracy >= GOAL), None) for h in (rounds.few, rounds.full)]
-    took = f" {GOAL} % took {goal[0]:.2f} MB, with 32 bits {goal[1]:.2f}." if goal[0] and goal[1] else ""
+    took = f" An accuracy of {GOAL} % took {goal[0]:.2f} MB, with 32 bits {goal[1]:.2f}." if goal[0] and goal[1] else ""
     return (
-        f"Round {full.number}, {clients} clients: {few.accuracy:.1%} right with {plural(up, 'bit')} up and "
+        f"Round {full.number}, {clients} clients: accuracy {few.accuracy:.1%} with {plural(up, 'bit')} up and "
         f"{down} down, after {few.bytes_up / 1e6:.2f} MB up and {few.bytes_down / 1e6:.2f} MB down; with 32 bits "
         f"{full.accuracy:.1%} after {full.bytes_up / 1e6:.2f} and {full.bytes_down / 1e6:.2f} MB.{took}"
     )

@@ -85,7 +85,7 @@ class PredictedPicture:
         axes.set(xscale="log", xlim=(0.026, 0.85), ylim=(0, 159), yticks=range(0, 101, 20))
         axes.set_xticks(SHARES, [f"{100 * s:g}" for s in SHARES])
         axes.minorticks_off()
-        axes.set(xlabel="share of the weights kept (%)", title="Right on the test rows (%)")
+        axes.set(xlabel="share of the weights kept (%)", title="Test accuracy (%)")
         axes.legend(loc="upper left", fontsize=10, borderaxespad=0)
 
     def show(self, state: State) -> str:
@@ -134,7 +134,7 @@ def words(path: PredictedPath, state: State, prediction: Prediction) -> str:
         base = "" if zero is None else f" (with the others at 0: {zero.accuracy[1]:.1%})"
     before, after = prediction.accuracy
     return (
-        f"{prediction.weights:,} of {path.weights:,} weights of the first layer are kept, {how}: {before:.1%} right as "
+        f"{prediction.weights:,} of {path.weights:,} weights of the first layer are kept, {how}: accuracy {before:.1%} as "
         f"it is, {after:.1%} once the kept ones are trained{base}; with all weights {path.accuracy:.1%}. "
         f"The features on the right are shown {'after' if state.trained else 'before'} that training."
     )

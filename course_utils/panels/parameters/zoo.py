@@ -21,9 +21,9 @@ AXES = {
     "parameters": "parameters (millions)",
     "gflops": "operations (GFLOPs)",
     "megabytes": "file (MB)",
-    "top1": "right at the first guess (%)",
-    "top5": "right within five guesses (%)",
-    "density": "right (%) per million parameters",
+    "top1": "top-1 accuracy (%)",
+    "top5": "top-5 accuracy (%)",
+    "density": "top-1 accuracy (%) per million parameters",
 }
 TICKS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 LINEAR = ("top1", "top5")
@@ -86,7 +86,7 @@ class ZooPicture:
 
     def __init__(self, figure: Figure) -> None:
         self.axes = axes = figure.subplots()
-        (self.edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="none with less is as good")
+        (self.edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="Pareto frontier")
         self.others = axes.scatter([], [], color="#CDD3D8", lw=0.9, edgecolors=FAINT)
         self.circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits a weight", lw=0.9,
                                     edgecolors="white")  # fmt: skip
@@ -211,7 +211,7 @@ def words(scene: Scene) -> str:
         )
     return (
         f"{n.name}: {n.parameters:,.1f} million parameters, {4 * n.parameters:,.0f} MB at 32 bits each (its file: "
-        f"{n.megabytes:,.0f} MB), {n.gflops:,.3g} GFLOPs for a picture, {n.top1:.1f} % right at the first guess; "
+        f"{n.megabytes:,.0f} MB), {n.gflops:,.3g} GFLOPs for a picture, top-1 accuracy {n.top1:.1f} %; "
         f"{comparison}. {drawn(scene)}"
     )
 
@@ -222,6 +222,6 @@ def drawn(scene: Scene) -> str:
     family = "networks" if scene.family == "all" else f"of the family {scene.family}"
     half = float(np.median([m.top1 for m in shown]))
     return (
-        f"In colour {len(shown)} {family}, {AXES[scene.y]} by {AXES[scene.x]}; half of them are right on more than "
+        f"In colour {len(shown)} {family}, {AXES[scene.y]} by {AXES[scene.x]}; half of them have a top-1 accuracy above "
         f"{half:.1f} %."
     )

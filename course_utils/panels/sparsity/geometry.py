@@ -54,7 +54,7 @@ class GeometryPicture:
         plane.axhline(0, color="#C4CAD0", lw=1)
         plane.axvline(0, color="#C4CAD0", lw=1)
         plane.plot(*MINIMUM, "+", color=COLOURS["ink"], ms=11, mew=2)
-        plane.annotate("least cost", MINIMUM, xytext=(6, 6), textcoords="offset points", color=COLOURS["ink"])
+        plane.annotate("minimum", MINIMUM, xytext=(6, 6), textcoords="offset points", color=COLOURS["ink"])
         (self.contours,) = plane.plot([], [], color=COLOURS["sky"], lw=0.9)
         (self.level,) = plane.plot([], [], color=COLOURS["blue"], label="cost, as at the best weights")
         (self.ball,) = plane.plot([], [], "--", color=COLOURS["orange"], label="penalty, as at the best weights")

@@ -156,7 +156,7 @@ def words(path: LambdaPath, state: State) -> str:
     pruned, i = state.pruned, state.index
     left = ", ".join(f"{n} of {size}" for n, size in zip(pruned.neurons[i], path.sizes, strict=False))
     sentence = (
-        f"λ = {path.lams[i]:.3g}: {pruned.accuracy[i]:.1%} right on {len(path.data.y_test):,} test rows with "
+        f"λ = {path.lams[i]:.3g}: accuracy {pruned.accuracy[i]:.1%} on {len(path.data.y_test):,} test rows with "
         f"{pruned.zeros[i]:.0%} of all weights zero; inputs and hidden neurons left: {left}."
     )
     if state.difference is None:

@@ -86,6 +86,6 @@ class LiveTrainingPicture:
             line.set_data(x, np.array(counts) / size)
         left = ", ".join(f"{n} of {size}" for n, size in zip(course.neurons[-1], self.sizes, strict=False))
         return (
-            f"Epoch {len(x) - 1}: {course.accuracy[-1]:.1%} right, {course.zeros[-1]:.0%} of the weights exactly "
+            f"Epoch {len(x) - 1}: accuracy {course.accuracy[-1]:.1%}, {course.zeros[-1]:.0%} of the weights exactly "
             f"zero; inputs and hidden neurons left: {left}."
         )

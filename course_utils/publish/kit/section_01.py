@@ -25,8 +25,8 @@ LESSON = Lesson(
                 ),
                 Step(
                     {"Learning rate η": "0.3"},
-                    "a path that has arrived: the cost is 0.389, the least possible.",
-                    lambda p: said(p, "the cost is #") == said(p, "the least possible #") == 0.389,
+                    "a path that has arrived: the cost is 0.389, the minimum.",
+                    lambda p: said(p, "the cost is #") == said(p, "at the minimum #") == 0.389,
                 ),
                 Step(
                     {"Learning rate η": "0.46"},
@@ -36,13 +36,13 @@ LESSON = Lesson(
             ),
         ),
         Misconception(
-            claim="Stochastic gradient descent comes to rest at the least cost.",
-            truth="At the least cost the gradient of all rows is zero, but that of a mini-batch is not: the path trembles around the bottom, the more so the smaller the batch and the larger η. It comes to rest only if η falls.",
+            claim="Stochastic gradient descent comes to rest at the minimum of the cost.",
+            truth="At the minimum the gradient of all rows is zero, but that of a mini-batch is not: the path trembles around the bottom, the more so the smaller the batch and the larger η. It comes to rest only if η falls.",
             panel="building.descent",
             steps=(
                 Step(
                     {"Batch size": "1"},
-                    "a path that trembles: after 100 steps the cost is about 0.55, the least possible is 0.389.",
+                    "a path that trembles: after 100 steps the cost is about 0.55, the minimum is 0.389.",
                     lambda p: said(p, "the cost is #") > 0.45,
                 ),
                 Step(
@@ -94,12 +94,12 @@ LESSON = Lesson(
                 Step(
                     {"Width of a hidden layer": "2", "Train live": "on"},
                     "little better than a guess: about half of the points right, with two hidden layers of 2.",
-                    lambda p: p.result.right[-1] < 0.7,
+                    lambda p: p.result.accuracy[-1] < 0.7,
                 ),
                 Step(
                     {"Width of a hidden layer": "32"},
                     "nearly all points right, with two hidden layers of 32.",
-                    lambda p: p.result.right[-1] > 0.95,
+                    lambda p: p.result.accuracy[-1] > 0.95,
                 ),
             ),
         ),

@@ -77,13 +77,13 @@ LESSON = Lesson(
             steps=(
                 Step(
                     {"Through": "8 numbers"},
-                    "about 88 % of the outputs read right from whole edges.",
-                    lambda p: said(p, "#% read right") > 80,
+                    "a classifier's accuracy of about 88 % on the outputs from whole edges.",
+                    lambda p: said(p, "classifier #%") > 80,
                 ),
                 Step(
                     {CHANGE: "rub out from the top", MUCH: "50%"},
-                    "whole digits all the same, of which only a quarter are read right.",
-                    lambda p: said(p, "#% read right") < 40,
+                    "whole digits all the same, of which the classifier reads only a quarter correctly.",
+                    lambda p: said(p, "classifier #%") < 40,
                 ),
             ),
         ),

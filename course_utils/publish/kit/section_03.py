@@ -77,8 +77,8 @@ LESSON = Lesson(
             steps=(
                 Step(
                     {KEPT: "20%"},
-                    "about 20 % right as it is, and about 86 % once the kept weights are trained.",
-                    lambda p: said(p, "predicted: #% right as it is") < 35 and said(p, "as it is, #%") > 80,
+                    "an accuracy of about 20 % as it is, and of about 86 % once the kept weights are trained.",
+                    lambda p: said(p, "predicted: accuracy #% as it is") < 35 and said(p, "as it is, #%") > 80,
                 ),
                 Step(
                     {"The others are predicted from": "how pixels go together"},
@@ -89,18 +89,18 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="In federated learning few bits are what costs accuracy.",
-            truth="Rounded at random and averaged over the clients, 2 bits for each weight of an update cost almost nothing, and in the 20 rounds of this panel even 1 bit does not (on MNIST it diverges after some ninety rounds). What costs is that clients know different classes.",
+            truth="With stochastic rounding and averaged over the clients, 2 bits for each weight of an update cost almost nothing, and in the 20 rounds of this panel even 1 bit does not (on MNIST it diverges after some ninety rounds). What costs is that clients know different classes.",
             panel="parameters.federated",
             steps=(
                 Step(
                     {UP: "1", "Train live": "on"},
-                    "about 94 % right with 1 bit up, with 32 bits about 95 %.",
-                    lambda p: said(p, "clients: #% right") > 92 and said(p, "with 32 bits #%") < 97,
+                    "an accuracy of about 94 % with 1 bit up, with 32 bits about 95 %.",
+                    lambda p: said(p, "clients: accuracy #%") > 92 and said(p, "with 32 bits #%") < 97,
                 ),
                 Step(
                     {UP: "32", DEALT: "sorted, each knows few classes"},
-                    "about 87 % right with 32 bits, where each client knows few classes.",
-                    lambda p: said(p, "clients: #% right") < 91,
+                    "an accuracy of about 87 % with 32 bits, where each client knows few classes.",
+                    lambda p: said(p, "clients: accuracy #%") < 91,
                 ),
             ),
         ),
@@ -125,13 +125,13 @@ LESSON = Lesson(
             steps=(
                 Step(
                     {NETWORK: "resnet50"},
-                    "25.6 million parameters, 76.1 % right.",
-                    lambda p: says(p, "25.6 million parameters", "76.1 % right"),
+                    "25.6 million parameters, top-1 accuracy 76.1 %.",
+                    lambda p: says(p, "25.6 million parameters", "top-1 accuracy 76.1 %"),
                 ),
                 Step(
                     {"Weights": "the best since"},
-                    "25.6 million parameters, 80.9 % right.",
-                    lambda p: says(p, "25.6 million parameters", "80.9 % right"),
+                    "25.6 million parameters, top-1 accuracy 80.9 %.",
+                    lambda p: says(p, "25.6 million parameters", "top-1 accuracy 80.9 %"),
                 ),
             ),
         ),

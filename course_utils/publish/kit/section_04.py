@@ -43,7 +43,7 @@ LESSON = Lesson(
                     lambda p: said(p, "the subgradient is at #") > 0.05 and says(p, "the proximal step at exactly 0"),
                 ),
                 Step(
-                    {"a, where the cost wants w": "1"},
+                    {"a, minimum of the cost": "1"},
                     "that both agree away from zero: they end at a − λ = 0.5.",
                     lambda p: says(p, "the subgradient is at 0.500, the proximal step at 0.500"),
                 ),
@@ -75,16 +75,20 @@ LESSON = Lesson(
             truth="Over a wide range the zeros are almost free, because what goes was not needed. Then the network collapses within a factor of five.",
             panel="sparsity.group_lasso",
             steps=(
-                Step({"λ, weight of the penalty": "0.0001"}, "about 96 % right.", lambda p: said(p, ": #% right") > 94),
+                Step(
+                    {"λ, weight of the penalty": "0.0001"},
+                    "an accuracy of about 96 %.",
+                    lambda p: said(p, ": accuracy #%") > 94,
+                ),
                 Step(
                     {"λ, weight of the penalty": "0.001"},
-                    "about 95 % right at ten times the λ, and 18 inputs gone.",
-                    lambda p: said(p, ": #% right") > 93 and said(p, "neurons left: # of 64") < 50,
+                    "an accuracy of about 95 % at ten times the λ, and 18 inputs gone.",
+                    lambda p: said(p, ": accuracy #%") > 93 and said(p, "neurons left: # of 64") < 50,
                 ),
                 Step(
                     {"λ, weight of the penalty": "0.00518"},
                     "no better than a guess at five times as much: every weight is zero.",
-                    lambda p: said(p, ": #% right") < 15 and says(p, "100% of all weights zero"),
+                    lambda p: said(p, ": accuracy #%") < 15 and says(p, "100% of all weights zero"),
                 ),
             ),
         ),
@@ -126,12 +130,12 @@ LESSON = Lesson(
             panel="sparsity.shrinkage",
             steps=(
                 Step(
-                    {"a, where the cost wants w": "1"},
+                    {"a, minimum of the cost": "1"},
                     "the proximal step at 0.500.",
                     lambda p: says(p, "the proximal step at 0.500"),
                 ),
                 Step(
-                    {"a, where the cost wants w": "0.3"},
+                    {"a, minimum of the cost": "0.3"},
                     "the proximal step at exactly 0.",
                     lambda p: says(p, "the proximal step at exactly 0"),
                 ),
@@ -164,13 +168,13 @@ LESSON = Lesson(
             steps=(
                 Step(
                     {"Train live": "on"},
-                    "about 95 % right, and about 30 % of the weights exactly zero.",
-                    lambda p: said(p, ": #% right") > 90 and said(p, "right, #% of the weights") > 15,
+                    "an accuracy of about 95 %, and about 30 % of the weights exactly zero.",
+                    lambda p: said(p, ": accuracy #%") > 90 and said(p, "%, #% of the weights") > 15,
                 ),
                 Step(
                     {"The penalty acts by": "gradient of the penalty"},
-                    "about as many right, and 0 % zeros.",
-                    lambda p: said(p, ": #% right") > 90 and says(p, "0% of the weights exactly zero"),
+                    "about the same accuracy, and 0 % zeros.",
+                    lambda p: said(p, ": accuracy #%") > 90 and says(p, "0% of the weights exactly zero"),
                 ),
             ),
         ),
