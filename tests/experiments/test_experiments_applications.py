@@ -12,7 +12,7 @@ from torch import nn
 from course_utils.data import Dataset, load_dataset
 from course_utils.data.vision import import_torchvision
 from course_utils.experiments.applications.agent import agent, falling, greedy_path
-from course_utils.experiments.applications.captions import STATES, Spellers, spelling_scores, spellers
+from course_utils.experiments.applications.captions import STATES, Spellers, spellers, spelling_scores
 from course_utils.experiments.applications.classifier import WIDTHS, Classifiers, classifiers, small_cnn
 from course_utils.experiments.applications.depth import gradients
 from course_utils.experiments.applications.dqn import Replay, best_of, learn, q_network

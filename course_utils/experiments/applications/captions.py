@@ -18,7 +18,7 @@ from course_utils.experiments.applications.miniature import (
 from course_utils.experiments.applications.speller import NAMES, Speller, spell, spelled, train_speller
 from course_utils.models import count_parameters
 
-__all__ = ["EPOCHS", "STATES", "Course", "Spellers", "learn_to_spell", "rows_by_doubt", "spelling_scores", "spellers"]
+__all__ = ["EPOCHS", "STATES", "Course", "Spellers", "learn_to_spell", "rows_by_doubt", "spellers", "spelling_scores"]
 
 STATES = (2, 4, 8, 16, 32)
 EPOCHS = 15  # of a training that is watched

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.applications.captions import STATES, Spellers, rows_by_doubt, spelling_scores, spellers
+from course_utils.experiments.applications.captions import STATES, Spellers, rows_by_doubt, spellers, spelling_scores
 from course_utils.experiments.applications.speller import LETTERS, LONGEST, STOP, Choose, greedy, spell, spelled
 from course_utils.models import count_parameters
 from course_utils.panels.engine import Button, Choice, Panel, Slider

@@ -65,8 +65,8 @@ class SpellingPicture:
         return (
             f"Epoch {len(course.accuracy) - 1}: 0 to 9 are spelt "
             f"{', '.join(word or '(nothing)' for word in course.words)}. "
-            f"Of all test pictures {course.accuracy[-1]:.1%} have their name, {course.unknown[-1]:.1%} a word that is no "
-            f"name of a digit (Q = {course.parameters:,})."
+            f"Of all test pictures {course.accuracy[-1]:.1%} have their name, {course.unknown[-1]:.1%} a word that is "
+            f"no name of a digit (Q = {course.parameters:,})."
         )
 
 

@@ -148,7 +148,8 @@ class TranslationPicture:
         return (
             f"A {result.label} through {name} (Q = {self.sizes[name]:,}), read as {result.read}; mean error "
             f"{error:.3f}. Over {self.tests} test pictures: mean error {result.errors[name]:.3f}, "
-            f"accuracy of a classifier {result.accuracy[name]:.1%}, on the edges themselves {result.edges_accuracy:.1%}."
+            f"accuracy of a classifier {result.accuracy[name]:.1%}, on the edges themselves "
+            f"{result.edges_accuracy:.1%}."
         )
 
 

@@ -134,7 +134,7 @@ def words(path: PredictedPath, state: State, prediction: Prediction) -> str:
         base = "" if zero is None else f" (with the others at 0: {zero.accuracy[1]:.1%})"
     before, after = prediction.accuracy
     return (
-        f"{prediction.weights:,} of {path.weights:,} weights of the first layer are kept, {how}: accuracy {before:.1%} as "
-        f"it is, {after:.1%} once the kept ones are trained{base}; with all weights {path.accuracy:.1%}. "
+        f"{prediction.weights:,} of {path.weights:,} weights of the first layer are kept, {how}: accuracy {before:.1%} "
+        f"as it is, {after:.1%} once the kept ones are trained{base}; with all weights {path.accuracy:.1%}. "
         f"The features on the right are shown {'after' if state.trained else 'before'} that training."
     )

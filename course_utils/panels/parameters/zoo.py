@@ -222,6 +222,6 @@ def drawn(scene: Scene) -> str:
     family = "networks" if scene.family == "all" else f"of the family {scene.family}"
     half = float(np.median([m.top1 for m in shown]))
     return (
-        f"In colour {len(shown)} {family}, {AXES[scene.y]} by {AXES[scene.x]}; half of them have a top-1 accuracy above "
-        f"{half:.1f} %."
+        f"In colour {len(shown)} {family}, {AXES[scene.y]} by {AXES[scene.x]}; half of them have a top-1 accuracy "
+        f"above {half:.1f} %."
     )
