@@ -19,8 +19,9 @@ from course_utils.experiments.building.backpropagation import (
     forwards,
     gradient_of_reader,
 )
+from course_utils.panels.building.factors import bracketed
 from course_utils.panels.engine import Panel, Slider
-from course_utils.plots import COLOURS, FAINT, INK
+from course_utils.plots import COLOURS, FAINT, INK, number
 
 __all__ = ["BACKWARD", "FORWARD", "backpropagation"]
 
@@ -93,18 +94,9 @@ def letter(node: str) -> str:
     return NAMES.get(node, node)
 
 
-def number(value: float) -> str:
-    """A number with at most four digits and a true minus sign.
-
-    >>> number(-0.5)
-    '−0.5'
-    """
-    return f"{value + 0.0:.4g}".replace("-", "−")
-
-
-def bracketed(value: float) -> str:
-    """A factor: negative ones in brackets."""
-    return f"({number(value)})" if value < 0 else number(value)
+def short(value: float) -> str:
+    """A number with at most four digits."""
+    return number(value, ".4g")
 
 
 def chain(trace: Trace, node: str) -> str:
@@ -113,18 +105,18 @@ def chain(trace: Trace, node: str) -> str:
     rule = f"∂L/∂{letter(node)} = {letters}"
     if not digits:
         return rule
-    known = {name: bracketed(value) for name, value in trace.gradients.items()}
-    known |= {f"{name}_": bracketed(value) for name, value in trace.values.items()}
+    known = {name: bracketed(short(value)) for name, value in trace.gradients.items()}
+    known |= {f"{name}_": bracketed(short(value)) for name, value in trace.values.items()}
     known["slope"] = "1" if trace.values["s"] > 0 else "0"
-    return f"{rule} = {digits.format(**known)} = {number(trace.gradients[node])}"
+    return f"{rule} = {digits.format(**known)} = {short(trace.gradients[node])}"
 
 
 def value_rule(trace: Trace, node: str) -> str:
     """A step forwards, in letters and in numbers."""
-    n = {name: bracketed(value) for name, value in trace.values.items()}
+    n = {name: bracketed(short(value)) for name, value in trace.values.items()}
     digits = {"a": f"{n['w']} · {n['x']}", "s": f"{n['a']} + {n['b']}", "h": f"max(0, {n['s']})"}
     digits |= {"yhat": f"{n['v']} · {n['h']}", "L": f"({n['yhat']} − {n['y']})²"}
-    return f"{letter(node)} = {RULES[node]} = {digits[node]} = {number(trace.values[node])}"
+    return f"{letter(node)} = {RULES[node]} = {digits[node]} = {short(trace.values[node])}"
 
 
 class GraphPicture:
@@ -156,7 +148,7 @@ class GraphPicture:
         elif forward:
             rule = value_rule(trace, forward[-1])
         else:
-            n = {name: number(value) for name, value in trace.values.items()}
+            n = {name: short(value) for name, value in trace.values.items()}
             rule = (
                 f"x = {n['x']} and y = {n['y']} come from the data; w = {n['w']}, b = {n['b']} and v = {n['v']} are "
                 f"parameters."
@@ -174,16 +166,16 @@ def verdict(trace: Trace) -> str:
         same = all(equal(g[name], trace.torch[name]) for name in PARAMETERS)
         w, b, v = (trace.values[name] - ETA * g[name] for name in PARAMETERS)
         after = forwards(trace.values["x"], w, b, v, trace.values["y"])["L"]
-        grads = ", ".join(f"{name}.grad = {number(trace.torch[name])}" for name in PARAMETERS)
+        grads = ", ".join(f"{name}.grad = {short(trace.torch[name])}" for name in PARAMETERS)
         return (
             f"PyTorch: {grads}: {'the same numbers' if same else 'different'}.\n"
-            f"A step (4) with η = {ETA:g} takes L from {number(trace.values['L'])} to {number(after)}."
+            f"A step (4) with η = {ETA:g} takes L from {short(trace.values['L'])} to {short(after)}."
         )
     parts = []
     for name in PARAMETERS:
         answer, expected = trace.own[name], trace.torch[name]
-        mark = "✓" if equal(answer, expected) else f"✗ (it is {number(expected)})"
-        parts.append(f"∂L/∂{name} = {number(answer)} {mark}")
+        mark = "✓" if equal(answer, expected) else f"✗ (it is {short(expected)})"
+        parts.append(f"∂L/∂{name} = {short(answer)} {mark}")
     return f"Yours: {', '.join(parts)}.\nAll three right at {trace.right} of {POINTS} random points."
 
 
@@ -208,8 +200,8 @@ class NodeBox:
 
     def show(self, *, value: float | None, gradient: float | None, active: bool) -> None:
         """None: not known yet."""
-        self.value.set_text("?" if value is None else number(value))
-        self.gradient.set_text("" if gradient is None else f"∂L/∂{letter(self.name)} = {number(gradient)}")
+        self.value.set_text("?" if value is None else short(value))
+        self.gradient.set_text("" if gradient is None else f"∂L/∂{letter(self.name)} = {short(gradient)}")
         self.frame.set_linewidth(3.0 if active else 1.0)
         colour = COLOURS["blue" if gradient is None else "orange"]
         self.frame.set_edgecolor(colour if active else FAINT)

@@ -13,8 +13,9 @@ from torch import Tensor
 from course_utils.data import Dataset
 from course_utils.experiments.building.convolution import SIZE, checked_kernel, feature_map, image_of_each_class
 from course_utils.experiments.classroom import classroom
+from course_utils.panels.building.factors import bracketed
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
-from course_utils.plots import COLOURS, FAINT, HeatMap, weight_map
+from course_utils.plots import COLOURS, FAINT, HeatMap, number, weight_map
 
 __all__ = ["KERNELS", "sliding_kernel"]
 
@@ -112,14 +113,14 @@ class SlidingPicture:
         products = place.window * place.kernel
         cells = zip(self.cells, place.window.flat, place.kernel.flat, products.flat, strict=True)
         for cell, pixel, weight, product in cells:
-            cell.set_text(f"{number(pixel)} × {bracketed(weight)}\n= {number(product)}")
+            cell.set_text(f"{short(pixel)} × {bracketed(short(weight))}\n= {short(product)}")
         self._show_map(place)
         self.place.set_xy(corner)
-        total = number(float(products.sum()))
-        after = f", after the ReLU {number(place.map[place.row, place.column])}" if place.relu else ""
+        total = short(products.sum())
+        after = f", after the ReLU {short(place.map[place.row, place.column])}" if place.relu else ""
         return (
             f"Row {place.row + 1}, column {place.column + 1}: the nine products add up to {total}{after}. "
-            f"The map has values from {number(place.map.min())} to {number(place.map.max())}; it takes 9 weights."
+            f"The map has values from {short(place.map.min())} to {short(place.map.max())}; it takes 9 weights."
         )
 
     def _show_map(self, place: Place) -> None:
@@ -141,11 +142,6 @@ def frame(axes: Axes, size: int) -> Rectangle:
     return rectangle
 
 
-def number(value: float) -> str:
-    """Two decimals at most, with a true minus sign."""
-    return f"{round(float(value), 2) + 0.0:g}".replace("-", "−")
-
-
-def bracketed(value: float) -> str:
-    """A factor: negative ones in brackets."""
-    return f"({number(value)})" if value < 0 else number(value)
+def short(value: float) -> str:
+    """A number with two decimals at most."""
+    return number(round(float(value), 2), "g")
