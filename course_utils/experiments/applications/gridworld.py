@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ACTIONS", "CELLS", "COLUMNS", "KINDS", "REWARDS", "ROWS", "START", "Reward", "World", "make_world"]
+__all__ = ["ACTIONS", "CELLS", "COLUMNS", "DOWN", "KINDS", "REWARDS", "ROWS", "START", "Reward", "World", "make_world"]
 
 MAP = (
     ".......",
