@@ -1,6 +1,4 @@
-"""The panels of notebook 04: what they compute against closed forms, what they draw at the ends of every control."""
-
-from itertools import product
+"""The panels of notebook 04: what they draw at the ends of every control."""
 
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ from matplotlib.colors import to_rgba
 from panels import line, visit
 
 from course_utils.data import load_dataset
+from course_utils.experiments.sparsity.lambda_path import Plan, plan_for
 from course_utils.methods.penalties import prox_group, prox_l1
 from course_utils.panels.sparsity import (
     LambdaPath,
@@ -19,8 +18,6 @@ from course_utils.panels.sparsity import (
     live_training,
     shrinkage,
 )
-from course_utils.panels.sparsity.geometry import LAMBDAS, LEAST_COST, minimise, quadratic
-from course_utils.panels.sparsity.path import KINDS, MIXED, Plan, plan_for
 from course_utils.plots import COLOURS, HeatMap
 
 PLAN = Plan((12, 8), 300, 200, 6, 0.1, 64, (0.0, 1e-3, 4e-3, 0.03), (0.3, 0.7))
@@ -31,40 +28,10 @@ def path() -> LambdaPath:
     return lambda_path("digits", plan=PLAN)
 
 
-# The geometry of figure 9
-
-
-def test_geometry_of_l1_is_a_soft_threshold_where_the_loss_is_separable() -> None:
-    best = minimise(quadratic(0), lambda a, b: abs(a) + abs(b), LAMBDAS)
-    curvature = np.array([0.12, 1.0])
-    expected = np.maximum(LEAST_COST - LAMBDAS[:, None] / curvature, 0)
-    np.testing.assert_allclose(best, expected, atol=2e-4)
-    assert ((best == 0) == (expected == 0)).all()
-
-
-@pytest.mark.parametrize("angle", [0, 30, 60, 145])
-def test_geometry_of_l2_is_a_linear_system(angle: float) -> None:
-    c, s = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    turn = np.array([[c, s], [-s, c]])
-    hessian = turn.T @ np.diag([0.12, 1.0]) @ turn
-    expected = [np.linalg.solve(hessian + 2 * lam * np.eye(2), hessian @ LEAST_COST) for lam in LAMBDAS]
-    np.testing.assert_allclose(minimise(quadratic(angle), lambda a, b: a**2 + b**2, LAMBDAS), expected, atol=2e-4)
-
-
-@pytest.mark.parametrize(("p", "angle"), list(product([0.5, 1.0, 2.0], [0, 60, 145])))
-def test_geometry_finds_nothing_better_at_random(p: float, angle: float) -> None:
-    loss, w = quadratic(angle), np.random.default_rng(0).uniform(-1.5, 1.5, (20_000, 2))
-    for lam, best in zip(
-        LAMBDAS[::8], minimise(loss, lambda a, b: abs(a) ** p + abs(b) ** p, LAMBDAS)[::8], strict=True
-    ):
-        costs = loss(w[:, 0], w[:, 1]) + lam * (abs(w) ** p).sum(1)
-        assert loss(*best) + lam * (abs(best) ** p).sum() <= costs.min() + 1e-7
-
-
 def test_geometry_draws_both_curves_through_the_best_weights() -> None:
     panel = geometry().set(lam=0.1, p=1.0, angle=60)
     w = panel.result.best[panel.result.chosen]
-    for name in ("cost_here", "ball"):
+    for name in ("cost_level", "ball"):
         points = getattr(panel.result, name)
         assert np.nanmin(np.hypot(*(points - w[:, None]))) < 0.02
     assert np.nanmax(abs(np.abs(panel.result.ball).sum(0) - np.abs(w).sum())) < 0.03
@@ -73,17 +40,14 @@ def test_geometry_draws_both_curves_through_the_best_weights() -> None:
 
 
 def test_geometry_at_every_control() -> None:
-    said = visit(geometry())
-    assert len(set(said)) >= 8
+    sentences = visit(geometry())
+    assert len(set(sentences)) >= 8
 
 
 def test_geometry_takes_a_penalty_of_the_reader() -> None:
     panel = geometry(penalty=lambda w1, w2: abs(w1 - w2)).set(lam=1.0)
     w = panel.result.best[-1]
     assert w[0] == pytest.approx(w[1], abs=1e-3)
-
-
-# One weight
 
 
 def test_shrinkage_reaches_exact_zeros_by_proximal_steps_only() -> None:
@@ -118,72 +82,24 @@ def test_shrinkage_takes_a_function_of_the_reader_and_says_what_is_wrong_with_it
         shrinkage(prox=lambda w, *, step: None)
 
 
-# A path of networks
-
-
-def test_path_looks_at_the_networks_as_evaluation_does(path: LambdaPath) -> None:
-    for kind in KINDS.values():
-        look = path.look(kind, 0.3, 0.0)
-        assert look.accuracy.shape == look.zeros.shape == (4,)
-        assert look.sparsity.shape == look.neurons.shape == (4, 3)
-        assert (look.neurons[0] == [64, 12, 8]).all()
-        by_hand = [(np.abs(w) > 0).any(1).sum(1) for w in look.weights]
-        np.testing.assert_array_equal(look.neurons, np.stack(by_hand, 1))
-    assert path.look("l2", 0.3, 0.0).accuracy[0] == path.look("l1", 0.3, 0.0).accuracy[0]
-
-
-def test_path_has_zeros_that_grow_with_lambda_and_threshold(path: LambdaPath) -> None:
-    for kind in ("l1", "group", "sparse_group"):
-        zeros = path.look(kind, 0.3, 0.0).zeros
-        assert (np.diff(zeros) >= 0).all()
-        assert zeros[-1] == 1.0
-    assert (path.look("l2", 0.3, 0.0).zeros == 0).all()
-    assert path.look("l2", 0.3, 0.1).zeros[1] > 0.2
-
-
-def test_path_is_trained_once(path: LambdaPath) -> None:
-    assert lambda_path("digits", plan=PLAN) is path
-
-
-def test_path_without_a_penalty_is_plain_training(path: LambdaPath) -> None:
-    from course_utils.models import mlp
-    from course_utils.train import evaluate, fit
-
-    torch.manual_seed(0)
-    model = mlp([64, 12, 8, 10])
-    fit(model, path.data, epochs=6, lr=0.1, batch_size=64, optimizer="sgd", schedule="cosine", progress=False)
-    look = path.look("group", 0.3, 0.0)
-    np.testing.assert_allclose(look.weights[0][0], model[1].weight.detach(), atol=1e-3)
-    assert look.accuracy[0] == pytest.approx(evaluate(model, path.data).accuracy, abs=0.02)
-
-
-def test_plans_exist_for_every_data_set() -> None:
-    assert len(plan_for("digits").lams) == 16
-    assert plan_for("mnist").rows < 60_000
-    assert all(0 < r < 1 for r in plan_for("covertype").ratios)
-
-
-# The panels on a path
-
-
 def test_group_lasso_at_every_control(path: LambdaPath) -> None:
-    said = visit(group_lasso(path))
-    assert len(set(said)) >= 9
+    sentences = visit(group_lasso(path))
+    assert len(set(sentences)) >= 9
 
 
 def test_group_lasso_draws_the_weights_neurons_and_accuracy_that_it_names(path: LambdaPath) -> None:
     panel = group_lasso(path).set(kind="sparse_group", lam=4e-3, l1_ratio=0.7, threshold=1e-3)
-    look, i = panel.result.look, panel.result.at
+    pruned, i = panel.result.pruned, panel.result.index
     maps = [a for ax in panel.figure.axes for a in ax.images if isinstance(a, HeatMap)]
-    for image, w in zip(maps, look.weights, strict=True):
+    for image, w in zip(maps, pruned.weights, strict=True):
         np.testing.assert_array_equal(image.get_array(), w[i])
-    assert f"{look.accuracy[i]:.1%}" in panel.words
-    assert f"{look.neurons[i][0]} of 64" in panel.words
+    assert f"{pruned.accuracy[i]:.1%}" in panel.words
+    assert f"{pruned.neurons[i][0]} of 64" in panel.words
     bars = next(ax for ax in panel.figure.axes if ax.get_title(loc="left") + ax.get_title() == "Neurons left")
     filled = [p for p in bars.patches if p.get_facecolor() == to_rgba(COLOURS["blue"])]
-    np.testing.assert_allclose([p.get_width() for p in filled], look.neurons[i] / [64, 12, 8])
+    np.testing.assert_allclose([p.get_width() for p in filled], pruned.neurons[i] / [64, 12, 8])
     pixels = next(ax for ax in panel.figure.axes if "Pixel" in ax.get_title(loc="left") + ax.get_title())
-    cut_off = np.abs(look.weights[0][i]).sum(0) == 0
+    cut_off = np.abs(pruned.weights[0][i]).sum(0) == 0
     np.testing.assert_array_equal(np.asarray(pixels.images[0].get_array()).ravel() == 0, cut_off)
 
 
@@ -205,8 +121,8 @@ def test_gallery_shows_six_matrices(path: LambdaPath) -> None:
     panel = gallery(path).set(lam=4e-3, l1_ratio=0.7, layer=1)
     images = [image for ax in panel.figure.axes for image in ax.images]
     assert len(images) == 6
-    np.testing.assert_array_equal(images[0].get_array(), path.look("l2", 0.7, 0.0).weights[1][0])
-    np.testing.assert_array_equal(images[5].get_array(), path.look("sparse_group", 0.7, 0.0).weights[1][2])
+    np.testing.assert_array_equal(images[0].get_array(), path.pruned("l2", 0.7, 0.0).weights[1][0])
+    np.testing.assert_array_equal(images[5].get_array(), path.pruned("sparse_group", 0.7, 0.0).weights[1][2])
     assert "zeros in layer 2: no penalty 0%, l2 0%" in panel.words
     assert len(set(visit(panel))) >= 8
 
@@ -229,9 +145,3 @@ def test_live_training_with_the_reader_s_own_step() -> None:
     data = load_dataset("digits").subset(100)
     panel = live_training(data, prox=lambda w, *, step, dim: torch.zeros_like(w)).set(train=True)
     assert panel.result.zeros[-1] == 1.0
-
-
-def test_mixed_penalties_use_the_ratio_and_others_do_not(path: LambdaPath) -> None:
-    for kind in KINDS.values():
-        low, high = (path.look(kind, r, 0.0).weights[0] for r in PLAN.ratios)
-        assert (not np.array_equal(low, high)) == (kind in MIXED)

@@ -59,8 +59,9 @@ def _make(data: str | Dataset, epochs: int) -> PruningPath:
                 # The number of weights that are left falls by the same factor in each round.
                 pruner.prune(sparsity=1 - (1 - sparsity) ** (step / steps))
                 if rounds and sparsity:
-                    fit(model, dataset, epochs=epochs, lr=2e-3, batch_size=64, evaluate_every=0, device="cpu",
-                        progress=False, schedule="cosine", after_step=lambda _: pruner.step_())  # fmt: skip
+                    with pruner:
+                        fit(model, dataset, epochs=epochs, lr=2e-3, batch_size=64, evaluate_every=0, device="cpu",
+                            progress=False, schedule="cosine")  # fmt: skip
             layers = weight_layers(model).values()
             path.weights[sparsity, rounds] = [layer.weight.detach().clone().numpy() for layer in layers]
             path.accuracy[sparsity, rounds] = measure_accuracy(model.eval(), dataset)

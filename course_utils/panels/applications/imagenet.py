@@ -3,12 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_utils.panels.engine import Panel, Show, Slider, Toggle
+from course_utils.panels.engine import Panel, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT, move_limits
 
-__all__ = ["ERRORS", "HUMAN", "imagenet"]
+__all__ = ["ERRORS", "imagenet"]
 
 # Top-5 error of each year's winner in percent, as the lecture has them (Russakovsky et al. 2015, arXiv:1409.0575; for
 # 2015 He et al. 2015, arXiv:1512.03385), and that of one trained annotator.
@@ -19,13 +20,14 @@ PICTURES, WIDE = 1000, 40
 
 
 class Year(NamedTuple):
-    """A year of the competition; `trend`: what each year's error would be at the pace of 2010 to 2011, or None."""
+    """A year of the competition, and how it is shown."""
 
     year: int
     error: float
-    before: float | None
-    trend: np.ndarray | None
+    before: float | None  # the error of the year before
+    trend: np.ndarray | None  # what each year's error would be at the pace of 2010 to 2011
     wrong: np.ndarray  # (25, 40) of booleans, a picture each
+    logarithmic: bool
 
 
 def imagenet() -> Panel:
@@ -37,79 +39,87 @@ def imagenet() -> Panel:
     ]
     # Which of the pictures are wrong is drawn once: those that a better year still gets wrong are among the others.
     order = np.random.default_rng(0).permutation(PICTURES)
+    years = np.array(list(ERRORS))
 
-    def compute(year: float, trend: bool, logarithmic: bool) -> tuple[Year, bool]:
+    def compute(year: float, trend: bool, logarithmic: bool) -> Year:
         year = int(year)
-        years = np.array(list(ERRORS))
         pace = ERRORS[2010] * (ERRORS[2011] / ERRORS[2010]) ** (years - 2010) if trend else None
         wrong = (order < round(PICTURES * ERRORS[year] / 100)).reshape(-1, WIDE)
-        return Year(year, ERRORS[year], ERRORS.get(year - 1), pace, wrong), logarithmic
+        return Year(year, ERRORS[year], ERRORS.get(year - 1), pace, wrong, logarithmic)
 
-    return Panel("ImageNet, year by year", controls, compute, draw, size=(960, 370))
+    title = "ImageNet, year by year"
+    return Panel(title, controls, compute, lambda figure: ImageNetPicture(figure).show, size=(960, 370))
 
 
-def draw(figure: Figure) -> Show:
+class ImageNetPicture:
     """Bars by year on the left, 1,000 dots on the right."""
-    bars, dots = figure.subplots(1, 2, width_ratios=[1.2, 1])
-    for year, error in ERRORS.items():
-        deep = year >= DEEP
-        bars.bar(
-            year,
-            error,
-            0.62,
-            color=COLOURS["blue" if deep else "grey"],
-            hatch=None if deep else "///",
-            edgecolor="white",
-            linewidth=0,
-            label={2010: "hand-made features", DEEP: "deep networks"}.get(year),
-        )
-    above = {"textcoords": "offset points", "ha": "center", "bbox": {"fc": "white", "ec": "none", "pad": 1}}
-    numbers = [  # above the annotator's line, too
-        bars.annotate(f"{error:g}", (year, max(error, HUMAN)), (0, 5), fontsize=10, **above)
-        for year, error in ERRORS.items()
-    ]
-    bars.axhline(HUMAN, color=COLOURS["orange"], ls="--", label=f"a trained annotator, {HUMAN} %")
-    (pace,) = bars.plot([], [], "D:", ms=5, color=COLOURS["purple"], label="at the pace of 2010 to 2011")
-    (here,) = bars.plot([], [], color=COLOURS["ink"], lw=2.6)
-    bars.set(xlabel="year", xlim=(2009.4, 2015.6), ylim=(0, 50), title="Top-5 error of the winner (%)")
-    bars.set_xticks(list(ERRORS))
-    bars.legend(loc="upper right", fontsize=9.5)
-    rows = PICTURES // WIDE
-    x, y = np.meshgrid(np.arange(WIDE), np.arange(rows))
-    (right,) = dots.plot([], [], "o", ms=3.2, color=FAINT)
-    (wrong,) = dots.plot([], [], "x", ms=5, mew=1.6, color=COLOURS["orange"])
-    dots.set(xlim=(-1, WIDE), ylim=(rows, -1), xticks=[], yticks=[], title="1,000 pictures; ✗: five wrong guesses")
-    dots.spines[:].set_visible(False)
 
-    def show(result: tuple[Year, bool]) -> str:
-        found, logarithmic = result
+    def __init__(self, figure: Figure) -> None:
+        self.bars, dots = figure.subplots(1, 2, width_ratios=[1.2, 1])
+        self._draw_bars(self.bars)
+        (self.right,) = dots.plot([], [], "o", ms=3.2, color=FAINT)
+        (self.wrong,) = dots.plot([], [], "x", ms=5, mew=1.6, color=COLOURS["orange"])
+        rows = PICTURES // WIDE
+        dots.set(xlim=(-1, WIDE), ylim=(rows, -1), xticks=[], yticks=[], title="1,000 pictures; ✗: five wrong guesses")
+        dots.spines[:].set_visible(False)
+
+    def _draw_bars(self, axes: Axes) -> None:
+        for year, error in ERRORS.items():
+            deep = year >= DEEP
+            axes.bar(
+                year,
+                error,
+                0.62,
+                color=COLOURS["blue" if deep else "grey"],
+                hatch=None if deep else "///",
+                edgecolor="white",
+                linewidth=0,
+                label={2010: "hand-made features", DEEP: "deep networks"}.get(year),
+            )
+        above = {"textcoords": "offset points", "ha": "center", "bbox": {"fc": "white", "ec": "none", "pad": 1}}
+        self.numbers = {  # above the annotator's line, too
+            year: axes.annotate(f"{error:g}", (year, max(error, HUMAN)), (0, 5), fontsize=10, **above)
+            for year, error in ERRORS.items()
+        }
+        axes.axhline(HUMAN, color=COLOURS["orange"], ls="--", label=f"a trained annotator, {HUMAN} %")
+        (self.pace,) = axes.plot([], [], "D:", ms=5, color=COLOURS["purple"], label="at the pace of 2010 to 2011")
+        (self.outline,) = axes.plot([], [], color=COLOURS["ink"], lw=2.6)
+        axes.set(xlabel="year", xlim=(2009.4, 2015.6), ylim=(0, 50), title="Top-5 error of the winner (%)")
+        axes.set_xticks(list(ERRORS))
+        axes.legend(loc="upper right", fontsize=9.5)
+
+    def show(self, result: Year) -> str:
+        self._scale(logarithmic=result.logarithmic)
+        self.pace.set_data(*([], []) if result.trend is None else (list(ERRORS), result.trend))
+        for year, number in self.numbers.items():
+            number.set_weight("bold" if year == result.year else "normal")
+        left, floor = result.year - 0.33, 1 if result.logarithmic else 0
+        self.outline.set_data([left, left, left + 0.66, left + 0.66], [floor, result.error, result.error, floor])
+        for dots, which in ((self.right, ~result.wrong), (self.wrong, result.wrong)):
+            rows, columns = which.nonzero()
+            dots.set_data(columns, rows)
+        return words(result)
+
+    def _scale(self, *, logarithmic: bool) -> None:
         scale = "log" if logarithmic else "linear"
-        if bars.get_yscale() != scale:
-            bars.set_yscale(scale)
+        if self.bars.get_yscale() != scale:
+            self.bars.set_yscale(scale)
             if logarithmic:
-                bars.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
-                bars.minorticks_off()
-        move_limits(bars, y=(1, 300) if logarithmic else (0, 50))
-        pace.set_data(*([], []) if found.trend is None else (list(ERRORS), found.trend))
-        for number, year in zip(numbers, ERRORS, strict=True):
-            number.set_weight("bold" if year == found.year else "normal")
-        left, floor = found.year - 0.33, 1 if logarithmic else 0
-        here.set_data([left, left, left + 0.66, left + 0.66], [floor, found.error, found.error, floor])
-        right.set_data(x[~found.wrong], y[~found.wrong])
-        wrong.set_data(x[found.wrong], y[found.wrong])
-        return words(found) + (" The axis is logarithmic: equal steps are equal factors." if logarithmic else "")
-
-    return show
+                self.bars.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+                self.bars.minorticks_off()
+        move_limits(self.bars, y=(1, 300) if logarithmic else (0, 50))
 
 
-def words(found: Year) -> str:
+def words(result: Year) -> str:
     """The year, its error, and how that compares."""
-    said = f"{found.year}: five wrong guesses for {found.error:g} % of the pictures, {found.wrong.sum()} of 1,000"
-    if found.before is not None:
-        said += f"; that is {found.error / found.before:.2f} times the error of the year before"
-    said += f". The annotator: {HUMAN} %."
-    if found.trend is not None:
-        said += (
-            f" At the pace of 2010 to 2011 the error of {found.year} would be {found.trend[found.year - 2010]:.1f} %."
-        )
-    return said
+    year, error = result.year, result.error
+    sentences = [f"{year}: five wrong guesses for {error:g} % of the pictures, {result.wrong.sum()} of 1,000"]
+    if result.before is not None:
+        sentences[0] += f"; that is {error / result.before:.2f} times the error of the year before"
+    sentences.append(f"The annotator: {HUMAN} %")
+    if result.trend is not None:
+        trend = result.trend[year - 2010]
+        sentences.append(f"At the pace of 2010 to 2011 the error of {year} would be {trend:.1f} %")
+    if result.logarithmic:
+        sentences.append("The axis is logarithmic: equal steps are equal factors")
+    return ". ".join(sentences) + "."

@@ -1,9 +1,8 @@
-"""Parameters, operations and accuracy of published networks, from torchvision's own notes on them (figure 7)."""
+"""Parameters, operations and accuracy of published networks (lecture, figure 7)."""
 
 import math
-from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib import patheffects
@@ -11,100 +10,27 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from course_utils.data.vision import import_torchvision
-from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider, Toggle
+from course_utils.experiments.parameters.published import EIGHT_BITS, FAMILIES, Network, chosen, frontier
+from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.panels.parameters.labels import place_labels
 from course_utils.plots import COLOURS, FAINT, INK, move_limits, write
 
-__all__ = ["FAMILIES", "Network", "networks", "zoo"]
+__all__ = ["zoo"]
 
-MIB = 2**20 / 1e6  # torchvision notes file sizes in units of 2^20 bytes
-# The first part of a name in torchvision, and the family that the reader sees.
-FAMILIES = {
-    "AlexNet": ("alexnet",),
-    "VGG": ("vgg",),
-    "ResNet, ResNeXt": ("resnet", "resnext", "wide"),
-    "GoogLeNet, Inception": ("googlenet", "inception"),
-    "DenseNet": ("densenet",),
-    "SqueezeNet": ("squeezenet",),
-    "MobileNet, MNASNet, ShuffleNet": ("mobilenet", "mnasnet", "shufflenet"),
-    "EfficientNet": ("efficientnet",),
-    "RegNet": ("regnet",),
-    "ConvNeXt": ("convnext",),
-    "transformers: ViT, Swin, MaxViT": ("vit", "swin", "maxvit"),
-}
-EIGHT_BITS = "stored in 8 bits"
 AXES = {
     "parameters": "parameters (millions)",
     "gflops": "operations (GFLOPs)",
     "megabytes": "file (MB)",
-    "top1": "right at the first guess (%)",
-    "top5": "right within five guesses (%)",
-    "density": "right (%) per million parameters",
+    "top1": "top-1 accuracy (%)",
+    "top5": "top-5 accuracy (%)",
+    "density": "top-1 accuracy (%) per million parameters",
 }
 TICKS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 LINEAR = ("top1", "top5")
 SIZE = (960, 470)
 INSIDE = (900, 365)  # pixels of the axes, about: labels are placed by them
-
-
-class Network(NamedTuple):
-    """A network with published weights: as torchvision describes it, `megabytes` in millions of bytes."""
-
-    name: str
-    family: str
-    weights: str
-    parameters: float  # in millions
-    gflops: float
-    megabytes: float
-    top1: float
-    top5: float
-
-    @property
-    def density(self) -> float:
-        """Percent right for each million parameters."""
-        return self.top1 / self.parameters
-
-
-@lru_cache(maxsize=1)
-def networks() -> list[Network]:
-    """All sets of weights that torchvision knows for the thousand classes of ImageNet, by number of parameters.
-
-    Nothing is downloaded: the counts, the accuracies and the sizes of the files are noted beside the weights' names.
-    """
-    models = import_torchvision().models
-    found = []
-    for module in (models, models.quantization):
-        for name in models.list_models(module=module):
-            for weights in models.get_model_weights(name):
-                accuracy = weights.meta["_metrics"].get("ImageNet-1K", {})
-                if not math.isfinite(accuracy.get("acc@1", math.nan)):
-                    continue
-                shown = name.replace("quantized_", "") + (" (8 bits)" if module is not models else "")
-                sizes = weights.meta["num_params"] / 1e6, weights.meta["_ops"], weights.meta["_file_size"] * MIB
-                found.append(Network(shown, _family(name), weights.name, *sizes, accuracy["acc@1"], accuracy["acc@5"]))
-    return sorted(found, key=lambda network: (network.parameters, network.name))
-
-
-def _family(name: str) -> str:
-    if name.startswith("quantized"):
-        return EIGHT_BITS
-    return next(family for family, starts in FAMILIES.items() if name.startswith(starts))
-
-
-def chosen(which: str) -> list[Network]:
-    """One set of weights for each name: the first published, or that with the fewest errors."""
-    named: dict[str, list[Network]] = {}
-    for network in networks():
-        named.setdefault(network.name, []).append(network)
-    order = {network: i for i, network in enumerate(networks())}
-    best = max if which == "best" else (lambda group, key: min(group, key=lambda n: (_version(n.weights), order[n])))
-    return [best(group, key=lambda n: n.top1) for group in named.values()]
-
-
-def _version(weights: str) -> tuple[int, str]:
-    """Sorts plain first weights before later ones, and those before weights from more data."""
-    return len(weights), weights
+MOST_NAMES = 26
+FAMOUS = ("alexnet", "vgg19", "resnet50", "resnet152", "densenet161")
 
 
 class Scene(NamedTuple):
@@ -120,6 +46,11 @@ class Scene(NamedTuple):
     def column(self, name: str) -> np.ndarray:
         """One number of each network."""
         return np.array([getattr(network, name) for network in self.networks])
+
+    @property
+    def frontier(self) -> list[Network]:
+        """The networks that no other one beats; none where more parameters are no merit."""
+        return [] if self.y == "parameters" else frontier(self.networks, self.x, self.y)
 
 
 def zoo() -> Panel:
@@ -145,32 +76,28 @@ def zoo() -> Panel:
         marked = next(n for n in shown if n.name == names[int(network)])
         return Scene(shown, x, y, family, marked, area)
 
-    return Panel("Parameters, operations, accuracy", controls, compute, drawing(), size=SIZE)
+    return Panel(
+        "Parameters, operations, accuracy", controls, compute, lambda figure: ZooPicture(figure).show, size=SIZE
+    )
 
 
-def frontier(scene: Scene) -> list[Network]:
-    """The networks to which no other is at least as good on both axes, from left to right."""
-    kept: list[Network] = []
-    for network in sorted(scene.networks, key=lambda n: (getattr(n, scene.x), -getattr(n, scene.y))):
-        if not kept or getattr(network, scene.y) > getattr(kept[-1], scene.y):
-            kept.append(network)
-    return kept
+class ZooPicture:
+    """A dot for each network, the frontier, and as many names as there is room for."""
 
-
-def drawing() -> Draw:
-    """The drawing."""
-
-    def draw(figure: Figure) -> Show:
-        axes = figure.subplots()
-        (edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="none with less is as good")
-        look: dict[str, Any] = {"lw": 0.9, "edgecolors": "white"}
-        others = axes.scatter([], [], color="#CDD3D8", lw=0.9, edgecolors=FAINT)
-        circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits a weight", **look)
-        squares = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, marker="s", label="8 bits", **look)
-        ring = axes.scatter([], [], facecolors="none", edgecolors=COLOURS["orange"], lw=2.6, zorder=4)
+    def __init__(self, figure: Figure) -> None:
+        self.axes = axes = figure.subplots()
+        (self.edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="Pareto frontier")
+        self.others = axes.scatter([], [], color="#CDD3D8", lw=0.9, edgecolors=FAINT)
+        self.circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits a weight", lw=0.9,
+                                    edgecolors="white")  # fmt: skip
+        self.squares = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, marker="s", label="8 bits", lw=0.9,
+                                    edgecolors="white")  # fmt: skip
+        self.ring = axes.scatter([], [], facecolors="none", edgecolors=COLOURS["orange"], lw=2.6, zorder=4)
         halo = [patheffects.withStroke(linewidth=3, foreground="white")]
-        at: dict[str, Any] = {"transform": axes.transAxes, "path_effects": halo}
-        texts = [axes.text(0, 0, "", fontsize=9.5, va="center", zorder=5, **at) for _ in range(26)]
+        self.names = [
+            axes.text(0, 0, "", fontsize=9.5, va="center", zorder=5, transform=axes.transAxes, path_effects=halo)
+            for _ in range(MOST_NAMES)
+        ]
         axes.grid(color="#E9ECEF", lw=0.8)
         axes.set_axisbelow(True)
         axes.set_title(AXES["density"])
@@ -179,26 +106,25 @@ def drawing() -> Draw:
         for handle in legend.legend_handles[1:]:
             handle.set_sizes([45])  # type: ignore[union-attr]
 
-        def show(scene: Scene) -> str:
-            x, y = scene.column(scene.x), scene.column(scene.y)
-            scale(axes, scene, x, y)
-            small = np.array([n.family == EIGHT_BITS for n in scene.networks])
-            mine = np.array([scene.family in ("all", n.family) for n in scene.networks])
-            sizes = np.array([size_of(n, scene) for n in scene.networks])
-            for dots, which in ((others, ~mine), (circles, mine & ~small), (squares, mine & small)):
-                dots.set_offsets(np.column_stack([x[which], y[which]]))
-                dots.set_sizes(sizes[which])
-            ring.set_offsets([[getattr(scene.marked, scene.x), getattr(scene.marked, scene.y)]])
-            ring.set_sizes([size_of(scene.marked, scene) + 130])
-            comparable = scene.y != "parameters"
-            best = frontier(scene) if comparable else []
-            edge.set_data([getattr(n, scene.x) for n in best], [getattr(n, scene.y) for n in best])
-            label(axes, texts, scene, best)
-            return words(scene)
-
-        return show
-
-    return draw
+    def show(self, scene: Scene) -> str:
+        x, y = scene.column(scene.x), scene.column(scene.y)
+        scale(self.axes, scene, x, y)
+        eight_bits = np.array([n.family == EIGHT_BITS for n in scene.networks])
+        coloured = np.array([scene.family in ("all", n.family) for n in scene.networks])
+        sizes = np.array([size_of(n, scene) for n in scene.networks])
+        for dots, which in (
+            (self.others, ~coloured),
+            (self.circles, coloured & ~eight_bits),
+            (self.squares, coloured & eight_bits),
+        ):
+            dots.set_offsets(np.column_stack([x[which], y[which]]))
+            dots.set_sizes(sizes[which])
+        self.ring.set_offsets([[getattr(scene.marked, scene.x), getattr(scene.marked, scene.y)]])
+        self.ring.set_sizes([size_of(scene.marked, scene) + 130])
+        best = scene.frontier
+        self.edge.set_data([getattr(n, scene.x) for n in best], [getattr(n, scene.y) for n in best])
+        label(self.axes, self.names, scene)
+        return words(scene)
 
 
 def size_of(network: Network, scene: Scene) -> float:
@@ -226,11 +152,12 @@ def scale(axes: Axes, scene: Scene, x: np.ndarray, y: np.ndarray) -> None:
     axes.set_title("Upwards: " + AXES[scene.y], loc="left", fontweight="bold")
 
 
-def label(axes: Axes, texts: list[Text], scene: Scene, best: list[Network]) -> None:
+def label(axes: Axes, texts: list[Text], scene: Scene) -> None:
     """Names beside the dots: the marked one first, then its family or the frontier, as far as there is room."""
+    best = scene.frontier
     family = [n for n in scene.networks if scene.family == n.family]
-    known = [n for n in scene.networks if n.name in ("alexnet", "vgg19", "resnet50", "resnet152", "densenet161")]
-    order = list(dict.fromkeys([scene.marked, *(family or [*known, *best[::-1]])]))
+    famous = [n for n in scene.networks if n.name in FAMOUS]
+    order = list(dict.fromkeys([scene.marked, *(family or [*famous, *best[::-1]])]))
 
     def dot(network: Network) -> tuple[float, float, float]:
         sides = []
@@ -262,11 +189,11 @@ def label(axes: Axes, texts: list[Text], scene: Scene, best: list[Network]) -> N
 
 def points_between(ends: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
     """Small dots along a line through `ends`, so that no name is put over it."""
-    found = []
+    points = []
     for (x0, y0, _), (x1, y1, _) in pairwise(ends):
         steps = max(1, round(math.hypot((x1 - x0) * INSIDE[0], (y1 - y0) * INSIDE[1]) / 6))
-        found += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, 3.0) for i in range(steps)]
-    return found
+        points += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, 3.0) for i in range(steps)]
+    return points
 
 
 def words(scene: Scene) -> str:
@@ -274,18 +201,18 @@ def words(scene: Scene) -> str:
     n = scene.marked
     smallest = min((m for m in scene.networks if m.top1 >= n.top1), key=lambda m: m.parameters)
     if smallest is n:
-        other = "no smaller one of these is as good"
+        comparison = "no smaller one of these is as good"
     else:
         times = n.parameters / smallest.parameters
-        other = (
+        comparison = (
             f"{smallest.name} is as good with {times:.1f} times fewer parameters"
             if times >= 1.05
             else f"{smallest.name} is as good and no larger"
         )
     return (
         f"{n.name}: {n.parameters:,.1f} million parameters, {4 * n.parameters:,.0f} MB at 32 bits each (its file: "
-        f"{n.megabytes:,.0f} MB), {n.gflops:,.3g} GFLOPs for a picture, {n.top1:.1f} % right at the first guess; "
-        f"{other}. {drawn(scene)}"
+        f"{n.megabytes:,.0f} MB), {n.gflops:,.3g} GFLOPs for a picture, top-1 accuracy {n.top1:.1f} %; "
+        f"{comparison}. {drawn(scene)}"
     )
 
 
@@ -295,6 +222,6 @@ def drawn(scene: Scene) -> str:
     family = "networks" if scene.family == "all" else f"of the family {scene.family}"
     half = float(np.median([m.top1 for m in shown]))
     return (
-        f"In colour {len(shown)} {family}, {AXES[scene.y]} by {AXES[scene.x]}; half of them are right on more than "
-        f"{half:.1f} %."
+        f"In colour {len(shown)} {family}, {AXES[scene.y]} by {AXES[scene.x]}; half of them have a top-1 accuracy "
+        f"above {half:.1f} %."
     )

@@ -8,22 +8,28 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from course_utils.data import Dataset
-from course_utils.panels.engine import Choice, Draw, Panel, Show, Slider
-from course_utils.panels.sparsity.path import KINDS, LambdaPath, Look, lambda_path
-from course_utils.panels.sparsity.weights import lam_slider, threshold_slider
+from course_utils.experiments.sparsity.lambda_path import KINDS, LambdaPath, Pruned, lambda_path
+from course_utils.panels.engine import Choice, Panel, Slider
+from course_utils.panels.sparsity.sliders import lam_slider, threshold_slider
 from course_utils.plots import weight_map
 
 __all__ = ["gallery"]
 
-NAMES = {"none": "no penalty", "l2": "l2", "l1": "l1", "elastic_net": "elastic net", "group": "group lasso"}
-NAMES["sparse_group"] = "sparse group"
+NAMES = {
+    "none": "no penalty",
+    "l2": "l2",
+    "l1": "l1",
+    "elastic_net": "elastic net",
+    "group": "group lasso",
+    "sparse_group": "sparse group",
+}
 
 
-class Wall(NamedTuple):
-    """A look for each penalty, the lambda in use and the layer shown."""
+class Gallery(NamedTuple):
+    """The pruned networks under each penalty, the number of the lambda in use and the layer shown."""
 
-    looks: dict[str, Look]
-    at: int
+    pruned: dict[str, Pruned]
+    index: int
     layer: int
 
 
@@ -35,53 +41,46 @@ def gallery(data: str | Dataset | LambdaPath = "digits") -> Panel:
     path = data if isinstance(data, LambdaPath) else lambda_path(data)
     ratios = path.plan.ratios
     layers = {f"W{i + 1}, {n} × {m}": i for i, (m, n) in enumerate(zip(path.sizes, path.sizes[1:], strict=False))}
+    middle = ratios[len(ratios) // 2]
     controls = [
         lam_slider(path),
-        Slider(
-            name="l1_ratio",
-            label="l1_ratio, in the mixtures",
-            values=ratios,
-            value=ratios[len(ratios) // 2],
-        ),
+        Slider(name="l1_ratio", label="l1_ratio, in the mixtures", values=ratios, value=middle),
         threshold_slider(),
         Choice(name="layer", label="Layer", options=layers),
     ]
 
-    def compute(lam: float, l1_ratio: float, threshold: float, layer: int) -> Wall:
-        looks = {kind: path.look(kind, l1_ratio, threshold) for kind in KINDS.values()}
-        return Wall(looks, path.index(lam), layer)
+    def compute(lam: float, l1_ratio: float, threshold: float, layer: int) -> Gallery:
+        pruned = {kind: path.pruned(kind, l1_ratio, threshold) for kind in KINDS.values()}
+        return Gallery(pruned, path.index(lam), layer)
 
-    return Panel("The same layer under each penalty", controls, compute, drawing(path), size=(960, 470))
+    title = "The same layer under each penalty"
+    return Panel(title, controls, compute, lambda figure: GalleryPicture(figure, path).show, size=(960, 470))
 
 
-def drawing(path: LambdaPath) -> Draw:
-    """The drawing for the networks of `path`."""
+class GalleryPicture:
+    """Six weight matrices of the networks of `path`, each above its zeros and its accuracy."""
 
-    def draw(figure: Figure) -> Show:
+    def __init__(self, figure: Figure, path: LambdaPath) -> None:
+        self.path = path
         axes = dict(zip(NAMES, figure.subplots(2, 3).flat, strict=True))
-        maps = {kind: weight_map(ax, np.zeros((2, 2)), limit=1.0) for kind, ax in axes.items()}
-        captions = {kind: caption(ax) for kind, ax in axes.items()}
+        self.maps = {kind: weight_map(ax, np.zeros((2, 2)), limit=1.0) for kind, ax in axes.items()}
+        self.captions = {kind: caption(ax) for kind, ax in axes.items()}
         for kind, ax in axes.items():
             ax.set(title=NAMES[kind], xticks=[], yticks=[])
 
-        def show(wall: Wall) -> str:
-            found = {}
-            for kind, image in maps.items():
-                # Every path begins without a penalty, and from the same weights.
-                look, i = (wall.looks["l2"], 0) if kind == "none" else (wall.looks[kind], wall.at)
-                w = look.weights[wall.layer][i]
-                image.set_data(w)
-                image.set_clim(-path.limits[wall.layer], path.limits[wall.layer])
-                found[kind] = look.sparsity[i, wall.layer]
-                zeros, accuracy = captions[kind]
-                zeros.set_text(f"{found[kind]:.0%}")
-                accuracy.set_text(f"{look.accuracy[i]:.1%}")
-            told = ", ".join(f"{NAMES[kind]} {share:.0%}" for kind, share in found.items())
-            return f"λ = {path.lams[wall.at]:.3g}, zeros in layer {wall.layer + 1}: {told}."
-
-        return show
-
-    return draw
+    def show(self, gallery: Gallery) -> str:
+        layer, limit = gallery.layer, self.path.limits[gallery.layer]
+        shares = []
+        for kind, image in self.maps.items():
+            # Every path begins without a penalty, and from the same weights.
+            pruned, i = (gallery.pruned["l2"], 0) if kind == "none" else (gallery.pruned[kind], gallery.index)
+            image.set_data(pruned.weights[layer][i])
+            image.set_clim(-limit, limit)
+            zeros, accuracy = self.captions[kind]
+            zeros.set_text(f"{pruned.sparsity[i, layer]:.0%}")
+            accuracy.set_text(f"{pruned.accuracy[i]:.1%}")
+            shares.append(f"{NAMES[kind]} {pruned.sparsity[i, layer]:.0%}")
+        return f"λ = {self.path.lams[gallery.index]:.3g}, zeros in layer {layer + 1}: {', '.join(shares)}."
 
 
 def caption(axes: Axes) -> tuple[Text, Text]:

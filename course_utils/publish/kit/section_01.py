@@ -26,7 +26,7 @@ LESSON = Lesson(
                 Step(
                     {"Learning rate η": "0.3"},
                     "a path that has converged: the cost is 0.389, the minimum.",
-                    lambda p: number_in(p, "the cost is #") == number_in(p, "the least possible #") == 0.389,
+                    lambda p: number_in(p, "the cost is #") == number_in(p, "at the minimum #") == 0.389,
                 ),
                 Step(
                     {"Learning rate η": "0.46"},
@@ -94,12 +94,12 @@ LESSON = Lesson(
                 Step(
                     {"Width of a hidden layer": "2", "Train live": "on"},
                     "an accuracy little better than chance, about 50 %, with two hidden layers of 2.",
-                    lambda p: p.result.right[-1] < 0.7,
+                    lambda p: p.result.accuracy[-1] < 0.7,
                 ),
                 Step(
                     {"Width of a hidden layer": "32"},
                     "nearly all points classified correctly, with two hidden layers of 32.",
-                    lambda p: p.result.right[-1] > 0.95,
+                    lambda p: p.result.accuracy[-1] > 0.95,
                 ),
             ),
         ),

@@ -78,12 +78,12 @@ LESSON = Lesson(
                 Step(
                     {"Through": "8 numbers"},
                     "about 88 % of the outputs read correctly from complete edges.",
-                    lambda p: number_in(p, "#% read right") > 80,
+                    lambda p: number_in(p, "classifier #%") > 80,
                 ),
                 Step(
                     {CHANGE: "rub out from the top", MUCH: "50%"},
                     "complete digits all the same, of which only a quarter are read correctly.",
-                    lambda p: number_in(p, "#% read right") < 40,
+                    lambda p: number_in(p, "classifier #%") < 40,
                 ),
             ),
         ),

@@ -78,7 +78,9 @@ LESSON = Lesson(
                 Step(
                     {KEPT: "20%"},
                     "an accuracy of about 20 % without training, and of about 86 % once the remaining weights are trained.",
-                    lambda p: number_in(p, "predicted: #% right as it is") < 35 and number_in(p, "as it is, #%") > 80,
+                    lambda p: (
+                        number_in(p, "predicted: accuracy #% as it is") < 35 and number_in(p, "as it is, #%") > 80
+                    ),
                 ),
                 Step(
                     {"The others are predicted from": "how pixels go together"},
@@ -95,12 +97,12 @@ LESSON = Lesson(
                 Step(
                     {UP: "1", "Train live": "on"},
                     "an accuracy of about 94 % with 1 bit up, and of about 95 % with 32 bits.",
-                    lambda p: number_in(p, "clients: #% right") > 92 and number_in(p, "with 32 bits #%") < 97,
+                    lambda p: number_in(p, "clients: accuracy #%") > 92 and number_in(p, "with 32 bits #%") < 97,
                 ),
                 Step(
                     {UP: "32", DEALT: "sorted, each knows few classes"},
                     "an accuracy of about 87 % with 32 bits, where each client has few classes.",
-                    lambda p: number_in(p, "clients: #% right") < 91,
+                    lambda p: number_in(p, "clients: accuracy #%") < 91,
                 ),
             ),
         ),
@@ -126,12 +128,12 @@ LESSON = Lesson(
                 Step(
                     {NETWORK: "resnet50"},
                     "25.6 million parameters, an accuracy of 76.1 %.",
-                    lambda p: says(p, "25.6 million parameters", "76.1 % right"),
+                    lambda p: says(p, "25.6 million parameters", "top-1 accuracy 76.1 %"),
                 ),
                 Step(
                     {"Weights": "the best since"},
                     "25.6 million parameters, an accuracy of 80.9 %.",
-                    lambda p: says(p, "25.6 million parameters", "80.9 % right"),
+                    lambda p: says(p, "25.6 million parameters", "top-1 accuracy 80.9 %"),
                 ),
             ),
         ),

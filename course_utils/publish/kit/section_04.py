@@ -45,7 +45,7 @@ LESSON = Lesson(
                     ),
                 ),
                 Step(
-                    {"a, where the cost wants w": "1"},
+                    {"a, minimum of the cost": "1"},
                     "that both agree away from zero: they end at a − λ = 0.5.",
                     lambda p: says(p, "the subgradient is at 0.500, the proximal step at 0.500"),
                 ),
@@ -80,17 +80,17 @@ LESSON = Lesson(
                 Step(
                     {"λ, weight of the penalty": "0.0001"},
                     "an accuracy of about 96 %.",
-                    lambda p: number_in(p, ": #% right") > 94,
+                    lambda p: number_in(p, ": accuracy #%") > 94,
                 ),
                 Step(
                     {"λ, weight of the penalty": "0.001"},
                     "an accuracy of about 95 % at ten times the λ, and 18 inputs removed.",
-                    lambda p: number_in(p, ": #% right") > 93 and number_in(p, "neurons left: # of 64") < 50,
+                    lambda p: number_in(p, ": accuracy #%") > 93 and number_in(p, "neurons left: # of 64") < 50,
                 ),
                 Step(
                     {"λ, weight of the penalty": "0.00518"},
                     "an accuracy no better than chance at five times as much: every weight is zero.",
-                    lambda p: number_in(p, ": #% right") < 15 and says(p, "100% of all weights zero"),
+                    lambda p: number_in(p, ": accuracy #%") < 15 and says(p, "100% of all weights zero"),
                 ),
             ),
         ),
@@ -132,12 +132,12 @@ LESSON = Lesson(
             panel="sparsity.shrinkage",
             steps=(
                 Step(
-                    {"a, where the cost wants w": "1"},
+                    {"a, minimum of the cost": "1"},
                     "the proximal step at 0.500.",
                     lambda p: says(p, "the proximal step at 0.500"),
                 ),
                 Step(
-                    {"a, where the cost wants w": "0.3"},
+                    {"a, minimum of the cost": "0.3"},
                     "the proximal step at exactly 0.",
                     lambda p: says(p, "the proximal step at exactly 0"),
                 ),
@@ -171,12 +171,12 @@ LESSON = Lesson(
                 Step(
                     {"Train live": "on"},
                     "an accuracy of about 95 %, and about 30 % of the weights exactly zero.",
-                    lambda p: number_in(p, ": #% right") > 90 and number_in(p, "right, #% of the weights") > 15,
+                    lambda p: number_in(p, ": accuracy #%") > 90 and number_in(p, "%, #% of the weights") > 15,
                 ),
                 Step(
                     {"The penalty acts by": "gradient of the penalty"},
                     "about the same accuracy, and 0 % zeros.",
-                    lambda p: number_in(p, ": #% right") > 90 and says(p, "0% of the weights exactly zero"),
+                    lambda p: number_in(p, ": accuracy #%") > 90 and says(p, "0% of the weights exactly zero"),
                 ),
             ),
         ),

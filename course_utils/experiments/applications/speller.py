@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
-from course_utils.panels.applications.lesson import new_network
+from course_utils.experiments.applications.miniature import new_network
 
 __all__ = ["LETTERS", "NAMES", "STOP", "Choose", "Speller", "greedy", "spell", "spelled", "train_speller"]
 
@@ -67,15 +67,15 @@ def train_speller(data: Dataset, *, state: int, epochs: int, lr: float = 0.01, s
     model = new_network(lambda: Speller(data.input_shape[-1], state), seed=seed)
     order = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
-    wanted = codes()[data.y_train]
-    before = torch.cat([torch.full((len(wanted), 1), START), wanted[:, :-1].clamp(min=0)], 1)
-    steps = epochs * math.ceil(len(wanted) / BATCH)
+    targets = codes()[data.y_train]
+    before = torch.cat([torch.full((len(targets), 1), START), targets[:, :-1].clamp(min=0)], 1)
+    steps = epochs * math.ceil(len(targets) / BATCH)
     slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 - t / steps)
     yield model
     for _ in range(epochs):
-        for batch in torch.randperm(len(wanted), generator=order).split(BATCH):
+        for batch in torch.randperm(len(targets), generator=order).split(BATCH):
             logits = model(data.x_train[batch], before[batch])
-            loss = F.cross_entropy(logits.flatten(0, 1), wanted[batch].flatten(), ignore_index=NOTHING)
+            loss = F.cross_entropy(logits.flatten(0, 1), targets[batch].flatten(), ignore_index=NOTHING)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -14,7 +14,7 @@ from course_utils.methods.penalties import Regularizer
 from course_utils.models import mlp
 from course_utils.train.ensemble import fit_many
 
-__all__ = ["KINDS", "LambdaPath", "Look", "Plan", "lambda_path", "plan_for"]
+__all__ = ["KINDS", "MIXED", "LambdaPath", "Plan", "Pruned", "lambda_path", "plan_for"]
 
 # What the reader sees, and the name that the code uses.
 KINDS = {
@@ -25,6 +25,8 @@ KINDS = {
     "sparse group lasso, l1 + group": "sparse_group",
 }
 MIXED = ("elastic_net", "sparse_group")
+
+Prox = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def plan_for(name: str) -> Plan:
     return replace(small, hidden=(100, 50), rows=12_000, epochs=10, lr=0.1, lams=fewer, ratios=(0.5,))
 
 
-class Look(NamedTuple):
+class Pruned(NamedTuple):
     """What a threshold leaves of the networks along a path; L of them, one for each lambda."""
 
     weights: list[np.ndarray]  # of each layer (L, out, in)
@@ -62,14 +64,14 @@ class Look(NamedTuple):
 
 
 class LambdaPath:
-    """The trained networks of a plan, to be looked at under any threshold."""
+    """The trained networks of a plan, which can be pruned by any threshold."""
 
     def __init__(self, data: Dataset, plan: Plan, networks: dict[tuple[str, float | None], list[nn.Module]]) -> None:
         self.data, self.plan = data, plan
         self.lams = plan.lams
         self.sizes = [data.features, *plan.hidden, data.classes]
         self._stacks = {key: _stacked(models) for key, models in networks.items()}
-        self.look = lru_cache(maxsize=512)(self._look)
+        self.pruned = lru_cache(maxsize=512)(self._pruned)
         first = next(iter(self._stacks.values()))[0]
         # The colours of a layer, the same for all lambdas, so that one sees weights fade; a few outliers saturate.
         self.limits = [float(w[0].abs().flatten().kthvalue(int(0.99 * w[0].numel())).values) for w in first]
@@ -84,23 +86,23 @@ class LambdaPath:
         """The number of the lambda nearest to `lam`."""
         return int(np.argmin(np.abs(np.array(self.lams) - lam)))
 
-    def _look(self, kind: str, l1_ratio: float, threshold: float) -> Look:
+    def _pruned(self, kind: str, l1_ratio: float, threshold: float) -> Pruned:
         """The networks of one penalty with every weight of at most `threshold` set to zero."""
         weights, biases = self._stacks[(kind, l1_ratio if kind in MIXED else None)]
-        kept = [w * (w.abs() > threshold) for w in weights]
-        alive = [w != 0 for w in kept]
+        sparse = [w * (w.abs() > threshold) for w in weights]
+        nonzero = [w != 0 for w in sparse]
         h = self.data.x_test.flatten(1).expand(len(self.lams), -1, -1)  # (L, n, features)
-        for i, (w, b) in enumerate(zip(kept, biases, strict=True)):
+        for i, (w, b) in enumerate(zip(sparse, biases, strict=True)):
             h = torch.baddbmm(b.unsqueeze(1), h, w.transpose(1, 2))
-            h = h.relu() if i < len(kept) - 1 else h
-        right = (h.argmax(2) == self.data.y_test).float().mean(1)
+            h = h.relu() if i < len(sparse) - 1 else h
+        accuracy = (h.argmax(2) == self.data.y_test).float().mean(1)
         total = sum(w[0].numel() for w in weights)
-        return Look(
-            weights=[w.numpy() for w in kept],
-            accuracy=right.numpy(),
-            sparsity=torch.stack([1 - a.float().mean((1, 2)) for a in alive], 1).numpy(),
-            neurons=torch.stack([a.any(1).sum(1) for a in alive], 1).numpy(),
-            zeros=1 - torch.stack([a.sum((1, 2)) for a in alive]).sum(0).numpy() / total,
+        return Pruned(
+            weights=[w.numpy() for w in sparse],
+            accuracy=accuracy.numpy(),
+            sparsity=torch.stack([1 - a.float().mean((1, 2)) for a in nonzero], 1).numpy(),
+            neurons=torch.stack([a.any(1).sum(1) for a in nonzero], 1).numpy(),
+            zeros=1 - torch.stack([a.sum((1, 2)) for a in nonzero]).sum(0).numpy() / total,
         )
 
 
@@ -111,11 +113,7 @@ def _stacked(models: list[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
 
 
 def lambda_path(
-    data: str | Dataset = "digits",
-    *,
-    prox: Callable[..., Tensor] | None = None,
-    plan: Plan | None = None,
-    seed: int = 0,
+    data: str | Dataset = "digits", *, prox: Prox | None = None, plan: Plan | None = None, seed: int = 0
 ) -> LambdaPath:
     """Train one network for each penalty, l1_ratio and lambda of the plan, with a progress bar; again only if new.
 
@@ -128,18 +126,18 @@ def lambda_path(
 
 
 @lru_cache(maxsize=4)
-def _of_name(name: str, prox: Callable[..., Tensor] | None, plan: Plan | None, seed: int) -> LambdaPath:
+def _of_name(name: str, prox: Prox | None, plan: Plan | None, seed: int) -> LambdaPath:
     return _train(load_dataset(name), prox, plan or plan_for(name), seed)
 
 
-def _train(data: Dataset, prox: Callable[..., Tensor] | None, plan: Plan, seed: int) -> LambdaPath:
+def _train(data: Dataset, prox: Prox | None, plan: Plan, seed: int) -> LambdaPath:
     if len(data.y_train) > plan.rows:
         data = data.subset(plan.rows, seed=seed)
     data = replace(data, x_test=data.x_test[: plan.test_rows], y_test=data.y_test[: plan.test_rows])
     if prox is not None:
         keys: list[tuple[str, float | None]] = [("own", None)]
     else:
-        keys = [(kind, r) for kind in KINDS.values() for r in (plan.ratios if kind in MIXED else (None,))]
+        keys = [(kind, ratio) for kind in KINDS.values() for ratio in (plan.ratios if kind in MIXED else (None,))]
     settings = [{"seed": seed, "regularizer": _regularizer(key, lam, prox)} for key in keys for lam in plan.lams]
     trained = fit_many(
         lambda: mlp([data.features, *plan.hidden, data.classes]),
@@ -156,7 +154,7 @@ def _train(data: Dataset, prox: Callable[..., Tensor] | None, plan: Plan, seed: 
     return LambdaPath(data, plan, {key: [next(models) for _ in plan.lams] for key in keys})
 
 
-def _regularizer(key: tuple[str, float | None], lam: float, prox: Callable[..., Tensor] | None) -> Regularizer:
+def _regularizer(key: tuple[str, float | None], lam: float, prox: Prox | None) -> Regularizer:
     kind, ratio = key
     if kind == "own":
         return Regularizer("group", lam=lam, prox=prox)

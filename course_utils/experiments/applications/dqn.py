@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from course_utils.experiments.applications.gridworld import DOWN, START, World
+from course_utils.experiments.applications.miniature import new_network
 from course_utils.models import mlp
-from course_utils.panels.applications.gridworld import START, World
-from course_utils.panels.applications.lesson import new_network
 
-__all__ = ["STEPS", "Epsilon", "Lesson", "Replay", "learn", "q_network"]
+__all__ = ["STEPS", "Epsilon", "Learning", "QLearner", "Replay", "learn", "q_network"]
 
 STEPS = 5000  # of the agent in a whole training
 LEARN_EVERY, BATCH = 2, 32
 RENEW_EVERY = 100  # steps between two copies into the target network
 LONGEST = 60  # steps of an episode, then it starts anew
-LOOK_EVERY = 200
+YIELD_EVERY = 200
 
 Epsilon = Callable[[float], Any]
 
@@ -62,7 +62,7 @@ class Replay:
 
 
 @dataclass
-class Lesson:
+class Learning:
     """What an agent knows so far: Q of shape (cells, 4), and the discounted return of each finished episode."""
 
     q: np.ndarray
@@ -77,6 +77,37 @@ def q_network(cells: int) -> nn.Sequential:
     return mlp([cells, 32, 32, 4])
 
 
+class QLearner:
+    """The network that is trained, and the target that it is trained towards."""
+
+    def __init__(self, world: World, *, gamma: float, lr: float, seed: int) -> None:
+        self.world, self.gamma = world, gamma
+        self.cells = torch.eye(len(world.rewards))
+        self.model = new_network(lambda: q_network(len(world.rewards)), seed=seed)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=lr, fused=True)
+        self.renew()
+
+    def renew(self) -> None:
+        """Copy the network into the target: of it only max_a Q(s, a) is ever needed."""
+        self.target = best_of(self.model, self.world)
+
+    @torch.no_grad()
+    def table(self) -> np.ndarray:
+        """Q of every cell and action; the grid is small enough for all of it."""
+        return self.model(self.cells).numpy()
+
+    def update(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], *, lr: float) -> None:
+        """One step of Adam on steps s, a, r, s' from the replay memory."""
+        s, a, r, following = batch
+        expected = r + self.gamma * self.target[following]
+        predicted = self.model(self.cells[s]).gather(1, a[:, None])[:, 0]
+        loss = (expected - predicted).square().mean()
+        self.optimizer.param_groups[0]["lr"] = lr
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+
 def learn(
     world: World,
     *,
@@ -87,7 +118,7 @@ def learn(
     anywhere: bool = False,
     seed: int = 0,
     steps: int = STEPS,
-) -> Iterator[Lesson]:
+) -> Iterator[Learning]:
     """Deep Q-learning for so many steps; yields what is known at the start and after every 200 steps.
 
     `epsilon`: from the share of the training that is over to the probability of a random action. `memory`: steps that
@@ -96,67 +127,49 @@ def learn(
     Raises: ValueError if `epsilon` does not return a number from 0 to 1.
     """
     generator = np.random.default_rng(seed)
-    cells = len(world.rewards)
-    floor = np.flatnonzero(~world.ends & (world.moves != np.arange(cells)[:, None]).any(1))
-    view = torch.eye(cells)
-    model = new_network(lambda: q_network(cells), seed=seed)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
-    replay, target = Replay(memory), best_of(model, world)
-    lesson = Lesson(table(model, view))
-    yield lesson
+    floor = np.flatnonzero(~world.ends & (world.moves != np.arange(len(world.rewards))[:, None]).any(1))
+    learner, replay = QLearner(world, gamma=gamma, lr=lr, seed=seed), Replay(memory)
+    learning = Learning(learner.table())
+    yield learning
     cell, discount, total, taken = START, 1.0, 0.0, 0
     for step in range(1, steps + 1):
-        lesson.epsilon = checked(epsilon, (step - 1) / steps)
-        by_chance = generator.random() < lesson.epsilon
-        action = int(generator.integers(4)) if by_chance else int(lesson.q[cell].argmax())
-        after = int(world.moves[cell, 2 if generator.random() < world.wind else action])
+        learning.epsilon = _checked(epsilon, (step - 1) / steps)
+        by_chance = generator.random() < learning.epsilon
+        action = int(generator.integers(4)) if by_chance else int(learning.q[cell].argmax())
+        after = int(world.moves[cell, DOWN if generator.random() < world.wind else action])
         reward = float(world.rewards[after])
         replay.add(cell, action, reward, after)
         total, discount, taken, cell = total + discount * reward, discount * gamma, taken + 1, after
         if world.ends[after] or taken == LONGEST:
-            lesson.ends.append(step)
-            lesson.returns.append(total)
+            learning.ends.append(step)
+            learning.returns.append(total)
             cell = int(generator.choice(floor)) if anywhere else START
             discount, total, taken = 1.0, 0.0, 0
         if step % LEARN_EVERY == 0 and step >= BATCH:
             # From half of the training on eta falls, so that values which lie close together can be told apart.
-            optimizer.param_groups[0]["lr"] = lr * min(1.0, 2.02 - 2 * step / steps)
-            s, a, r, following = replay.draw(BATCH, generator)
-            wanted = r + gamma * target[following]
-            found = model(view[s]).gather(1, a[:, None])[:, 0]
-            loss = (wanted - found).square().mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            lesson.q = table(model, view)
+            learner.update(replay.draw(BATCH, generator), lr=lr * min(1.0, 2.02 - 2 * step / steps))
+            learning.q = learner.table()
         if step % RENEW_EVERY == 0:
-            target = best_of(model, world)
-        if step % LOOK_EVERY == 0 or step == steps:
-            lesson.step = step
-            yield lesson
-
-
-@torch.no_grad()
-def table(model: nn.Module, view: Tensor) -> np.ndarray:
-    """Q of every cell and action; the grid is small enough to look at all of it."""
-    return model(view).numpy()
+            learner.renew()
+        if step % YIELD_EVERY == 0 or step == steps:
+            learning.step = step
+            yield learning
 
 
 @torch.no_grad()
 def best_of(model: nn.Module, world: World) -> Tensor:
-    """max_a Q(s, a) of every cell by the network as it is now, 0 where the episode is over: all that the target
-    network is asked for until it is renewed."""
+    """max_a Q(s, a) of every cell by the network as it is now, 0 where the episode is over."""
     best = model(torch.eye(len(world.rewards))).max(1).values
     return best.masked_fill(torch.from_numpy(world.ends), 0.0)
 
 
-def checked(epsilon: Epsilon, share: float) -> float:
+def _checked(epsilon: Epsilon, share: float) -> float:
     """What a schedule returned, if it is a probability."""
-    found = epsilon(share)
+    answer = epsilon(share)
     try:
-        number = float(found)
+        number = float(answer)
     except (TypeError, ValueError):
         number = -1.0
     if not 0 <= number <= 1:
-        raise ValueError(f"epsilon must return a number from 0 to 1, got {found!r} at {share:.2f} of the training")
+        raise ValueError(f"epsilon must return a number from 0 to 1, got {answer!r} at {share:.2f} of the training")
     return number

@@ -1,7 +1,7 @@
 """A grid world for reinforcement learning, and what is best in it, by dynamic programming.
 
-Whoever steps on the goal, the treat or a pit ends the episode. With probability `wind` the wind takes a step over, and
-it blows downwards. A step against a wall or off the grid leads nowhere.
+A step on the goal, the treat or a pit ends the episode. With probability `wind` the wind takes a step over, and it
+blows downwards. A step against a wall or off the grid leads nowhere.
 
     Q*(s, a) = sum_s' P(s' | s, a) (r(s') + gamma max_a' Q*(s', a')),    and nothing follows after an end
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ACTIONS", "CELLS", "COLUMNS", "KINDS", "REWARDS", "ROWS", "START", "Reward", "World", "make_world"]
+__all__ = ["ACTIONS", "CELLS", "COLUMNS", "DOWN", "KINDS", "REWARDS", "ROWS", "START", "Reward", "World", "make_world"]
 
 MAP = (
     ".......",
@@ -34,8 +34,8 @@ Reward = Callable[[str, int, int], Any]
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Cells are numbered row by row. `moves` (cells, 4): where each action leads without wind; `rewards` (cells,): for
-    whoever arrives there; `ends` (cells,): whether the episode is over there."""
+    """Cells are numbered row by row. `moves` (cells, 4): where each action leads without wind; `rewards` (cells,): of
+    each cell for an arrival there; `ends` (cells,): whether the episode is over there."""
 
     moves: np.ndarray
     rewards: np.ndarray
@@ -58,7 +58,7 @@ class World:
         return (1 - self.wind) * worth[self.moves] + self.wind * worth[self.moves[:, [DOWN]]]
 
     def value_of(self, policy: np.ndarray, gamma: float) -> np.ndarray:
-        """The expected return of each cell (cells,) for whoever takes action policy[s] in cell s."""
+        """The expected return of each cell (cells,) for an agent that takes action policy[s] in cell s."""
         values, cells = np.zeros(len(policy)), np.arange(len(policy))
         for _ in range(3000):
             after = self.after(values, gamma)[cells, policy]
@@ -86,23 +86,27 @@ def make_world(*, wind: float = 0.0, reward: Reward | None = None) -> World:
         if symbol != "#":
             rewards[cell] = _reward(reward, KINDS[symbol], row, column)
         for action, (down, right) in enumerate(ACTIONS.values()):
-            there = (row + down, column + right)
-            open_ = 0 <= there[0] < ROWS and 0 <= there[1] < COLUMNS and MAP[there[0]][there[1]] != "#"
-            moves[cell, action] = there[0] * COLUMNS + there[1] if open_ else cell
+            moves[cell, action] = _neighbour(row + down, column + right, otherwise=cell)
     ends = np.array([symbol in "GTP" for symbol in CELLS])
     return World(moves, rewards, ends, wind)
+
+
+def _neighbour(row: int, column: int, *, otherwise: int) -> int:
+    """The number of a cell; `otherwise` for a wall and off the grid."""
+    free = 0 <= row < ROWS and 0 <= column < COLUMNS and MAP[row][column] != "#"
+    return row * COLUMNS + column if free else otherwise
 
 
 def _reward(reward: Reward | None, kind: str, row: int, column: int) -> float:
     if reward is None:
         return REWARDS[kind]
-    found = reward(kind, row, column)
+    answer = reward(kind, row, column)
     try:
-        number = float(found)
+        number = float(answer)
     except (TypeError, ValueError):
         number = np.nan
     if not np.isfinite(number):
         raise ValueError(
-            f"reward must return a finite number for each cell, got {found!r} for {kind} ({row}, {column})"
+            f"reward must return a finite number for each cell, got {answer!r} for {kind} ({row}, {column})"
         )
     return number

@@ -10,21 +10,22 @@ whether an output looks real, is left out here.
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import Dataset
-from course_utils.panels.applications.classifier import Classifiers, classifiers
-from course_utils.panels.applications.lesson import new_network, one_thread, picture_room, size_in_words
+from course_utils.experiments.applications.classifier import Classifiers, classifiers
+from course_utils.experiments.applications.edges import edges_of, sharpened
+from course_utils.experiments.applications.miniature import digit_pictures, new_network, one_thread, size_in_words
 from course_utils.train import fit
 
-__all__ = ["BUILDS", "Translator", "Translators", "edges_of", "sharpened", "translators"]
+__all__ = ["BUILDS", "Quality", "Translator", "Translators", "translators"]
 
 # Name: numbers in the bottleneck, shortcuts or not.
 BUILDS = {"2 numbers": (2, False), "8 numbers": (8, False), "32 numbers": (32, False), "8, shortcuts": (8, True)}
-INK = 0.35
 TESTED = 450  # test pictures; all of them go through all networks while a slider moves
 
 
@@ -54,25 +55,12 @@ class Translator(nn.Module):
         return torch.sigmoid(self.up1(torch.cat([h, first], 1) if self.shortcuts else h))
 
 
-def sharpened(images: Tensor) -> Tensor:
-    """Small pictures at twice their size, smoothly; those of 16 pixels and more as they are."""
-    if images.shape[-1] >= 16:
-        return images
-    return F.interpolate(images, scale_factor=2, mode="bicubic", align_corners=False).clamp(0, 1)
+class Quality(NamedTuple):
+    """The outputs of a network, their mean |output - truth|, and the accuracy of the classifier on them."""
 
-
-def edges_of(images: Tensor) -> Tensor:
-    """The edges of the ink, of shape (n, 1, side, side): 1 where a pixel has ink and one of its four neighbours none.
-
-    >>> square = torch.zeros(1, 1, 5, 5)
-    >>> square[..., 1:4, 1:4] = 1
-    >>> edges_of(square)[0, 0, 2]
-    tensor([0., 1., 0., 1., 0.])
-    """
-    ink = images > INK
-    around = F.pad(ink, (1, 1, 1, 1))
-    inside = around[..., 1:-1, 2:] & around[..., 1:-1, :-2] & around[..., 2:, 1:-1] & around[..., :-2, 1:-1]
-    return (ink & ~inside).float()
+    outputs: Tensor
+    error: float
+    accuracy: float
 
 
 class Translators:
@@ -88,10 +76,10 @@ class Translators:
 
     @one_thread()
     @torch.no_grad()
-    def quality(self, name: str, edges: Tensor) -> tuple[Tensor, float, float]:
-        """Outputs for edges (n, 1, side, side), their mean |output - truth|, and the share that is read right."""
+    def quality(self, name: str, edges: Tensor) -> Quality:
+        """What a network makes of edges (n, 1, side, side)."""
         outputs = self.models[name](edges)
-        return outputs, float((outputs - self.truth).abs().mean()), self.read_right(outputs)
+        return Quality(outputs, float((outputs - self.truth).abs().mean()), self.reading_accuracy(outputs))
 
     @one_thread()
     @torch.no_grad()
@@ -99,19 +87,22 @@ class Translators:
         """The digits that the classifier sees in pictures of any size."""
         return self.judge.best(F.interpolate(pictures, size=self.data.input_shape[-2:], mode="area")).argmax(1)
 
-    def read_right(self, pictures: Tensor) -> float:
+    def reading_accuracy(self, pictures: Tensor) -> float:
         """The share of test pictures that it reads right."""
         return float((self.read(pictures) == self.data.y_test).float().mean())
 
     def __repr__(self) -> str:
-        true, edges = self.read_right(self.truth), self.read_right(self.edges)
+        true, edges = self.reading_accuracy(self.truth), self.reading_accuracy(self.edges)
         lines = [
             f"image to image: {len(BUILDS)} networks, {len(self.truth):,} test pictures; "
             f"read right {true:.1%} of the true ones, {edges:.1%} of the edges"
         ]
         for name, model in self.models.items():
-            _, error, right = self.quality(name, self.edges)
-            lines.append(f"{name:12}: {size_in_words(model):22} mean error {error:.3f}, read right {right:6.1%}")
+            quality = self.quality(name, self.edges)
+            lines.append(
+                f"{name:12}: {size_in_words(model):22} mean error {quality.error:.3f}, "
+                f"read right {quality.accuracy:6.1%}"
+            )
         return "\n".join(lines)
 
 
@@ -119,12 +110,12 @@ def translators(data: str | Dataset = "digits", *, epochs: int = 14) -> Translat
     """Train the networks of this panel; by the name of the data, once in a process."""
     if isinstance(data, str):
         return _of_name(data, epochs)
-    return Translators(picture_room(data), classifiers(data), epochs=epochs)
+    return Translators(digit_pictures(data), classifiers(data), epochs=epochs)
 
 
 @lru_cache(maxsize=2)
 def _of_name(name: str, epochs: int) -> Translators:
-    return Translators(picture_room(name), classifiers(name), epochs=epochs)
+    return Translators(digit_pictures(name), classifiers(name), epochs=epochs)
 
 
 def _trained(data: Dataset, bottleneck: int, shortcuts: bool, *, epochs: int) -> Translator:

@@ -1,11 +1,11 @@
-"""What the miniatures of notebook 02 share: pictures of a size for a lesson, and how large a network is, in words."""
+"""What the miniatures of notebook 02 share: pictures of digits, one thread, and how large a network is, in words."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
@@ -13,12 +13,12 @@ from course_utils.experiments.classroom import classroom
 from course_utils.models import count_parameters
 
 __all__ = [
-    "by_doubt",
     "bytes_in_words",
-    "each_on_one_thread",
+    "digit_pictures",
+    "most_doubtful_first",
     "new_network",
+    "on_one_thread",
     "one_thread",
-    "picture_room",
     "size_in_words",
 ]
 
@@ -29,19 +29,19 @@ Network = TypeVar("Network", bound=nn.Module)
 Result = TypeVar("Result")
 
 
-def picture_room(data: str | Dataset) -> Dataset:
-    """The lesson's data, by name or as they are, with at most 3,000 training rows.
+def digit_pictures(data: str | Dataset) -> Dataset:
+    """Data for a lesson, by name or as they are, with at most 3,000 training rows.
 
     Raises: ValueError for data that are no square pictures of one channel, or are not of the ten digits.
     """
-    room = classroom(data)
-    shape = room.input_shape
-    if len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2] or room.classes != 10:
+    data = classroom(data)
+    shape = data.input_shape
+    if len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2] or data.classes != 10:
         raise ValueError(
-            f"this notebook needs pictures of the ten digits, got {room.name} of shape {shape} with {room.classes} "
+            f"this notebook needs pictures of the ten digits, got {data.name} of shape {shape} with {data.classes} "
             'classes; use "digits" or "mnist"'
         )
-    return room.subset(min(ROWS, len(room.y_train)))
+    return data.subset(min(ROWS, len(data.y_train)))
 
 
 def new_network(make: Callable[[], Network], *, seed: int) -> Network:
@@ -66,10 +66,10 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def each_on_one_thread(results: Iterator[Result]) -> Iterator[Result]:
+def on_one_thread(results: Iterator[Result]) -> Iterator[Result]:
     """The same results, each of them computed on one thread.
 
-    >>> list(each_on_one_thread(torch.get_num_threads() for _ in range(2)))
+    >>> list(on_one_thread(torch.get_num_threads() for _ in range(2)))
     [1, 1]
     """
     while True:
@@ -102,6 +102,6 @@ def size_in_words(model: nn.Module) -> str:
     return f"Q = {count:,}, {bytes_in_words(4 * count)}"
 
 
-def by_doubt(probabilities: torch.Tensor) -> torch.Tensor:
+def most_doubtful_first(probabilities: Tensor) -> Tensor:
     """Rows of a table of probabilities, the most doubtful first: those whose largest entry is smallest."""
     return probabilities.max(1).values.argsort(stable=True)

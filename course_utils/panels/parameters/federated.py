@@ -1,0 +1,131 @@
+"""Federated averaging while it runs: accuracy over rounds, and over the megabytes that were sent."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from course_utils._support.words import plural
+from course_utils.data import Dataset
+from course_utils.experiments.classroom import classroom
+from course_utils.experiments.parameters.federated import ROUNDS, Compress, Rounds, run_rounds
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
+from course_utils.plots import COLOURS, move_limits
+from course_utils.train.federated import Round
+
+__all__ = ["federated"]
+
+GOAL = 90  # percent accuracy: how many megabytes does it take?
+BITS = (1, 2, 4, 8, 16, 32)
+ROWS = 2_000  # of a data set with large inputs
+SPLITS = {"evenly, a little of everything": "even", "sorted, each knows few classes": "sorted"}
+
+
+def federated(data: str | Dataset = "digits", *, compress: Compress | None = None) -> Panel:
+    """Clients train on their own rows, a server averages (McMahan et al. 2016; lecture, section 03).
+
+    `compress`: your own ``compress(update, bits)`` that gives an update as it arrives, in place of `compress_update`.
+    """
+    data = classroom(data)
+    if data.features > 100:
+        data = data.subset(min(ROWS, len(data.y_train)))
+    controls = [
+        Toggle(name="train", label="Train live"),
+        Slider(name="bits", label="Bits for each weight, up", values=BITS, value=4),
+        Choice(name="down", label="Bits for each weight, down", options={"32": 32, "8": 8, "4": 4}),
+        Slider(name="clients", label="Clients", values=(5, 10, 20, 50), value=10),
+        Slider(name="epochs", label="Local epochs in a round", values=(1, 2, 5), value=2),
+        Choice(name="split", label="The rows are dealt", options=SPLITS),
+        Choice(name="fraction", label="Clients in a round", options={"all": 1.0, "one in five": 0.2}),
+    ]
+
+    def compute(
+        train: bool, bits: float, down: int, clients: float, epochs: float, split: str, fraction: float
+    ) -> Iterator[Rounds]:
+        for rounds in run_rounds(
+            data,
+            clients=int(clients),
+            epochs=int(epochs),
+            split=split,
+            fraction=fraction,
+            bits_up=int(bits),
+            bits_down=down,
+            compress=compress,
+        ):
+            yield rounds
+            if not train:
+                return
+
+    def draw(figure: Figure) -> Show:
+        return FederatedPicture(figure, data, "chosen bits" if compress is None else "your compression").show
+
+    title = "Many clients, one network" if compress is None else "Many clients, your compression"
+    return Panel(title, controls, compute, draw, size=(960, 390))
+
+
+class FederatedPicture:
+    """The rows of each client, and the accuracy over rounds and over megabytes; `name`: of the compression."""
+
+    def __init__(self, figure: Figure, data: Dataset, name: str) -> None:
+        self.data = data
+        self.clients, by_round, by_megabytes = figure.subplots(1, 3, width_ratios=[0.7, 1, 1.25])
+        self._draw_clients(self.clients)
+        self.by_round, self.by_megabytes = (
+            [
+                axes.plot([], [], style, ms=4, color=COLOURS[colour], label=label)[0]
+                for style, colour, label in (("s--", "orange", "32 bits"), ("o-", "blue", name))
+            ]
+            for axes in (by_round, by_megabytes)
+        )
+        by_round.set(xlim=(0, ROUNDS), ylim=(0, 103), xlabel="round", title="Test accuracy (%)")
+        by_round.set_xticks(range(0, ROUNDS + 1, 5))
+        decades = [0.1, 1, 10, 100] if data.features < 100 else [1, 10, 100, 1000]
+        by_megabytes.set(xscale="log", xlim=(decades[0] / 2, decades[-1] * 0.6), ylim=(0, 103))
+        by_megabytes.set(xlabel="megabytes sent, up and down", title="The same over megabytes")
+        by_megabytes.set_xticks(decades[:-1], [f"{tick:g}" for tick in decades[:-1]])
+        by_megabytes.minorticks_off()
+        for axes in (by_round, by_megabytes):
+            axes.axhline(GOAL, color=COLOURS["grey"], lw=1, ls=":")
+        by_megabytes.legend(loc="lower right", fontsize=10)
+
+    def _draw_clients(self, axes: Axes) -> None:
+        classes = self.data.classes
+        self.image = axes.imshow(np.zeros((5, classes)), cmap="Blues", aspect="auto", interpolation="nearest", vmin=0)
+        axes.set(xlabel="class (darker: more rows)", ylabel="client", title="Who has which rows", yticks=[])
+        axes.set_xticks(range(0, classes, 1 if classes <= 10 else 5))
+
+    def show(self, rounds: Rounds) -> str:
+        clients = len(rounds.counts)
+        self.image.set_data(rounds.counts)
+        extent = (-0.5, self.data.classes - 0.5, clients - 0.5, -0.5)
+        if self.image.get_extent() != list(extent):  # it takes the limits of the axes with it
+            self.image.set_extent(extent)
+        self.image.set_clim(0, rounds.counts.max())
+        move_limits(self.clients, y=(clients - 0.5, -0.5))
+        for history, a, b in zip((rounds.full, rounds.few), self.by_round, self.by_megabytes, strict=True):
+            accuracy = [100 * r.accuracy for r in history]
+            a.set_data([r.number for r in history], accuracy)
+            b.set_data([max(megabytes(r), 1e-9) for r in history[1:]], accuracy[1:])
+        return words(rounds, self.data)
+
+
+def megabytes(done: Round) -> float:
+    """All that was sent, in both directions."""
+    return (done.bytes_up + done.bytes_down) / 1e6
+
+
+def words(rounds: Rounds, data: Dataset) -> str:
+    """The last round in numbers."""
+    full, few, (up, down) = rounds.full[-1], rounds.few[-1], rounds.bits
+    clients, rows = len(rounds.counts), int(rounds.counts.sum())
+    known = float((rounds.counts > 0).sum(1).mean())
+    if not full.number:
+        return f"Ready: {rows:,} rows at {clients} clients, who know {known:.1f} of {data.classes} classes on average."
+    goal = [next((megabytes(r) for r in h if 100 * r.accuracy >= GOAL), None) for h in (rounds.few, rounds.full)]
+    took = f" An accuracy of {GOAL} % took {goal[0]:.2f} MB, with 32 bits {goal[1]:.2f}." if goal[0] and goal[1] else ""
+    return (
+        f"Round {full.number}, {clients} clients: accuracy {few.accuracy:.1%} with {plural(up, 'bit')} up and "
+        f"{down} down, after {few.bytes_up / 1e6:.2f} MB up and {few.bytes_down / 1e6:.2f} MB down; with 32 bits "
+        f"{full.accuracy:.1%} after {full.bytes_up / 1e6:.2f} and {full.bytes_down / 1e6:.2f} MB.{took}"
+    )
