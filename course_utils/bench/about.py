@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from course_utils.tables.origin import processors
+from course_utils.tables.workbench.origin import processors
 
 __all__ = ["about"]
 

@@ -13,7 +13,7 @@ from course_utils.experiments.building.backpropagation import autograd, backward
 from course_utils.experiments.building.boundary import EPOCHS, EVERY, make_points, train_boundary
 from course_utils.experiments.building.convolution import dense_parameters, small_cnn
 from course_utils.experiments.building.descent import cost, cost_and_gradient, minimum, patients, walk
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.models import count_parameters, mlp
 from course_utils.train import fit
 
@@ -118,6 +118,6 @@ def test_the_boundary_is_the_networks_and_q_counts_its_parameters() -> None:
 
 
 def test_a_dense_layer_has_as_many_outputs_as_the_convolution() -> None:
-    data = classroom("digits").subset(200)
+    data = lesson_data("digits").subset(200)
     outputs = math.prod(small_cnn(data)[0](data.x_test[:1]).shape[1:])
     assert dense_parameters(data) == 64 * outputs + outputs == count_parameters(torch.nn.Linear(64, outputs))

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.closing.methods import LABELS, Methods, course_of, make, steps
+from course_utils.experiments.lesson import lesson_data
 
 
 def test_every_method_makes_a_smaller_file_that_works() -> None:
@@ -29,7 +29,7 @@ def test_the_same_methods_give_the_same_file_twice() -> None:
 
 def test_all_methods_together_work_on_any_data_set() -> None:
     everything_on = replace(Methods(), **dict.fromkeys(LABELS, True))
-    *before, last = steps(classroom("digits").subset(200), everything_on)
+    *before, last = steps(lesson_data("digits").subset(200), everything_on)
     assert len(before) >= 4
     assert last.size < before[0].size
 

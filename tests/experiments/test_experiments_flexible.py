@@ -1,12 +1,12 @@
 """The experiments of notebook 09: parameters by activation."""
 
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.flexible.activations import make_network
+from course_utils.experiments.lesson import lesson_data
 from course_utils.models import count_parameters
 
 
 def test_parameters_are_counted() -> None:
-    room = classroom("digits").subset(100)
+    room = lesson_data("digits").subset(100)
     expected = {"ReLU": 0, "PReLU (14)": 8, "scaled tanh (13)": 16, "APL, S = 3 (15)": 48, "KAF, D = 20 (17)": 160}
     dense = 64 * 8 + 8 + 8 * 10 + 10
     for name, extra in expected.items():

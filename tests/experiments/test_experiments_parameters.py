@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data.vision import import_torchvision
-from course_utils.experiments.classroom import classroom, trained
+from course_utils.experiments.lesson import lesson_data, trained_network
 from course_utils.experiments.parameters.corrupted import corrupted_path
 from course_utils.experiments.parameters.federated import run_rounds
 from course_utils.experiments.parameters.predicted import SHARES, matrix_of, predicted_path
@@ -17,7 +17,7 @@ from course_utils.experiments.parameters.published import EIGHT_BITS, FAMILIES, 
 from course_utils.methods.predict_parameters import pixel_coordinates, prediction_matrix, squared_exponential
 from course_utils.models import count_parameters, mlp
 
-DIGITS = classroom("digits").subset(200)
+DIGITS = lesson_data("digits").subset(200)
 
 
 def test_the_networks_are_those_of_torchvision_with_their_real_sizes() -> None:
@@ -57,7 +57,7 @@ def test_predicted_features_are_the_matrix_times_the_kept_weights() -> None:
         return w @ torch.linalg.solve(kk + 0.01 * torch.eye(len(known)), k.T)
 
     path, own = predicted_path("digits", epochs=2), predicted_path("digits", predict=ridge, epochs=2)
-    weight = trained("digits")[1].weight.detach()
+    weight = trained_network("digits")[1].weight.detach()
     np.testing.assert_array_equal(path.features, weight[path.shown].numpy())
     kernel = squared_exponential(pixel_coordinates((8, 8)), width=1.0)
     for columns, share in ((1, 0.2), (10, 0.05)):

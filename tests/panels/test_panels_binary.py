@@ -5,7 +5,7 @@ import pytest
 from panels import visit
 
 from course_utils.experiments.binary.regularizers import KINDS
-from course_utils.experiments.classroom import classroom, trained
+from course_utils.experiments.lesson import lesson_data, trained_network
 from course_utils.methods.binarize import ternarize
 from course_utils.methods.layers import weight_layers
 from course_utils.panels.binary import annealing, features, live_training, noises, rounding_rules, ternary, xnor
@@ -36,7 +36,7 @@ def test_rules_take_a_probability_of_the_reader() -> None:
 
 
 def test_features_are_the_rows_of_the_first_layer() -> None:
-    networks = noises(classroom("digits").subset(300), epochs=2, hidden=32)
+    networks = noises(lesson_data("digits").subset(300), epochs=2, hidden=32)
     for kind, model in networks.models.items():
         assert networks.errors[kind] == pytest.approx(100 - 100 * evaluate(model, networks.data).accuracy)
     assert all(name in repr(networks) for name in KINDS)
@@ -60,7 +60,7 @@ def test_live_training_flips_signs_and_learns() -> None:
 
 
 def test_ternary_is_ternarize() -> None:
-    w = weight_layers(trained("digits"))["3"].weight.detach()
+    w = weight_layers(trained_network("digits"))["3"].weight.detach()
     panel = ternary("digits").set(factor=0.7, layer=1)
     codes, scale = ternarize(w, factor=0.7)
     assert panel.result.scale == pytest.approx(float(scale))

@@ -11,7 +11,7 @@ from course_utils.experiments.building.backpropagation import POINTS
 from course_utils.experiments.building.boundary import make_points
 from course_utils.experiments.building.convolution import feature_map, image_of_each_class, small_cnn
 from course_utils.experiments.building.descent import STEPS, cost
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.building import backpropagation, boundary, descent, filters, sliding_kernel, sum_of_relus
 from course_utils.panels.building.backpropagation import BACKWARD, FORWARD
 from course_utils.panels.building.sliding_kernel import KERNELS
@@ -135,7 +135,7 @@ def test_a_kernel_of_the_reader_slides() -> None:
 
 
 def test_filters_and_maps_are_those_of_the_trained_network() -> None:
-    data = classroom("digits").subset(300)
+    data = lesson_data("digits").subset(300)
     panel = filters(data)
     with torch.no_grad():
         start = small_cnn(data)[0].weight[:, 0].numpy()
@@ -154,7 +154,7 @@ def test_filters_and_maps_are_those_of_the_trained_network() -> None:
 
 
 def test_filters_cost_what_the_panel_says() -> None:
-    panel = filters(classroom("digits").subset(200))
+    panel = filters(lesson_data("digits").subset(200))
     assert "80 parameters" in panel.words
     assert "33,280" in panel.words
     assert "208 parameters" in panel.set(size=5).words

@@ -5,13 +5,13 @@ import pytest
 import torch
 from panels import visit
 
-from course_utils.experiments.classroom import classroom, measure_accuracy
+from course_utils.experiments.lesson import lesson_data, measure_accuracy
 from course_utils.methods.distill import distillation_loss
 from course_utils.panels.distilling import left_out, live_training, softened, teacher
 
 
 def test_the_teacher_is_good() -> None:
-    assert measure_accuracy(teacher("digits"), classroom("digits")) > 0.95
+    assert measure_accuracy(teacher("digits"), lesson_data("digits")) > 0.95
 
 
 def test_softened_is_the_softmax_at_t() -> None:

@@ -5,8 +5,8 @@ import pytest
 import torch
 from panels import visit
 
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.flexible.activations import ACTIVATIONS
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine.typed import KNOWN, typed_function
 from course_utils.panels.flexible import comparison, kaf, maxout, neurons, parametric, piecewise, size_against_accuracy
 from course_utils.panels.flexible.kaf import S as KAF_S
@@ -88,7 +88,7 @@ def test_a_kaf_takes_a_function_of_the_reader() -> None:
 
 
 def test_neurons_move_when_they_train() -> None:
-    panel = neurons(classroom("digits").subset(200))
+    panel = neurons(lesson_data("digits").subset(200))
     assert (panel.result.start == panel.result.now).all()
     trained = panel.set(train=True).result
     assert np.abs(trained.now - trained.start).max() > 0.05
@@ -98,7 +98,7 @@ def test_neurons_move_when_they_train() -> None:
 
 
 def test_the_comparison_shows_its_networks() -> None:
-    networks = comparison(classroom("digits").subset(60))
+    networks = comparison(lesson_data("digits").subset(60))
     assert set(networks.points) == set(ACTIVATIONS)
     panel = size_against_accuracy(networks).set(name="ReLU", depth=2, width=24)
     point = next(p for p in networks.points["ReLU"] if (p.depth, p.width) == (2, 24))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_utils._support.unwritten import unwritten
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.experiments.parameters.corrupted import SHARES as CORRUPTED_SHARES
 from course_utils.experiments.parameters.predicted import SHARES
 from course_utils.experiments.parameters.published import chosen
@@ -28,7 +28,7 @@ from course_utils.panels.parameters import (
     zoo,
 )
 
-DIGITS = classroom("digits").subset(200)
+DIGITS = lesson_data("digits").subset(200)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from panels import visit
 
-from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.methods.quantize import fake_quantize, quantize_model
 from course_utils.panels.precision import levels, low_precision_training, one_number, relu_graph, sensitivity
 from course_utils.panels.precision.formats import SIZES, store
@@ -56,7 +56,7 @@ def test_one_number_says_what_is_lost() -> None:
 
 
 def test_levels_are_the_accuracies_of_quantized_networks() -> None:
-    room, model = classroom("digits"), trained("digits")
+    room, model = lesson_data("digits"), trained_network("digits")
     panel = levels("digits")
     for codes, ranges in (("affine", "tensor"), ("symmetric", "row")):
         result = panel.set(codes=codes, ranges=ranges, bits=3).result
@@ -75,7 +75,7 @@ def test_levels_take_a_quantizer_of_the_reader() -> None:
 
 
 def test_sensitivity_quantizes_what_it_says() -> None:
-    room, model = classroom("digits"), trained("digits")
+    room, model = lesson_data("digits"), trained_network("digits")
     panel = sensitivity("digits").set(bits=2)
     bars = panel.result.accuracies
     assert bars["only W2"] == measure_accuracy(quantize_model(model, bits={"3": 2}), room)

@@ -89,7 +89,7 @@ def test_group_lasso_at_every_control(path: LambdaPath) -> None:
 
 def test_group_lasso_draws_the_weights_neurons_and_accuracy_that_it_names(path: LambdaPath) -> None:
     panel = group_lasso(path).set(kind="sparse_group", lam=4e-3, l1_ratio=0.7, threshold=1e-3)
-    pruned, i = panel.result.pruned, panel.result.index
+    pruned, i = panel.result.pruned, panel.result.place
     maps = [a for ax in panel.figure.axes for a in ax.images if isinstance(a, HeatMap)]
     for image, w in zip(maps, pruned.weights, strict=True):
         np.testing.assert_array_equal(image.get_array(), w[i])

@@ -9,13 +9,13 @@ from panels import visit
 from course_utils.coding.gaps import encode_gaps
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.compress import Recipe, compress
-from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.experiments.storage.pruning_path import ROUNDS, SPARSITIES
 from course_utils.panels.storage import codebook, figure6, frontier, gaps, huffman_tree, pruning, pruning_path, stack
 
 
 def test_pruning_removes_what_it_says() -> None:
-    path = pruning_path(classroom("digits").subset(300), epochs=1)
+    path = pruning_path(lesson_data("digits").subset(300), epochs=1)
     for (sparsity, _), weights in path.weights.items():
         zeros = sum(int((w == 0).sum()) for w in weights) / sum(w.size for w in weights)
         assert zeros == pytest.approx(sparsity, abs=1e-3)
@@ -85,7 +85,7 @@ def test_the_tree_of_a_readers_lengths() -> None:
 
 
 def test_the_stack_writes_the_file_that_it_shows() -> None:
-    room, model = classroom("digits"), trained("digits")
+    room, model = lesson_data("digits"), trained_network("digits")
     panel = stack("digits").set(prune=False, share=True, levels=4, coder="none")
     recipe = Recipe(levels=4, entropy=None, init="exact", share_epochs=2, share_lr=5e-4, batch_size=64, lr=2e-3)
     small = compress(model, recipe, data=room, progress=False, device="cpu")

@@ -13,7 +13,7 @@ from typing import Any
 
 from course_utils import panels
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Toggle
 
 __all__ = ["FUNCTIONS", "made", "states"]
@@ -37,7 +37,7 @@ FUNCTIONS = functions()
 
 @cache
 def few_rows() -> Dataset:
-    return classroom("digits").subset(200)
+    return lesson_data("digits").subset(200)
 
 
 @cache

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.models import count_parameters
 
 __all__ = [
@@ -34,7 +34,7 @@ def digit_pictures(data: str | Dataset) -> Dataset:
 
     Raises: ValueError for data that are no square pictures of one channel, or are not of the ten digits.
     """
-    data = classroom(data)
+    data = lesson_data(data)
     shape = data.input_shape
     if len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2] or data.classes != 10:
         raise ValueError(

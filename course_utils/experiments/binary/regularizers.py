@@ -8,7 +8,7 @@ from torch import nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import SMALL_INPUT, classroom
+from course_utils.experiments.lesson import SMALL_INPUT, lesson_data
 from course_utils.methods.binarize import BinaryLinear, clip_
 from course_utils.train import evaluate, fit
 
@@ -65,12 +65,12 @@ def settings_for(kind: str) -> dict[str, Any]:
 
 def noises(data: str | Dataset = "digits", *, epochs: int = 20, hidden: int = 128) -> Noises:
     """Train the four networks; those of a data set that is named only once."""
-    return _load(data, epochs, hidden) if isinstance(data, str) else _train(classroom(data), epochs, hidden)
+    return _load(data, epochs, hidden) if isinstance(data, str) else _train(lesson_data(data), epochs, hidden)
 
 
 @lru_cache(maxsize=2)
 def _load(name: str, epochs: int, hidden: int) -> Noises:
-    return _train(classroom(name), epochs, hidden)
+    return _train(lesson_data(name), epochs, hidden)
 
 
 def _train(data: Dataset, epochs: int, hidden: int) -> Noises:

@@ -7,7 +7,7 @@ import numpy as np
 
 from course_utils.data import Dataset
 from course_utils.experiments.binary.regularizers import first_layer, make_network, settings_for
-from course_utils.experiments.classroom import measure_accuracy
+from course_utils.experiments.lesson import measure_accuracy
 from course_utils.train import fit_epochs
 
 __all__ = ["EPOCHS", "SignTraining", "train_signs"]

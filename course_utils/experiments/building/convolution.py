@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import measure_accuracy
+from course_utils.experiments.lesson import measure_accuracy
 from course_utils.train import fit_epochs
 
 __all__ = [

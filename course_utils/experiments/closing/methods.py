@@ -16,8 +16,8 @@ from torch.nn.utils import parametrize
 from course_utils._support.random_numbers import random_numbers
 from course_utils.coding.container import Coded, load, save
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import SMALL_INPUT, classroom, hidden_sizes, measure_accuracy
 from course_utils.experiments.distilling.teacher import teacher
+from course_utils.experiments.lesson import SMALL_INPUT, hidden_sizes, lesson_data, measure_accuracy
 from course_utils.methods.activations import KAF
 from course_utils.methods.codebook import share_weights, unshare_weights
 from course_utils.methods.distill import Distillation
@@ -86,7 +86,7 @@ def make(data: str | Dataset, methods: Methods) -> Made:
 
 def steps(data: str | Dataset, methods: Methods) -> Iterator[Made]:
     """The file after the training, and after each step that follows; the last has all that was asked for."""
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     model = train_network(data, methods)
     yield write_and_measure(model, dataset, methods)
     if methods.low_rank:
@@ -124,7 +124,7 @@ def _load(name: str, penalty: bool, distill: bool, kaf: bool) -> nn.Sequential:
 
 
 def _train(data: str | Dataset, penalty: bool, distill: bool, kaf: bool) -> nn.Sequential:
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     first, second = hidden_sizes(dataset)
     if distill:
         first, second = first // 3, second // 2

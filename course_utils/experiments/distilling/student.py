@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import measure_accuracy
+from course_utils.experiments.lesson import measure_accuracy
 from course_utils.methods.distill import Distillation
 from course_utils.models import count_parameters, mlp
 from course_utils.train import fit_epochs

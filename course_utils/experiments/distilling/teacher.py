@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
 from course_utils.data.augment import random_affine
-from course_utils.experiments.classroom import SMALL_INPUT, classroom
+from course_utils.experiments.lesson import SMALL_INPUT, lesson_data
 from course_utils.models import mlp
 from course_utils.train import fit
 
@@ -32,12 +32,12 @@ class Jitter(nn.Module):
 
 def teacher(data: str | Dataset = "digits") -> nn.Module:
     """A copy of the trained teacher for a data set, which is trained once for each name."""
-    return copy.deepcopy(_load(data)) if isinstance(data, str) else _train(classroom(data))
+    return copy.deepcopy(_load(data)) if isinstance(data, str) else _train(lesson_data(data))
 
 
 @lru_cache(maxsize=2)
 def _load(name: str) -> nn.Module:
-    return _train(classroom(name))
+    return _train(lesson_data(name))
 
 
 def _train(data: Dataset) -> nn.Module:

@@ -8,7 +8,7 @@ from torch import nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, measure_accuracy
+from course_utils.experiments.lesson import lesson_data, measure_accuracy
 from course_utils.methods.activations import APL, KAF, Maxout, ParametricTanh
 from course_utils.models import count_parameters, mlp
 from course_utils.train import fit
@@ -73,7 +73,7 @@ def _load(name: str) -> Comparison:
 
 
 def _train(data: str | Dataset) -> Comparison:
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     if len(dataset.y_train) > 3000:
         dataset = dataset.subset(3000)
     settings: dict[str, Any] = {"epochs": 12, "lr": 0.01, "batch_size": 64, "schedule": "cosine", "evaluate_every": 0}

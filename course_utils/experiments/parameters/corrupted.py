@@ -8,7 +8,7 @@ from torch import nn
 
 from course_utils.data import Dataset
 from course_utils.data.corruption import CORRUPTIONS
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.models import count_parameters, mlp
 from course_utils.train.memorize import Curves, memorize
 
@@ -73,7 +73,7 @@ def _of_name(name: str, corrupt: Corrupt | None, epochs: int) -> CorruptedPath:
 
 
 def _train(data: str | Dataset, corrupt: Corrupt | None, epochs: int) -> CorruptedPath:
-    clean = classroom(data)
+    clean = lesson_data(data)
     clean = clean.subset(min(ROWS, len(clean.y_train)))
     clean = replace(clean, x_test=clean.x_test[:TEST_ROWS], y_test=clean.y_test[:TEST_ROWS])
     if corrupt is None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.methods.predict_parameters import (
     PredictedLinear,
     choose_observed,
@@ -51,7 +51,7 @@ class PredictedPath:
 
     def __init__(self, data: str | Dataset, predict: Predict | None, epochs: int = EPOCHS) -> None:
         self.epochs = epochs
-        self.data, model = classroom(data), trained(data)
+        self.data, model = lesson_data(data), trained_network(data)
         self.accuracy = measure_accuracy(model, self.data)
         layer = first_layer(model)
         self.weights = layer.in_features * layer.out_features

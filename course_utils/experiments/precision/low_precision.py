@@ -8,7 +8,7 @@ import torch
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import measure_accuracy
+from course_utils.experiments.lesson import measure_accuracy
 from course_utils.methods.quantize import LowPrecision
 from course_utils.models import mlp
 from course_utils.train import fit_epochs

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import accuracy_with_weights, classroom, trained
+from course_utils.experiments.lesson import accuracy_with_weights, lesson_data, trained_network
 from course_utils.methods.codebook import Codebook, fit_codebook
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import magnitude_mask
@@ -37,7 +37,7 @@ class CodebookPath:
     """The lesson's network, pruned; its codebooks are fitted when they are asked for, once each."""
 
     def __init__(self, data: str | Dataset) -> None:
-        self.data, self.model = classroom(data), trained(data)
+        self.data, self.model = lesson_data(data), trained_network(data)
         self.layers = [layer.weight.detach() for layer in weight_layers(self.model).values()]
         self.masks = [magnitude_mask(w, sparsity=SPARSITY) for w in self.layers]
         self._codebooks: dict[tuple[int, int, str, int], Codebook] = {}

@@ -9,7 +9,7 @@ from torch import nn
 from course_utils.coding.container import layout
 from course_utils.compress import Recipe
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import SMALL_INPUT, classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import SMALL_INPUT, lesson_data, measure_accuracy, trained_network
 from course_utils.experiments.storage.network_file import dense_bytes, write_and_measure
 from course_utils.methods.lowrank import low_rank_layer
 from course_utils.train import fit
@@ -53,7 +53,7 @@ def _load(name: str) -> Frontier:
 
 
 def _make(data: str | Dataset) -> Frontier:
-    dataset, model = classroom(data), trained(data)
+    dataset, model = lesson_data(data), trained_network(data)
     epochs = 4 if dataset.features <= SMALL_INPUT else 1
     series = {
         name: [_compressed_point(model, dataset, recipe, setting) for setting, recipe in recipes.items()]

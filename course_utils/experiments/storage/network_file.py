@@ -9,7 +9,7 @@ from torch import nn
 
 from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import measure_accuracy
+from course_utils.experiments.lesson import measure_accuracy
 
 __all__ = ["NetworkFile", "before_and_after_retraining", "dense_bytes", "write_and_measure"]
 

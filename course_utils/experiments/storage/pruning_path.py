@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import SMALL_INPUT, classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import SMALL_INPUT, lesson_data, measure_accuracy, trained_network
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import Pruner
 from course_utils.train import fit
@@ -46,7 +46,7 @@ def _load(name: str, epochs: int) -> PruningPath:
 
 
 def _make(data: str | Dataset, epochs: int) -> PruningPath:
-    dataset, dense = classroom(data), trained(data)
+    dataset, dense = lesson_data(data), trained_network(data)
     if dataset.features > SMALL_INPUT:
         epochs = max(1, epochs // 3)
     path = PruningPath(dataset, epochs)

@@ -1,7 +1,7 @@
 """The four miniatures beside famous networks: their parameters, their bytes at so many bits, and where they fit."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -89,12 +89,12 @@ class GiantsPicture:
         self.edge.set_xdata([sized.room] * 2)
         self.heading.set_text(f"Bytes at {plural(sized.bits, 'bit')} for each parameter")
         for text, row, size in zip(self.texts, self.rows, sized.bytes, strict=True):
-            text.xy = (size, row)
+            text.xy = (size, float(row))
             text.set_text(f"{bytes_in_words(size)} {'✓' if size <= sized.room else '✗'}")
         return words(sized)
 
 
-def beside(axes: Axes, row: float) -> Annotation:
+def beside(axes: Axes, row: Any) -> Annotation:
     """A text beside the end of a line."""
     return axes.annotate(
         "",

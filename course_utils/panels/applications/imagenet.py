@@ -1,6 +1,6 @@
 """The error of the ImageNet competition by year: the jump of 2012, and what 1,000 pictures look like at each error."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -76,7 +76,11 @@ class ImageNetPicture:
                 linewidth=0,
                 label={2010: "hand-made features", DEEP: "deep networks"}.get(year),
             )
-        above = {"textcoords": "offset points", "ha": "center", "bbox": {"fc": "white", "ec": "none", "pad": 1}}
+        above: dict[str, Any] = {
+            "textcoords": "offset points",
+            "ha": "center",
+            "bbox": {"fc": "white", "ec": "none", "pad": 1},
+        }
         self.numbers = {  # above the annotator's line, too
             year: axes.annotate(f"{error:g}", (year, max(error, HUMAN)), (0, 5), fontsize=10, **above)
             for year, error in ERRORS.items()
@@ -90,9 +94,10 @@ class ImageNetPicture:
 
     def show(self, result: Year) -> str:
         self._scale(logarithmic=result.logarithmic)
-        self.pace.set_data(*([], []) if result.trend is None else (list(ERRORS), result.trend))
+        years, trend = ([], []) if result.trend is None else (list(ERRORS), result.trend)
+        self.pace.set_data(years, trend)
         for year, number in self.numbers.items():
-            number.set_weight("bold" if year == result.year else "normal")
+            number.set(fontweight="bold" if year == result.year else "normal")
         left, floor = result.year - 0.33, 1 if result.logarithmic else 0
         self.outline.set_data([left, left, left + 0.66, left + 0.66], [floor, result.error, result.error, floor])
         for dots, which in ((self.right, ~result.wrong), (self.wrong, result.wrong)):

@@ -140,7 +140,7 @@ class TranslationPicture:
         self.caption.set_text(f"read as {result.read} {'✓' if result.read == result.label else '✗'}")
         for point, label, accuracy in zip(self.points, self.labels, result.accuracy.values(), strict=True):
             point.set_ydata([accuracy])
-            label.set_y(accuracy + (0.09 if label.get_va() == "bottom" else -0.09))
+            label.set_y(accuracy + (0.09 if label.get_verticalalignment() == "bottom" else -0.09))
         self.untouched.set_ydata([result.edges_accuracy] * 2)
         name = result.name
         self.ring.set_data([self.sizes[name]], [result.accuracy[name]])

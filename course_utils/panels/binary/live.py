@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
 from course_utils.experiments.binary.sign_training import EPOCHS, SignTraining, train_signs
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS, Histogram
 
@@ -19,7 +19,7 @@ KINDS = {"stochastic (11)": "stoch", "deterministic (10)": "det", "none: real we
 
 def live_training(data: str | Dataset = "digits") -> Panel:
     """Training with binary weights, epoch by epoch; real weights accumulate the updates and are clipped to [-1, 1]."""
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     dataset = dataset.subset(min(len(dataset.y_train), 3000))
     controls = [
         Toggle(name="train", label="Train live"),

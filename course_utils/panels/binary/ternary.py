@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import accuracy_with_weights, classroom, trained
+from course_utils.experiments.lesson import accuracy_with_weights, lesson_data, trained_network
 from course_utils.methods.binarize import ternarize
 from course_utils.methods.layers import weight_layers
 from course_utils.panels.engine import Choice, Panel, Slider
@@ -34,7 +34,7 @@ class TernaryLayer(NamedTuple):
 
 def ternary(data: str | Dataset = "digits") -> Panel:
     """The ternary threshold on a trained network, without any retraining (Li, Zhang, Liu 2016; lecture, section 06)."""
-    dataset, model = classroom(data), trained(data)
+    dataset, model = lesson_data(data), trained_network(data)
     layers = [layer.weight.detach() for layer in weight_layers(model).values()]
     controls = [
         Slider(name="factor", label="Threshold as a multiple of the mean |w|", values=FACTORS, value=0.7),

@@ -1,6 +1,6 @@
 """Back-propagation on a graph of ten numbers: values forwards, then gradients backwards, one node at a time."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -193,7 +193,7 @@ class NodeBox:
         axes.add_patch(self.frame)
         kind = "parameter" if parameter else "data"
         head = f"{letter(name)} = {RULES[name]}" if name in RULES else f"{name}, {kind}"
-        centred = {"ha": "center", "va": "center"}
+        centred: dict[str, Any] = {"ha": "center", "va": "center"}
         axes.text(x, y + 0.35, head, fontsize=10, color="#4A5560", **centred)
         self.value = axes.text(x, y + 0.01, "", fontsize=13, fontweight="bold", color=INK["blue"], **centred)
         self.gradient = axes.text(x, y - 0.35, "", fontsize=10, fontweight="bold", color=INK["orange"], **centred)

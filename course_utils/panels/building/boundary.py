@@ -7,7 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from course_utils.experiments.building.boundary import EDGE, EPOCHS, EVERY, SIDE, Boundary, make_points, train_boundary
-from course_utils.experiments.classroom import ready_to_train
+from course_utils.experiments.lesson import ready_to_train
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT
 

@@ -18,7 +18,7 @@ from course_utils.experiments.building.convolution import (
     snapshot,
     train_filters,
 )
-from course_utils.experiments.classroom import classroom, ready_to_train
+from course_utils.experiments.lesson import lesson_data, ready_to_train
 from course_utils.models import count_parameters
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS, HeatMap, weight_map
@@ -33,7 +33,7 @@ STARTS = {"new network": 0, "another one": 1}
 def filters(data: str | Dataset = "digits") -> Panel:
     """The filters of a small convolutional network, epoch by epoch (lecture, figure 2)."""
     ready_to_train()
-    data = classroom(data)
+    data = lesson_data(data)
     data = data.subset(min(len(data.y_train), ROWS))
     digits = list(range(len(image_of_each_class(data))))
     controls = [

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from course_utils.data import Dataset
 from course_utils.experiments.building.convolution import SIZE, checked_kernel, feature_map, image_of_each_class
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.building.factors import bracketed
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT, HeatMap, number, weight_map
@@ -50,7 +50,7 @@ def sliding_kernel(data: str | Dataset = "digits", *, kernel: Tensor | None = No
 
     `data`: images, by name or as a data set. `kernel`: your own, a tensor of 3 x 3 numbers.
     """
-    images = image_of_each_class(classroom(data))
+    images = image_of_each_class(lesson_data(data))
     kernels = {name: torch.tensor(rows) for name, rows in KERNELS.items()}
     if kernel is not None:
         kernels = {"your kernel": checked_kernel(kernel)} | kernels

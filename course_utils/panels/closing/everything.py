@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.closing.methods import LABELS, Made, Methods, course_of, steps
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Control, Panel, Toggle
 from course_utils.plots import COLOURS, INK, smaller, write
 
@@ -45,7 +45,7 @@ def everything(data: str | Dataset = "digits", *, made: Sequence[Made] | None = 
 
     `made`: networks to begin with, from `course_of`; by default it is called here.
     """
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     finished = {network.methods: network for network in (course_of(data) if made is None else made)}
     controls: list[Control] = [Toggle(name=name, label=label) for name, label in LABELS.items()]
     controls.append(Choice(name="order", label="Sort the table by", options=ORDERS))

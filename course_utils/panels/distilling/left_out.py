@@ -7,9 +7,9 @@ import torch
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.distilling.left_out_class import EPOCHS, LeftOutClass, Student, train_without_class
 from course_utils.experiments.distilling.teacher import teacher
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider
 from course_utils.plots import COLOURS, move_limits
 
@@ -20,7 +20,7 @@ SHIFTS = tuple(round(0.25 * i, 2) for i in range(-8, 33))
 
 def left_out(data: str | Dataset = "digits") -> Panel:
     """Errors of a student from whose training rows a class was left out, as its bias is raised (Hinton et al. 2015)."""
-    dataset, large = classroom(data), teacher(data)
+    dataset, large = lesson_data(data), teacher(data)
     controls = [
         Choice(name="label", label="Class left out", options={str(i): i for i in range(dataset.classes)}, value=3),
         Slider(name="shift", label="Shift of the bias of that class", values=SHIFTS, value=0.0),

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.distilling.student import Loss, StudentPair, error_percent, train_pair
 from course_utils.experiments.distilling.teacher import teacher
+from course_utils.experiments.lesson import lesson_data
 from course_utils.models import count_parameters
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS
@@ -24,7 +24,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
     `loss`: your own ``loss(student_logits, teacher_logits, labels, *, temperature, alpha)`` in the place of
     `distillation_loss`.
     """
-    dataset, large = classroom(data), teacher(data)
+    dataset, large = lesson_data(data), teacher(data)
     teacher_error, teacher_parameters = error_percent(large, dataset), count_parameters(large)
     row_counts = [n for n in ROWS if n <= len(dataset.y_train)]
     controls = [

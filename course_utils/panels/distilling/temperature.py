@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.distilling.teacher import teacher
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Panel, Slider, Toggle
 from course_utils.plots import COLOURS, FAINT, number
 
@@ -38,7 +38,7 @@ def softened(data: str | Dataset = "digits", *, softmax: Softmax | None = None) 
 
     `softmax`: your own function of logits z (n, classes) and T, in the place of softmax(z / T).
     """
-    dataset, model = classroom(data), teacher(data)
+    dataset, model = lesson_data(data), teacher(data)
     with torch.no_grad():
         logits = model(dataset.x_test)
     confidence = torch.softmax(logits, 1).max(1).values

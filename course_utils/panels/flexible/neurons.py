@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
 from course_utils.experiments.flexible.learned_curves import EPOCHS, S, train_kafs
+from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS
 
@@ -35,7 +35,7 @@ class NeuronCurves(NamedTuple):
 
 def neurons(data: str | Dataset = "digits") -> Panel:
     """A network of KAFs, epoch by epoch, and what its neurons' activations become (lecture, figure 17)."""
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     dataset = dataset.subset(min(len(dataset.y_train), 3000))
     starts = {"random, normal": "normal", "tanh, by (20)": "tanh", "ELU, by (20)": "elu"}
     controls = [

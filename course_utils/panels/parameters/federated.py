@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from course_utils._support.words import plural
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.experiments.parameters.federated import ROUNDS, Compress, Rounds, run_rounds
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
 from course_utils.plots import COLOURS, move_limits
@@ -27,7 +27,7 @@ def federated(data: str | Dataset = "digits", *, compress: Compress | None = Non
 
     `compress`: your own ``compress(update, bits)`` that gives an update as it arrives, in place of `compress_update`.
     """
-    data = classroom(data)
+    data = lesson_data(data)
     if data.features > 100:
         data = data.subset(min(ROWS, len(data.y_train)))
     controls = [

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import accuracy_with_weights, classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import accuracy_with_weights, lesson_data, measure_accuracy, trained_network
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize import fake_quantize
 from course_utils.panels.engine import Choice, Control, Panel, Slider
@@ -41,7 +41,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
     `data`: a name of `load_dataset`, or a data set. `quantizer`: your own function of a weight matrix (out, in) and a
     number of bits, which returns a tensor like the matrix, in the place of min-max codes.
     """
-    dataset, model = classroom(data), trained(data)
+    dataset, model = lesson_data(data), trained_network(data)
     matrices = [layer.weight.detach() for layer in weight_layers(model).values()]
     names = {f"W{i + 1}, {w.shape[0]} × {w.shape[1]}": i for i, w in enumerate(matrices)}
     controls: list[Control] = [

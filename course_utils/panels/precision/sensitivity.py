@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize import quantize_model
 from course_utils.panels.engine import Choice, Panel, Slider
@@ -29,7 +29,7 @@ class Sensitivity(NamedTuple):
 
 def sensitivity(data: str | Dataset = "digits") -> Panel:
     """Accuracy with one layer at b bits, with all, and with their inputs at b bits too (lecture, figures 12, 13)."""
-    dataset, model = classroom(data), trained(data)
+    dataset, model = lesson_data(data), trained_network(data)
     layers = weight_layers(model)
     parts = {f"only W{i + 1}": [name] for i, name in enumerate(layers)} | {"all weights": list(layers)}
     weight_count = sum(layer.weight.numel() for layer in layers.values())

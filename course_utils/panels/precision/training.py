@@ -6,7 +6,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom
+from course_utils.experiments.lesson import lesson_data
 from course_utils.experiments.precision.low_precision import EPOCHS, TrainingCurves, train_low_precision
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS
@@ -29,7 +29,7 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
 
     `data`: a name of `load_dataset`, or a data set.
     """
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     dataset = dataset.subset(min(len(dataset.y_train), 3000))
     updates = {"float32": 0} | {f"{b} bits": b for b in (16, 14, 12, 10, 8, 6)}
     controls = [

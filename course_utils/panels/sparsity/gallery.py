@@ -29,7 +29,7 @@ class Gallery(NamedTuple):
     """The pruned networks under each penalty, the number of the lambda in use and the layer shown."""
 
     pruned: dict[str, Pruned]
-    index: int
+    place: int
     layer: int
 
 
@@ -73,14 +73,14 @@ class GalleryPicture:
         shares = []
         for kind, image in self.maps.items():
             # Every path begins without a penalty, and from the same weights.
-            pruned, i = (gallery.pruned["l2"], 0) if kind == "none" else (gallery.pruned[kind], gallery.index)
+            pruned, i = (gallery.pruned["l2"], 0) if kind == "none" else (gallery.pruned[kind], gallery.place)
             image.set_data(pruned.weights[layer][i])
             image.set_clim(-limit, limit)
             zeros, accuracy = self.captions[kind]
             zeros.set_text(f"{pruned.sparsity[i, layer]:.0%}")
             accuracy.set_text(f"{pruned.accuracy[i]:.1%}")
             shares.append(f"{NAMES[kind]} {pruned.sparsity[i, layer]:.0%}")
-        return f"λ = {self.path.lams[gallery.index]:.3g}, zeros in layer {layer + 1}: {', '.join(shares)}."
+        return f"λ = {self.path.lams[gallery.place]:.3g}, zeros in layer {layer + 1}: {', '.join(shares)}."
 
 
 def caption(axes: Axes) -> tuple[Text, Text]:

@@ -1,7 +1,7 @@
 """A network under one penalty: weight matrices, surviving neurons, pixel map, accuracy (lecture, figure 11)."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ class State(NamedTuple):
     """The networks along the path, and the lambda in use."""
 
     pruned: Pruned
-    index: int  # the number of the lambda
+    place: int  # the number of the lambda
     difference: float | None  # between the reader's networks and those of prox_group, the largest over all weights
 
 
@@ -73,7 +73,7 @@ class GroupLassoPicture:
         self.curves = Curves(curves, path.lams)
 
     def show(self, state: State) -> str:
-        pruned, i = state.pruned, state.index
+        pruned, i = state.pruned, state.place
         for image, w in zip(self.maps, pruned.weights, strict=True):
             image.set_data(w[i])
         self.pixel_map.show(np.abs(pruned.weights[0][i]).sum(axis=0))
@@ -100,7 +100,7 @@ class PixelMap:
     def __init__(self, digit: Axes, pixels: Axes, data: Dataset) -> None:
         images = len(data.input_shape) > 1
         self.shape = data.input_shape[-2:] if images else (1, data.features)
-        aspect = "equal" if images else "auto"
+        aspect: Any = "equal" if images else "auto"
         zero = data.x_test[int((data.y_test == 0).nonzero()[0])].reshape(-1, *self.shape)[0].numpy()
         digit.imshow(zero, cmap="gray_r", aspect=aspect)
         digit.set(title="A zero", xticks=[], yticks=[])
@@ -153,7 +153,7 @@ class Curves:
 
 def words(path: LambdaPath, state: State) -> str:
     """The state in words, for those who cannot see the picture."""
-    pruned, i = state.pruned, state.index
+    pruned, i = state.pruned, state.place
     left = ", ".join(f"{n} of {size}" for n, size in zip(pruned.neurons[i], path.sizes, strict=False))
     sentence = (
         f"λ = {path.lams[i]:.3g}: accuracy {pruned.accuracy[i]:.1%} on {len(path.data.y_test):,} test rows with "

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.classroom import classroom, measure_accuracy, trained
+from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.experiments.storage.network_file import NetworkFile, before_and_after_retraining, dense_bytes
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS, HATCHES, move_limits, smaller
@@ -25,7 +25,7 @@ def stack(data: str | Dataset = "digits") -> Panel:
     `data`: a name of `load_dataset`, or a data set. Each state retrains for a moment, writes a file, reads it back and
     measures the network that came out of it.
     """
-    dataset, model = classroom(data), trained(data)
+    dataset, model = lesson_data(data), trained_network(data)
     controls = [
         Toggle(name="prune", label="Prune", value=True),
         Slider(name="kept", label="Share kept", values=DENSITIES, value=0.12, texts=[f"{d:.0%}" for d in DENSITIES]),

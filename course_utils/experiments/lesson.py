@@ -13,13 +13,20 @@ from course_utils.methods.layers import weight_layers
 from course_utils.models import mlp
 from course_utils.train import fit
 
-__all__ = ["accuracy_with_weights", "classroom", "hidden_sizes", "measure_accuracy", "ready_to_train", "trained"]
+__all__ = [
+    "accuracy_with_weights",
+    "hidden_sizes",
+    "lesson_data",
+    "measure_accuracy",
+    "ready_to_train",
+    "trained_network",
+]
 
 TRAINING_ROWS, TEST_ROWS = 12_000, 2_000
 SMALL_INPUT = 100  # features: above that a lesson trains wider layers for fewer epochs
 
 
-def classroom(data: str | Dataset) -> Dataset:
+def lesson_data(data: str | Dataset) -> Dataset:
     """A data set by its name or as it is, with at most 12,000 rows to train and 2,000 to test on."""
     return _load_short(data) if isinstance(data, str) else _shorten(data)
 
@@ -40,16 +47,16 @@ def hidden_sizes(data: Dataset) -> tuple[int, int]:
     return (300, 100) if data.features > SMALL_INPUT else (100, 50)
 
 
-def trained(data: str | Dataset, *, seed: int = 0) -> nn.Sequential:
+def trained_network(data: str | Dataset, *, seed: int = 0) -> nn.Sequential:
     """A copy of the lesson's trained perceptron, which is trained once for each data set and seed.
 
-    >>> network = trained("digits")
+    >>> network = trained_network("digits")
     >>> network[1].weight.detach().zero_().sum()  # prune all of the copy
     tensor(0.)
-    >>> measure_accuracy(trained("digits"), classroom("digits")) > 0.9
+    >>> measure_accuracy(trained_network("digits"), lesson_data("digits")) > 0.9
     True
     """
-    dataset = classroom(data)
+    dataset = lesson_data(data)
     key = (dataset.name, len(dataset.y_train), seed)
     if key not in _TRAINED:
         _TRAINED[key] = _train(dataset, seed)

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.experiments.classroom import trained
 from course_utils.experiments.distilling.teacher import teacher
+from course_utils.experiments.lesson import trained_network
 
 
-@pytest.mark.parametrize("network", [trained, teacher])
+@pytest.mark.parametrize("network", [trained_network, teacher])
 def test_a_network_that_a_reader_has_pruned_is_whole_again_at_the_next_call(
     network: Callable[[str], nn.Module],
 ) -> None:
