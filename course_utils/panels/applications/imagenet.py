@@ -94,7 +94,7 @@ class ImageNetPicture:
 
     def show(self, result: Year) -> str:
         self._scale(logarithmic=result.logarithmic)
-        years, trend = ([], []) if result.trend is None else (list(ERRORS), result.trend)
+        years, trend = ([], []) if result.trend is None else (list(ERRORS), list(result.trend))
         self.pace.set_data(years, trend)
         for year, number in self.numbers.items():
             number.set(fontweight="bold" if year == result.year else "normal")

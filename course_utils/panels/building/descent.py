@@ -101,7 +101,7 @@ class DescentPicture:
         self.line.set_data(ends, w[0] * ends + w[1])
         self.curve.set_data(range(steps + 1), walk.costs)
         self.end.set_data([steps], walk.costs[-1:])
-        batch_costs: list[float] = [] if walk.size == rows else walk.batch_costs
+        batch_costs: Any = [] if walk.size == rows else walk.batch_costs
         self.batch.set_data(range(len(batch_costs)), batch_costs)
         taken = f"After {steps} steps of η = {walk.eta:g}"
         if walk.diverged:
