@@ -94,8 +94,10 @@ class ImageNetPicture:
 
     def show(self, result: Year) -> str:
         self._scale(logarithmic=result.logarithmic)
-        years, trend = ([], []) if result.trend is None else (list(ERRORS), list(result.trend))
-        self.pace.set_data(years, trend)
+        if result.trend is None:
+            self.pace.set_data([], [])
+        else:
+            self.pace.set_data(list(ERRORS), result.trend)
         for year, number in self.numbers.items():
             number.set(fontweight="bold" if year == result.year else "normal")
         left, floor = result.year - 0.33, 1 if result.logarithmic else 0

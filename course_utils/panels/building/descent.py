@@ -1,6 +1,7 @@
 """Stochastic gradient descent on a cost of two weights: the path, the line that it draws, the training curve (4)."""
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
