@@ -9,7 +9,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("tool", ["ruff check", "ruff format --check", "mypy"])
+# The client is what an engineer writes who uses the library and checks their own code strictly.
+STRICT = "mypy --strict --config-file= tests/clients/every_public_name.py"
+
+
+@pytest.mark.parametrize("tool", ["ruff check", "ruff format --check", "mypy", STRICT], ids=lambda tool: tool[:12])
 def test_style(tool: str) -> None:
     result = subprocess.run([sys.executable, "-m", *tool.split()], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from course_utils._support.check import one_of
+from course_utils._support.extras import require
 from course_utils.data.dataset import Dataset, stratified_split
 from course_utils.data.sources import DataError, data_root, plain_errors
 from course_utils.data.tabular import TABLES, load_table
@@ -78,6 +79,7 @@ def load_dataset(
     >>> data.x_train.dtype, data.features, float(data.x_train.max())
     (torch.float32, 64, 1.0)
     """
+    require("sklearn", "torchvision", "pooch", "platformdirs")
     one_of("name", name, list(CATALOGUE))
     folder, entry = data_root(root), CATALOGUE[name]
     with plain_errors(name, folder, f"{entry.filename} into {folder / entry.folder} by hand"):

@@ -1,4 +1,9 @@
 """Live panels: controls, a pure function of their values, and a function that draws its result.
 
-`engine` holds the `Panel` itself; every other module is named after what its panels teach.
+`engine` holds the `Panel` itself; every other folder has the panels of one notebook. What they train lies below them,
+in `course_utils.experiments`.
 """
+
+from course_utils._support.extras import require
+
+require("matplotlib", "anywidget", "IPython")
