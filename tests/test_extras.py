@@ -57,12 +57,6 @@ def test_every_import_is_declared() -> None:
     declared = distributions(PROJECT["dependencies"] + [line for extra in EXTRAS.values() for line in extra])
     # By ipywidgets, torch, jupyterlab, matplotlib and pooch.
     brought = {"traitlets", "triton", "yaml", "nbformat", "nbconvert", "contourpy", "cycler", "requests"}
-        "ipython",
-        "triton",
-        "yaml",
-        "nbformat",
-        "nbconvert",
-    }  # by ipywidgets, ipykernel, torch, jupyterlab
     used = {name for path in PACKAGE.rglob("*.py") for name in everything(path)}
     unknown = {DISTRIBUTIONS.get(name, name).lower().replace("_", "-") for name in used} - declared - brought
     assert unknown == set()
