@@ -372,12 +372,11 @@ def test_a_cell_without_a_time_is_named(kit: Kit) -> None:
 
 def test_the_measured_tables_are_linked_where_they_are(kit: Kit, tmp_path: Path) -> None:
     without = replace(kit, root=tmp_path)
-    assert "There is no report of measured tables" in "\n".join(block.text for block in blocks(without))
+    assert "There is no overview of measured tables" in "\n".join(block.text for block in blocks(without))
     (tmp_path / "notebooks" / "tables").mkdir(parents=True)
-    (tmp_path / "notebooks" / "tables" / "report.html").touch()
+    (tmp_path / "notebooks" / "tables" / "README.md").touch()
     pages_text = "\n".join(block.text for block in blocks(replace(without, out=tmp_path / "kit")))
-    assert "[report.html](../notebooks/tables/report.html)" in pages_text
-    assert "README.md](" not in pages_text
+    assert "[README.md](../notebooks/tables/README.md)" in pages_text
     assert re.search(r"\| 07 +\| Deep Compression +\| `course table deep-compression` +\|", pages_text)
 
 

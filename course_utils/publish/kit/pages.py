@@ -318,15 +318,12 @@ def plain(text: str) -> str:
 def measured(kit: Kit) -> Iterator[Block]:
     """Where the measured tables are, and the commands that measure them."""
     yield Block("## The lecture's tables, measured again")
-    folder = kit.root / "notebooks" / "tables"
-    reports = [path for path in (folder / "report.html", folder / "README.md") if path.is_file()]
-    if reports:
-        links = " and ".join(f"[{path.name}]({relative(path, kit.out)})" for path in reports)
-        yield Block(
-            f"The report of the measured tables: {links}. Each of its numbers names the command that measures it."
-        )
+    overview = kit.root / "notebooks" / "tables" / "README.md"
+    if overview.is_file():
+        link = f"[{overview.name}]({relative(overview, kit.out)})"
+        yield Block(f"The overview of the measured tables: {link}. Each of its numbers leads to its record.")
     else:
-        yield Block("There is no report of measured tables in this copy of the course (`notebooks/tables/`).")
+        yield Block("There is no overview of measured tables in this copy of the course (`notebooks/tables/`).")
     modules = {name: measured_table(name) for name in tables()}
     rows = [[module.SECTION, module.TITLE, f"`course table {name}`"] for name, module in modules.items()]
     yield Block(table(["notebook", "table", "command"], rows), "map")
