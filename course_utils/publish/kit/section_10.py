@@ -59,7 +59,7 @@ LESSON = Lesson(
                     "4 shared values, 2 bits, and an accuracy of about 87 %; the panel above it has about 86 % with 2-bit codes.",
                     lambda p: (
                         says(p, "4 centroids, bits for each weight: 2")
-                        and abs(number_in(p, "shared so, #% are right") - 87) < 4
+                        and abs(number_in(p, "in all layers the accuracy is #%") - 87) < 4
                     ),
                 ),
             ),
@@ -91,12 +91,12 @@ LESSON = Lesson(
                 Step(
                     {"Bits b": "4"},
                     "an accuracy of about 96 % at 4 bits.",
-                    lambda p: number_in(p, "at 4 bits #% are right") > 94,
+                    lambda p: number_in(p, "at 4 bits the accuracy is #%") > 94,
                 ),
                 Step(
                     {"Bits b": "2"},
                     "an accuracy of about 86 % at 2 bits.",
-                    lambda p: 80 < number_in(p, "at 2 bits #% are right") < 92,
+                    lambda p: 80 < number_in(p, "at 2 bits the accuracy is #%") < 92,
                 ),
             ),
         ),
