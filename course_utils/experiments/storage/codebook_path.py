@@ -20,7 +20,7 @@ SPARSITY = 0.7
 
 
 class SharedLayer(NamedTuple):
-    """A layer's weights that remain after pruning, the centroids after each of STEPS, how many weights each has, and the
+    """A layer's weights that remain after pruning, the centroids after each of STEPS, the weights of each, and the
     squared errors now and at the optimum; the accuracy with shared values in all layers, and after pruning alone."""
 
     weights: np.ndarray

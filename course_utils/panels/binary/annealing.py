@@ -1,7 +1,7 @@
 """Stochastic rounding against BinaryConnect on a loss of two weights: what a smaller step size does to each.
 
 (Li, De, Xu, Studer, Samet, Goldstein 2017, arXiv:1706.02379.) Both compute only on the points of a grid. Stochastic
-rounding rounds the weight itself after each step; BinaryConnect rounds for the gradient and keeps a real weight as well.
+rounding rounds the weight itself after each step; BinaryConnect rounds for the gradient and keeps a real weight.
 """
 
 from typing import NamedTuple

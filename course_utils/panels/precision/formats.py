@@ -77,9 +77,7 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
         whole_bits = max(0, bits - 1 - max(0, frac_bits))
         fields = ["sign"] + ["whole part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
         spacing = np.where(max(fixed.range[1], fixed.resolution) >= SIZES, fixed.resolution, np.nan)
-        return Stored(
-            asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} for the fraction"
-        )
+        return Stored(asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
     exponent, mantissa, dtype = FLOATS[format]
     rounded = x.to(dtype)
     code = int(rounded.view(torch.int32 if dtype == torch.float32 else torch.int16))
@@ -122,7 +120,7 @@ class BitPicture:
         below.set(
             xlabel="magnitude of a number",
             ylabel="distance to the next one",
-            title="Distance between neighbouring numbers",
+            title="Spacing of the numbers",
         )
         below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=10)
 

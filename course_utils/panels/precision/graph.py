@@ -29,13 +29,12 @@ class Flow(NamedTuple):
 
 
 def relu_graph() -> Panel:
-    """Six numbers through quantize, an integer ReLU and dequantize, with the min and max that are passed on (figure 12)."""
+    """Six numbers through quantize, an integer ReLU and dequantize; min and max are passed on (figure 12)."""
+    minima, maxima = [round(-4 + 0.1 * i, 1) for i in range(41)], [round(0.1 * i, 1) for i in range(61)]
     controls = [
         Slider(name="bits", label="Bits b", values=list(range(2, 9)), value=8),
-        Slider(
-            name="low", label="Minimum of the inputs", values=[round(-4 + 0.1 * i, 1) for i in range(41)], value=-1.0
-        ),
-        Slider(name="high", label="Maximum of the inputs", values=[round(0.1 * i, 1) for i in range(61)], value=3.0),
+        Slider(name="low", label="Minimum of the inputs", values=minima, value=-1.0),
+        Slider(name="high", label="Maximum of the inputs", values=maxima, value=3.0),
     ]
 
     def compute(bits: float, low: float, high: float) -> Flow:

@@ -116,13 +116,8 @@ class LevelsPicture:
         (self.accuracies,) = right.plot([], [], "o-", color=COLOURS["blue"], label="quantized")
         self.float_accuracy = right.axhline(1, color=COLOURS["grey"], ls="--", lw=1.4, label="float32")
         (self.marker,) = right.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
-        right.set(
-            xlabel="bits b",
-            ylabel=f"accuracy on {test_rows:,} test rows",
-            ylim=(0, 1.03),
-            xlim=(1.5, 10.5),
-            xticks=BITS,
-        )
+        right.set(xlim=(1.5, 10.5), ylim=(0, 1.03), xticks=BITS, xlabel="bits b")
+        right.set_ylabel(f"accuracy on {test_rows:,} test rows")
         right.set_title("All layers at b bits")
         right.legend(loc="lower right")
 

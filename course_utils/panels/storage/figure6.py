@@ -38,11 +38,7 @@ class FrontierPicture:
             axes.plot(sizes, accuracies, linestyle=dashes, marker=marker, ms=6, color=colour, label=name)
         axes.axhline(100 * self.dense_accuracy, color=COLOURS["grey"], ls="--", lw=1.3, label="dense network")
         (self.marker,) = axes.plot([], [], "o", ms=15, mfc="none", mew=2.4, color=COLOURS["ink"])
-        axes.set(
-            xscale="log",
-            xlabel="bytes of the file, % of the dense float32 bytes",
-            ylabel="accuracy on the test rows (%)",
-        )
+        axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="test accuracy (%)")
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()
         axes.legend(loc="lower right", fontsize=10)
