@@ -33,7 +33,7 @@ class SignDraws(NamedTuple):
 def rounding_rules(*, probability: Probability | None = None) -> Panel:
     """Probability, single draws and expectation of a binarized weight (lecture, (10) to (12)).
 
-    `probability`: your own function from weights (a tensor of any shape) to the probability of +1, in the place of the
+    `probability`: your own function from weights (a tensor of any shape) to the probability of +1, instead of the
     hard sigmoid.
     """
     rules = {"paper: +1 with probability σ(w)": "paper", "slide: −1 with probability σ(w)": "slide"}

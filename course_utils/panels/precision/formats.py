@@ -20,14 +20,14 @@ FIELDS = {
     "sign": INK["orange"],
     "exponent": INK["green"],
     "mantissa": INK["blue"],
-    "whole part": INK["green"],
+    "integer part": INK["green"],
     "fraction": INK["blue"],
 }
 CAPTION_WIDTHS = {
     "sign": 2.4,
     "exponent": 4.6,
     "mantissa": 4.6,
-    "whole part": 5.0,
+    "integer part": 5.8,
     "fraction": 4.0,
 }  # of the captions, in bits
 MAX_BITS = 32
@@ -75,7 +75,7 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
         code = 0 if math.isnan(value) else round(value / fixed.resolution)
         bit_text = format_bits(code, bits)
         whole_bits = max(0, bits - 1 - max(0, frac_bits))
-        fields = ["sign"] + ["whole part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
+        fields = ["sign"] + ["integer part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
         spacing = np.where(max(fixed.range[1], fixed.resolution) >= SIZES, fixed.resolution, np.nan)
         return Stored(asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
     exponent, mantissa, dtype = FLOATS[format]
@@ -90,7 +90,7 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
 
 
 def format_bits(code: int, bits: int) -> str:
-    """A whole number in two's complement.
+    """An integer in two's complement.
 
     >>> format_bits(-2, 4)
     '1110'

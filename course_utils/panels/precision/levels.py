@@ -39,7 +39,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
     """The weights of a trained network at b bits: the quantized values, and its accuracy (lecture, figure 13).
 
     `data`: a name of `load_dataset`, or a data set. `quantizer`: your own function of a weight matrix (out, in) and a
-    number of bits, which returns a tensor like the matrix, in the place of min-max codes.
+    number of bits, which returns a tensor like the matrix, instead of min-max codes.
     """
     dataset, model = lesson_data(data), trained_network(data)
     matrices = [layer.weight.detach() for layer in weight_layers(model).values()]

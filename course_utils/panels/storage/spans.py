@@ -42,7 +42,7 @@ class GapRow(NamedTuple):
 def gaps(*, encode: Encoder | None = None) -> Panel:
     """Positions as gaps of b bits with filler zeros marked (lecture, section 07: 1, 3, 8, 3 for positions 1, 4, 15).
 
-    `encode`: your own ``encode(mask, *, bits)`` in the place of `encode_gaps`; it returns the gaps, and a boolean array
+    `encode`: your own ``encode(mask, *, bits)`` instead of `encode_gaps`; it returns the gaps, and a boolean array
     that is true where a gap leads to a filler.
     """
     texts = [f"{d:.0%}" for d in DENSITIES]

@@ -43,7 +43,7 @@ class Code(NamedTuple):
 def huffman_tree(*, lengths: Lengths | None = None) -> Panel:
     """The tree of a Huffman code for a text, or for eight indices of a chosen skew (lecture, section 07, figure 5).
 
-    `lengths`: your own function from counts, falling, to lengths of codewords in bits, in the place of Huffman's.
+    `lengths`: your own function from descending counts to lengths of codewords in bits, instead of Huffman's.
     """
     controls = [
         Choice(name="source", label="Symbols from", options={"indices of a codebook": "indices", "a text": "text"}),

@@ -53,7 +53,7 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="Zeros cost nothing: ten times fewer weights are ten times fewer bytes.",
-            truth="The positions of the others must be stored. With its position a weight of 4 bits takes at least 9.6 bits when 8 % are left, and positions are the largest part of the finished file of section 5.",
+            truth="The positions of the others must be stored. With its position a weight of 4 bits takes at least 9.6 bits when 8 % are kept, and positions are the largest part of the finished file of section 5.",
             panel="storage.gaps",
             steps=(
                 Step(
@@ -87,7 +87,7 @@ LESSON = Lesson(
         ),
         Misconception(
             claim="Huffman coding always makes the file smaller.",
-            truth="It needs frequent symbols, and its table takes space. With 64 values in so small a network the table costs more than the shorter words save.",
+            truth="It needs frequent symbols, and its table takes space. With 64 values in so small a network the table costs more than the shorter codewords save.",
             panel="storage.stack",
             steps=(
                 Step(
@@ -142,7 +142,7 @@ LESSON = Lesson(
         ),
         Question(
             ask="Eight symbols, all equally frequent: what does Huffman coding gain over 3 bits per symbol?",
-            answer="Nothing: all words have 3 bits, and the entropy is 3 bits. It gains only from frequent symbols, and never gets below the entropy.",
+            answer="Nothing: all codewords have 3 bits, and the entropy is 3 bits. It gains only from frequent symbols, and never gets below the entropy.",
             panel="storage.huffman_tree",
             steps=(
                 Step(
