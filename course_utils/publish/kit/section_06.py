@@ -85,7 +85,7 @@ LESSON = Lesson(
                     {"Binarization": "none: real weights"},
                     "an accuracy of about 97 % with real weights.",
                     lambda p: number_in(p, ": accuracy #%") > 94,
-                    lambda now, before: now.accuracy[-1] - before.accuracy[-1] < 0.03,
+                    lambda now, before: now.accuracies[-1] - before.accuracies[-1] < 0.03,
                 ),
             ),
         ),
