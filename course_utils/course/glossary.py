@@ -137,7 +137,7 @@ TERMS = (
     Term("min-max codes", "integers spread evenly between the minimum and the maximum", "05", "min-max"),
     Term("overflow", "a number is too large for its format", "05"),
     Term("quantize", "turn numbers into codes of few bits", "05"),
-    Term("stochastic rounding", "rounding up or down at random, with probabilities that make the expectation correct", "05", "rounding at random"),
+    Term("stochastic rounding", "rounding up or down at random, with probabilities that make the expectation correct", "05"),
     Term("symmetric codes", "min-max codes over the same range on both sides of 0", "05", "symmetric"),
     # 06 Binary neural networks
     Term("BinaryConnect", "training in which the network computes with signs, while real weights collect the updates", "06"),

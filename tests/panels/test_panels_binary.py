@@ -14,7 +14,7 @@ from course_utils.plots import mosaic
 from course_utils.train import evaluate
 
 
-def test_the_papers_rule_is_right_on_average_and_the_slides_is_its_opposite() -> None:
+def test_the_papers_rule_is_correct_on_average_and_the_slides_is_its_opposite() -> None:
     inner = abs(W.numpy()) <= 1
     panel = rounding_rules().set(draws=1000, w=0.4)
     np.testing.assert_allclose(panel.result.expectation[inner], W.numpy()[inner], atol=1e-6)
@@ -27,8 +27,8 @@ def test_the_papers_rule_is_right_on_average_and_the_slides_is_its_opposite() ->
 
 
 def test_rules_take_a_probability_of_the_reader() -> None:
-    own = rounding_rules(probability=lambda w: ((w + 1) / 2).clamp(0, 1))
-    assert own.words == rounding_rules().words
+    by_reader = rounding_rules(probability=lambda w: ((w + 1) / 2).clamp(0, 1))
+    assert by_reader.words == rounding_rules().words
     with pytest.raises(ValueError, match="numbers from 0 to 1"):
         rounding_rules(probability=lambda w: w)
     with pytest.raises(ValueError, match="got float"):

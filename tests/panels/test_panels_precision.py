@@ -47,7 +47,7 @@ def test_distances_are_those_of_numpy() -> None:
 def test_one_number_says_what_is_lost() -> None:
     panel = one_number()
     assert "too large" in panel.set(number="70000", format="float16").words
-    assert "kept as 70144" in panel.set(format="bfloat16").words
+    assert "stored as 70144" in panel.set(format="bfloat16").words
     assert "is lost" in panel.set(number="1e-6", format="fixed").words
     assert "exactly" in panel.set(number="0,5").words
     with pytest.raises(ValueError, match="type a number"):
@@ -56,30 +56,30 @@ def test_one_number_says_what_is_lost() -> None:
 
 
 def test_levels_are_the_accuracies_of_quantized_networks() -> None:
-    room, model = lesson_data("digits"), trained_network("digits")
+    data, model = lesson_data("digits"), trained_network("digits")
     panel = levels("digits")
     for codes, ranges in (("affine", "tensor"), ("symmetric", "row")):
         result = panel.set(codes=codes, ranges=ranges, bits=3).result
         for bits, accuracy in zip(BITS, result.accuracies, strict=True):
             network = quantize_model(model, bits=bits, symmetric=codes == "symmetric", per_channel=ranges == "row")
-            assert accuracy == pytest.approx(measure_accuracy(network, room))
+            assert accuracy == pytest.approx(measure_accuracy(network, data))
     assert len(np.unique(panel.set(codes="affine", ranges="tensor", bits=2).result.quantized)) <= 4
     assert len(set(visit(panel))) >= 8
 
 
 def test_levels_take_a_quantizer_of_the_reader() -> None:
-    own = levels("digits", quantizer=lambda w, bits: fake_quantize(w, bits=bits)).set(bits=3)
-    assert own.words == levels("digits").set(bits=3).words
+    by_reader = levels("digits", quantizer=lambda w, bits: fake_quantize(w, bits=bits)).set(bits=3)
+    assert by_reader.words == levels("digits").set(bits=3).words
     with pytest.raises(ValueError, match="must return a tensor of shape"):
         levels("digits", quantizer=lambda w, bits: w.sum())
 
 
 def test_sensitivity_quantizes_what_it_says() -> None:
-    room, model = lesson_data("digits"), trained_network("digits")
+    data, model = lesson_data("digits"), trained_network("digits")
     panel = sensitivity("digits").set(bits=2)
     bars = panel.result.accuracies
-    assert bars["only W2"] == measure_accuracy(quantize_model(model, bits={"3": 2}), room)
-    assert bars["all weights"] == measure_accuracy(quantize_model(model, bits=2), room)
+    assert bars["only W2"] == measure_accuracy(quantize_model(model, bits={"3": 2}), data)
+    assert bars["all weights"] == measure_accuracy(quantize_model(model, bits=2), data)
     assert panel.result.kilobytes == pytest.approx(11900 * 2 / 8 / 1000)
     assert len(set(visit(panel))) >= 5
 
@@ -110,7 +110,7 @@ def test_low_precision_training_needs_more_bits_for_updates() -> None:
     assert learned.few_bits.losses[-1] < slow.few_bits.losses[-1] < stuck.few_bits.losses[-1]
 
 
-def test_low_precision_training_says_when_its_numbers_grow_beyond_all_bounds() -> None:
+def test_low_precision_training_says_when_it_diverges() -> None:
     panel = low_precision_training("digits").set(train=True, compute_bits=3, update_bits=0)
     assert panel.result.failed
     assert panel.words.startswith("Failed after ")

@@ -22,7 +22,7 @@ def test_pruning_removes_what_it_says() -> None:
     assert len(path.accuracy) == len(SPARSITIES) * len(ROUNDS)
     assert path.accuracy[0.9, 1] > path.accuracy[0.9, 0]
     panel = pruning(path).set(sparsity=0.9, rounds=1)
-    assert f"{path.accuracy[0.9, 1]:.1%} right" in panel.words
+    assert f"accuracy {path.accuracy[0.9, 1]:.1%}," in panel.words
     assert len(set(visit(panel))) >= 6
 
 
@@ -60,7 +60,7 @@ def test_centroids_arrive_at_k_means() -> None:
 
 def test_the_tree_is_a_huffman_code() -> None:
     panel = huffman_tree()
-    for values in ({"bias": 0.0}, {"bias": 1.0}, {"source": "text", "text": "abracadabra"}):
+    for values in ({"skew": 0.0}, {"skew": 1.0}, {"source": "text", "text": "abracadabra"}):
         tree = panel.set(**values).result
         counts = np.array(tree.counts)
         assert tree.mean * counts.sum() == pytest.approx(HuffmanCode.from_counts(counts).bits(counts))
@@ -85,12 +85,12 @@ def test_the_tree_of_a_readers_lengths() -> None:
 
 
 def test_the_stack_writes_the_file_that_it_shows() -> None:
-    room, model = lesson_data("digits"), trained_network("digits")
+    data, model = lesson_data("digits"), trained_network("digits")
     panel = stack("digits").set(prune=False, share=True, levels=4, coder="none")
     recipe = Recipe(levels=4, entropy=None, init="exact", share_epochs=2, share_lr=5e-4, batch_size=64, lr=2e-3)
-    small = compress(model, recipe, data=room, progress=False, device="cpu")
+    small = compress(model, recipe, data=data, progress=False, device="cpu")
     assert panel.result.size == small.report().size == pytest.approx(sum(panel.result.by_kind.values()))
-    assert panel.result.accuracy == measure_accuracy(small.to_model(), room)
+    assert panel.result.accuracy == measure_accuracy(small.to_model(), data)
     with pytest.raises(ValueError, match="need shared values"):
         panel.set(coder="mixed", share=False)
     assert len(set(visit(stack("digits")))) >= 8

@@ -133,14 +133,14 @@ def test_a_claim_that_is_wrong_is_found() -> None:
     stage = Stage(page_of("05"))
     right = Question("?", "!", "precision.relu_graph", (Step({}, "64.", lambda p: says(p, "0 is code 64")),))
     assert failures(stage, "The quantized ReLU, computing", right) == []
-    wrong = replace(right, steps=(Step({"Least input, min": "0"}, "64.", lambda p: says(p, "0 is code 64")),))
+    wrong = replace(right, steps=(Step({"Minimum of the inputs": "0"}, "64.", lambda p: says(p, "0 is code 64")),))
     (failure,) = failures(stage, "The quantized ReLU, computing", wrong)
     assert "does not show: '64.'" in failure
     assert "is titled" in failures(stage, "Another title", right)[0]
     with pytest.raises(LookupError, match="no control is labelled"):
         failures(stage, "", replace(right, steps=(Step({"Least": "0"}, "", lambda p: True),)))
     with pytest.raises(LookupError, match="never shows '0.05'"):
-        failures(stage, "", replace(right, steps=(Step({"Least input, min": "0.05"}, "", lambda p: True),)))
+        failures(stage, "", replace(right, steps=(Step({"Minimum of the inputs": "0.05"}, "", lambda p: True),)))
     with pytest.raises(LookupError, match=r"no cell of the notebook calls precision\.nothing\(\)"):
         stage.panel("precision.nothing")
 

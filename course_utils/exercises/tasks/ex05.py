@@ -13,7 +13,7 @@ from course_utils.methods.quantize.grid import Grid, round_steps, round_to_grid
 
 __all__ = ["EXERCISE"]
 
-ALMOST_HALF = 0.499  # of a step: taken off before rounding to the nearest, it makes of that a cutting off
+ALMOST_HALF = 0.499  # of a step: subtracted before rounding to nearest, it turns that into rounding down
 HIDDEN = (
     "methods.quantize.affine.choose_qparams",
     "methods.quantize.affine.quantize",
@@ -30,7 +30,7 @@ HIDDEN = (
 
 
 def drawn(shape: tuple[int, ...], generator: torch.Generator, count: Callable[..., Tensor], **settings: Any) -> Tensor:
-    """Normal numbers x, none of which, in steps as count(x, **settings) says, is close to a multiple of 1/2."""
+    """Normal numbers x, none of which, counted in steps by count(x, **settings), is close to a multiple of 1/2."""
     while True:
         x = torch.randn(shape, generator=generator)
         halves = 2 * count(x, **settings)
@@ -84,8 +84,8 @@ RANGE = Task(
         ),
         Mistake(
             "range without 0",
-            "the range is stretched until it holds 0, so that 0 has a code; yours begins at the minimum even "
-            "where that is above 0, and ends at the greatest even where that is below.",
+            "the range is extended to contain 0, so that 0 has a code; yours begins at the minimum even "
+            "where that is above 0, and ends at the maximum even where that is below.",
             lambda x, bits: (
                 scale := choose_qparams(x - x.min(), bits=bits).scale,
                 round(float(-x.min() / scale)),
@@ -98,7 +98,7 @@ RANGE = Task(
         ),
         Mistake(
             "cut off",
-            "the zero point is rounded to the nearest integer; yours is cut off.",
+            "the zero point is rounded to the nearest integer; yours is rounded down.",
             lambda x, bits: (scale_and_zero(x, bits=bits)[0], math.floor(_not_rounded(x, bits)[1])),
         ),
         Mistake(
@@ -108,8 +108,8 @@ RANGE = Task(
         ),
         Mistake(
             "symmetric",
-            "these are symmetric codes, which have the same range on both sides; asked for are codes from the least to "
-            "the greatest number.",
+            "these are symmetric codes, which have the same range on both sides; asked for are codes from the "
+            "minimum to the maximum.",
             lambda x, bits: (choose_qparams(x, bits=bits, symmetric=True).scale, 0),
         ),
         Mistake(
@@ -161,25 +161,25 @@ CODES = Task(
         ),
         Mistake(
             "towards zero",
-            "a number gets the nearest code; yours cuts off what is behind the point, so all numbers move towards 0.",
+            "a number gets the nearest code; yours drops the fraction, so all numbers move towards 0.",
             lambda x, scale, zero_point, bits: to_codes(
                 x - ALMOST_HALF * scale * x.sign(), scale=scale, zero_point=zero_point, bits=bits
             ),
         ),
         Mistake(
             "no ends",
-            "there are no codes below 0 or above 2^b − 1: what lies beyond gets the code at the end.",
+            "there are no codes below 0 or above 2^b − 1: numbers beyond the range get the first or the last code.",
             lambda x, scale, zero_point, bits: round_steps(x / scale, False, None) + zero_point,
         ),
         Mistake(
             "ends before the zero point",
-            "first the zero point is added, then the codes are cut off at both ends; yours cuts off first, so that all "
+            "first the zero point is added, then the codes are clipped at both ends; yours clips first, so that all "
             "negative numbers become 0.",
             lambda x, scale, zero_point, bits: to_codes(x, scale=scale, zero_point=0, bits=bits) + zero_point,
         ),
         Mistake(
             "zero point taken off",
-            "the zero point is added on the way to the codes; it is taken off on the way back.",
+            "the zero point is added on the way to the codes; it is subtracted on the way back.",
             lambda x, scale, zero_point, bits: to_codes(x, scale=scale, zero_point=-zero_point, bits=bits),
         ),
         Mistake(
@@ -198,7 +198,7 @@ CODES = Task(
         ),
         Mistake(
             "rounded last",
-            "first round, then add the zero point; in the other order an odd zero point sends halves the other way.",
+            "first round, then add the zero point; in the other order an odd zero point rounds halves the other way.",
             lambda x, scale, zero_point, bits: to_codes(x + zero_point * scale, scale=scale, zero_point=0, bits=bits),
         ),
     ),
@@ -225,7 +225,7 @@ def fixed_cases(seed: int) -> Sequence[Case]:
 
 
 def fixed_point(x: Tensor, *, bits: int, frac_bits: int) -> Tensor:
-    """The fixed-point number next to each x."""
+    """The fixed-point number nearest to each x."""
     return FixedPoint(bits=bits, frac_bits=frac_bits).round(x)
 
 
@@ -243,7 +243,7 @@ FIXED = Task(
         ),
         Mistake(
             "no ends",
-            "with b bits there are only 2^b numbers: what lies beyond becomes the smallest or the largest of them.",
+            "with b bits there are only 2^b numbers: numbers beyond the range become the first or the last.",
             lambda x, bits, frac_bits: fixed_point(x, bits=16, frac_bits=frac_bits),
         ),
         Mistake(
@@ -255,7 +255,7 @@ FIXED = Task(
         ),
         Mistake(
             "one number too many",
-            "0 takes one of the numbers, so the greatest is one step lower than yours.",
+            "0 takes one of the numbers, so the largest is one step lower than yours.",
             lambda x, bits, frac_bits: fixed_point(x, bits=bits + 1, frac_bits=frac_bits).clamp(
                 *(end * (2.0 ** (bits - 1 - frac_bits)) for end in (-1, 1))
             ),
@@ -267,7 +267,7 @@ FIXED = Task(
         ),
         Mistake(
             "not scaled back",
-            "yours are the integers; each of them still has to be multiplied by the step.",
+            "yours returns the integers; each of them still has to be multiplied by the step.",
             lambda x, bits, frac_bits: fixed_point(x, bits=bits, frac_bits=frac_bits) * 2.0**frac_bits,
         ),
         Mistake(
@@ -279,7 +279,7 @@ FIXED = Task(
     HIDDEN,
 )
 
-# Task 4: rounding at random
+# Task 4: stochastic rounding
 
 
 def random_cases(seed: int) -> Sequence[Case]:
@@ -297,59 +297,60 @@ def random_cases(seed: int) -> Sequence[Case]:
     return cases
 
 
-def round_at_random(x: Tensor, *, step: float, draws: Tensor) -> Tensor:
-    """Each number rounded up or down by chance, by the given draws."""
+def stochastic_rounding(x: Tensor, *, step: float, draws: Tensor) -> Tensor:
+    """Each number rounded up or down at random, by the given draws."""
     grid = Grid(torch.tensor(step), torch.tensor(0), -(2**15), 2**15)
     return round_to_grid(x + (0.5 - draws) * step, grid)
 
 
 def _down(x: Tensor, step: float) -> Tensor:
-    return round_at_random(x, step=step, draws=torch.full_like(x, 0.5 + ALMOST_HALF))
+    return stochastic_rounding(x, step=step, draws=torch.full_like(x, 0.5 + ALMOST_HALF))
 
 
 RANDOM = Task(
-    "round_at_random",
-    "Rounding at random",
+    "stochastic_rounding",
+    "Stochastic rounding",
     3,
-    round_at_random,
+    stochastic_rounding,
     random_cases,
     (
         Mistake(
             "to the nearest",
-            "yours rounds to the nearest, whatever was drawn.",
-            lambda x, step, draws: round_at_random(x, step=step, draws=torch.full_like(x, 0.5)),
+            "yours rounds to nearest, whatever was drawn.",
+            lambda x, step, draws: stochastic_rounding(x, step=step, draws=torch.full_like(x, 0.5)),
         ),
         Mistake(
             "up for large draws",
             "the probability of a draw below the fraction is the fraction itself: then it goes up. Yours goes up in "
-            "the other cases, so a number close to its upper neighbour mostly goes down.",
-            lambda x, step, draws: 2 * _down(x, step) + step - round_at_random(x, step=step, draws=draws),
+            "the other cases, so a number close to its upper neighbour is mostly rounded down.",
+            lambda x, step, draws: 2 * _down(x, step) + step - stochastic_rounding(x, step=step, draws=draws),
         ),
         Mistake(
             "other draws",
             "yours goes up as often as it should, but for other draws: up is where the draw is below the fraction.",
-            lambda x, step, draws: round_at_random(x, step=step, draws=1 - draws),
+            lambda x, step, draws: stochastic_rounding(x, step=step, draws=1 - draws),
         ),
         Mistake(
             "fraction below zero",
-            "down is towards smaller numbers, also below 0. Yours cuts off towards 0, so that the fraction of a "
+            "down is towards smaller numbers, also below 0. Yours rounds towards 0, so that the fraction of a "
             "negative number is negative, and no draw is below it.",
-            lambda x, step, draws: torch.where(x < 0, -_down(-x, step), round_at_random(x, step=step, draws=draws)),
+            lambda x, step, draws: torch.where(x < 0, -_down(-x, step), stochastic_rounding(x, step=step, draws=draws)),
         ),
         Mistake(
             "sizes rounded",
-            "yours rounds the size of a number and puts the sign back, so that negative numbers go the other way.",
-            lambda x, step, draws: x.sign() * round_at_random(x.abs(), step=step, draws=draws),
+            "yours rounds the magnitude of a number and restores the sign, so that negative numbers are rounded the "
+            "other way.",
+            lambda x, step, draws: x.sign() * stochastic_rounding(x.abs(), step=step, draws=draws),
         ),
         Mistake(
             "draw added and rounded",
-            "after the draw has been added, rounding to the nearest moves the numbers up by half a step on average.",
-            lambda x, step, draws: round_at_random(x + step / 2, step=step, draws=1 - draws),
+            "after the draw has been added, rounding to nearest moves the numbers up by half a step on average.",
+            lambda x, step, draws: stochastic_rounding(x + step / 2, step=step, draws=1 - draws),
         ),
         Mistake(
             "not scaled back",
-            "yours are the numbers of steps; each of them still has to be multiplied by the step.",
-            lambda x, step, draws: round_at_random(x, step=step, draws=draws) / step,
+            "yours returns the numbers of steps; each of them still has to be multiplied by the step.",
+            lambda x, step, draws: stochastic_rounding(x, step=step, draws=draws) / step,
         ),
     ),
     HIDDEN,
@@ -399,18 +400,18 @@ ROWS = Task(
         ),
         Mistake(
             "codes",
-            "yours returns the codes; asked for are the numbers that they stand for.",
+            "yours returns the codes; asked for are the numbers that they represent.",
             _codes,
         ),
         Mistake(
             "zero point left in",
-            "on the way back the zero point is taken off before the code is multiplied by the scale.",
+            "on the way back the zero point is subtracted before the code is multiplied by the scale.",
             lambda w, bits: _codes(w, bits) * choose_qparams(w, bits=bits, axis=0).scale,
         ),
         Mistake(
             "no code for 0",
             "yours counts the steps from the minimum of the row, so 0 lies somewhere between two numbers; with a "
-            "zero point that is an integer it has its own code.",
+            "zero point that is an integer, 0 has its own code.",
             lambda w, bits: quantize_rows(w - w.amin(1, keepdim=True), bits=bits) + w.amin(1, keepdim=True),
         ),
         Mistake(
@@ -420,7 +421,7 @@ ROWS = Task(
         ),
         Mistake(
             "nothing over nothing",
-            "a row of zeros has a range without width, and to divide by it gives no number (nan); such a row stays 0.",
+            "the range of a row of zeros has no width, and division by it is not a number (nan); such a row stays 0.",
             lambda w, bits: quantize_rows(w, bits=bits).masked_fill(~w.any(1, keepdim=True), math.nan),
         ),
     ),

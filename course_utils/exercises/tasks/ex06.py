@@ -24,7 +24,7 @@ SHAPES = [(3,), (2, 3), (4, 5), (7, 9)]
 def drawn(
     shape: tuple[int, ...], generator: torch.Generator, distance: Callable[..., Tensor], *given: Tensor
 ) -> Tensor:
-    """Normal numbers x, none of them close to a border: distance(x, *given) is far enough from 0 everywhere."""
+    """Normal numbers x, none of them close to a threshold: distance(x, *given) is far enough from 0 everywhere."""
     while True:
         x = torch.randn(shape, generator=generator)
         if float(distance(x, *given).abs().min()) > 0.003:
@@ -60,18 +60,17 @@ PROBABILITY = Task(
     (
         Mistake(
             "not cut off",
-            "a probability lies between 0 and 1; yours goes on beyond for weights outside of −1 to 1.",
+            "a probability lies between 0 and 1; yours is not clipped for weights outside of −1 to 1.",
             _line,
         ),
         Mistake(
             "cut off at −1",
-            "a probability is not below 0; yours is cut off at −1 and 1, which are the ends for the weights.",
+            "a probability is not below 0; yours is clipped to −1 and 1, which is the range of the weights.",
             lambda w: _line(w).clamp(-1, 1),
         ),
         Mistake(
             "cut off first",
-            "yours cuts off the weight, and so all negative weights get the same probability; what is cut off is "
-            "(w + 1) / 2.",
+            "yours clips the weight, so all negative weights get the same probability; what is clipped is (w + 1) / 2.",
             lambda w: hard_sigmoid(w.clamp(0, 1)),
         ),
         Mistake(
@@ -81,7 +80,7 @@ PROBABILITY = Task(
         ),
         Mistake(
             "ordinary sigmoid",
-            "this is the ordinary sigmoid, which is curved; with it the signs are not w on average.",
+            "this is the ordinary sigmoid, which is curved; with it the mean of the signs is not w.",
             torch.sigmoid,
         ),
         Mistake(
@@ -91,14 +90,14 @@ PROBABILITY = Task(
         ),
         Mistake(
             "certain",
-            "yours is always 0 or 1, so nothing is left to chance: this is the deterministic rule (10).",
+            "yours is always 0 or 1, so nothing is random: this is the deterministic rule (10).",
             lambda w: (binarize(w) > 0).float(),
         ),
     ),
     SIGNS,
 )
 
-# Task 2: signs at random
+# Task 2: stochastic binarization
 
 
 def toss_cases(seed: int) -> Sequence[Case]:
@@ -123,7 +122,7 @@ def toss_signs(w: Tensor, *, draws: Tensor) -> Tensor:
 
 TOSS = Task(
     "toss_signs",
-    "Signs at random",
+    "Stochastic binarization",
     2,
     toss_signs,
     toss_cases,
@@ -136,7 +135,7 @@ TOSS = Task(
         ),
         Mistake(
             "0 for −1",
-            "yours are 0 and 1; asked for are the signs −1 and +1.",
+            "yours returns 0 and 1; asked for are the signs −1 and +1.",
             lambda w, draws: (toss_signs(w, draws=draws) + 1) / 2,
         ),
         Mistake(
@@ -157,7 +156,7 @@ TOSS = Task(
         ),
         Mistake(
             "fair coin",
-            "yours tosses the same coin for all weights; the larger a weight, the more often it should become +1.",
+            "yours has the same probability for all weights; the larger a weight, the more often it should become +1.",
             lambda w, draws: -binarize(draws - 0.5),
         ),
         Mistake(
@@ -240,7 +239,7 @@ STEP = Task(
         ),
         Mistake(
             "uphill",
-            "a step goes against the gradient; yours goes along with it, so that the loss grows.",
+            "a step goes against the gradient; yours goes with it, so that the loss grows.",
             lambda w, x, y, lr: (2 * w - _unclipped(w, x, y, lr)).clamp(-1, 1),
         ),
         Mistake(
@@ -271,13 +270,13 @@ STEP = Task(
 
 
 def ternary_cases(seed: int) -> Sequence[Case]:
-    """Weights of both signs; at the border equal sizes, and zeros."""
+    """Weights of both signs; at the border equal magnitudes, and zeros."""
     generator = seeded(seed)
     cases = []
     for shape in SHAPES:
         w = drawn(shape, generator, lambda x: x.abs() - 0.7 * x.abs().mean())
         cases.append(Case((torch.where(w.abs() < w.abs().max(), w, w.abs()),)))  # at least one is not negative
-    cases.append(Case((torch.tensor([[0.5, -0.5], [-0.5, 0.5]]),), edge="weights of one size"))
+    cases.append(Case((torch.tensor([[0.5, -0.5], [-0.5, 0.5]]),), edge="weights of one magnitude"))
     cases.append(Case((torch.zeros(2, 3),), edge="all weights are 0"))
     return cases
 
@@ -302,7 +301,7 @@ TERNARY = Task(
     (
         Mistake(
             "largest for mean",
-            "the threshold is 0.7 times the mean size; yours is 0.7 times the largest.",
+            "the threshold is 0.7 times the mean |w|; yours is 0.7 times the largest.",
             lambda w: _by_factor(w, 0.7 * float(w.abs().max() / w.abs().mean().clamp(min=1e-12))),
         ),
         Mistake(
@@ -317,12 +316,12 @@ TERNARY = Task(
         ),
         Mistake(
             "mean of all sizes",
-            "the scale is the mean of those sizes that are above the threshold; yours is the mean of all.",
+            "the scale is the mean of those |w| that are above the threshold; yours is the mean of all.",
             lambda w: (ternary_codes(w)[0], w.abs().mean()),
         ),
         Mistake(
             "threshold for scale",
-            "the scale is the mean of the sizes above the threshold, and not the threshold.",
+            "the scale is the mean of the |w| above the threshold, and not the threshold.",
             lambda w: (ternary_codes(w)[0], 0.7 * w.abs().mean()),
         ),
         Mistake(
@@ -332,7 +331,7 @@ TERNARY = Task(
         ),
         Mistake(
             "negative weights forgotten",
-            "the size |w| is compared with the threshold; yours compares w itself, so that no negative weight is left.",
+            "|w| is compared with the threshold; yours compares w itself, so that all negative weights become 0.",
             lambda w: (ternary_codes(w)[0].clamp(min=0), w[ternary_codes(w)[0] > 0].mean() if w.any() else 0.0),
         ),
         Mistake(
@@ -350,7 +349,7 @@ TERNARY = Task(
     ("methods.binarize.weights.ternarize",),
 )
 
-# Task 5: a product by counting
+# Task 5: an inner product by counting
 
 
 def product_cases(seed: int) -> Sequence[Case]:
@@ -366,7 +365,7 @@ def product_cases(seed: int) -> Sequence[Case]:
 
 
 def sign_product(x: int, w: int, *, n: int) -> int:
-    """The product of two rows of signs."""
+    """The inner product of two rows of signs."""
     packed = [torch.tensor([list(bits.to_bytes(-(-n // 8), "little"))], dtype=torch.uint8) for bits in (x, w)]
     return int(xnor_linear(*packed, n=n))
 
@@ -406,7 +405,7 @@ PRODUCT = Task(
         ),
         Mistake(
             "bits without an end",
-            "~ makes a positive number negative, as if there were 1s in front of it without an end; only the n lowest "
+            "~ makes a positive number negative, as if there were infinitely many 1s in front of it; only the n lowest "
             "bits count.",
             lambda x, w, n: 2 * int(popcount(torch.tensor((x ^ w) + 1))) - n,
         ),

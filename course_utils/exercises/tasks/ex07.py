@@ -40,7 +40,7 @@ def prune_and_step(w: Tensor, gradient: Tensor, *, sparsity: float, lr: float) -
 
 
 def _removing(number: int, w: Tensor, gradient: Tensor, lr: float) -> Tensor:
-    """The right step where so many weights are removed."""
+    """The correct step where so many weights are removed."""
     return prune_and_step(w, gradient, sparsity=min(number / w.numel(), 1), lr=lr)
 
 
@@ -58,7 +58,7 @@ PRUNING = Task(
         Mistake(
             "mask not put back",
             "the gradient of a pruned weight is not zero, so the step moves the weight away from zero again; the mask "
-            "is needed after the step as well.",
+            "must be applied after the step as well.",
             lambda w, gradient, sparsity, lr: w * magnitude_mask(w, sparsity=sparsity) - lr * gradient,
         ),
         Mistake(
@@ -73,7 +73,7 @@ PRUNING = Task(
         ),
         Mistake(
             "signs count",
-            "a weight is small if its size |w| is small; yours removes the most negative ones.",
+            "a weight is small if its magnitude |w| is small; yours removes the most negative ones.",
             lambda w, gradient, sparsity, lr: (w - lr * gradient) * magnitude_mask(w - w.min(), sparsity=sparsity),
         ),
         Mistake(
@@ -85,7 +85,7 @@ PRUNING = Task(
         ),
         Mistake(
             "uphill",
-            "a step goes against the gradient; yours goes along with it, and the loss rises.",
+            "a step goes against the gradient; yours goes with it, and the loss rises.",
             lambda w, gradient, sparsity, lr: prune_and_step(w, -gradient, sparsity=sparsity, lr=lr),
         ),
         Mistake(
@@ -106,7 +106,7 @@ PRUNING = Task(
 
 
 def row_cases(seed: int) -> Sequence[Case]:
-    """The lecture's row and random ones; at the border the first place, a span of just 2^bits, and an empty row."""
+    """The lecture's row and random ones; at the border position 0, a distance of exactly 2^bits, and an empty row."""
     generator = seeded(seed)
     cases = [Case((_row(20, {1: 3.4, 4: 0.9, 15: 1.7}),), {"bits": 3})]
     for size, share, bits in [(12, 0.4, 1), (40, 0.1, 2), (150, 0.06, 3), (300, 0.04, 4)]:
@@ -165,23 +165,23 @@ ROW = Task(
         ),
         Mistake(
             "no fillers",
-            "a gap above 2^b cannot be written with b bits: on the way there has to be a filler zero.",
+            "a gap above 2^b cannot be written with b bits: it has to be split by a filler zero.",
             lambda w, bits: _stored(w, 0, lambda span: 0),
         ),
         Mistake(
             "long gaps cut",
-            "a long gap that is cut leads to the wrong place: the rest of the way is missing. Store a filler zero, "
-            "and go on from there.",
+            "a long gap that is clipped leads to the wrong place: the rest of the distance is missing. Store a filler "
+            "zero, and go on from there.",
             _clipped,
         ),
         Mistake(
             "one filler at most",
-            "a very long span needs more than one filler; yours stops after the first.",
+            "a very long distance needs more than one filler; yours stops after the first.",
             lambda w, bits: _stored(w, 2**bits, lambda span: int(span > 2**bits)),
         ),
         Mistake(
             "filler too early",
-            "a span of just 2^b fits a single gap; yours puts a filler there, and a gap of 0 behind it.",
+            "a distance of exactly 2^b fits into a single gap; yours puts a filler there, and a gap of 0 after it.",
             lambda w, bits: _stored(w, 2**bits, lambda span: span // 2**bits),
         ),
         Mistake(
@@ -234,7 +234,7 @@ def _nearest(w: Tensor, centroids: Tensor) -> Tensor:
 
 
 def _empty_at(value: float, w: Tensor, centroids: Tensor) -> Tensor:
-    """The right step, but for centroids without a weight."""
+    """The correct step, except for centroids without a weight."""
     used = torch.bincount(_nearest(w, centroids), minlength=len(centroids)) > 0
     return kmeans_step(w, centroids=centroids).where(used, value)
 
@@ -269,7 +269,7 @@ KMEANS = Task(
         ),
         Mistake(
             "sizes compared",
-            "-1 is far from +1: take the distance |w - c|, and not that of the sizes |w| and |c|.",
+            "-1 is far from +1: take the distance |w - c|, and not that of the magnitudes |w| and |c|.",
             lambda w, centroids: _by_cluster(
                 w, (w.abs()[:, None] - centroids.abs()).abs().argmin(1), centroids, torch.mean
             ),
@@ -367,12 +367,12 @@ CENTROIDS = Task(
         ),
         Mistake(
             "uphill",
-            "a step goes against the gradient; yours goes along with it, and the loss rises.",
+            "a step goes against the gradient; yours goes with it, and the loss rises.",
             lambda centroids, gradient, indices, lr: centroid_step(centroids, -gradient, indices, lr=lr),
         ),
         Mistake(
             "no learning rate",
-            "the sum is multiplied by the learning rate before it is taken off.",
+            "the sum is multiplied by the learning rate before it is subtracted.",
             lambda centroids, gradient, indices, lr: centroid_step(centroids, gradient, indices, lr=1.0),
         ),
     ),
@@ -388,7 +388,7 @@ def count_cases(seed: int) -> Sequence[Case]:
     cases = [_counted(torch.tensor([5, 1, 2]))]
     for k in (4, 8, 16, 32):
         counts = 1 + (600 * torch.rand(k, generator=generator) ** 3).long()
-        counts[0] += 500  # uneven, so that the code is no code of equal words
+        counts[0] += 500  # uneven, so that the codewords differ in length
         cases.append(_counted(counts))
     cases.append(_counted(torch.tensor([40, 0, 7, 3]), "a centroid that no weight has"))
     cases.append(_counted(torch.tensor([25, 25, 25, 25]), "all are equally frequent"))
@@ -409,7 +409,7 @@ def bits_and_ratio(counts: Tensor, *, lengths: Tensor) -> tuple[float, float, fl
 
 
 def _rate(counts: Tensor, mean: float, book: float) -> float:
-    """The compression rate of words of `mean` bits beside a codebook of `book` bits."""
+    """The compression rate of codewords of `mean` bits beside a codebook of `book` bits."""
     return 32 * int(counts.sum()) / (int(counts.sum()) * mean + book)
 
 
@@ -419,7 +419,7 @@ def _unweighted(counts: Tensor, lengths: Tensor) -> tuple[float, float, float]:
 
 
 def _entropy(counts: Tensor, lengths: Tensor, factor: float) -> tuple[float, float, float]:
-    """The right figures but for the entropy, which is multiplied."""
+    """The correct numbers, but with the entropy multiplied."""
     mean, entropy, rate = bits_and_ratio(counts, lengths=lengths)
     return mean, factor * entropy, rate
 
@@ -433,7 +433,7 @@ BITS = Task(
     (
         Mistake(
             "natural logarithm",
-            "bits are counted with the logarithm of base 2; yours is the natural one.",
+            "bits are counted with the logarithm to base 2; yours is the natural one.",
             lambda counts, lengths: _entropy(counts, lengths, math.log(2)),
         ),
         Mistake(
@@ -448,7 +448,7 @@ BITS = Task(
         ),
         Mistake(
             "each length counts the same",
-            "frequent values have short words, so the mean length is over the weights, and each length counts as "
+            "frequent values have short codewords, so the mean length is over the weights, and each length counts as "
             "often as its value occurs; yours is the mean over the values.",
             _unweighted,
         ),

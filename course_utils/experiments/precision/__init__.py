@@ -1,1 +1,1 @@
-"""Experiments of notebook 05: networks that compute and train in few bits."""
+"""Experiments of notebook 05: networks that compute and train with few bits."""

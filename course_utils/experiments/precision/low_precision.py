@@ -1,4 +1,4 @@
-"""Trains a network that computes in b bits and updates its weights in b' bits (lecture, Algorithm 1)."""
+"""Trains a network that computes with b bits and updates its weights with b' bits (lecture, Algorithm 1)."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -32,7 +32,7 @@ def train_low_precision(
 
     `update_bits`: None leaves the updates in float32. `stochastic`: they are rounded stochastically.
 
-    Raises: FloatingPointError where the numbers grow beyond all bounds.
+    Raises: FloatingPointError where the training diverges.
     """
     with random_numbers(0):
         model = mlp([data.features, 64, 64, data.classes])

@@ -20,8 +20,8 @@ SPARSITY = 0.7
 
 
 class SharedLayer(NamedTuple):
-    """A layer's weights that pruning left, the centroids after each of STEPS, how many weights each has, and the
-    squared errors now and at the optimum; the accuracy with every layer shared so, and pruned alone."""
+    """A layer's weights that remain after pruning, the centroids after each of STEPS, the weights of each, and the
+    squared errors now and at the optimum; the accuracy with shared values in all layers, and after pruning alone."""
 
     weights: np.ndarray
     paths: np.ndarray  # (len(STEPS), k)
@@ -59,7 +59,7 @@ class CodebookPath:
         return self._codebooks[key]
 
     def accuracy(self, size: int, init: str, steps: int) -> float:
-        """The accuracy with every layer shared by such a codebook."""
+        """The accuracy with values shared in all layers by such codebooks."""
         key = (size, init, steps)
         if key not in self._accuracies:
             shared = []

@@ -17,7 +17,7 @@ from course_utils.train import fit
 __all__ = ["DENSITIES", "SERIES", "Frontier", "Point", "frontier"]
 
 SERIES = ("pruning", "sharing", "pruning and sharing", "low rank (SVD)")
-DENSITIES = (0.5, 0.3, 0.2, 0.12, 0.08, 0.05, 0.03)  # shares of the weights that pruning leaves
+DENSITIES = (0.5, 0.3, 0.2, 0.12, 0.08, 0.05, 0.03)  # shares of the weights that remain after pruning
 LEVELS = (64, 32, 16, 8, 4, 3, 2)
 RANKS = (40, 25, 16, 10, 7, 5, 3)
 

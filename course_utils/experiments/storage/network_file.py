@@ -1,4 +1,4 @@
-"""Compresses a network, writes it to the disk, reads it back, and measures what came back."""
+"""Compresses a network, writes it to disk, reads it back, and measures it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def dense_bytes(model: nn.Module) -> int:
 
 
 def write_and_measure(model: nn.Module, recipe: Recipe, data: Dataset) -> NetworkFile:
-    """Compress by a recipe, write to the disk, read back, and measure what came back."""
+    """Compress by a recipe, write to disk, read back, and measure."""
     compressed = compress(model, recipe, data=data, progress=False, device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.cun"

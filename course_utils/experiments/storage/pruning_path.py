@@ -30,8 +30,8 @@ class PruningPath:
 
     def __repr__(self) -> str:
         return (
-            f"{len(self.accuracy)} networks on {self.data.name}: {len(SPARSITIES)} shares of zeros, "
-            f"{', '.join(map(str, ROUNDS))} rounds of retraining"
+            f"{len(self.accuracy)} networks on {self.data.name}: {len(SPARSITIES)} sparsities, "
+            f"each with {', '.join(map(str, ROUNDS))} rounds of retraining"
         )
 
 
@@ -56,7 +56,7 @@ def _make(data: str | Dataset, epochs: int) -> PruningPath:
             pruner = Pruner(model, scope="global")
             steps = max(rounds, 1)
             for step in range(1, steps + 1):
-                # The number of weights that are left falls by the same factor in each round.
+                # The number of remaining weights falls by the same factor in each round.
                 pruner.prune(sparsity=1 - (1 - sparsity) ** (step / steps))
                 if rounds and sparsity:
                     with pruner:

@@ -1,6 +1,6 @@
 """Stochastic rounding against BinaryConnect on a loss of two weights: what a smaller step size does to each.
 
-(Li, De, Xu, Studer, Samet, Goldstein 2017, arXiv:1706.02379.) Both may only stand on the points of a grid. Stochastic
+(Li, De, Xu, Studer, Samet, Goldstein 2017, arXiv:1706.02379.) Both compute only on the points of a grid. Stochastic
 rounding rounds the weight itself after each step; BinaryConnect rounds for the gradient and keeps a real weight.
 """
 
@@ -51,7 +51,7 @@ class GridPicture:
         self.dots = []
         for ax, title in zip(axes, ("Stochastic rounding", "BinaryConnect"), strict=True):
             ax.contour(xx, yy, loss, levels=8, colors=FAINT, linewidths=0.7)
-            (minimum,) = ax.plot(*MINIMUM, "x", ms=10, mew=2.5, ls="", color=COLOURS["orange"], label="least loss")
+            (minimum,) = ax.plot(*MINIMUM, "x", ms=10, mew=2.5, ls="", color=COLOURS["orange"], label="minimum")
             self.dots.append(
                 ax.scatter(grid_x.ravel(), grid_y.ravel(), s=np.zeros(grid_x.size), c=np.ones(grid_x.size),
                            cmap="Blues", norm=LogNorm(1e-3, 1), edgecolors=COLOURS["blue"], linewidths=0.6)
@@ -72,6 +72,6 @@ class GridPicture:
             near = np.max(abs(points - MINIMUM), axis=1) < GRID
             shares_near.append(float(np.mean(near)))
         return (
-            f"η = {walks.lr:g}: share of {STEPS:,} steps spent on the four points around the least loss: "
+            f"η = {walks.lr:g}: share of {STEPS:,} steps spent on the four points around the minimum: "
             f"stochastic rounding {shares_near[0]:.0%}, BinaryConnect {shares_near[1]:.0%}."
         )

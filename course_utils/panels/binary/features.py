@@ -72,7 +72,7 @@ class FeaturePicture:
             sheet.set_clim(-spread, spread)
         last = features.first + ACROSS * DOWN - 1
         return (
-            f"Features {features.first} to {last} of the first layer, of binary networks "
-            f"{WEIGHT_NAMES[features.what]}. Test errors: {self.errors}. Of the stochastic network's real weights "
+            f"Features {features.first} to {last} of the first layer (binary networks: "
+            f"{WEIGHT_NAMES[features.what]}). Test errors: {self.errors}. Of the stochastic network's real weights "
             f"{self.clipped:.0%} lie at −1 or +1."
         )

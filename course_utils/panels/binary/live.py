@@ -1,4 +1,4 @@
-"""A binary network while it trains: real weights drift to the ends, signs flip, errors fall."""
+"""A binary network during training: real weights drift to the ends, signs flip, errors fall."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
         Toggle(name="train", label="Train live"),
         Choice(name="kind", label="Binarization", options=KINDS),
         Slider(name="lr", label="Step size η", values=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3], value=0.1),
-        Choice(name="seed", label="Start from", options={"new network": 0, "another one": 1}),
+        Choice(name="seed", label="Initialization", options={"seed 0": 0, "seed 1": 1}),
     ]
 
     def compute(train: bool, kind: str, lr: float, seed: int) -> Iterator[SignTraining]:
@@ -45,9 +45,9 @@ class SignTrainingPicture:
         left.set(xlim=(-1.05, 1.05), ylim=(0, 1.05), yticks=[], xlabel="real weight of the first layer")
         left.set_xticks([-1, -0.5, 0, 0.5, 1])
         left.set_title("Where the real weights are")
-        (self.accuracy,) = right.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="right on test rows")
+        (self.accuracy,) = right.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="test accuracy")
         (self.flipped,) = right.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="signs flipped in the epoch")
-        right.set(xlim=(0, EPOCHS), ylim=(-0.03, 1.03), xlabel="epoch", title="Course of the training")
+        right.set(xlim=(0, EPOCHS), ylim=(-0.03, 1.03), xlabel="epoch", title="Training")
         right.legend(loc="center right")
 
     def show(self, state: SignTraining) -> str:
@@ -61,6 +61,6 @@ class SignTrainingPicture:
         # Only binary training clips its real weights; the picture gathers those beyond in the outermost bars.
         where = "at" if abs(state.weights).max() <= 1 else "at or beyond"
         return (
-            f"Epoch {epochs[-1]}: {state.accuracies[-1]:.1%} right; {state.flipped[-1]:.1%} of the signs flipped in "
+            f"Epoch {epochs[-1]}: accuracy {state.accuracies[-1]:.1%}; {state.flipped[-1]:.1%} of the signs flipped in "
             f"the last epoch; {clipped:.0%} of the real weights lie {where} −1 or +1."
         )

@@ -1,4 +1,4 @@
-"""The two ways to make a sign of a weight, and the mean of many random ones: the lecture's rule and the paper's."""
+"""The two ways to turn a weight into a sign, and the mean of many random signs: the lecture's rule and the paper's."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -33,7 +33,7 @@ class SignDraws(NamedTuple):
 def rounding_rules(*, probability: Probability | None = None) -> Panel:
     """Probability, single draws and expectation of a binarized weight (lecture, (10) to (12)).
 
-    `probability`: your own function from weights (a tensor of any shape) to the probability of +1, in the place of the
+    `probability`: your own function from weights (a tensor of any shape) to the probability of +1, instead of the
     hard sigmoid.
     """
     rules = {"paper: +1 with probability σ(w)": "paper", "slide: −1 with probability σ(w)": "slide"}
@@ -54,7 +54,7 @@ def rounding_rules(*, probability: Probability | None = None) -> Panel:
         return SignDraws(p.numpy(), (2 * p - 1).numpy(), signs[:, :-1].mean(0).numpy(), w, signs[:, -1].numpy())
 
     title = "A sign for a weight" if probability is None else "A sign for a weight, by your probability"
-    name = "σ(w)" if probability is None else "yours"
+    name = "σ(w)" if probability is None else "your function"
     return Panel(title, controls, compute, lambda figure: RulePicture(figure, name).show, size=(960, 390))
 
 

@@ -1,4 +1,4 @@
-"""Ternary weights: which become zero, what the others share, and how the network does with them."""
+"""Ternary weights: which become zero, which value the others share, and how accurate the network is with them."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -83,7 +83,7 @@ class TernaryPicture:
             [], [], "s--", ms=4, color=COLOURS["orange"], label="error of the layer, ‖w − t·codes‖²/‖w‖²"
         )
         (self.accuracy,) = right.plot(
-            [], [], "o-", ms=4, color=COLOURS["blue"], label=f"right, all layers ternary ({test_rows:,} rows)"
+            [], [], "o-", ms=4, color=COLOURS["blue"], label=f"accuracy, all layers ternary ({test_rows:,} rows)"
         )
         self.marker = right.axvline(0.7, ymax=0.74, color=COLOURS["ink"], lw=1)
         right.set(xlim=(-0.05, 2.05), ylim=(0, 1.35), xlabel="threshold / mean |w|", title="Every threshold")
@@ -106,6 +106,6 @@ class TernaryPicture:
         best = FACTORS[int(np.argmin(layer.errors))]
         return (
             f"Threshold {layer.factor:g} × mean |w| = {layer.threshold:.3f}: {layer.zeros:.0%} of the weights "
-            f"become 0, the others ±{layer.scale:.3f}; the layer's error is {layer.errors[at]:.2f} (least at "
-            f"{best:g}), and {layer.accuracies[at]:.1%} are right with all layers ternary."
+            f"become 0, the others ±{layer.scale:.3f}; the layer's error is {layer.errors[at]:.2f} (minimum at "
+            f"{best:g}); with all layers ternary the accuracy is {layer.accuracies[at]:.1%}."
         )

@@ -1,4 +1,4 @@
-"""A product of two vectors of signs from one XNOR and one count of bits."""
+"""The inner product of two vectors of signs from one XNOR and one bit count."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ MAX_LENGTH = 32
 
 
 class Product(NamedTuple):
-    """Inputs and weights as signs, and their product by floats and by packed bits."""
+    """Inputs and weights as signs, and their inner product by floats and by packed bits."""
 
     x: np.ndarray
     w: np.ndarray
@@ -26,7 +26,7 @@ class Product(NamedTuple):
 
 
 def xnor() -> Panel:
-    """Two rows of signs, multiplied as bits: n minus twice the bits that differ (lecture, section 06)."""
+    """The inner product of two rows of signs, by bits: n minus twice the bits that differ (lecture, section 06)."""
     controls = [
         Slider(name="n", label="Length n", values=[4, 8, 12, 16, 20, 24, 28, 32], value=16),
         Slider(
@@ -83,6 +83,6 @@ class BitRows:
                 write(text, text=str(int(bits[i])), color="white" if bits[i] else COLOURS["ink"])
         agree = int(rows["x XNOR w"].sum())
         return (
-            f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the product is {agree} − {n - agree} = "
-            f"2 · {agree} − {n} = {product.by_bits}; multiplied as floats it is {product.by_floats}."
+            f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the inner product is {agree} − {n - agree} = "
+            f"2 · {agree} − {n} = {product.by_bits}; computed with floats it is {product.by_floats}."
         )

@@ -1,4 +1,4 @@
-"""One number, bit by bit: what floating and fixed point keep of it, and how far apart their numbers lie."""
+"""One number, bit by bit: how floating and fixed point store it, and how far apart their numbers lie."""
 
 import math
 from typing import Any, NamedTuple
@@ -20,14 +20,14 @@ FIELDS = {
     "sign": INK["orange"],
     "exponent": INK["green"],
     "mantissa": INK["blue"],
-    "whole part": INK["green"],
+    "integer part": INK["green"],
     "fraction": INK["blue"],
 }
 CAPTION_WIDTHS = {
     "sign": 2.4,
     "exponent": 4.6,
     "mantissa": 4.6,
-    "whole part": 5.0,
+    "integer part": 5.8,
     "fraction": 4.0,
 }  # of the captions, in bits
 MAX_BITS = 32
@@ -52,8 +52,8 @@ def one_number() -> Panel:
     controls = [
         Text(name="number", label="A number", value="0.1", max_length=24),
         Choice(name="format", label="Format", options=formats, value="float16"),
-        Slider(name="bits", label="Fixed point: bits in all", values=list(range(2, 17)), value=8),
-        Slider(name="frac_bits", label="Fixed point: bits of the fraction", values=list(range(-2, 15)), value=6),
+        Slider(name="bits", label="Fixed point: total bits", values=list(range(2, 17)), value=8),
+        Slider(name="frac_bits", label="Fixed point: fraction bits", values=list(range(-2, 15)), value=6),
     ]
 
     def compute(number: str, format: str, bits: float, frac_bits: float) -> Stored:
@@ -63,7 +63,7 @@ def one_number() -> Panel:
 
 
 def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Stored:
-    """The number as the format keeps it."""
+    """The number as the format stores it."""
     try:
         asked = float(number.replace(",", "."))
     except ValueError:
@@ -75,7 +75,7 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
         code = 0 if math.isnan(value) else round(value / fixed.resolution)
         bit_text = format_bits(code, bits)
         whole_bits = max(0, bits - 1 - max(0, frac_bits))
-        fields = ["sign"] + ["whole part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
+        fields = ["sign"] + ["integer part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
         spacing = np.where(max(fixed.range[1], fixed.resolution) >= SIZES, fixed.resolution, np.nan)
         return Stored(asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
     exponent, mantissa, dtype = FLOATS[format]
@@ -90,7 +90,7 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
 
 
 def format_bits(code: int, bits: int) -> str:
-    """A whole number in two's complement.
+    """An integer in two's complement.
 
     >>> format_bits(-2, 4)
     '1110'
@@ -117,7 +117,11 @@ class BitPicture:
         (self.spacing,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
         (self.marker,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
         below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))
-        below.set(xlabel="size of a number", ylabel="distance to the next one", title="How far apart the numbers lie")
+        below.set(
+            xlabel="magnitude of a number",
+            ylabel="distance to the next one",
+            title="Spacing of the numbers",
+        )
         below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=10)
 
     def show(self, stored: Stored) -> str:
@@ -164,17 +168,17 @@ def caption_places(fields: list[str]) -> dict[str, float]:
 
 
 def describe_number(stored: Stored) -> str:
-    """What is kept of the number."""
+    """How the number is stored, and with which error."""
     error = abs(stored.value - stored.asked)
     if math.isinf(stored.value) and not math.isinf(stored.asked):
-        lost = f"{number(stored.asked, 'g')} is too large for it"
+        lost = f"{number(stored.asked, 'g')} is too large for this format"
     elif stored.value == stored.asked:
-        lost = "exactly the number that was asked for"
+        lost = "exactly the number that you typed"
     elif stored.value == 0:
-        lost = "the number is too small for it and is lost"
+        lost = "the number is too small for this format and is lost"
     else:
         share = error / abs(stored.asked)
         part = f"{share:.2%} of it" if share >= 1e-4 else f"one part in {1 / share:,.0f}"
         lost = f"off by {number(error, '.3g')}, {part}"
-    result = f"{number(stored.asked, '.9g')} is kept as {number(stored.value, '.9g')}: {lost}"
+    result = f"{number(stored.asked, '.9g')} is stored as {number(stored.value, '.9g')}: {lost}"
     return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {result}."

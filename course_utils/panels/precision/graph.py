@@ -19,7 +19,7 @@ BOXES = {"quantize": (2.15, "#E8F1F8"), "quantized\nReLU": (5.0, "#FBE9DD"), "de
 
 
 class Flow(NamedTuple):
-    """What flows along: floats, codes, codes after the ReLU, floats again; and how codes stand for numbers."""
+    """What flows along: floats, codes, codes after the ReLU, floats again; and how codes represent numbers."""
 
     x: Tensor
     q: Tensor
@@ -29,11 +29,12 @@ class Flow(NamedTuple):
 
 
 def relu_graph() -> Panel:
-    """Six numbers through quantize, an integer ReLU and dequantize, with the min and max that go along (figure 12)."""
+    """Six numbers through quantize, an integer ReLU and dequantize; min and max are passed on (figure 12)."""
+    minima, maxima = [round(-4 + 0.1 * i, 1) for i in range(41)], [round(0.1 * i, 1) for i in range(61)]
     controls = [
         Slider(name="bits", label="Bits b", values=list(range(2, 9)), value=8),
-        Slider(name="low", label="Least input, min", values=[round(-4 + 0.1 * i, 1) for i in range(41)], value=-1.0),
-        Slider(name="high", label="Greatest input, max", values=[round(0.1 * i, 1) for i in range(61)], value=3.0),
+        Slider(name="low", label="Minimum of the inputs", values=minima, value=-1.0),
+        Slider(name="high", label="Maximum of the inputs", values=maxima, value=3.0),
     ]
 
     def compute(bits: float, low: float, high: float) -> Flow:
@@ -74,12 +75,12 @@ class GraphPicture:
             text.set_text("\n".join(f"{value:{form}}" for value in values.tolist()))
         zero, scale, largest = int(flow.qparams.zero_point), float(flow.qparams.scale), flow.qparams.qmax
         self.ranges.set_text(
-            f"min and max go along:  scale {scale:.5f}   ·   zero = code {zero}   ·   codes 0 to {largest}"
+            f"min and max are passed on:  scale {scale:.5f}   ·   zero = code {zero}   ·   codes 0 to {largest}"
         )
         error = float((flow.y - flow.x.clamp(min=0)).abs().max())
         return (
             f"Codes from 0 to {largest}, a step of {scale:.5f}, 0 is code {zero}. The ReLU is one comparison "
-            f"of whole numbers with {zero}. The result is off by {error:.4f} at most, half a step is {scale / 2:.4f}."
+            f"of integers with {zero}. The error of the result is {error:.4f} at most, half a step is {scale / 2:.4f}."
         )
 
 

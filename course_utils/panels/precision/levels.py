@@ -1,4 +1,4 @@
-"""Min-max quantization of a trained layer: its weights, the values that are left, and the accuracy of the network."""
+"""Min-max quantization of a trained layer: its weights, their quantized values, and the accuracy of the network."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -36,10 +36,10 @@ class QuantizedLayer(NamedTuple):
 
 
 def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None) -> Panel:
-    """The weights of a trained network at b bits: the values that are left, and its accuracy (lecture, figure 13).
+    """The weights of a trained network at b bits: the quantized values, and its accuracy (lecture, figure 13).
 
     `data`: a name of `load_dataset`, or a data set. `quantizer`: your own function of a weight matrix (out, in) and a
-    number of bits, which returns a tensor like the matrix, in the place of min-max codes.
+    number of bits, which returns a tensor like the matrix, instead of min-max codes.
     """
     dataset, model = lesson_data(data), trained_network(data)
     matrices = [layer.weight.detach() for layer in weight_layers(model).values()]
@@ -52,7 +52,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
         controls += [
             Choice(name="codes", label="Codes", options={"affine (min to max)": "affine", "symmetric": "symmetric"}),
             Choice(name="ranges", label="A range for", options={"the whole matrix": "tensor", "each row": "row"}),
-            Choice(name="rounding", label="Rounding", options={"to the nearest": "nearest", "at random": "random"}),
+            Choice(name="rounding", label="Rounding", options={"to nearest": "nearest", "stochastic": "stochastic"}),
         ]
 
     def quantized(bits: int, codes: str, ranges: str, rounding: str) -> list[Tensor]:
@@ -65,7 +65,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
                 bits=bits,
                 symmetric=codes == "symmetric",
                 axis=0 if ranges == "row" else None,
-                stochastic=rounding == "random",
+                stochastic=rounding == "stochastic",
                 generator=generator,
             )
             for w in matrices
@@ -96,7 +96,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
 
 
 def checked(quantizer: Quantizer, w: Tensor, bits: int) -> Tensor:
-    """What a reader's function returns, if it is a tensor of numbers like `w`."""
+    """What a reader's function returns, if it is a tensor with the shape of `w`."""
     new = quantizer(w, bits)
     if not isinstance(new, Tensor) or new.shape != w.shape:
         got = f"a tensor of shape {tuple(new.shape)}" if isinstance(new, Tensor) else type(new).__name__
@@ -111,14 +111,13 @@ class LevelsPicture:
         self.weights, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
         self.bars = Histogram(self.weights, color="#CBD3DA")
         self.levels = self.weights.vlines([0], 0, 1, color=COLOURS["orange"], lw=1.1)
-        self.weights.set(xlabel="value of a weight", ylabel="how many", yticks=[], ylim=(0, 1.08))
-        self.weights.set_title("Weights (grey) and the values that are left (orange)")
+        self.weights.set(xlabel="value of a weight", ylabel="count", yticks=[], ylim=(0, 1.08))
+        self.weights.set_title("Weights (grey) and their quantized values (orange)")
         (self.accuracies,) = right.plot([], [], "o-", color=COLOURS["blue"], label="quantized")
         self.float_accuracy = right.axhline(1, color=COLOURS["grey"], ls="--", lw=1.4, label="float32")
         (self.marker,) = right.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
-        right.set(
-            xlabel="bits b", ylabel=f"right, of {test_rows:,} test rows", ylim=(0, 1.03), xlim=(1.5, 10.5), xticks=BITS
-        )
+        right.set(xlim=(1.5, 10.5), ylim=(0, 1.03), xticks=BITS, xlabel="bits b")
+        right.set_ylabel(f"accuracy on {test_rows:,} test rows")
         right.set_title("All layers at b bits")
         right.legend(loc="lower right")
 
@@ -140,7 +139,7 @@ class LevelsPicture:
         self.marker.set_data([layer.bits], [accuracy])
         error = np.abs(layer.quantized - layer.weights)
         return (
-            f"At {layer.bits} bits {layer.layer} has {len(distinct):,} different values; a weight moves by "
+            f"At {layer.bits} bits {layer.layer} has {len(distinct):,} different values; a weight changes by "
             f"{error.mean():.4f} on average and by {error.max():.4f} at most. With all layers at {layer.bits} bits "
-            f"{accuracy:.1%} are right, in float32 {layer.float_accuracy:.1%}."
+            f"the accuracy is {accuracy:.1%}, in float32 {layer.float_accuracy:.1%}."
         )

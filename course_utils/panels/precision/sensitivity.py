@@ -1,4 +1,4 @@
-"""Which layer suffers most: each layer alone at b bits, then all of them, then their inputs too."""
+"""Which layer is most sensitive: each layer alone at b bits, then all of them, then their inputs too."""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ BADGE = {"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none"
 
 
 class Sensitivity(NamedTuple):
-    """The accuracy by what is quantized, the accuracy in float32, and the bytes of all weights at so many bits."""
+    """The accuracy by what is quantized, the accuracy in float32, and the bytes of all weights with so many bits."""
 
     accuracies: dict[str, float]
     float_accuracy: float
@@ -75,7 +75,7 @@ class SensitivityPicture:
         ]
         self.float_accuracy = axes.axvline(1, color=COLOURS["orange"], ls="--", lw=1.8, label="float32")
         axes.invert_yaxis()
-        axes.set(xlim=(0, 1.02), xlabel="right on the test rows")
+        axes.set(xlim=(0, 1.02), xlabel="accuracy on the test rows")
         axes.tick_params(axis="y", length=0)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 

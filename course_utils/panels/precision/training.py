@@ -15,7 +15,7 @@ __all__ = ["low_precision_training"]
 
 
 class Comparison(NamedTuple):
-    """A finished training in float32, one in few bits so far, the bits b and b', and whether the latter diverged."""
+    """A finished training in float32, one with few bits so far, the bits b and b', and whether the latter diverged."""
 
     float32: TrainingCurves
     few_bits: TrainingCurves
@@ -25,7 +25,7 @@ class Comparison(NamedTuple):
 
 
 def low_precision_training(data: str | Dataset = "digits") -> Panel:
-    """Training with b bits for computing and b' bits for updates, epoch by epoch (lecture, Algorithm 1).
+    """Training with b bits for the computation and b' bits for updates, epoch by epoch (lecture, Algorithm 1).
 
     `data`: a name of `load_dataset`, or a data set.
     """
@@ -34,9 +34,9 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
     updates = {"float32": 0} | {f"{b} bits": b for b in (16, 14, 12, 10, 8, 6)}
     controls = [
         Toggle(name="train", label="Train live"),
-        Slider(name="compute_bits", label="Bits b of computing", values=list(range(3, 13)), value=8),
+        Slider(name="compute_bits", label="Bits b of the computation", values=list(range(3, 13)), value=8),
         Choice(name="update_bits", label="Bits b′ of the updates", options=updates, value=12),
-        Toggle(name="stochastic", label="Round updates at random"),
+        Toggle(name="stochastic", label="Stochastic rounding of the updates"),
     ]
     *_, float32 = train_low_precision(dataset, compute_bits=None, update_bits=None)
 
@@ -57,7 +57,7 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
 
 
 class CurvesPicture:
-    """Loss and accuracy over the epochs, in float32 and in few bits."""
+    """Loss and accuracy over the epochs, in float32 and with few bits."""
 
     def __init__(self, figure: Figure) -> None:
         losses, accuracies = figure.subplots(1, 2)
@@ -68,7 +68,7 @@ class CurvesPicture:
             self.lines.append((float32, few_bits))
             axes.set(xlim=(0, EPOCHS), xlabel="epoch")
         losses.set(ylim=(0, 2.4), ylabel="training loss", title="Loss")
-        accuracies.set(ylim=(0, 1.03), ylabel="right on test rows", title="Accuracy")
+        accuracies.set(ylim=(0, 1.03), ylabel="accuracy on the test rows", title="Accuracy")
         accuracies.legend(loc="lower right")
 
     def show(self, result: Comparison) -> str:
@@ -83,12 +83,12 @@ class CurvesPicture:
 def describe_training(result: Comparison) -> str:
     """Where the training stands."""
     updates = "float32" if result.update_bits is None else f"{result.update_bits} bits"
-    setting = f"{result.compute_bits} bits for computing, {updates} for updates"
-    float32 = f"in float32 it ended at {result.float32.accuracies[-1]:.1%}"
+    setting = f"{result.compute_bits} bits for the computation, {updates} for the updates"
+    float32 = f"training in float32 ended at {result.float32.accuracies[-1]:.1%}"
     losses, accuracies = result.few_bits
     if not accuracies:
         return f"Ready to train with {setting}; {float32}."
     if result.failed:
-        return f"Failed after {len(losses)} epochs with {setting}: its numbers grew beyond all bounds; {float32}."
+        return f"Failed after {len(losses)} epochs with {setting}: the training diverged; {float32}."
     loss = f", training loss {losses[-1]:.3g}" if losses else ""
-    return f"After {len(losses)} epochs with {setting}: {accuracies[-1]:.1%} right{loss}; {float32}."
+    return f"After {len(losses)} epochs with {setting}: accuracy {accuracies[-1]:.1%}{loss}; {float32}."

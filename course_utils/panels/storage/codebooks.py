@@ -1,4 +1,4 @@
-"""k-means of a layer's weights, step by step: centroids that start somewhere, move, and stand for many weights."""
+"""k-means of a layer's weights, step by step: where the centroids start, and how they move."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ SIZES = (2, 4, 8, 16, 32, 64)
 BINS = 91
 STARTS = {
     "linear: equal distances": "linear",
-    "density: equal shares": "density",
+    "density: equal counts": "density",
     "random weights": "random",
     "exact optimum": "exact",
 }
@@ -44,7 +44,7 @@ class CodebookPicture:
         self.histogram, below = figure.subplots(2, 1, sharex=True, height_ratios=[1, 1.1])
         self.bars = Histogram(self.histogram, color="#CBD3DA")
         self.lines = self.histogram.vlines([0], 0, 1, color=COLOURS["orange"], lw=1.6)
-        title = "The weights that pruning left (30 %), and the centroids"
+        title = "The weights that remain after pruning (30 %), and the centroids"
         self.histogram.set(yticks=[], ylim=(0, 1.06), title=title)
         self.paths = [below.plot([], [], color=COLOURS["orange"], lw=1.1)[0] for _ in range(max(SIZES))]
         (self.centroids,) = below.plot([], [], "o", ms=6, color=COLOURS["blue"])
@@ -68,8 +68,8 @@ class CodebookPicture:
         move_limits(self.histogram, x=(-edge, edge))
         empty = int((layer.counts == 0).sum())
         return (
-            f"After {STEPS[layer.at]} steps {k} centroids, bits for each weight: {k.bit_length() - 1}; squared error "
-            f"{number(layer.error, '.2e')}, {layer.error / max(layer.best_error, 1e-30):.2f} times the least "
-            f"possible; {empty} centroids without a weight. With every layer shared so, {layer.accuracy:.1%} are "
-            f"right (pruned alone {layer.pruned_accuracy:.1%})."
+            f"After {STEPS[layer.at]} steps: {k} centroids, bits per weight: {k.bit_length() - 1}; squared error "
+            f"{number(layer.error, '.2e')}, {layer.error / max(layer.best_error, 1e-30):.2f} times the "
+            f"minimum; {empty} centroids without a weight. With shared values in all layers the accuracy is "
+            f"{layer.accuracy:.1%} (after pruning alone {layer.pruned_accuracy:.1%})."
         )

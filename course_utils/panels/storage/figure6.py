@@ -15,7 +15,7 @@ def figure6(data: str | Dataset | Frontier = "digits") -> Panel:
     networks = data if isinstance(data, Frontier) else frontier(data)
     controls = [
         Choice(name="series", label="Method", options={name: name for name in SERIES}, value="pruning and sharing"),
-        Slider(name="number", label="From mild to strong", values=list(range(1, len(DENSITIES) + 1)), value=4),
+        Slider(name="number", label="Strength of the compression", values=list(range(1, len(DENSITIES) + 1)), value=4),
     ]
 
     def compute(series: str, number: float) -> tuple[str, Point]:
@@ -38,9 +38,7 @@ class FrontierPicture:
             axes.plot(sizes, accuracies, linestyle=dashes, marker=marker, ms=6, color=colour, label=name)
         axes.axhline(100 * self.dense_accuracy, color=COLOURS["grey"], ls="--", lw=1.3, label="dense network")
         (self.marker,) = axes.plot([], [], "o", ms=15, mfc="none", mew=2.4, color=COLOURS["ink"])
-        axes.set(
-            xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="right on test rows (%)"
-        )
+        axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="test accuracy (%)")
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()
         axes.legend(loc="lower right", fontsize=10)
@@ -51,5 +49,5 @@ class FrontierPicture:
         self.marker.set_data([100 * point.size / self.dense], [100 * point.accuracy])
         return (
             f"{series}, {point.setting}: a file of {point.size:,} bytes, {self.dense / point.size:.1f} times "
-            f"smaller than the dense network, {point.accuracy:.1%} right (dense {self.dense_accuracy:.1%})."
+            f"smaller than the dense network, accuracy {point.accuracy:.1%} (dense {self.dense_accuracy:.1%})."
         )

@@ -1,4 +1,4 @@
-"""Magnitude pruning: what a threshold removes, and what rounds of retraining bring back."""
+"""Magnitude pruning: what a threshold removes, and how far rounds of retraining restore the accuracy."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class PrunedLayer(NamedTuple):
 
 
 def pruning(data: str | Dataset | PruningPath = "digits") -> Panel:
-    """The weights that a threshold leaves, and the accuracy with and without retraining (Han et al. 2015).
+    """The weights that remain above a threshold, and the accuracy with and without retraining (Han et al. 2015).
 
     `data`: a name of `load_dataset`, a data set, or a path from `pruning_path`.
     """
@@ -51,8 +51,8 @@ class PruningPicture:
         self.path = path
         self.weights, right = figure.subplots(1, 2)
         self.before = Histogram(self.weights, color="#D9DEE2", label="before")
-        self.after = Histogram(self.weights, color=COLOURS["blue"], label="left, and retrained")
-        title = "Weights of the layer, zeros left out"
+        self.after = Histogram(self.weights, color=COLOURS["blue"], label="remaining, retrained")
+        title = "Weights of the layer, without zeros"
         self.weights.set(yticks=[], ylim=(0, 1.25), xlabel="value of a weight", title=title)
         self.legend = self.weights.legend(loc="upper right", fontsize=10)
         names = {0: "not retrained", 1: "1 round of retraining", 3: "3 rounds of retraining"}
@@ -67,7 +67,7 @@ class PruningPicture:
                 label=names[rounds],
             )
         (self.marker,) = right.plot([], [], "o", ms=13, mfc="none", mew=2.2, color=COLOURS["ink"])
-        right.set(xscale="log", ylim=(0, 1.03), xlabel="times fewer weights", title="Right on the test rows")
+        right.set(xscale="log", ylim=(0, 1.03), xlabel="times fewer weights", title="Test accuracy")
         right.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
         right.minorticks_off()
         right.legend(loc="lower left", fontsize=10)
@@ -81,12 +81,12 @@ class PruningPicture:
         pruned_counts, _ = np.histogram(pruned[pruned != 0], BINS, (-edge, edge))
         self.before.show(dense_counts / dense_counts.max(), edges)
         self.after.show(pruned_counts / dense_counts.max(), edges)
-        self.legend.get_texts()[1].set_text("left, and retrained" if chosen.rounds else "left")
+        self.legend.get_texts()[1].set_text("remaining, retrained" if chosen.rounds else "remaining")
         move_limits(self.weights, x=(-edge, edge))
         accuracy = self.path.accuracy[chosen.sparsity, chosen.rounds]
         self.marker.set_data([1 / (1 - chosen.sparsity)], [accuracy])
         return (
             f"{chosen.sparsity:.0%} of all weights removed, {np.mean(pruned != 0):.0%} of W{chosen.layer + 1} kept; "
-            f"rounds of retraining: {chosen.rounds}; {accuracy:.1%} right, before pruning "
+            f"rounds of retraining: {chosen.rounds}; accuracy {accuracy:.1%}, before pruning "
             f"{self.path.accuracy[0.0, 0]:.1%}."
         )

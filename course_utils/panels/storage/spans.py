@@ -1,4 +1,4 @@
-"""Sparse storage by relative indices: the gaps between nonzeros in few bits, and the zeros that fill long spans."""
+"""Sparse storage by relative indices: the gaps between nonzeros in few bits, and the zeros that split long gaps."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -42,16 +42,14 @@ class GapRow(NamedTuple):
 def gaps(*, encode: Encoder | None = None) -> Panel:
     """Positions as gaps of b bits with filler zeros marked (lecture, section 07: 1, 3, 8, 3 for positions 1, 4, 15).
 
-    `encode`: your own ``encode(mask, *, bits)`` in the place of `encode_gaps`; it returns the gaps, and a boolean array
+    `encode`: your own ``encode(mask, *, bits)`` instead of `encode_gaps`; it returns the gaps, and a boolean array
     that is true where a gap leads to a filler.
     """
     texts = [f"{d:.0%}" for d in DENSITIES]
     controls = [
-        Choice(
-            name="row", label="Positions", options={"the lecture's example": "lecture", "drawn at random": "random"}
-        ),
+        Choice(name="row", label="Positions", options={"the lecture's example": "lecture", "random": "random"}),
         Slider(name="bits", label="Bits b of a gap", values=BITS, value=3),
-        Slider(name="density", label="Share of weights left", values=DENSITIES, value=0.08, texts=texts),
+        Slider(name="density", label="Share of weights kept", values=DENSITIES, value=0.08, texts=texts),
         Button(name="again", label="Draw again"),
     ]
     rates: dict[float, np.ndarray] = {}
@@ -102,14 +100,14 @@ class GapsPicture:
         row, below = figure.subplots(2, 1, height_ratios=[1, 1.25])
         self.draw_row(row)
         (self.rates,) = below.plot(
-            [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights left"
+            [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights kept"
         )
         (self.minimum,) = below.plot([], [], "D", ms=9, color=COLOURS["green"], label="fewest bits")
         (self.marker,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
         below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", yscale="log", ylim=(5, 180))
         below.set_yticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
         below.minorticks_off()
-        below.set_ylabel(f"bits for each weight\n(gap + {VALUE_BITS} bits of value)")
+        below.set_ylabel(f"bits per weight\n(gap + {VALUE_BITS} bits of value)")
         below.legend(loc="upper right", fontsize=10)
 
     def draw_row(self, axes: Axes) -> None:
@@ -158,6 +156,6 @@ def describe_gaps(row: GapRow, yours: bool) -> str:
     return (
         f"{'Your gaps' if yours else 'Gaps'} of {plural(row.bits, 'bit')}, from 1 to {2**row.bits}: {gaps or 'none'}. "
         f"Weights: {int(row.mask.sum())}, filler zeros: {int(row.fillers.sum())}. In a long row with "
-        f"{row.density:.0%} of the weights left, each takes {row.rates[BITS.index(row.bits)]:.1f} bits with its "
-        f"value; gaps of {plural(best, 'bit')} {'is' if best == 1 else 'are'} best."
+        f"{row.density:.0%} of the weights kept, a weight takes {row.rates[BITS.index(row.bits)]:.1f} bits, its value "
+        f"included; gaps of {plural(best, 'bit')} {'is' if best == 1 else 'are'} best."
     )

@@ -1,4 +1,4 @@
-"""Deep Compression's steps by check boxes, and the bytes of the file that really lies on the disk each time."""
+"""Deep Compression's steps as check boxes, and the bytes of the file that is written to disk each time."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,29 +15,29 @@ from course_utils.plots import COLOURS, HATCHES, move_limits, smaller
 __all__ = ["stack"]
 
 KINDS = ("positions", "values", "codebook", "table", "dense", "header", "checksum")
-CODERS = {"none: whole numbers of bits": "none", "Huffman": "huffman", "ANS": "ans", "mixed contexts": "mixed"}
+CODERS = {"none: fixed length": "none", "Huffman": "huffman", "ANS": "ans", "mixed contexts": "mixed"}
 DENSITIES = (0.5, 0.3, 0.2, 0.12, 0.08, 0.05, 0.03)
 
 
 def stack(data: str | Dataset = "digits") -> Panel:
-    """Pruning, sharing and a coder on one network, as one file on the disk (lecture, section 07).
+    """Pruning, sharing and a coder on one network, as one file on disk (lecture, section 07).
 
-    `data`: a name of `load_dataset`, or a data set. Each state retrains for a moment, writes a file, reads it back and
-    measures the network that came out of it.
+    `data`: a name of `load_dataset`, or a data set. Each state retrains briefly, writes a file, reads it back and
+    measures the network in it.
     """
     dataset, model = lesson_data(data), trained_network(data)
     controls = [
         Toggle(name="prune", label="Prune", value=True),
         Slider(name="kept", label="Share kept", values=DENSITIES, value=0.12, texts=[f"{d:.0%}" for d in DENSITIES]),
         Toggle(name="share", label="Share values", value=True),
-        Slider(name="levels", label="Values in a layer", values=(2, 4, 8, 16, 32, 64), value=8),
+        Slider(name="levels", label="Values per layer", values=(2, 4, 8, 16, 32, 64), value=8),
         Choice(name="coder", label="Coder", options=CODERS, value="huffman"),
     ]
     retrained: dict[tuple[Any, ...], NetworkFile] = {}
 
     def compute(prune: bool, kept: float, share: bool, levels: float, coder: str) -> Iterator[NetworkFile]:
         if coder == "mixed" and not share:
-            raise ValueError("mixed contexts need shared values: switch Share values on, or take Huffman")
+            raise ValueError("mixed contexts need shared values: switch Share values on, or choose Huffman")
         recipe: dict[str, Any] = {
             "prune": 1 - kept if prune else None,
             "levels": int(levels) if share else None,
@@ -75,7 +75,7 @@ class FilePicture:
         right.axhline(dense_accuracy, color=COLOURS["orange"], ls="--")
         right.set_xlabel("dashed: the dense network", fontsize=10)
         self.percent = right.text(0, 0.5, "", ha="center", va="center", fontsize=13, fontweight="bold", color="white")
-        right.set(xticks=[], xlim=(-0.5, 0.5), ylim=(0, 1.03), title="Right on test rows")
+        right.set(xticks=[], xlim=(-0.5, 0.5), ylim=(0, 1.03), title="Test accuracy")
 
     def show(self, file: NetworkFile) -> str:
         """Cut the bar by kind, and set the accuracy."""
@@ -91,8 +91,8 @@ class FilePicture:
         self.percent.set_text(f"{file.accuracy:.1%}")
         kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in file.by_kind.items())
         return (
-            f"A file of {file.size:,} bytes, {ratio} {self.dense:,} dense bytes ({kinds}); read back it gets "
-            f"{file.accuracy:.1%} right, the dense network {self.dense_accuracy:.1%}."
+            f"A file of {file.size:,} bytes, {ratio} {self.dense:,} dense bytes ({kinds}); read back, its "
+            f"accuracy is {file.accuracy:.1%} (dense network {self.dense_accuracy:.1%})."
         )
 
 

@@ -1,4 +1,4 @@
-"""The Huffman code of a text, or of the reader's own: a tree, the lengths of its words, and the entropy."""
+"""The Huffman code of indices or of a text: its tree, the lengths of its codewords, and the entropy."""
 
 import math
 from collections import Counter
@@ -20,7 +20,7 @@ Lengths = Callable[[list[int]], list[int]]
 
 
 class Code(NamedTuple):
-    """Symbols from the most frequent down, how often they occur, the lengths and bits of their words."""
+    """Symbols from the most frequent down, how often they occur, the lengths and bits of their codewords."""
 
     symbols: list[str]
     counts: list[int]
@@ -35,31 +35,29 @@ class Code(NamedTuple):
 
     @property
     def entropy(self) -> float:
-        """Bits per symbol that no code of whole words can beat."""
+        """The lower bound of the bits per symbol of any code of codewords."""
         total = sum(self.counts)
         return sum(-c / total * math.log2(c / total) for c in self.counts)
 
 
 def huffman_tree(*, lengths: Lengths | None = None) -> Panel:
-    """The tree of a Huffman code for a text, or for eight indices of a chosen bias (lecture, section 07, figure 5).
+    """The tree of a Huffman code for a text, or for eight indices of a chosen skew (lecture, section 07, figure 5).
 
-    `lengths`: your own function from counts, falling, to lengths of words in bits, in the place of Huffman's.
+    `lengths`: your own function from descending counts to lengths of codewords in bits, instead of Huffman's.
     """
     controls = [
         Choice(name="source", label="Symbols from", options={"indices of a codebook": "indices", "a text": "text"}),
-        Slider(
-            name="bias", label="How biased the indices are", values=[round(0.1 * i, 1) for i in range(11)], value=0.3
-        ),
+        Slider(name="skew", label="Skew of the frequencies", values=[round(0.1 * i, 1) for i in range(11)], value=0.3),
         Text(name="text", label="A text", value="deep compression", max_length=60),
     ]
 
-    def compute(source: str, bias: float, text: str) -> Code:
+    def compute(source: str, skew: float, text: str) -> Code:
         if source == "text":
             if len(text) < 2:
                 raise ValueError(f"type a text of two letters or more, got {text!r}")
             table = Counter(text.replace(" ", "␣")).most_common(MAX_SYMBOLS)
         else:
-            table = [(str(i), max(1, round(1000 * math.exp(-bias * i)))) for i in range(8)]
+            table = [(str(i), max(1, round(1000 * math.exp(-skew * i)))) for i in range(8)]
         names, counts = [name for name, _ in table], [n for _, n in table]
         if lengths is None:
             word_lengths = [int(n) for n in HuffmanCode.from_counts(counts).lengths]
@@ -86,7 +84,7 @@ def checked(lengths: Lengths, counts: list[int]) -> list[int]:
 
 
 def canonical(lengths: list[int]) -> list[str]:
-    """The words of a canonical code: consecutive numbers in each length.
+    """The codewords of a canonical code: consecutive numbers in each length.
 
     >>> canonical([1, 2, 2])
     ['0', '10', '11']
@@ -115,25 +113,25 @@ class TreePicture:
         self.bars = table.barh(range(MAX_SYMBOLS), np.ones(MAX_SYMBOLS), height=0.62, color=COLOURS["blue"])
         note: dict[str, Any] = {"fontsize": 10, "va": "center", "family": "monospace"}
         self.notes = [table.text(0, i, "", **note) for i in range(MAX_SYMBOLS)]
-        table.set(xlim=(0, 1.3), xticks=[], title="Share, and word")
+        table.set(xlim=(0, 1.3), xticks=[], title="Share, and codeword")
         table.spines[["left", "bottom"]].set_visible(False)
         table.tick_params(axis="y", length=0, labelleft=False)
 
     def show(self, code: Code) -> str:
-        """Draw the tree with a row for each symbol, in the order of the words."""
+        """Draw the tree with a row for each symbol, in the order of the codewords."""
         order = sorted(range(len(code.words)), key=lambda i: code.words[i])
         self.show_tree({code.words[i]: float(row) for row, i in enumerate(order)})
         self.show_rows(code, order)
         deepest = max(1, *code.lengths)
         move_limits(self.tree, x=(-0.2, deepest + 0.9), y=(len(order) - 0.4, -0.6))
         return (
-            f"{len(order)} symbols in {len(order) - 1} joinings: {code.mean:.3f} bits each on average, from "
-            f"{min(code.lengths)} to {max(code.lengths)}; with words of one length {code.fixed}; the entropy is "
-            f"{code.entropy:.3f} bits, which no such code can beat."
+            f"{len(order)} symbols in {len(order) - 1} merges: {code.mean:.3f} bits each on average, from "
+            f"{min(code.lengths)} to {max(code.lengths)}; with a fixed length {code.fixed}; the entropy is "
+            f"{code.entropy:.3f} bits, a lower bound."
         )
 
     def show_rows(self, code: Code, order: list[int]) -> None:
-        """In each row the symbol, its share and its word; the rows that are left stay empty."""
+        """In each row the symbol, its share and its codeword; the rows that are left stay empty."""
         total = sum(code.counts)
         for row, (leaf, bar, note) in enumerate(zip(self.leaves, self.bars, self.notes, strict=True)):
             bar.set_visible(row < len(order))
@@ -148,7 +146,7 @@ class TreePicture:
             bar.set_width(share * 0.7 / max(code.counts) * total)
 
     def show_tree(self, leaves: dict[str, float]) -> None:
-        """Set the lines and the bits on them for the words in `leaves`, whose values are their rows."""
+        """Set the lines and the bits on them for the codewords in `leaves`, whose values are their rows."""
         rows = dict(leaves)
         for length in range(max(map(len, leaves), default=0) - 1, -1, -1):
             for start in {word[:length] for word in rows if len(word) > length}:

@@ -21,17 +21,17 @@ LESSON = Lesson(
                 Step(
                     {"A number": "70000"},
                     "infinity: in float16 70000 is too large.",
-                    lambda p: says(p, "kept as inf", "too large"),
+                    lambda p: says(p, "stored as inf", "too large"),
                 ),
                 Step(
                     {"Format": "bfloat16"},
                     "70144: bfloat16 reaches that far, with fewer digits.",
-                    lambda p: says(p, "kept as 70144"),
+                    lambda p: says(p, "stored as 70144"),
                 ),
                 Step(
                     {"A number": "1.001"},
                     "1: its few digits cannot distinguish 1.001 from 1.",
-                    lambda p: says(p, "kept as 1:"),
+                    lambda p: says(p, "stored as 1:"),
                 ),
             ),
         ),
@@ -43,12 +43,12 @@ LESSON = Lesson(
                 Step(
                     {"Format": "float32"},
                     "0.100000001: off by one part in 67 million.",
-                    lambda p: says(p, "kept as 0.100000001"),
+                    lambda p: says(p, "stored as 0.100000001"),
                 ),
                 Step(
                     {"A number": "0.5", "Format": "float16"},
-                    "exactly the number that was asked for.",
-                    lambda p: says(p, "exactly the number that was asked for"),
+                    "exactly 0.5.",
+                    lambda p: says(p, "exactly the number that you typed"),
                 ),
             ),
         ),
@@ -60,17 +60,17 @@ LESSON = Lesson(
                 Step(
                     {"Bits b": "5"},
                     "the accuracy of float32, about 96 %.",
-                    lambda p: abs(number_in(p, "at 5 bits #% are right") - number_in(p, "in float32 #%")) < 1,
+                    lambda p: abs(number_in(p, "at 5 bits the accuracy is #%") - number_in(p, "in float32 #%")) < 1,
                 ),
                 Step(
                     {"Bits b": "3"},
                     "an accuracy two percentage points lower.",
-                    lambda p: 0.5 < number_in(p, "in float32 #%") - number_in(p, "at 3 bits #% are right") < 5,
+                    lambda p: 0.5 < number_in(p, "in float32 #%") - number_in(p, "at 3 bits the accuracy is #%") < 5,
                 ),
                 Step(
                     {"Bits b": "2"},
                     "an accuracy ten percentage points lower.",
-                    lambda p: 5 < number_in(p, "in float32 #%") - number_in(p, "at 2 bits #% are right") < 20,
+                    lambda p: 5 < number_in(p, "in float32 #%") - number_in(p, "at 2 bits the accuracy is #%") < 20,
                 ),
             ),
         ),
@@ -83,32 +83,34 @@ LESSON = Lesson(
                     {"Bits b": "2"},
                     "that a weight changes by 0.076 on average, and an accuracy of about 86 %.",
                     lambda p: (
-                        number_in(p, "moves by # on average") > 0.07 and number_in(p, "at 2 bits #% are right") > 84
+                        number_in(p, "changes by # on average") > 0.07
+                        and number_in(p, "at 2 bits the accuracy is #%") > 84
                     ),
                 ),
                 Step(
                     {"A range for": "each row"},
                     "that a weight changes by 0.048 on average, and an accuracy of about 83 %.",
                     lambda p: (
-                        number_in(p, "moves by # on average") < 0.06 and number_in(p, "at 2 bits #% are right") < 85
+                        number_in(p, "changes by # on average") < 0.06
+                        and number_in(p, "at 2 bits the accuracy is #%") < 85
                     ),
                 ),
             ),
         ),
         Misconception(
             claim="A network that computes well with 6 bits can be trained with 6 bits.",
-            truth="A step η · gradient is mostly smaller than half the distance between two such numbers, so rounding to nearest discards it. The updates need more bits, or stochastic rounding, which is right on average.",
+            truth="A step η · gradient is mostly smaller than half the distance between two such numbers, so rounding to nearest discards it. The updates need more bits, or stochastic rounding, which is correct on average.",
             panel="precision.low_precision_training",
             steps=(
                 Step(
-                    {"Bits b of computing": "6", "Bits b′ of the updates": "6 bits", "Train live": "on"},
+                    {"Bits b of the computation": "6", "Bits b′ of the updates": "6 bits", "Train live": "on"},
                     "a training that gets stuck at an accuracy little above 50 %.",
-                    lambda p: number_in(p, ": #% right") < 70,
+                    lambda p: number_in(p, ": accuracy #%") < 70,
                 ),
                 Step(
-                    {"Round updates at random": "on"},
+                    {"Stochastic rounding of the updates": "on"},
                     "an accuracy above 90 %, with the same 6 bits.",
-                    lambda p: number_in(p, ": #% right") > 90,
+                    lambda p: number_in(p, ": accuracy #%") > 90,
                 ),
             ),
         ),
@@ -122,9 +124,9 @@ LESSON = Lesson(
                 Step(
                     {"A number": "0.000001", "Format": "fixed point"},
                     "0: the number is lost.",
-                    lambda p: says(p, "kept as 0:", "is lost"),
+                    lambda p: says(p, "stored as 0:", "is lost"),
                 ),
-                Step({"A number": "2"}, "1.984375.", lambda p: says(p, "kept as 1.984375")),
+                Step({"A number": "2"}, "1.984375.", lambda p: says(p, "stored as 1.984375")),
             ),
         ),
         Question(
@@ -135,12 +137,16 @@ LESSON = Lesson(
                 Step(
                     {"Bits b": "2"},
                     "4 different values, and an accuracy of about 86 %.",
-                    lambda p: says(p, "W1 has 4 different values") and number_in(p, "at 2 bits #% are right") > 80,
+                    lambda p: (
+                        says(p, "W1 has 4 different values") and number_in(p, "at 2 bits the accuracy is #%") > 80
+                    ),
                 ),
                 Step(
                     {"Codes": "symmetric"},
                     "3 different values, and an accuracy of about 25 %.",
-                    lambda p: says(p, "W1 has 3 different values") and number_in(p, "at 2 bits #% are right") < 40,
+                    lambda p: (
+                        says(p, "W1 has 3 different values") and number_in(p, "at 2 bits the accuracy is #%") < 40
+                    ),
                 ),
             ),
         ),
@@ -164,10 +170,10 @@ LESSON = Lesson(
                 Step(
                     {},
                     "that 0 is code 64, and the ReLU one comparison with 64.",
-                    lambda p: says(p, "0 is code 64", "one comparison of whole numbers with 64"),
+                    lambda p: says(p, "0 is code 64", "one comparison of integers with 64"),
                 ),
                 Step(
-                    {"Least input, min": "0"},
+                    {"Minimum of the inputs": "0"},
                     "that 0 is code 0: the ReLU has nothing left to do.",
                     lambda p: says(p, "0 is code 0"),
                 ),

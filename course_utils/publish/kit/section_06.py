@@ -22,7 +22,7 @@ LESSON = Lesson(
     misconceptions=(
         Misconception(
             claim="What the slide prints in (11) is only a convention: −1 or +1 with probability σ(w) makes no difference.",
-            truth="With the cases exchanged the expectation is −w, so a weight that should grow makes the sum smaller. Only +1 with probability σ(w) is right on average.",
+            truth="With the cases exchanged the expectation is −w, so a weight that should grow makes the sum smaller. Only +1 with probability σ(w) is correct on average.",
             panel="binary.rounding_rules",
             steps=(
                 Step(
@@ -79,13 +79,13 @@ LESSON = Lesson(
                 Step(
                     {"Binarization": "deterministic (10)", "Train live": "on"},
                     "an accuracy of about 96 % with signs.",
-                    lambda p: number_in(p, ": #% right") > 93,
+                    lambda p: number_in(p, ": accuracy #%") > 93,
                 ),
                 Step(
                     {"Binarization": "none: real weights"},
                     "an accuracy of about 97 % with real weights.",
-                    lambda p: number_in(p, ": #% right") > 94,
-                    lambda now, before: now.accuracy[-1] - before.accuracy[-1] < 0.03,
+                    lambda p: number_in(p, ": accuracy #%") > 94,
+                    lambda now, before: now.accuracies[-1] - before.accuracies[-1] < 0.03,
                 ),
             ),
         ),
@@ -97,12 +97,14 @@ LESSON = Lesson(
                 Step(
                     {THRESHOLD: "0.7"},
                     "the smallest error, 0.18, and an accuracy of about 81 %.",
-                    lambda p: says(p, "(least at 0.7)") and number_in(p, "and #% are right") < 85,
+                    lambda p: says(p, "(minimum at 0.7)") and number_in(p, "ternary the accuracy is #%") < 85,
                 ),
                 Step(
                     {THRESHOLD: "0.5"},
                     "a larger error, 0.20, and an accuracy of about 87 %.",
-                    lambda p: number_in(p, "layer's error is #") > 0.19 and number_in(p, "and #% are right") > 84,
+                    lambda p: (
+                        number_in(p, "layer's error is #") > 0.19 and number_in(p, "ternary the accuracy is #%") > 84
+                    ),
                 ),
             ),
         ),
@@ -125,7 +127,7 @@ LESSON = Lesson(
                 Step(
                     {"Places that agree": "75%"},
                     "12 − 4 = 8, by bits and by floats.",
-                    lambda p: says(p, "12 of 16 places agree", "multiplied as floats it is 8"),
+                    lambda p: says(p, "12 of 16 places agree", "computed with floats it is 8"),
                 ),
                 Step(
                     {"Places that agree": "0%"},
@@ -142,12 +144,12 @@ LESSON = Lesson(
                 Step(
                     {"Train live": "on"},
                     "about 19 % of the real weights at −1 or +1, and an accuracy of about 96 %.",
-                    lambda p: number_in(p, "epoch; #% of the real weights") > 10 and number_in(p, ": #% right") > 92,
+                    lambda p: number_in(p, "epoch; #% of the real weights") > 10 and number_in(p, ": accuracy #%") > 92,
                 ),
                 Step(
                     {"Step size η": "0.001"},
                     "about 2 % of them at the ends, and an accuracy below 50 %.",
-                    lambda p: number_in(p, "epoch; #% of the real weights") < 5 and number_in(p, ": #% right") < 60,
+                    lambda p: number_in(p, "epoch; #% of the real weights") < 5 and number_in(p, ": accuracy #%") < 60,
                 ),
             ),
         ),

@@ -4,7 +4,7 @@ from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Ski
 from course_utils.publish.kit.reading import number_in, says
 
 REMOVED, ROUNDS = "Share of the weights removed", "Rounds of retraining"
-LEVELS, CODER = "Values in a layer", "Coder"
+LEVELS, CODER = "Values per layer", "Coder"
 
 LESSON = Lesson(
     number="07",
@@ -25,12 +25,12 @@ LESSON = Lesson(
                 Step(
                     {REMOVED: "80%", ROUNDS: "0"},
                     "an accuracy of about 72 %, before pruning 96 %.",
-                    lambda p: number_in(p, "0; #% right") < 85,
+                    lambda p: number_in(p, "0; accuracy #%") < 85,
                 ),
                 Step(
                     {ROUNDS: "1"},
                     "an accuracy of about 95 % with the same fraction of zeros, after one round of retraining.",
-                    lambda p: number_in(p, "1; #% right") > 93,
+                    lambda p: number_in(p, "1; accuracy #%") > 93,
                 ),
             ),
         ),
@@ -42,29 +42,29 @@ LESSON = Lesson(
                 Step(
                     {REMOVED: "95%", ROUNDS: "1"},
                     "an accuracy of about 46 %, pruned at once.",
-                    lambda p: number_in(p, "1; #% right") < 58,
+                    lambda p: number_in(p, "1; accuracy #%") < 58,
                 ),
                 Step(
                     {ROUNDS: "3"},
                     "an accuracy of about 69 %, pruned in three rounds.",
-                    lambda p: number_in(p, "3; #% right") > 60,
+                    lambda p: number_in(p, "3; accuracy #%") > 60,
                 ),
             ),
         ),
         Misconception(
             claim="Zeros cost nothing: ten times fewer weights are ten times fewer bytes.",
-            truth="The positions of the others must be stored. With its position a weight of 4 bits takes at least 9.6 bits when 8 % are left, and positions are the largest part of the finished file of section 5.",
+            truth="The positions of the others must be stored. With its position a weight of 4 bits takes at least 9.6 bits when 8 % are kept, and positions are the largest part of the finished file of section 5.",
             panel="storage.gaps",
             steps=(
                 Step(
                     {"Bits b of a gap": "5"},
                     "9.6 bits for each weight with its value, of which the value has 4.",
-                    lambda p: 9 < number_in(p, "each takes # bits") < 10.2,
+                    lambda p: 9 < number_in(p, "a weight takes # bits") < 10.2,
                 ),
                 Step(
                     {"Bits b of a gap": "2"},
                     "21 bits: with too few bits per gap there are many filler zeros, each of which costs as much as a weight.",
-                    lambda p: number_in(p, "each takes # bits") > 18,
+                    lambda p: number_in(p, "a weight takes # bits") > 18,
                 ),
             ),
         ),
@@ -74,20 +74,20 @@ LESSON = Lesson(
             panel="storage.codebook",
             steps=(
                 Step(
-                    {"Start": "density: equal shares", "Steps of k-means": "40"},
+                    {"Start": "density: equal counts", "Steps of k-means": "40"},
                     "a squared error well above the minimum, after 40 steps.",
-                    lambda p: number_in(p, "# times the least possible") > 1.08,
+                    lambda p: number_in(p, "# times the minimum") > 1.08,
                 ),
                 Step(
                     {"Start": "linear: equal distances"},
                     "1.00 times the minimum.",
-                    lambda p: number_in(p, "# times the least possible") < 1.02,
+                    lambda p: number_in(p, "# times the minimum") < 1.02,
                 ),
             ),
         ),
         Misconception(
             claim="Huffman coding always makes the file smaller.",
-            truth="It needs frequent symbols, and its table takes space. With 64 values in so small a network the table costs more than the shorter words save.",
+            truth="It needs frequent symbols, and its table takes space. With 64 values in so small a network the table costs more than the shorter codewords save.",
             panel="storage.stack",
             steps=(
                 Step(
@@ -96,7 +96,7 @@ LESSON = Lesson(
                     lambda p: number_in(p, "table #") > 50 and number_in(p, "A file of # bytes") > 3200,
                 ),
                 Step(
-                    {CODER: "none: whole numbers of bits"},
+                    {CODER: "none: fixed length"},
                     "a file without a table, and smaller by some 60 bytes.",
                     lambda p: not says(p, "table"),
                     lambda now, before: now.size < before.size,
@@ -124,17 +124,17 @@ LESSON = Lesson(
             panel="storage.gaps",
             steps=(
                 Step(
-                    {"Share of weights left": "30%"},
+                    {"Share of weights kept": "30%"},
                     "gaps of 3 bits are best.",
                     lambda p: says(p, "gaps of 3 bits are best"),
                 ),
                 Step(
-                    {"Share of weights left": "8%"},
+                    {"Share of weights kept": "8%"},
                     "gaps of 5 bits are best.",
                     lambda p: says(p, "gaps of 5 bits are best"),
                 ),
                 Step(
-                    {"Share of weights left": "2%"},
+                    {"Share of weights kept": "2%"},
                     "gaps of 7 bits are best.",
                     lambda p: says(p, "gaps of 7 bits are best"),
                 ),
@@ -142,16 +142,16 @@ LESSON = Lesson(
         ),
         Question(
             ask="Eight symbols, all equally frequent: what does Huffman coding gain over 3 bits per symbol?",
-            answer="Nothing: all words have 3 bits, and the entropy is 3 bits. It gains only from frequent symbols, and never gets below the entropy.",
+            answer="Nothing: all codewords have 3 bits, and the entropy is 3 bits. It gains only from frequent symbols, and never gets below the entropy.",
             panel="storage.huffman_tree",
             steps=(
                 Step(
-                    {"How biased the indices are": "0"},
+                    {"Skew of the frequencies": "0"},
                     "3.000 bits on average, the entropy 3.000.",
                     lambda p: says(p, "3.000 bits each on average", "the entropy is 3.000 bits"),
                 ),
                 Step(
-                    {"How biased the indices are": "1"},
+                    {"Skew of the frequencies": "1"},
                     "1.577 bits on average, the entropy 1.495.",
                     lambda p: says(p, "1.577 bits each on average", "the entropy is 1.495 bits"),
                 ),
@@ -163,12 +163,12 @@ LESSON = Lesson(
             panel="storage.figure6",
             steps=(
                 Step(
-                    {"Method": "low rank (SVD)", "From mild to strong": "1"},
+                    {"Method": "low rank (SVD)", "Strength of the compression": "1"},
                     "0.9 times smaller, that is, larger.",
                     lambda p: number_in(p, "bytes, # times smaller") < 1,
                 ),
                 Step(
-                    {"From mild to strong": "4"},
+                    {"Strength of the compression": "4"},
                     "about 3 times smaller, at the same accuracy.",
                     lambda p: 2.5 < number_in(p, "bytes, # times smaller") < 4,
                 ),

@@ -58,8 +58,8 @@ LESSON = Lesson(
                     {},
                     "4 shared values, 2 bits, and an accuracy of about 87 %; the panel above it has about 86 % with 2-bit codes.",
                     lambda p: (
-                        says(p, "4 centroids, bits for each weight: 2")
-                        and abs(number_in(p, "shared so, #% are right") - 87) < 4
+                        says(p, "4 centroids, bits per weight: 2")
+                        and abs(number_in(p, "in all layers the accuracy is #%") - 87) < 4
                     ),
                 ),
             ),
@@ -73,13 +73,13 @@ LESSON = Lesson(
             steps=(
                 Step(
                     {"Centroids k": "16"},
-                    "bits for each weight: 4.",
-                    lambda p: says(p, "16 centroids, bits for each weight: 4"),
+                    "bits per weight: 4.",
+                    lambda p: says(p, "16 centroids, bits per weight: 4"),
                 ),
                 Step(
                     {"Centroids k": "4"},
-                    "bits for each weight: 2.",
-                    lambda p: says(p, "4 centroids, bits for each weight: 2"),
+                    "bits per weight: 2.",
+                    lambda p: says(p, "4 centroids, bits per weight: 2"),
                 ),
             ),
         ),
@@ -91,12 +91,12 @@ LESSON = Lesson(
                 Step(
                     {"Bits b": "4"},
                     "an accuracy of about 96 % at 4 bits.",
-                    lambda p: number_in(p, "at 4 bits #% are right") > 94,
+                    lambda p: number_in(p, "at 4 bits the accuracy is #%") > 94,
                 ),
                 Step(
                     {"Bits b": "2"},
                     "an accuracy of about 86 % at 2 bits.",
-                    lambda p: 80 < number_in(p, "at 2 bits #% are right") < 92,
+                    lambda p: 80 < number_in(p, "at 2 bits the accuracy is #%") < 92,
                 ),
             ),
         ),

@@ -19,7 +19,7 @@ TEACHER = Teacher(
             )
         ],
         "fixed_point": [Case((torch.tensor([0.3, -0.3, 5.0, -5.0]),), {"bits": 5, "frac_bits": 3})],
-        "round_at_random": [
+        "stochastic_rounding": [
             Case((torch.tensor([-0.3, 0.3]),), {"step": 0.25, "draws": torch.tensor([0.9, 0.1])}),
         ],
         "quantize_rows": [Case((torch.tensor([[-1.0, 0.5, 2.1], [30.0, -10.0, 5.0]]),), {"bits": 4})],
@@ -161,8 +161,8 @@ def whole_numbers(x, *, bits, frac_bits):
 @right("fixed_point")
 def ends_first(x, *, bits, frac_bits):
     step = 2.0**-frac_bits
-    least, greatest = -(2 ** (bits - 1)) * step, (2 ** (bits - 1) - 1) * step
-    rounded = [round(min(max(value, least), greatest) / step) * step for value in x.flatten().tolist()]
+    smallest, largest = -(2 ** (bits - 1)) * step, (2 ** (bits - 1) - 1) * step
+    rounded = [round(min(max(value, smallest), largest) / step) * step for value in x.flatten().tolist()]
     return torch.tensor(rounded).reshape(x.shape)
 
 
@@ -206,14 +206,14 @@ def _(x, *, bits, frac_bits):
     return torch.floor(x * 2.0**frac_bits + 0.5).clamp(-most, most - 1) / 2.0**frac_bits
 
 
-@right("round_at_random")
+@right("stochastic_rounding")
 def down_and_perhaps_up(x, *, step, draws):
     steps = x / step
     down = steps.floor()
     return (down + (draws < steps - down)) * step
 
 
-@right("round_at_random")
+@right("stochastic_rounding")
 def one_draw_for_each(x, *, step, draws):
     rounded = []
     for value, draw in zip(x.flatten().tolist(), draws.flatten().tolist(), strict=True):
@@ -222,46 +222,46 @@ def one_draw_for_each(x, *, step, draws):
     return torch.tensor(rounded).reshape(x.shape)
 
 
-@right("round_at_random")
+@right("stochastic_rounding")
 def up_from_the_draw(x, *, step, draws):
     return torch.ceil(x / step - draws) * step
 
 
-@wrong("round_at_random", "to the nearest")
+@wrong("stochastic_rounding", "to the nearest")
 def _(x, *, step, draws):
     return torch.round(x / step) * step
 
 
-@wrong("round_at_random", "up for large draws")
+@wrong("stochastic_rounding", "up for large draws")
 def _(x, *, step, draws):
     down = torch.floor(x / step)
     return torch.where(draws > x / step - down, down + 1, down) * step
 
 
-@wrong("round_at_random", "other draws")
+@wrong("stochastic_rounding", "other draws")
 def _(x, *, step, draws):
     return torch.floor(x / step + draws) * step
 
 
-@wrong("round_at_random", "fraction below zero")
+@wrong("stochastic_rounding", "fraction below zero")
 def _(x, *, step, draws):
     down = torch.trunc(x / step)
     return (down + (draws < x / step - down)) * step
 
 
-@wrong("round_at_random", "sizes rounded")
+@wrong("stochastic_rounding", "sizes rounded")
 def _(x, *, step, draws):
     size = x.abs() / step
     down = size.floor()
     return x.sign() * (down + (draws < size - down)) * step
 
 
-@wrong("round_at_random", "draw added and rounded")
+@wrong("stochastic_rounding", "draw added and rounded")
 def _(x, *, step, draws):
     return torch.round(x / step + draws) * step
 
 
-@wrong("round_at_random", "not scaled back")
+@wrong("stochastic_rounding", "not scaled back")
 def _(x, *, step, draws):
     down = torch.floor(x / step)
     return down + (draws < x / step - down)

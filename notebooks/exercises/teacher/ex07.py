@@ -369,7 +369,7 @@ def from_numbers(counts, *, lengths):
 
 
 def figures(counts, lengths):
-    """n, the bits of all words, and the shares of the values that occur."""
+    """n, the bits of all codewords, and the shares of the values that occur."""
     n = int(counts.sum())
     return n, int((counts * lengths).sum()), [c / n for c in counts.tolist() if c]
 
