@@ -91,7 +91,7 @@ TERMS = (
     Term("ImageNet", "a competition with photos of 1,000 classes", "02"),
     Term("Q-value", "the expected return after an action; not related to Q, the number of parameters", "02"),
     Term("quality", "how well a network does its task, in the unit of the task", "02"),
-    Term("recurrent network", "a network that carries a state from step to step", "02"),
+    Term("recurrent network", "a network that passes a state on from step to step", "02"),
     Term("reinforcement learning", "learning from rewards alone how to act", "02"),
     Term("replay memory", "the past steps that an agent stores and learns from again", "02"),
     Term("return", "the sum of an agent's rewards, later ones discounted", "02"),
