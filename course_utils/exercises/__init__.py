@@ -33,7 +33,7 @@ def exercise(name: str) -> Check:
     For example:
     soft_threshold(tensor([[-2.2858,  0.07  ,  0.6674, -1.0403, -0.482 ]]), step=0.3)
     At [0, 0] it returns -2.58577, and -1.98577 is right.
-    Hint: the step is taken off the size of a weight; yours is taken off the weight itself, so negative ones grow.
+    Hint: the step is subtracted from the magnitude of a weight; in yours from the weight, so negative ones grow.
     """
     return Check(load_exercise(name))
 

@@ -61,7 +61,7 @@ def test_imagenet_marks_as_many_pictures_as_were_wrong() -> None:
     assert not (wrong[2015] & ~wrong[2010]).any()  # a picture that is right in a bad year is right in a good one
     trend = panel.set(trend=True, year=2015).result.trend
     np.testing.assert_allclose(trend[1:] / trend[:-1], 26 / 28)
-    np.testing.assert_allclose(line(panel, 0, "at the pace of 2010 to 2011")[:, 1], trend)
+    np.testing.assert_allclose(line(panel, 0, "the trend of 2010 to 2011")[:, 1], trend)
     assert "would be 19.3 %" in panel.words
 
 
@@ -98,7 +98,7 @@ def test_live_captions_learn(data: Dataset) -> None:
     panel.set(train=True)
     assert panel.result.accuracy[-1] > 0.7 > panel.result.accuracy[0]
     assert len(panel.result.accuracy) == 16
-    assert line(panel, 10, "name right")[-1, 1] == panel.result.accuracy[-1]
+    assert line(panel, 10, "correct name")[-1, 1] == panel.result.accuracy[-1]
 
 
 def test_translation_takes_a_function_of_the_reader(translated: Translators) -> None:
@@ -128,7 +128,7 @@ def test_the_agents_panel_takes_functions_of_the_reader() -> None:
 
 
 def test_giants_fit_where_their_bytes_do(read: Classifiers, captioned: Spellers, translated: Translators) -> None:
-    panel = giants(read=read, captioned=captioned, translated=translated)
+    panel = giants(classified=read, captioned=captioned, translated=translated)
     assert len(set(visit(panel))) >= 5
     result = panel.set(bits=1, room=10e6).result
     by_name = dict(zip([n.name for n in result.networks], result.bytes, strict=True))

@@ -126,7 +126,7 @@ def test_the_predicted_panel_draws_the_accuracies_of_its_path(kept: PredictedPat
     panel = predicted(kept)
     assert len(set(visit(panel))) >= 7
     assert panel.set(share=0.2).result.share == 0.2
-    after = line(panel, 3, "predicted, kept ones trained")
+    after = line(panel, 3, "predicted, kept weights trained")
     np.testing.assert_allclose(after[:, 1], [100 * kept.predictions["near", 1, s].accuracy[1] for s in SHARES])
 
 

@@ -47,7 +47,7 @@ def miniatures() -> dict[str, Any]:
 
     data = few_rows()
     return {
-        "read": applications.classifiers(data),
+        "classified": applications.classifiers(data),
         "captioned": applications.spellers(data),
         "translated": applications.translators(data),
     }
@@ -63,7 +63,7 @@ def arguments(name: str) -> dict[str, Any]:
         case "applications.captions":
             return {"data": miniatures()["captioned"]}
         case "applications.classification":
-            return {"data": miniatures()["read"]}
+            return {"data": miniatures()["classified"]}
         case "applications.giants":
             return {"data": data, **miniatures()}
         case "applications.translation":

@@ -120,7 +120,7 @@ LABELS = Task(
         Mistake(
             "threshold for count",
             "yours replaces the labels whose draw is below the share, which is the right number only on average; "
-            "exactly round(share · n) of them are to go.",
+            "exactly round(share · n) of them are replaced.",
             lambda labels, share, draws, new: torch.where(draws < share, new, labels),
         ),
         Mistake(
@@ -145,13 +145,13 @@ LABELS = Task(
         ),
         Mistake(
             "from the front",
-            "each row has its own new label, at the same place in `new`; yours deals out the first ones of `new`, "
+            "each row has its own new label, at the same place in `new`; yours uses the first ones of `new`, "
             "in the order of the draws.",
             _one_after_the_other,
         ),
         Mistake(
             "cut off",
-            "share · n is rounded to the nearest integer; yours cuts off the decimals.",
+            "share · n is rounded to the nearest integer; yours rounds down.",
             lambda labels, share, draws, new: corrupt_labels(
                 labels, share=int(share * len(labels)) / len(labels), draws=draws, new=new
             ),
@@ -220,8 +220,8 @@ OTHERS = Task(
         ),
         Mistake(
             "no inverse",
-            "the inverse is missing: kept pixels that lie close together say the same, and in yours each of them "
-            "counts in full.",
+            "the inverse is missing: kept pixels that lie close together carry the same information, and in yours each "
+            "of them counts in full.",
             lambda kept, kernel, observed, ridge: _with_block(kept, kernel, observed, torch.eye(len(observed))),
         ),
         Mistake(
@@ -373,7 +373,7 @@ BYTES = Task(
         ),
         Mistake(
             "cut off",
-            "a byte of which only some bits are used is sent all the same: round up; yours cuts off.",
+            "a byte of which only some bits are used is sent all the same: round up; yours rounds down.",
             lambda shapes, bits: (
                 update_bytes(shapes, bits=bits) - sum(e.numel() * bits % 8 > 0 for e in _empty(shapes))
             ),

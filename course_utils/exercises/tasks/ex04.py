@@ -55,7 +55,7 @@ THRESHOLD = Task(
     (
         Mistake(
             "sign lost",
-            "negative weights must stay negative: shrink the size, then give the sign back.",
+            "negative weights must stay negative: shrink the magnitude, then restore the sign.",
             lambda w, step: penalties.prox_l1(w, step=step).abs(),
         ),
         Mistake(
@@ -75,18 +75,18 @@ THRESHOLD = Task(
         ),
         Mistake(
             "l2 step",
-            "this is the step of the squared penalty (5), which shrinks all weights by one factor; (7) takes the same "
-            "amount off each.",
+            "this is the step of the squared penalty (5), which shrinks all weights by one factor; (7) reduces "
+            "the magnitude of each by the same amount.",
             lambda w, step: penalties.prox_l2(w, step=step),
         ),
         Mistake(
             "half of the step",
-            "the amount that is taken off is the whole step: the penalty (7) has no factor 1/2.",
+            "the amount subtracted is the full step: the penalty (7) has no factor 1/2.",
             lambda w, step: penalties.prox_l1(w, step=step / 2),
         ),
         Mistake(
             "same amount off everything",
-            "the step is taken off the size of a weight; yours is taken off the weight itself, so negative ones grow.",
+            "the step is subtracted from the magnitude of a weight; in yours from the weight, so negative ones grow.",
             lambda w, step: w - step,
         ),
     ),
@@ -149,12 +149,12 @@ PENALTY = Task(
         ),
         Mistake(
             "one norm for all",
-            "each group has its own norm; yours is the norm of the whole matrix.",
+            "each group has its own norm; yours is the norm of the complete matrix.",
             lambda w, dim: penalties.l2(w).sqrt() * w.shape[dim] ** 0.5,
         ),
         Mistake(
             "sum of sizes",
-            "the norm of a group is the root of its sum of squares; the sum of the weights' sizes is (7).",
+            "the norm of a group is the root of its sum of squares; the sum of the weights' magnitudes is (7).",
             lambda w, dim: penalties.l1(w) * w.shape[dim] ** 0.5,
         ),
     ),
@@ -206,7 +206,7 @@ BLOCK = Task(
         ),
         Mistake(
             "across zero",
-            "a group whose norm is below its step ends at zero; yours crosses zero and its signs turn.",
+            "a group whose norm is below its step ends at zero; yours crosses zero and its signs change.",
             lambda w, step, dim: w * _factors(w, step, dim),
         ),
         Mistake(
@@ -216,7 +216,7 @@ BLOCK = Task(
         ),
         Mistake(
             "one norm for all",
-            "each group has its own norm and factor; yours has one for the whole matrix.",
+            "each group has its own norm and factor; yours has one for the complete matrix.",
             lambda w, step, dim: penalties.prox_group(w, step=step * (w.shape[dim] / w.numel()) ** 0.5, dim=(0, 1)),
         ),
         Mistake(
@@ -274,7 +274,7 @@ INPUTS = Task(
         ),
         Mistake(
             "the other inputs",
-            "count the inputs that are left; yours counts those that are gone.",
+            "count the inputs that are left; yours counts those that are removed.",
             lambda w, threshold: w.shape[1] - active_inputs(w, threshold=threshold),
         ),
         Mistake(
@@ -284,17 +284,17 @@ INPUTS = Task(
         ),
         Mistake(
             "negative weights forgotten",
-            "a large negative weight counts as well: compare its size with the threshold.",
+            "a large negative weight counts as well: compare its magnitude with the threshold.",
             lambda w, threshold: active_inputs(w.clamp(min=0), threshold=threshold),
         ),
         Mistake(
             "weights for inputs",
-            "the question is for inputs; yours counts single weights.",
+            "the task asks for inputs; yours counts single weights.",
             lambda w, threshold: int((w.abs() > threshold).sum()),
         ),
         Mistake(
             "at least for more than",
-            "a weight that is just as large as the threshold counts as gone: the comparison is `>`.",
+            "a weight of exactly the threshold counts as removed: the comparison is `>`.",
             lambda w, threshold: int((w.abs() >= threshold).any(0).sum()),
         ),
     ),
@@ -325,7 +325,7 @@ BOTH = Task(
         ),
         Mistake(
             "two whole steps",
-            "each of the two parts gets half of the step; yours takes the whole step twice.",
+            "each of the two parts gets half of the step; yours takes the full step twice.",
             lambda w, step, dim: penalties.prox_group(penalties.prox_l1(w, step=step), step=step, dim=dim),
         ),
         Mistake(
@@ -340,7 +340,7 @@ BOTH = Task(
         ),
         Mistake(
             "mean of two steps",
-            "the second step is taken from where the first has led; yours takes both from w and mixes the results.",
+            "the second step starts from the result of the first; yours applies both to w and averages the results.",
             lambda w, step, dim: (
                 RATIO * penalties.prox_l1(w, step=step) + (1 - RATIO) * penalties.prox_group(w, step=step, dim=dim)
             ),

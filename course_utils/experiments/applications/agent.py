@@ -29,7 +29,7 @@ class Agent(NamedTuple):
         value, best = self.quality
         return (
             f"reinforcement learning: {size_in_words(q_network(len(CELLS)))}; {len(self.learning.returns)} "
-            f"episodes; acting greedily is worth {value:.3f}, at best {best:.3f}"
+            f"episodes; the greedy policy is worth {value:.3f}, at best {best:.3f}"
         )
 
 

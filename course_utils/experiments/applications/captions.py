@@ -41,7 +41,7 @@ class Spellers:
         for state, model in self.models.items():
             right, unknown = spelling_scores(spelled(spell(model, self.data.x_test)[0]), labels)
             lines.append(
-                f"state {state:2}: {size_in_words(model):20} names right {right:6.1%}, no name at all {unknown:6.1%}"
+                f"state {state:2}: {size_in_words(model):20} names correct {right:6.1%}, no digit's name {unknown:6.1%}"
             )
         return "\n".join(lines)
 

@@ -38,7 +38,7 @@ class Classifiers:
         once, thrice = self.errors(1), self.errors(3)
         lines = [f"classification: {len(WIDTHS)} networks, {len(self.data.y_test):,} test pictures"]
         lines += [
-            f"width {w:2}: {size_in_words(model):22} wrong with one guess {once[w]:5.2f} %, "
+            f"width {w:2}: {size_in_words(model):22} error with one guess {once[w]:5.2f} %, "
             f"with three {thrice[w]:5.2f} %"
             for w, model in self.models.items()
         ]

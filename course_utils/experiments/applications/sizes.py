@@ -55,12 +55,12 @@ def unet_generator() -> int:
     return convolutions([(n, m, 4) for n, m in [*pairwise(down), *zip(inputs, [*up, 3], strict=True)]])
 
 
-def networks(read: Classifiers, captioned: Spellers, translated: Translators) -> list[Network]:
+def networks(classified: Classifiers, captioned: Spellers, translated: Translators) -> list[Network]:
     """The miniatures, counted, and published networks, by torchvision's metadata or counted from their layers."""
     models = import_torchvision().models
     miniatures = [
         Network("agent in a grid", count_parameters(q_network(len(CELLS))), True),
-        Network("classifier", count_parameters(read.models[WIDTHS[-1]]), True),
+        Network("classifier", count_parameters(classified.models[WIDTHS[-1]]), True),
         Network("captioner", count_parameters(captioned.models[STATES[-1]]), True),
         Network("edges to digits", count_parameters(translated.models["8, shortcuts"]), True),
     ]

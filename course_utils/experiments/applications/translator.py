@@ -95,13 +95,13 @@ class Translators:
         true, edges = self.reading_accuracy(self.truth), self.reading_accuracy(self.edges)
         lines = [
             f"image to image: {len(BUILDS)} networks, {len(self.truth):,} test pictures; "
-            f"read right {true:.1%} of the true ones, {edges:.1%} of the edges"
+            f"accuracy of the classifier {true:.1%} on the true pictures, {edges:.1%} on the edges"
         ]
         for name, model in self.models.items():
             quality = self.quality(name, self.edges)
             lines.append(
                 f"{name:12}: {size_in_words(model):22} mean error {quality.error:.3f}, "
-                f"read right {quality.accuracy:6.1%}"
+                f"accuracy of the classifier {quality.accuracy:6.1%}"
             )
         return "\n".join(lines)
 

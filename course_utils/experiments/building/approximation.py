@@ -52,7 +52,7 @@ class Approximations:
 def build_layer(target: Tensor, knots: list[int]) -> Layer:
     """The layer that meets the function at some places of X and is straight between them.
 
-    The unit of the k-th place t_k is g(x - t_k); its outer weight is the change of the slope at its bend.
+    The unit of the k-th place t_k is g(x - t_k); its output weight is the change of the slope at its bend.
 
     `target`: the function on X; `knots`: numbers of places, the first and the last among them.
 

@@ -19,7 +19,7 @@ __all__ = [
     "gradient_of_reader",
 ]
 
-V, Y = 2.0, 1.0  # the outer weight and the label do not lie under a slider
+V, Y = 2.0, 1.0  # the output weight and the label do not lie under a slider
 PARAMETERS = ("w", "b", "v")
 POINTS = 200  # at which a function of the reader's is tried
 

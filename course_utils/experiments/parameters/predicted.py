@@ -72,7 +72,7 @@ class PredictedPath:
     def __repr__(self) -> str:
         return (
             f"{len(self.predictions)} networks on {self.data.name} with {min(SHARES):.0%} to {max(SHARES):.0%} of the "
-            f"{self.weights:,} weights of the first layer; with all {self.accuracy:.1%} right"
+            f"{self.weights:,} weights of the first layer; accuracy with all of them {self.accuracy:.1%}"
         )
 
     def _matrix(self, kind: str, observed: Tensor, predict: Predict | None) -> Tensor:

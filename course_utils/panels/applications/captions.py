@@ -20,7 +20,7 @@ __all__ = ["captions"]
 
 SHOWN = 20
 PICTURES = list(range(1, SHOWN + 1))
-RULES = {"take the most likely": "greedy", "draw one by its probability": "draw"}
+RULES = {"take the most likely": "greedy", "sample by probability": "draw"}
 CARRIED = {"carried from step to step": False, "set to zero after each letter": True}
 
 
@@ -48,12 +48,12 @@ def captions(data: str | Dataset | Spellers = "digits", *, choose: Choose | None
     rules = {"yours": "own"} if choose else RULES
     rows = rows_by_doubt(trained, SHOWN)
     controls = [
-        Slider(name="picture", label="Test picture, from doubtful to clear", values=PICTURES, value=16),
+        Slider(name="picture", label="Test picture, from uncertain to certain", values=PICTURES, value=16),
         Slider(name="step", label="Step", values=list(range(1, LONGEST + 1)), value=3),
         Slider(name="state", label="Numbers in the state", values=STATES, value=32),
         Choice(name="forget", label="The state is", options=CARRIED),
         Choice(name="rule", label="The next letter", options=rules),
-        Button(name="again", label="Draw again"),
+        Button(name="again", label="Sample again"),
     ]
 
     @lru_cache(maxsize=16)
@@ -146,6 +146,6 @@ def words(caption: Captioned, before: str, letter: int, step: int) -> str:
     (word,) = spelled(torch.tensor(caption.letters)[None])
     return (
         f"A {caption.label}. Step {step}: after {after} comes {named} ({caption.p[step - 1, letter]:.0%}); the whole "
-        f"word is “{word}”. Over all test pictures {caption.accuracy:.1%} of the names are right and "
+        f"word is “{word}”. Over all test pictures {caption.accuracy:.1%} of the names are correct and "
         f"{caption.unknown:.1%} are no name of a digit (Q = {caption.parameters:,})."
     )

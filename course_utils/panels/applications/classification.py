@@ -18,7 +18,7 @@ __all__ = ["classification"]
 
 SHOWN = 20
 GUESSES = (1, 2, 3, 4, 5)
-ORDERS = {"all, the most doubtful first": "doubt", "only those that it gets wrong": "wrong"}
+ORDERS = {"all, the least certain first": "doubt", "only misclassified ones": "wrong"}
 
 
 class Read(NamedTuple):
@@ -67,7 +67,7 @@ def classification(data: str | Dataset | Classifiers = "digits") -> Panel:
             place=f"Picture {number} of {len(rows):,}",
         )
 
-    title = "What a small network reads"
+    title = "What a small network predicts"
     return Panel(title, controls, compute, lambda figure: ClassificationPicture(figure, trained).show, size=(960, 360))
 
 

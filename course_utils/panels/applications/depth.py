@@ -54,8 +54,8 @@ class DepthPicture:
             )[0]
             for i, kind in enumerate(KINDS)
         ]
-        axes.set(xlim=(-0.03, 1.03), ylim=(1e-20, 1e14), yscale="log", xlabel="place of the layer in the network")
-        axes.set_xticks([0, 0.5, 1], ["first (at the picture)", "middle", "last (at the answer)"])
+        axes.set(xlim=(-0.03, 1.03), ylim=(1e-20, 1e14), yscale="log", xlabel="position of the layer in the network")
+        axes.set_xticks([0, 0.5, 1], ["first (input side)", "middle", "last (output side)"])
         axes.set_yticks([1e-20, 1e-15, 1e-10, 1e-5, 1, 1e5, 1e10])
         axes.minorticks_off()
         axes.set_title("Norm of the gradient of a layer's weights")

@@ -41,19 +41,19 @@ class Sized(NamedTuple):
 def giants(
     data: str | Dataset = "digits",
     *,
-    read: Classifiers | None = None,
+    classified: Classifiers | None = None,
     captioned: Spellers | None = None,
     translated: Translators | None = None,
 ) -> Panel:
     """The bytes of small and large networks at 1 to 32 bits for each parameter (lecture, sections 02 and 03).
 
-    `read`, `captioned`, `translated`: what the cells before have trained; by default they are trained on `data`.
+    `classified`, `captioned`, `translated`: what the cells before have trained; by default they are trained on `data`.
     """
-    counted = networks(read or classifiers(data), captioned or spellers(data), translated or translators(data))
+    counted = networks(classified or classifiers(data), captioned or spellers(data), translated or translators(data))
     parameters = np.array([network.q for network in counted])
     controls = [
-        Slider(name="bits", label="Bits for each parameter", values=BITS, value=32),
-        Choice(name="room", label="Is to fit into", options=PLACES, value=10e6),
+        Slider(name="bits", label="Bits per parameter", values=BITS, value=32),
+        Choice(name="room", label="Has to fit into", options=PLACES, value=10e6),
     ]
 
     def compute(bits: float, room: float) -> Sized:
@@ -80,14 +80,14 @@ class GiantsPicture:
         axes.set_xticks([1e3, 1e6, 1e9, 1e12], ["1 kB", "1 MB", "1 GB", "1 TB"])
         axes.minorticks_off()
         axes.legend(loc="upper right", fontsize=10)
-        self.heading = axes.set_title("Bytes at 32 bits for each parameter")
+        self.heading = axes.set_title("Bytes at 32 bits per parameter")
 
     def show(self, sized: Sized) -> str:
         self.lines.set_segments([[(1, row), (size, row)] for row, size in zip(self.rows, sized.bytes, strict=True)])
         self.small.set_data(sized.bytes[self.miniature], self.rows[self.miniature])
         self.large.set_data(sized.bytes[~self.miniature], self.rows[~self.miniature])
         self.edge.set_xdata([sized.room] * 2)
-        self.heading.set_text(f"Bytes at {plural(sized.bits, 'bit')} for each parameter")
+        self.heading.set_text(f"Bytes at {plural(sized.bits, 'bit')} per parameter")
         for text, row, size in zip(self.texts, self.rows, sized.bytes, strict=True):
             text.xy = (size, float(row))
             text.set_text(f"{bytes_in_words(size)} {'✓' if size <= sized.room else '✗'}")

@@ -25,7 +25,7 @@ class Year(NamedTuple):
     year: int
     error: float
     before: float | None  # the error of the year before
-    trend: np.ndarray | None  # what each year's error would be at the pace of 2010 to 2011
+    trend: np.ndarray | None  # what each year's error would be by the trend of 2010 to 2011
     wrong: np.ndarray  # (25, 40) of booleans, a picture each
     logarithmic: bool
 
@@ -34,7 +34,7 @@ def imagenet() -> Panel:
     """Top-5 error on ImageNet, 2010 to 2015 (lecture, section 02)."""
     controls = [
         Slider(name="year", label="Year", values=list(ERRORS), value=2011, texts=[str(year) for year in ERRORS]),
-        Toggle(name="trend", label="Had the pace of 2010 to 2011 gone on"),
+        Toggle(name="trend", label="Continue the trend of 2010 to 2011"),
         Toggle(name="logarithmic", label="Logarithmic axis"),
     ]
     # Which of the pictures are wrong is drawn once: those that a better year still gets wrong are among the others.
@@ -74,7 +74,7 @@ class ImageNetPicture:
                 hatch=None if deep else "///",
                 edgecolor="white",
                 linewidth=0,
-                label={2010: "hand-made features", DEEP: "deep networks"}.get(year),
+                label={2010: "hand-crafted features", DEEP: "deep networks"}.get(year),
             )
         above: dict[str, Any] = {
             "textcoords": "offset points",
@@ -86,7 +86,7 @@ class ImageNetPicture:
             for year, error in ERRORS.items()
         }
         axes.axhline(HUMAN, color=COLOURS["orange"], ls="--", label=f"a trained annotator, {HUMAN} %")
-        (self.pace,) = axes.plot([], [], "D:", ms=5, color=COLOURS["purple"], label="at the pace of 2010 to 2011")
+        (self.pace,) = axes.plot([], [], "D:", ms=5, color=COLOURS["purple"], label="the trend of 2010 to 2011")
         (self.outline,) = axes.plot([], [], color=COLOURS["ink"], lw=2.6)
         axes.set(xlabel="year", xlim=(2009.4, 2015.6), ylim=(0, 50), title="Top-5 error of the winner (%)")
         axes.set_xticks(list(ERRORS))
@@ -126,7 +126,7 @@ def words(result: Year) -> str:
     sentences.append(f"The annotator: {HUMAN} %")
     if result.trend is not None:
         trend = result.trend[year - 2010]
-        sentences.append(f"At the pace of 2010 to 2011 the error of {year} would be {trend:.1f} %")
+        sentences.append(f"By the trend of 2010 to 2011 the error of {year} would be {trend:.1f} %")
     if result.logarithmic:
         sentences.append("The axis is logarithmic: equal steps are equal factors")
     return ". ".join(sentences) + "."

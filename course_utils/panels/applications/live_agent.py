@@ -48,7 +48,7 @@ def live_agent(*, reward: Reward | None = None, epsilon: Epsilon | None = None) 
         Toggle(name="train", label="Train live"),
         Slider(name="gamma", label="Discount γ", values=[0, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95], value=0.9),
         *([] if epsilon else [last]),
-        Slider(name="lr", label="Step size η", values=[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03], value=0.003),
+        Slider(name="lr", label="Learning rate η", values=[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03], value=0.003),
         Slider(name="wind", label="Wind, blowing down", values=[0, 0.1, 0.2, 0.3, 0.4], value=0),
         Choice(name="memory", label="Replay memory", options=MEMORIES),
         Choice(name="anywhere", label="Episodes start", options=STARTS),
@@ -117,7 +117,7 @@ class AgentPicture:
 
 def furnish(grid: Axes) -> tuple[dict[int, tuple[Text, Text]], Text]:
     """Walls and lines; returns two texts for each cell that is no wall, an arrow and a value, and the letter S."""
-    grid.set(xticks=[], yticks=[], title="What the best action is worth, and which it is")
+    grid.set(xticks=[], yticks=[], title="Value and direction of the best action")
     for edge in range(1, max(ROWS, COLUMNS)):
         if edge < ROWS:
             grid.axhline(edge - 0.5, color="#C9D0D6", lw=0.8)
@@ -143,7 +143,7 @@ def words(progress: Progress) -> str:
     where = f"leads to the {end} in {len(progress.path) - 1} steps" if end != "floor" else "leads nowhere"
     epsilon = progress.epsilons[-1][1]
     return (
-        f"Step {progress.step:,}, {len(progress.returns):,} episodes, ε = {epsilon:.2f}: the greedy way from S {where} "
-        f"(without wind). Acting greedily is worth {progress.value:.3f}, the best possible {progress.best:.3f}; the "
-        f"network predicts {progress.q[START].max():.3f}."
+        f"Step {progress.step:,}, {len(progress.returns):,} episodes, ε = {epsilon:.2f}: the greedy path from S "
+        f"{where} (without wind). The greedy policy is worth {progress.value:.3f}, the best possible "
+        f"{progress.best:.3f}; the network predicts {progress.q[START].max():.3f}."
     )

@@ -26,7 +26,7 @@ def live_captions(data: str | Dataset = "digits") -> Panel:
     controls = [
         Toggle(name="train", label="Train live"),
         Slider(name="state", label="Numbers in the state", values=STATES, value=32),
-        Slider(name="lr", label="Step size η", values=[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], value=0.01),
+        Slider(name="lr", label="Learning rate η", values=[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], value=0.01),
         Choice(name="seed", label="Start from", options=STARTS),
     ]
 
@@ -49,7 +49,7 @@ class SpellingPicture:
         pairs = zip(gallery.subplots(2, 5).flat, images, strict=True)
         self.captions = [captioned(axes, image) for axes, image in pairs]
         curve = side.subplots()
-        (self.accuracy,) = curve.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="name right")
+        (self.accuracy,) = curve.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="correct name")
         (self.unknown,) = curve.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="no name of a digit")
         curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(-0.03, 1.03), xlabel="epoch", title="Share of test pictures")
         curve.set_xticks(range(0, EPOCHS + 1, 3))
@@ -65,8 +65,8 @@ class SpellingPicture:
         return (
             f"Epoch {len(course.accuracy) - 1}: 0 to 9 are spelt "
             f"{', '.join(word or '(nothing)' for word in course.words)}. "
-            f"Of all test pictures {course.accuracy[-1]:.1%} have their name, {course.unknown[-1]:.1%} a word that is "
-            f"no name of a digit (Q = {course.parameters:,})."
+            f"Of all test pictures {course.accuracy[-1]:.1%} get their correct name, "
+            f"{course.unknown[-1]:.1%} a word that is no name of a digit (Q = {course.parameters:,})."
         )
 
 

@@ -26,8 +26,8 @@ TICKS = (5_000, 10_000, 20_000, 50_000, 100_000)
 Change = Callable[[Tensor, float], Any]
 
 CHANGES: dict[str, Change] = {
-    "rub out from the top": rubbed_out,
-    "scatter dots": dotted,
+    "erase from the top": rubbed_out,
+    "add random dots": dotted,
     "lower part of another digit": chimera,
 }
 

@@ -59,11 +59,11 @@ class BoundaryPicture:
             for mark, colour in (("o", "orange"), ("s", "blue"))
         ]
         plane.spines[:].set_visible(True)
-        plane.set(xticks=[], yticks=[], title="Training points and the two sides")
+        plane.set(xticks=[], yticks=[], title="Training points and decision boundary")
         (self.cost,) = course.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="cost J, training points")
         (self.accuracy,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="accuracy, test points")
         course.axhline(0.5, color=FAINT, lw=1, ls=":")
-        course.set(xlim=(-0.5, EPOCHS + 0.5), ylim=(-0.03, 1.35), xlabel="epoch", title="Course of the training")
+        course.set(xlim=(-0.5, EPOCHS + 0.5), ylim=(-0.03, 1.35), xlabel="epoch", title="Training curves")
         course.set_yticks([0, 0.25, 0.5, 0.75, 1])
         course.legend(loc="upper right", fontsize=10, ncols=2, columnspacing=1.2)
 

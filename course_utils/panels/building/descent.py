@@ -45,7 +45,7 @@ def descent(step: Step | None = None) -> Panel:
     def compute(eta: float, size: float, steps: float, momentum: float, start: str, again: int) -> Walk:
         return full_walk(eta, int(size), momentum, start, again).first(int(steps))
 
-    title = "Downhill on a cost of two weights" if step is None else "Downhill by your step"
+    title = "Gradient descent on a cost of two weights" if step is None else "Gradient descent by your step"
     return Panel(title, controls, compute, lambda figure: DescentPicture(figure).show, size=(960, 370))
 
 

@@ -56,8 +56,9 @@ def sliding_kernel(data: str | Dataset = "digits", *, kernel: Tensor | None = No
         kernels = {"your kernel": checked_kernel(kernel)} | kernels
     height, width = (side - SIZE + 1 for side in images.shape[1:])
     digits = list(range(len(images)))
+    start = height * width // 2 + width // 3
     controls = [
-        Slider(name="place", label="Place", values=list(range(height * width)), value=height * width // 2 + width // 3),
+        Slider(name="place", label="Position", values=list(range(height * width)), value=start),
         Choice(name="chosen", label="Kernel", options={name: name for name in kernels}),
         Slider(name="digit", label="Class of the image", values=digits, value=3 % len(digits)),
         Toggle(name="relu", label="ReLU (2) afterwards"),

@@ -115,7 +115,7 @@ class SumPicture:
         error = result.errors[result.placement][units - 1]
         self.ring.set_data([units], [error if error > ZERO else np.nan])
         return (
-            f"{plural(units, 'unit')}, {3 * units + 1} parameters: each unit has a weight, a bias and an outer weight, "
-            f"and the output one bias. The largest error is {error if error > ZERO else 0:.3g}. The newest bend is at "
-            f"x = {number(result.newest)}, the outer weight of its unit {number(float(layer.v[newest]))}."
+            f"{plural(units, 'unit')}, {3 * units + 1} parameters: each unit has a weight, a bias and an output "
+            f"weight, and the output one bias. The largest error is {error if error > ZERO else 0:.3g}. The newest "
+            f"bend is at x = {number(result.newest)}, the output weight of its unit {number(float(layer.v[newest]))}."
         )

@@ -50,14 +50,14 @@ def corrupted(data: str | Dataset | CorruptedPath = "digits", *, corrupt: Corrup
     widths = {f"{width}: {path.parameters[width]:,} parameters": width for width in path.hidden}
     controls = [
         Slider(name="share", label="Share corrupted", values=SHARES, value=0.4, texts=[f"{s:.0%}" for s in SHARES]),
-        Choice(name="kind", label="Corrupted are", options=kinds),
+        Choice(name="kind", label="Kind of corruption", options=kinds),
         Choice(name="hidden", label="Hidden neurons", options=widths, value=path.hidden[-1]),
     ]
 
     def compute(share: float, kind: str, hidden: int) -> Fitted:
         return Fitted(kind, SHARES.index(share), hidden, path.curves[kind, hidden])
 
-    title = "Fitting your corruption" if path.own else "Fitting what means nothing"
+    title = "Fitting your corruption" if path.own else "Fitting data without meaning"
     return Panel(title, controls, compute, lambda figure: CorruptedPicture(figure, path).show, size=(960, 430))
 
 

@@ -19,7 +19,7 @@ __all__ = ["federated"]
 GOAL = 90  # percent accuracy: how many megabytes does it take?
 BITS = (1, 2, 4, 8, 16, 32)
 ROWS = 2_000  # of a data set with large inputs
-SPLITS = {"evenly, a little of everything": "even", "sorted, each knows few classes": "sorted"}
+SPLITS = {"even, all classes at each client": "even", "sorted, few classes at each client": "sorted"}
 
 
 def federated(data: str | Dataset = "digits", *, compress: Compress | None = None) -> Panel:
@@ -32,11 +32,11 @@ def federated(data: str | Dataset = "digits", *, compress: Compress | None = Non
         data = data.subset(min(ROWS, len(data.y_train)))
     controls = [
         Toggle(name="train", label="Train live"),
-        Slider(name="bits", label="Bits for each weight, up", values=BITS, value=4),
-        Choice(name="down", label="Bits for each weight, down", options={"32": 32, "8": 8, "4": 4}),
+        Slider(name="bits", label="Bits per weight, up", values=BITS, value=4),
+        Choice(name="down", label="Bits per weight, down", options={"32": 32, "8": 8, "4": 4}),
         Slider(name="clients", label="Clients", values=(5, 10, 20, 50), value=10),
-        Slider(name="epochs", label="Local epochs in a round", values=(1, 2, 5), value=2),
-        Choice(name="split", label="The rows are dealt", options=SPLITS),
+        Slider(name="epochs", label="Local epochs per round", values=(1, 2, 5), value=2),
+        Choice(name="split", label="Distribution of the rows", options=SPLITS),
         Choice(name="fraction", label="Clients in a round", options={"all": 1.0, "one in five": 0.2}),
     ]
 
@@ -92,7 +92,7 @@ class FederatedPicture:
     def _draw_clients(self, axes: Axes) -> None:
         classes = self.data.classes
         self.image = axes.imshow(np.zeros((5, classes)), cmap="Blues", aspect="auto", interpolation="nearest", vmin=0)
-        axes.set(xlabel="class (darker: more rows)", ylabel="client", title="Who has which rows", yticks=[])
+        axes.set(xlabel="class (darker: more rows)", ylabel="client", title="Rows of each client", yticks=[])
         axes.set_xticks(range(0, classes, 1 if classes <= 10 else 5))
 
     def show(self, rounds: Rounds) -> str:
@@ -121,7 +121,7 @@ def words(rounds: Rounds, data: Dataset) -> str:
     clients, rows = len(rounds.counts), int(rounds.counts.sum())
     known = float((rounds.counts > 0).sum(1).mean())
     if not full.number:
-        return f"Ready: {rows:,} rows at {clients} clients, who know {known:.1f} of {data.classes} classes on average."
+        return f"Ready: {rows:,} rows at {clients} clients, with {known:.1f} of {data.classes} classes on average."
     goal = [next((megabytes(r) for r in h if 100 * r.accuracy >= GOAL), None) for h in (rounds.few, rounds.full)]
     took = f" An accuracy of {GOAL} % took {goal[0]:.2f} MB, with 32 bits {goal[1]:.2f}." if goal[0] and goal[1] else ""
     return (

@@ -20,9 +20,13 @@ from course_utils.plots import COLOURS, FAINT, mosaic, weight_map
 
 __all__ = ["predicted"]
 
-KINDS = {"that near pixels are alike": "near", "how pixels go together": "data", "nothing: the others are 0": "zero"}
-COLUMNS = {"the same for all": 1, "10 blocks, each its own": 10}
-PICTURES = {"as predicted": False, "and then trained": True}
+KINDS = {
+    "the distance of the pixels": "near",
+    "the covariance of the pixels": "data",
+    "nothing: the others are 0": "zero",
+}
+COLUMNS = {"the same for all features": 1, "different in each of 10 blocks": 10}
+PICTURES = {"before training": False, "after training": True}
 ACROSS = 4  # features in a row of a picture
 DOWN = FEATURES // ACROSS
 
@@ -66,7 +70,7 @@ class PredictedPicture:
         *pictures, curves = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.75])
         total, self.kept, self.predicted = (Features(axes, path) for axes in pictures)
         total.show(path.features)
-        titles = ("All weights", "Kept ones", "Predicted")
+        titles = ("All weights", "Kept weights", "Predicted")
         self.title = [axes.set_title(title) for axes, title in zip(pictures, titles, strict=True)][-1]
         self._draw_curves(curves)
 
@@ -76,8 +80,8 @@ class PredictedPicture:
             name: axes.plot([], [], style, ms=5, color=COLOURS[colour], label=label)[0]
             for name, style, colour, label in (
                 ("before", "o:", "sky", "predicted, not trained"),
-                ("after", "o-", "blue", "predicted, kept ones trained"),
-                ("zero", "s--", "orange", "the others 0, kept ones trained" if compared else "_"),
+                ("after", "o-", "blue", "predicted, kept weights trained"),
+                ("zero", "s--", "orange", "the others 0, kept weights trained" if compared else "_"),
             )
         }
         axes.axhline(100 * self.path.accuracy, color=COLOURS["grey"], ls="-.", lw=1.5, label="all weights")
@@ -135,6 +139,6 @@ def words(path: PredictedPath, state: State, prediction: Prediction) -> str:
     before, after = prediction.accuracy
     return (
         f"{prediction.weights:,} of {path.weights:,} weights of the first layer are kept, {how}: accuracy {before:.1%} "
-        f"as it is, {after:.1%} once the kept ones are trained{base}; with all weights {path.accuracy:.1%}. "
-        f"The features on the right are shown {'after' if state.trained else 'before'} that training."
+        f"before training, {after:.1%} once the kept weights are trained{base}; with all weights {path.accuracy:.1%}. "
+        f"The features on the right are shown {'after' if state.trained else 'before'} training."
     )

@@ -65,8 +65,8 @@ def zoo() -> Panel:
             value=names.index("vgg16"),
         ),
         Choice(name="family", label="Family", options=families),
-        Choice(name="x", label="To the right", options={AXES[name]: name for name in sizes}),
-        Choice(name="y", label="Upwards", options={AXES[name]: name for name in qualities}),
+        Choice(name="x", label="Horizontal axis", options={AXES[name]: name for name in sizes}),
+        Choice(name="y", label="Vertical axis", options={AXES[name]: name for name in qualities}),
         Choice(name="weights", label="Weights", options={"as first published": "first", "the best since": "best"}),
         Toggle(name="area", label="Area of a dot: parameters", value=True),
     ]  # fmt: skip
@@ -88,7 +88,7 @@ class ZooPicture:
         self.axes = axes = figure.subplots()
         (self.edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="Pareto frontier")
         self.others = axes.scatter([], [], color="#CDD3D8", lw=0.9, edgecolors=FAINT)
-        self.circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits a weight", lw=0.9,
+        self.circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits per weight", lw=0.9,
                                     edgecolors="white")  # fmt: skip
         self.squares = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, marker="s", label="8 bits", lw=0.9,
                                     edgecolors="white")  # fmt: skip
@@ -149,7 +149,7 @@ def scale(axes: Axes, scene: Scene, x: np.ndarray, y: np.ndarray) -> None:
         axis.set_ticks(ticks, [f"{tick:,g}" for tick in ticks])
         axis.set_ticks([], minor=True)
     axes.set_xlabel(AXES[scene.x])
-    axes.set_title("Upwards: " + AXES[scene.y], loc="left", fontweight="bold")
+    axes.set_title("Vertical axis: " + AXES[scene.y], loc="left", fontweight="bold")
 
 
 def label(axes: Axes, texts: list[Text], scene: Scene) -> None:

@@ -31,7 +31,7 @@ def geometry(*, penalty: Penalty | None = None) -> Panel:
     ``lambda w1, w2: abs(w1) + abs(w2 - w1)``.
     """
     controls: list[Control] = [
-        Slider(name="lam", label="λ, weight of the penalty", values=list(LAMBDAS), value=LAMBDAS[25]),
+        Slider(name="lam", label="λ, strength of the penalty", values=list(LAMBDAS), value=LAMBDAS[25]),
         Slider(name="p", label="p, shape of the ball", values=SHAPES, value=1.0),
         Slider(name="angle", label="Angle of the cost", values=list(range(0, 181, 5)), value=60, unit="°"),
     ]

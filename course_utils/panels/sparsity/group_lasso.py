@@ -106,7 +106,7 @@ class PixelMap:
         digit.set(title="A zero", xticks=[], yticks=[])
         self.image = pixels.imshow(np.zeros(self.shape), cmap="gray_r", vmin=0, vmax=1, aspect=aspect)
         title = "Pixel use" if images else "Feature use"
-        pixels.set(title=title, xticks=[], yticks=[], xlabel="white: cut off")
+        pixels.set(title=title, xticks=[], yticks=[], xlabel="white: removed")
 
     def show(self, strength: np.ndarray) -> None:
         self.image.set_data((strength / max(float(strength.max()), 1e-12)).reshape(self.shape))

@@ -33,7 +33,7 @@ def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor]
     controls = [
         Toggle(name="train", label="Train live"),
         Choice(name="kind", label="Penalty", options=kinds, value="group"),
-        Slider(name="lam", label="λ, weight of the penalty", values=plan.lams, value=plan.lams[len(plan.lams) // 2]),
+        Slider(name="lam", label="λ, strength of the penalty", values=plan.lams, value=plan.lams[len(plan.lams) // 2]),
         Choice(name="method", label="The penalty acts by", options=methods),
         Choice(name="seed", label="Start from", options=STARTS),
     ]

@@ -19,7 +19,7 @@ def shrinkage(*, prox: Prox | None = None) -> Panel:
     """
     lams, minima = np.linspace(0, 1.5, 31).round(2).tolist(), np.linspace(-2, 2, 41).round(1).tolist()
     controls = [
-        Slider(name="lam", label="λ, weight of the penalty", values=lams, value=0.5),
+        Slider(name="lam", label="λ, strength of the penalty", values=lams, value=0.5),
         Slider(name="a", label="a, minimum of the cost", values=minima, value=0.3),
     ]
 

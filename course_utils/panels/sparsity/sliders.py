@@ -12,7 +12,7 @@ START = 1e-3
 def lam_slider(path: LambdaPath) -> Slider:
     """A slider over the lambdas that were trained."""
     lam = path.lams[path.index(START)]
-    return Slider(name="lam", label="λ, weight of the penalty", values=path.lams, value=lam)
+    return Slider(name="lam", label="λ, strength of the penalty", values=path.lams, value=lam)
 
 
 def threshold_slider() -> Slider:

@@ -7,7 +7,7 @@ LESSON = Lesson(
     number="01",
     titles={
         "building.sum_of_relus": "A sum of ReLUs",
-        "building.descent": "Downhill on a cost of two weights",
+        "building.descent": "Gradient descent on a cost of two weights",
         "building.backpropagation": "Back-propagation, step by step",
         "building.boundary": "Width, depth and the decision boundary",
         "building.filters": "The filters of a small convolutional network",

@@ -9,7 +9,7 @@ LESSON = Lesson(
     number="02",
     titles={
         "applications.imagenet": "ImageNet, year by year",
-        "applications.classification": "What a small network reads",
+        "applications.classification": "What a small network predicts",
         "applications.captions": "A name, letter by letter",
         "applications.translation": "From edges to a digit",
         "applications.live_agent": "An agent in a grid world",
@@ -23,7 +23,7 @@ LESSON = Lesson(
             panel="applications.classification",
             steps=(
                 Step(
-                    {"Which pictures": "only those that it gets wrong", "Test picture": "20"},
+                    {"Which pictures": "only misclassified ones", "Test picture": "20"},
                     "a wrong answer to which the network gives more than 90 %.",
                     lambda p: says(p, "wrong. With 1 guess") and float(p.result.p.max()) > 0.9,
                 ),
@@ -81,7 +81,7 @@ LESSON = Lesson(
                     lambda p: number_in(p, "classifier #%") > 80,
                 ),
                 Step(
-                    {CHANGE: "rub out from the top", MUCH: "50%"},
+                    {CHANGE: "erase from the top", MUCH: "50%"},
                     "complete digits all the same, of which only a quarter are read correctly.",
                     lambda p: number_in(p, "classifier #%") < 40,
                 ),
@@ -116,7 +116,7 @@ LESSON = Lesson(
             panel="applications.imagenet",
             steps=(
                 Step(
-                    {"Year": "2015", "Had the pace of 2010 to 2011 gone on": "on"},
+                    {"Year": "2015", "Continue the trend of 2010 to 2011": "on"},
                     "3.6 %, and 19.3 % at the old pace.",
                     lambda p: says(p, "for 3.6 % of the pictures", "would be 19.3 %"),
                 ),
@@ -157,7 +157,7 @@ LESSON = Lesson(
             panel="applications.giants",
             steps=(
                 Step(
-                    {"Bits for each parameter": "1"},
+                    {"Bits per parameter": "1"},
                     "AlexNet as the largest network that fits at 1 bit; VGG16 does not.",
                     lambda p: says(p, "At 1 bit each", "the largest of them AlexNet"),
                 ),

@@ -4,13 +4,13 @@ from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Ski
 from course_utils.publish.kit.reading import number_in, says
 
 NETWORK, SHARE, KEPT = "Network, by size", "Share corrupted", "Share of the weights kept"
-UP, DOWN, DEALT = "Bits for each weight, up", "Bits for each weight, down", "The rows are dealt"
+UP, DOWN, DEALT = "Bits per weight, up", "Bits per weight, down", "Distribution of the rows"
 
 LESSON = Lesson(
     number="03",
     titles={
         "parameters.zoo": "Parameters, operations, accuracy",
-        "parameters.corrupted": "Fitting what means nothing",
+        "parameters.corrupted": "Fitting data without meaning",
         "parameters.predicted": "The first layer from a few of its weights",
         "parameters.federated": "Many clients, one network",
     },
@@ -59,12 +59,12 @@ LESSON = Lesson(
             panel="parameters.corrupted",
             steps=(
                 Step(
-                    {SHARE: "100%", "Corrupted are": "shuffled pixels"},
+                    {SHARE: "100%", "Kind of corruption": "shuffled pixels"},
                     "a test error of about 8 %, as without shuffling.",
                     lambda p: number_in(p, "wrong and # %") < 15,
                 ),
                 Step(
-                    {"Corrupted are": "random pixels"},
+                    {"Kind of corruption": "random pixels"},
                     "a test error of about 91 %.",
                     lambda p: number_in(p, "wrong and # %") > 80,
                 ),
@@ -79,13 +79,14 @@ LESSON = Lesson(
                     {KEPT: "20%"},
                     "an accuracy of about 20 % without training, and of about 86 % once the remaining weights are trained.",
                     lambda p: (
-                        number_in(p, "predicted: accuracy #% as it is") < 35 and number_in(p, "as it is, #%") > 80
+                        number_in(p, "predicted: accuracy #% before training") < 35
+                        and number_in(p, "before training, #%") > 80
                     ),
                 ),
                 Step(
-                    {"The others are predicted from": "how pixels go together"},
+                    {"The others are predicted from": "the covariance of the pixels"},
                     "an accuracy of about 90 % once they are trained, against 76 % with the others at 0.",
-                    lambda p: number_in(p, "as it is, #%") > 86 and number_in(p, "others at 0: #%") < 82,
+                    lambda p: number_in(p, "before training, #%") > 86 and number_in(p, "others at 0: #%") < 82,
                 ),
             ),
         ),
@@ -100,7 +101,7 @@ LESSON = Lesson(
                     lambda p: number_in(p, "clients: accuracy #%") > 92 and number_in(p, "with 32 bits #%") < 97,
                 ),
                 Step(
-                    {UP: "32", DEALT: "sorted, each knows few classes"},
+                    {UP: "32", DEALT: "sorted, few classes at each client"},
                     "an accuracy of about 87 % with 32 bits, where each client has few classes.",
                     lambda p: number_in(p, "clients: accuracy #%") < 91,
                 ),

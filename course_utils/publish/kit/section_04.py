@@ -21,7 +21,7 @@ LESSON = Lesson(
             panel="sparsity.group_lasso",
             steps=(
                 Step(
-                    {"Penalty": L2, "λ, weight of the penalty": "0.01"},
+                    {"Penalty": L2, "λ, strength of the penalty": "0.01"},
                     "0 % zeros at the largest λ, and all inputs and neurons still in use.",
                     lambda p: says(p, "with 0% of all weights zero", "64 of 64, 40 of 40, 30 of 30"),
                 ),
@@ -78,17 +78,17 @@ LESSON = Lesson(
             panel="sparsity.group_lasso",
             steps=(
                 Step(
-                    {"λ, weight of the penalty": "0.0001"},
+                    {"λ, strength of the penalty": "0.0001"},
                     "an accuracy of about 96 %.",
                     lambda p: number_in(p, ": accuracy #%") > 94,
                 ),
                 Step(
-                    {"λ, weight of the penalty": "0.001"},
+                    {"λ, strength of the penalty": "0.001"},
                     "an accuracy of about 95 % at ten times the λ, and 18 inputs removed.",
                     lambda p: number_in(p, ": accuracy #%") > 93 and number_in(p, "neurons left: # of 64") < 50,
                 ),
                 Step(
-                    {"λ, weight of the penalty": "0.00518"},
+                    {"λ, strength of the penalty": "0.00518"},
                     "an accuracy no better than chance at five times as much: every weight is zero.",
                     lambda p: number_in(p, ": accuracy #%") < 15 and says(p, "100% of all weights zero"),
                 ),
@@ -120,7 +120,7 @@ LESSON = Lesson(
                     lambda p: says(p, "Neither weight is exactly zero"),
                 ),
                 Step(
-                    {"λ, weight of the penalty": "1"},
+                    {"λ, strength of the penalty": "1"},
                     "both weights at exactly zero.",
                     lambda p: says(p, "Both weights are exactly zero"),
                 ),
@@ -157,7 +157,7 @@ LESSON = Lesson(
                     ),
                 ),
                 Step(
-                    {"λ, weight of the penalty": "0.01"},
+                    {"λ, strength of the penalty": "0.01"},
                     "100 % everywhere, except 0 % for l2 and without a penalty.",
                     lambda p: says(p, "no penalty 0%, l2 0%, l1 100%", "group lasso 100%, sparse group 100%"),
                 ),
