@@ -17,7 +17,7 @@ __all__ = ["everything"]
 LINES = 12  # of the table
 MAX_LETTERS = 30  # of a line; where the methods take more, those after the second are counted
 ORDERS = {"bytes, smallest first": "size", "accuracy, highest first": "accuracy", "order of training": "trained"}
-COLUMNS = {"methods": (0.0, "left"), "bytes": (0.66, "right"), "ratio": (0.81, "right"), "accuracy": (1.0, "right")}
+COLUMNS = {"methods": (0.0, "left"), "bytes": (0.62, "right"), "ratio": (0.78, "right"), "accuracy": (1.0, "right")}
 SHORT = {
     "penalty": "penalty",
     "low_rank": "low rank",
