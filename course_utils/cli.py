@@ -18,7 +18,7 @@ __all__ = ["main"]
 
 
 class Commands(click.Group):
-    """The commands; one that needs a package of an extra that is not installed says which."""
+    """The commands; one that lacks a package says which extra to install."""
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
@@ -36,19 +36,19 @@ def main() -> None:
     """An interactive course on compressing deep neural networks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a console that knows no "−" ends no work
+            stream.reconfigure(errors="replace")  # a console without "−" must not stop the work
 
 
 @main.command()
 @click.option("--port", default=8888, show_default=True, help="First port to try.")
-@click.option("--ip", default=None, help="Address to listen on: this machine alone, or everywhere in a container.")
-@click.option("--no-browser", is_flag=True, help="Open nothing; print the address.")
-@click.option("--yes", is_flag=True, help="Copy the notebooks without asking, where there are none.")
+@click.option("--ip", default=None, help="Address to listen on; by default localhost, in a container 0.0.0.0.")
+@click.option("--no-browser", is_flag=True, help="Open no browser; print the address.")
+@click.option("--yes", is_flag=True, help="Copy the notebooks without asking, if there are none.")
 @click.argument("notebook", default=FIRST_PAGE)
 def lab(port: int, ip: str | None, no_browser: bool, yes: bool, notebook: str) -> None:
-    """Open the course in JupyterLab, on its map or on NOTEBOOK.
+    """Open the course map, or NOTEBOOK, in JupyterLab.
 
-    Where the package was installed without a clone, the notebooks are first copied to a new folder here.
+    If the package was installed without a clone, the notebooks are first copied to a new folder here.
     """
     require("jupyterlab", "anywidget", "matplotlib", "sklearn", "torchvision")
     folder = course_folder_or_copy(yes)
@@ -63,17 +63,17 @@ def lab(port: int, ip: str | None, no_browser: bool, yes: bool, notebook: str) -
         arguments.append("--allow-root")  # the usual user of a container; JupyterLab refuses it otherwise
     if no_browser or not has_browser():
         arguments.append("--no-browser")
-        click.echo("No browser is opened here: copy the address printed below, with its token, into yours.", err=True)
+        click.echo("No browser is opened: copy the address printed below, with its token, into your browser.", err=True)
     os.environ.update(lab_environment())
     from jupyterlab.labapp import LabApp
 
-    LabApp.launch_instance(arguments)  # in this process: whatever ends the command ends the server with its kernels
+    LabApp.launch_instance(arguments)  # in this process, so that the server and its kernels end with it
 
 
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--root", type=click.Path(file_okay=False), default=None, help="The data folder to use.")
-@click.option("--full", is_flag=True, help="Download the whole set even where a sample of it is at hand.")
+@click.option("--full", is_flag=True, help="Download the full data set even if a sample of it is installed.")
 def data(names: tuple[str, ...], root: str | None, full: bool) -> None:
     """Download and verify the data sets NAMES; without names, list them."""
     from course_utils.data import DataError, available, data_root, load_dataset
@@ -92,9 +92,9 @@ def data(names: tuple[str, ...], root: str | None, full: bool) -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--about", "report", is_flag=True, help="Print versions and the machine, for a report of a problem.")
+@click.option("--about", "report", is_flag=True, help="Print versions and the machine, for a bug report.")
 def bench(names: tuple[str, ...], device: str, report: bool) -> None:
-    """Measure every claim about speed, or those whose file names contain one of NAMES, and print one table."""
+    """Measure all claims about speed, or those whose file names contain one of NAMES, and print one table."""
     from course_utils.bench import claims, table
     from course_utils.bench.about import about
 
@@ -117,19 +117,19 @@ def bench(names: tuple[str, ...], device: str, report: bool) -> None:
     "--seeds",
     type=click.IntRange(min=1),
     default=None,
-    help="Seeds; by default one with --quick, the table's own number with --full.",
+    help="Number of seeds; by default one with --quick, and the table's number with --full.",
 )
-@click.option("--validate", is_flag=True, help="Hold rows out of the training part and measure on them.")
+@click.option("--validate", is_flag=True, help="Measure on a validation set, taken from the training rows.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("results"), show_default=True)
-@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Trainings at once; by default one a processor.")
-@click.option("--scheduler", default=None, help="Address of a Dask cluster that does the work.")
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, or a GPU where there is one.")
-@click.option("--publish", "into_course", is_flag=True, help="Take the results into the notebooks of this clone.")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Trainings at once; default: one per processor.")
+@click.option("--scheduler", default=None, help="Address of a Dask cluster to run on.")
+@click.option("--device", default="auto", show_default=True, help="cpu or cuda; auto takes a GPU if there is one.")
+@click.option("--publish", "into_course", is_flag=True, help="Store the results in this clone, for its notebooks.")
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
     default=None,
-    help="Write what the course has measured into this folder, with all records, as one page.",
+    help="Write everything that the course has measured, with all records, as one page into this folder.",
 )
 def table(
     names: tuple[str, ...],
@@ -144,10 +144,10 @@ def table(
     into_course: bool,
     report: Path | None,
 ) -> None:
-    """Measure the lecture's tables NAMES again, beside the published ones; without NAMES list them.
+    """Measure the lecture's tables NAMES again, beside the published numbers; without NAMES list them.
 
-    Results, files, checkpoints and the report are kept in the folder OUT, so a run that was stopped goes on where it
-    was; OUT/NAME/*-so-far.md shows what is finished while it runs.
+    Results, files, checkpoints and the report are kept in the folder OUT, so that an interrupted run is resumed;
+    OUT/NAME/*-so-far.md shows the results so far.
     """
     from course_utils.tables import tables
     from course_utils.tables.measured.publish import publish, report_of_course
@@ -184,12 +184,12 @@ def table(
 @main.command()
 @click.argument("notebooks", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("pages"), show_default=True)
-@click.option("--slides", is_flag=True, help="Write slides for class too.")
-@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Notebooks at once; by default one a processor.")
+@click.option("--slides", is_flag=True, help="Also write slides for class.")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Notebooks at once; default: one per processor.")
 def export(notebooks: tuple[Path, ...], out: Path, slides: bool, jobs: int | None) -> None:
-    """Turn NOTEBOOKS, by default all, into pages whose sliders work without a kernel and without a network.
+    """Convert NOTEBOOKS, by default all, to pages whose sliders work without a kernel and without a network.
 
-    Each page is one file of at most 10 MB in the folder OUT, with an index beside them. The notebooks are run for it.
+    Each page is one file of at most 10 MB in the folder OUT, with an index page. The notebooks are run for this.
     """
     from course_utils.publish.export import export_all
 
@@ -198,22 +198,22 @@ def export(notebooks: tuple[Path, ...], out: Path, slides: bool, jobs: int | Non
         exported = export_all(paths, out, slides=slides, jobs=jobs)
     except (RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    for one in exported:
-        sizes = ", ".join(f"{name} ({size / 1e6:.1f} MB)" for name, size in one.files.items())
-        click.echo(f"{sizes}: {one.panels} panels, {one.seconds:.0f} s")
+    for notebook in exported:
+        sizes = ", ".join(f"{name} ({size / 1e6:.1f} MB)" for name, size in notebook.files.items())
+        click.echo(f"{sizes}: {notebook.panels} panels, {notebook.seconds:.0f} s")
     click.echo(f"open {out / 'index.html'}")
 
 
 @main.command()
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("kit"), show_default=True)
 @click.option("--pages", type=click.Path(file_okay=False, path_type=Path), default=Path("pages"), show_default=True)
-@click.option("--lab", default=None, help="The course in the JupyterLab that links lead to.  [default: `course lab`'s]")
-@click.option("--time", "timing", is_flag=True, help="First run all notebooks, and take the time of each cell.")
+@click.option("--lab", default=None, help="Address of the JupyterLab that links open.  [default: `course lab`'s]")
+@click.option("--time", "timing", is_flag=True, help="First run all notebooks and measure the time of each cell.")
 def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
-    """Write what a lecturer needs: a map of the lecture, minutes, misconceptions and questions for class.
+    """Write a lecturer's kit: a map of the lecture, minutes, misconceptions and questions for class.
 
-    Writes index.html for a browser and kit.md for JupyterLab into the folder OUT. Where `course export` has written
-    pages into the folder PAGES, links lead there too.
+    Writes index.html for a browser and kit.md for JupyterLab into the folder OUT. If `course export` has written pages
+    into the folder PAGES, links lead there too.
     """
     from course_utils.course.syllabus import pages as course
     from course_utils.publish.kit import timing as clock
@@ -244,9 +244,9 @@ def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
 
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@click.option("--check", is_flag=True, help="Change nothing; say what is wrong, and fail if anything is.")
+@click.option("--check", is_flag=True, help="Change nothing; list what is wrong, and fail if anything is.")
 def tidy(paths: tuple[Path, ...], check: bool) -> None:
-    """Free notebooks from widget state, timestamps and progress bars; their pictures stay."""
+    """Remove widget state, timestamps and progress bars from notebooks; their pictures stay."""
     from course_utils.course.tidy import problems, tidy_file
 
     bad = 0
@@ -263,9 +263,9 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
 
 
 @main.command("map")
-@click.option("--check", is_flag=True, help="Change nothing; name what is out of date, and fail if anything is.")
+@click.option("--check", is_flag=True, help="Change nothing; list what is out of date, and fail if anything is.")
 def course_map(check: bool) -> None:
-    """Write the course map, the glossary, and the lines that lead from notebook to notebook."""
+    """Write the course map, the glossary, and the navigation lines of the notebooks."""
     from course_utils.course.map import stale, write
 
     root = course_folder()
@@ -279,8 +279,8 @@ def course_map(check: bool) -> None:
 def binder_link() -> None:
     """Print the link that runs this repository on Binder, and a badge with it for a README.
 
-    It is made of the address that the repository was cloned from and the branch that is checked out; Binder opens only
-    what has been pushed there.
+    The link consists of the address of the remote origin and the current branch; Binder opens only what has been
+    pushed there.
     """
     from course_utils._support.git import current_branch, origin
     from course_utils.course.binder_link import BinderLinkError, badge, binder_link
@@ -302,11 +302,11 @@ def binder_link() -> None:
 @main.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="By default SOURCE-grades.")
-@click.option("--exercise", default=None, help="Grade this one again, such as ex04; the other rows stay.")
-@click.option("--student", default=None, help="Grade this student again, by the name in grades.csv.")
-@click.option("--again", is_flag=True, help="Grade all again, also what has not changed.")
-@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Students at once; by default one a processor.")
-@click.option("--scheduler", default=None, help="Address of a Dask cluster that does the work.")
+@click.option("--exercise", default=None, help="Grade only this exercise again, such as ex04; other rows stay.")
+@click.option("--student", default=None, help="Grade only this student again, by the name in grades.csv.")
+@click.option("--again", is_flag=True, help="Grade everything again, even what has not changed.")
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Students at once; default: one per processor.")
+@click.option("--scheduler", default=None, help="Address of a Dask cluster to run on.")
 def grade(
     source: Path,
     out: Path | None,
@@ -316,10 +316,10 @@ def grade(
     jobs: int | None,
     scheduler: str | None,
 ) -> None:
-    """Grade the submissions in SOURCE, the folder or zip file that a learning platform gives.
+    """Grade the submissions in SOURCE, a folder or zip file from a learning platform.
 
-    Writes grades.csv, needs-attention.csv, marks.csv (for your own marks, which stay), the written answers of each
-    exercise on a page, and a feedback page for each student. A run that was stopped goes on where it was.
+    Writes grades.csv, needs-attention.csv, marks.csv (for your own marks, which stay), a page with the written answers
+    of each exercise, and a feedback page for each student. An interrupted run is resumed.
     """
     from tqdm import tqdm
 
@@ -354,7 +354,7 @@ def grade(
 @click.option("--name", default=None, help="Your name or student number; by default that of your last hand-in.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=None, help="Folder for the file.")
 def handin(notebook: Path, name: str | None, out: Path | None) -> None:
-    """Look through the exercise NOTEBOOK and write the one file to send to your lecturer; NOTEBOOK stays as it is.
+    """Check the exercise NOTEBOOK and write the one file to hand in; NOTEBOOK is not changed.
 
     The file is called EXERCISE_NAME.ipynb and is written to the folder `handed_in` beside the notebook, or to OUT.
     """
@@ -365,28 +365,28 @@ def handin(notebook: Path, name: str | None, out: Path | None) -> None:
     if not student:
         raise click.ClickException("add --name with your name or student number, as your lecturer knows you")
     try:
-        found = prepare(notebook.read_bytes(), student=student, file=notebook.name)
-        written = write(found, folder, notebook=notebook)
+        prepared = prepare(notebook.read_bytes(), student=student, file=notebook.name)
+        written = write(prepared, folder, notebook=notebook)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    for warning in found.warnings:
-        click.echo(f"to mend: {warning}", err=True)
-    for repair in found.repaired:
-        click.echo(f"put right in the file: {repair}", err=True)
-    click.echo(f"written: {written.path}\nreceipt: {found.receipt} (keep it)")
+    for warning in prepared.warnings:
+        click.echo(f"to fix: {warning}", err=True)
+    for repair in prepared.repaired:
+        click.echo(f"repaired in the file: {repair}", err=True)
+    click.echo(f"written: {written.path}\nreceipt: {prepared.receipt} (keep it)")
     if written.earlier:
         click.echo(written.earlier)
 
 
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--repo", default=None, help="Public address that DIR will be pushed to; by default its own origin.")
+@click.option("--repo", default=None, help="Public address that DIR will be pushed to; by default its origin.")
 @click.option("--branch", default="main", show_default=True, help="Branch of DIR.")
-@click.option("--overwrite", is_flag=True, help="Also what was changed in DIR by hand since the last handout.")
+@click.option("--overwrite", is_flag=True, help="Overwrite files that were changed in DIR by hand as well.")
 def handout(folder: Path, repo: str | None, branch: str, overwrite: bool) -> None:
-    """Write what students get into DIR, a git repository of its own, ready to be pushed for Binder.
+    """Write what students get into DIR, a separate git repository, ready to be pushed for Binder.
 
-    That is the course without what the lecturer alone has of the exercises. Run again, it updates DIR by one commit.
+    That is the course without solutions, hidden tests and other files of the lecturer. Run again, it adds one commit.
     """
     from course_utils._support.git import GitError
     from course_utils.exercises.handout.write import hand_out
@@ -406,7 +406,7 @@ def handout(folder: Path, repo: str | None, branch: str, overwrite: bool) -> Non
 @main.command("new-exercise")
 @click.argument("name")
 def new_exercise(name: str) -> None:
-    """Begin the exercise NAME, such as ex10 for section 10, from templates; or add the cells of tasks that are new."""
+    """Create the exercise NAME, such as ex10 for section 10, from templates; or add the cells of new tasks."""
     from course_utils.exercises.handout.new_exercise import new_exercise, places
 
     root = course_folder()
@@ -417,25 +417,25 @@ def new_exercise(name: str) -> None:
     module, teacher, notebook = (path.relative_to(root) for path in places(root, name))
     for path in done.new:
         click.echo(f"written: {path.relative_to(root)}")
-    for what, cells in (("added", done.added), ("brought up to date", done.updated)):
+    for what, cells in (("added", done.added), ("updated", done.updated)):
         if cells:
             click.echo(f"{what} in {notebook}: {', '.join(cells)}")
     click.echo(
         f"\n1. Write the tasks in {module}, with their cases and mistakes.\n"
         f"2. Write right and wrong answers in {teacher}.\n"
-        f"3. Run `course new-exercise {name}` again, and write the sentences and the solutions in {notebook}.\n"
+        f"3. Run `course new-exercise {name}` again, and write the texts and the solutions in {notebook}.\n"
         f"4. Run `python -m pytest tests/exercises/test_exercises.py -k {name}`, then `course map`.\n"
         "5. Add the files to git."
     )
 
 
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
-    """The notebooks that are named, and those in folders that are named."""
+    """The notebooks among the paths, and those in folders among them."""
     return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]
 
 
 def say(line: str) -> None:
-    """Print a line; where nobody reads any more (`| head`), the work goes on without."""
+    """Print a line; if the output is closed (`| head`), go on without it."""
     try:
         click.echo(line)
     except BrokenPipeError:
@@ -443,7 +443,7 @@ def say(line: str) -> None:
 
 
 def course_folder() -> Path:
-    """The folder that holds `notebooks/`; an error that says where it was looked for, if there is none."""
+    """The folder that holds `notebooks/`; an error that says where it was searched, if there is none."""
     if folder := course.course_folder():
         return folder
     raise click.ClickException(
@@ -453,7 +453,7 @@ def course_folder() -> Path:
 
 
 def course_folder_or_copy(yes: bool) -> Path:
-    """The course's folder; where there is none, a copy of the notebooks that the reader is asked about."""
+    """The course's folder; if there is none, a copy of the notebooks, after the reader has agreed."""
     if folder := course.course_folder():
         return folder
     target = Path.cwd() / course.COPY

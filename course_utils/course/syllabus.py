@@ -100,7 +100,7 @@ SECTIONS = (
     Section(
         "08",
         "Distilling the knowledge",
-        "teach a small network with a large one",
+        "train a small network with the help of a large one",
     ),
     Section(
         "09",
@@ -112,7 +112,7 @@ SECTIONS = (
     Section(
         "10",
         "Conclusions",
-        "stack the methods, and count honestly what they save",
+        "combine the methods, and measure what they really save",
     ),
 )
 

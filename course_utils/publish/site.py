@@ -148,7 +148,7 @@ def front_page(exported: Sequence[Exported]) -> str:
         links.append(f"<small>{count}{size / 1e6:.1f} MB</small>")
         lines.append(f"<li>{' '.join(links)}</li>")
     body = (
-        '<main id="content" class="front"><h1>Compressing neural networks: a course to touch</h1>'
+        '<main id="content" class="front"><h1>Compressing neural networks: a hands-on course</h1>'
         "<p>Each page is one file that needs no installation, no kernel and no network. Its sliders show what was "
         "computed beforehand; the notebooks compute everything, and let you write steps of your own.</p>"
         f"<ul>{''.join(lines)}</ul></main>"

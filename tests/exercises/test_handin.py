@@ -683,8 +683,8 @@ def test_the_command_writes_the_file_and_says_what_it_did(tmp_path: Path) -> Non
     path = tmp_path / FOLDER / "ex04_Ada_Lovelace.ipynb"
     assert result.exit_code == 0, result.output
     assert f"receipt: {receipt_of(path.read_bytes())} (keep it)" in result.output
-    assert "to mend: Task 1, soft_threshold, has not been begun" in result.output
-    assert "put right in the file: Your notebook is called ex04 (1).ipynb" in result.output
+    assert "to fix: Task 1, soft_threshold, has not been begun" in result.output
+    assert "repaired in the file: Your notebook is called ex04 (1).ipynb" in result.output
     result = course(notebook)  # the name of the last time
     assert "nothing has changed" in result.output
     assert course(notebook, "--name", "Ada", "--out", tmp_path / "new").exit_code == 0

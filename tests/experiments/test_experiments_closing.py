@@ -4,21 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from course_utils.experiments.closing.methods import LABELS, Methods, course_of, make, steps
+from course_utils.experiments.closing.methods import LABELS, Methods, make, reference_networks, steps
 from course_utils.experiments.lesson import lesson_data
 
 
 def test_every_method_makes_a_smaller_file_that_works() -> None:
-    made = course_of("digits")
-    dense = made[0]
+    networks = reference_networks("digits")
+    dense = networks[0]
     assert str(dense.methods).startswith("no method")
     assert dense.ratio == pytest.approx(1, abs=0.01)
-    assert len({m.methods for m in made}) == len(made) >= len(LABELS)
-    for network in made[1:]:
+    assert len({m.methods for m in networks}) == len(networks) >= len(LABELS)
+    for network in networks[1:]:
         assert network.size < dense.size, network
         assert network.accuracy > 0.6, network
-    together = next(m for m in made if m.methods == Methods(prune=True, share=True, coder=True))
-    alone = [m for m in made if m.methods in (Methods(prune=True, coder=True), Methods(share=True, coder=True))]
+    together = next(m for m in networks if m.methods == Methods(prune=True, share=True, coder=True))
+    alone = [m for m in networks if m.methods in (Methods(prune=True, coder=True), Methods(share=True, coder=True))]
     assert together.size < min(m.size for m in alone)
 
 

@@ -4,21 +4,21 @@ from itertools import pairwise
 
 import pytest
 
-from course_utils.panels.closing import Made, course_of, everything
+from course_utils.panels.closing import CompressedNetwork, everything, reference_networks
 from course_utils.panels.closing.everything import frontier, ordered, window
 
 
 @pytest.fixture(scope="module")
-def made() -> list[Made]:
-    return course_of("digits")
+def networks() -> list[CompressedNetwork]:
+    return reference_networks("digits")
 
 
-def test_the_panel_shows_and_sorts(made: list[Made]) -> None:
-    panel = everything("digits", made=made)
-    before = len(panel.result.made)
+def test_the_panel_shows_and_sorts(networks: list[CompressedNetwork]) -> None:
+    panel = everything("digits", networks=networks)
+    before = len(panel.result.networks)
     panel.set(prune=True, share=True, coder=True)
     assert panel.result.finished
-    assert len(panel.result.made) == before  # it was made already
+    assert len(panel.result.networks) == before  # it was trained already
     assert f"{panel.result.now.size:,} bytes" in panel.words
     sizes = [m.size for m in ordered(panel.set(order="size").result)]
     assert sizes == sorted(sizes)
@@ -28,17 +28,17 @@ def test_the_panel_shows_and_sorts(made: list[Made]) -> None:
     assert f"{max(accuracies):.1%}" in table
     panel.set(low_rank=True, prune=False, share=False)
     assert panel.set(binary=True).result.finished
-    assert len(panel.result.made) == before + 1
+    assert len(panel.result.networks) == before + 1
 
 
-def test_the_frontier_is_what_no_smaller_network_beats(made: list[Made]) -> None:
-    front = frontier(made)
-    for network in made:
+def test_the_frontier_is_what_no_smaller_network_beats(networks: list[CompressedNetwork]) -> None:
+    front = frontier(networks)
+    for network in networks:
         assert any(m.size <= network.size and m.accuracy >= network.accuracy for m in front)
     assert all(a.size < b.size and a.accuracy < b.accuracy for a, b in pairwise(front))
 
 
-def test_the_table_keeps_the_present_network_in_view(made: list[Made]) -> None:
-    many = [m._replace(size=m.size + i) for i in range(4) for m in made]
+def test_the_table_keeps_the_present_network_in_view(networks: list[CompressedNetwork]) -> None:
+    many = [m._replace(size=m.size + i) for i in range(4) for m in networks]
     for now in (many[0], many[11]):
         assert any(m.methods == now.methods for m in window(many, now))

@@ -77,7 +77,7 @@ def test_one_coefficient_of_a_kaf_moves_one_bump() -> None:
     after = panel.set(kernel=8, change=2.0).result
     bump = 2 * np.exp(-before.gamma * (KAF_S.numpy() - before.dictionary[7]) ** 2)
     np.testing.assert_allclose(after.value - before.value, bump, atol=1e-4)
-    assert "kernel 8 has been moved by +2" in panel.words
+    assert "kernel 8 has been changed by +2" in panel.words
     assert panel.set(size=4, kernel=30).result.changed == (3, 2.0)  # there is no kernel 30: the last one
 
 

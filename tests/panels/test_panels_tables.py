@@ -1,4 +1,4 @@
-"""The panel of measured tables: each published number in its place on the scale, and what counts as near."""
+"""The panel of measured tables: each published number in its place on the scale, and the tolerance."""
 
 import pytest
 
@@ -73,5 +73,5 @@ def test_a_table_without_published_numbers_is_refused_with_those_that_have_some(
 
 
 def test_the_farthest_is_named_only_where_there_is_one() -> None:
-    assert "None lies on the worse side." in reproduced("activations").words
-    assert "Farthest to the worse side: 50 % dropout" in reproduced("binary").words
+    assert "None is worse." in reproduced("activations").words
+    assert "The worst: 50 % dropout" in reproduced("binary").words

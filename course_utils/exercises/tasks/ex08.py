@@ -21,7 +21,7 @@ def logit_cases(seed: int) -> Sequence[Case]:
     for shape, temperature in [((1, 3), 4.0), ((2, 4), 0.5), ((5, 10), 20.0), ((3, 2), 2.0)]:
         cases.append(Case((4 * torch.randn(shape, generator=generator),), {"temperature": temperature}))
     large = torch.tensor([[1000.0, 0.0, -1000.0]])
-    cases.append(Case((large,), {"temperature": 2.0}, "logits so large that their exponential is no float32 number"))
+    cases.append(Case((large,), {"temperature": 2.0}, "logits so large that their exponential overflows in float32"))
     return cases
 
 
@@ -44,13 +44,14 @@ SOFTENED = Task(
         ),
         Mistake(
             "multiplied",
-            "a high T makes the probabilities more alike, so the logits are divided by T; yours are multiplied.",
+            "a high T brings the probabilities closer to each other, so the logits are divided by T; yours are "
+            "multiplied.",
             lambda logits, temperature: soften(logits, temperature=1 / temperature),
         ),
         Mistake(
             "divided too late",
-            "divide the logits, before the exponential function; what yours divides are the probabilities, and they no "
-            "longer add up to 1.",
+            "divide the logits, before the exponential function; yours divides the probabilities, which then no longer "
+            "add up to 1.",
             lambda logits, temperature: soften(logits, temperature=1.0) / temperature,
         ),
         Mistake(
@@ -65,8 +66,8 @@ SOFTENED = Task(
         ),
         Mistake(
             "too large for exp",
-            "e to the power of 500 is beyond float32, and infinity over infinity is not a number (nan). The result "
-            "stays the same if the same number is taken off all logits of a row: take off the largest.",
+            "e to the power of 500 overflows in float32, and infinity over infinity is not a number (nan). The result "
+            "stays the same if the same number is subtracted from all logits of a row: subtract the largest.",
             lambda logits, temperature: soften(logits, temperature=temperature).masked_fill(
                 (logits / temperature).exp().isinf(), math.nan
             ),
@@ -107,11 +108,11 @@ def _soft(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
 
 
 def _mixed(alpha: float, soft: Tensor, student: Tensor, labels: Tensor) -> Tensor:
-    """Another soft term with the right hard one."""
+    """Another soft term with the correct hard one."""
     return alpha * soft + (1 - alpha) * taught_loss(student, student, labels, temperature=1.0, alpha=0.0)
 
 
-def _doubt(teacher: Tensor, temperature: float) -> Tensor:
+def _entropy(teacher: Tensor, temperature: float) -> Tensor:
     """The mean entropy of the teacher's softened answers, which tells a cross-entropy from a divergence."""
     return torch.distributions.Categorical(soften(teacher, temperature=temperature)).entropy().mean()
 
@@ -125,7 +126,8 @@ LOSS = Task(
     (
         Mistake(
             "no T squared",
-            "the teacher's term is multiplied by T^2; without it the term fades as T grows, and alpha with it.",
+            "the teacher's term is multiplied by T^2; without it the term vanishes as T grows, and alpha no longer "
+            "sets the balance.",
             lambda s, t, y, temperature, alpha: _mixed(alpha, _soft(s, t, temperature) / temperature**2, s, y),
         ),
         Mistake(
@@ -135,7 +137,8 @@ LOSS = Task(
         ),
         Mistake(
             "weights exchanged",
-            "alpha is the weight of the teacher, and 1 - alpha that of the labels; in yours it is the other way round.",
+            "alpha is the weight of the teacher, and 1 - alpha that of the labels; in yours it is the other way "
+            "around.",
             lambda s, t, y, temperature, alpha: taught_loss(s, t, y, temperature=temperature, alpha=1 - alpha),
         ),
         Mistake(
@@ -145,10 +148,10 @@ LOSS = Task(
         ),
         Mistake(
             "cross-entropy for divergence",
-            "the divergence is 0 where student and teacher agree; yours, a cross-entropy, still has the entropy of the "
-            "teacher in it: log p is to be taken off.",
+            "the divergence is 0 where student and teacher agree; yours is a cross-entropy, which also contains the "
+            "teacher's entropy: the logarithm is that of p / q, not of 1 / q.",
             lambda s, t, y, temperature, alpha: _mixed(
-                alpha, _soft(s, t, temperature) + temperature**2 * _doubt(t, temperature), s, y
+                alpha, _soft(s, t, temperature) + temperature**2 * _entropy(t, temperature), s, y
             ),
         ),
         Mistake(
@@ -213,7 +216,7 @@ GRADIENT = Task(
         ),
         Mistake(
             "T squared left",
-            "the inner derivative of z / T takes one T of the T^2 away, so that T is left.",
+            "the inner derivative of z / T cancels one T of the T^2, so the factor is T.",
             lambda s, t, y, temperature, alpha: _weighted(alpha, _parts(s, t, y, temperature), temperature),
         ),
         Mistake(
@@ -223,17 +226,18 @@ GRADIENT = Task(
         ),
         Mistake(
             "sign turned",
-            "the gradient points to where the loss grows: the student's probability minus what it should be.",
+            "the gradient points to where the loss increases: the student's probability minus the target probability.",
             lambda s, t, y, temperature, alpha: -loss_gradient(s, t, y, temperature=temperature, alpha=alpha),
         ),
         Mistake(
             "weights exchanged",
-            "alpha is the weight of the teacher, and 1 - alpha that of the labels; in yours it is the other way round.",
+            "alpha is the weight of the teacher, and 1 - alpha that of the labels; in yours it is the other way "
+            "around.",
             lambda s, t, y, temperature, alpha: loss_gradient(s, t, y, temperature=temperature, alpha=1 - alpha),
         ),
         Mistake(
             "labels not taken off",
-            "in the part of the labels, 1 is taken off the probability of the right class; in yours it is not.",
+            "in the labels' term, 1 is subtracted from the probability of the correct class; in yours it is not.",
             lambda s, t, y, temperature, alpha: (
                 loss_gradient(s, t, y, temperature=temperature, alpha=alpha)
                 + (1 - alpha) * torch.eye(s.shape[1])[y] / len(s)
@@ -241,7 +245,7 @@ GRADIENT = Task(
         ),
         Mistake(
             "labels at T",
-            "the part of the labels has the student's probabilities at T = 1; yours has the softened ones.",
+            "the labels' term has the student's probabilities at T = 1; yours has the softened ones.",
             lambda s, t, y, temperature, alpha: _weighted(
                 alpha, (_parts(s, t, y, temperature)[0], _parts(s / temperature, t, y, 1.0)[1])
             ),
@@ -285,7 +289,7 @@ def _errors(logits: Tensor, labels: Tensor, label: int) -> Callable[[float], int
 
 
 def best_shift(logits: Tensor, labels: Tensor, *, label: int, shifts: Tensor) -> float:
-    """The shift of fewest errors; of several the first."""
+    """The shift with the fewest errors; the first one of several."""
     return min(shifts.tolist(), key=_errors(logits, labels, label))
 
 
@@ -303,36 +307,38 @@ SHIFT = Task(
         ),
         Mistake(
             "taken off",
-            "the shift is added to the logits of the class; yours is taken off, so that more of its rows are lost.",
+            "the shift is added to the logits of the class; yours is subtracted, so that more of its rows are "
+            "misclassified.",
             lambda logits, labels, label, shifts: -best_shift(logits, labels, label=label, shifts=-shifts),
         ),
         Mistake(
             "errors of one class",
-            "count the errors on all rows; with those of the class alone, other classes lose rows to it unseen.",
+            "count the errors on all rows; if you count only those of the class, you miss the rows that others lose "
+            "to it.",
             lambda logits, labels, label, shifts: best_shift(
                 logits[labels == label], labels[labels == label], label=label, shifts=shifts
             ),
         ),
         Mistake(
             "most errors",
-            "the shift of the fewest errors is asked for; yours has the most.",
+            "the task asks for the shift with the fewest errors; yours has the most.",
             lambda logits, labels, label, shifts: max(shifts.tolist(), key=_errors(logits, labels, label)),
         ),
         Mistake(
             "last of several",
-            "of several shifts with equally few errors the first is asked for; yours is the last.",
+            "of several shifts with equally few errors the task asks for the first; yours is the last.",
             lambda logits, labels, label, shifts: best_shift(logits, labels, label=label, shifts=shifts.flip(0)),
         ),
         Mistake(
-            "place for shift",
-            "the shift itself is asked for; yours is its place in `shifts`.",
+            "index for shift",
+            "the task asks for the shift itself; yours is its index in `shifts`.",
             lambda logits, labels, label, shifts: shifts.tolist().index(
                 best_shift(logits, labels, label=label, shifts=shifts)
             ),
         ),
         Mistake(
             "errors for shift",
-            "the shift is asked for; yours is the number of errors that it leaves.",
+            "the task asks for the shift; yours is the number of errors with it.",
             lambda logits, labels, label, shifts: min(map(_errors(logits, labels, label), shifts.tolist())),
         ),
     ),

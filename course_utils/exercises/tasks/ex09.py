@@ -17,7 +17,7 @@ SHAPES = [(1, 2), (4, 3), (6, 5), (30, 8)]  # (inputs, neurons)
 
 
 def tanh_cases(seed: int) -> Sequence[Case]:
-    """Heights of both signs; at the border sums that are too large for the exponential function."""
+    """Amplitudes of both signs; at the border inputs that are too large for the exponential function."""
     generator = seeded(seed)
     cases = []
     for shape in SHAPES:
@@ -26,7 +26,7 @@ def tanh_cases(seed: int) -> Sequence[Case]:
         cases.append(Case((2 * torch.randn(shape, generator=generator),), {"a": a, "b": b}))
     large = torch.tensor([[-300.0, 300.0]])
     settings = {"a": torch.tensor([1.5, 0.5]), "b": torch.tensor([1.0, 2.0])}
-    cases.append(Case((large,), settings, "sums so large that their exponential is no float32 number"))
+    cases.append(Case((large,), settings, "inputs so large that their exponential overflows in float32"))
     return cases
 
 
@@ -53,28 +53,29 @@ TANH = Task(
         ),
         Mistake(
             "sigmoid",
-            "the numerator of (13) is 1 minus the power, so that g goes from -a to a; yours is a sigmoid, from 0 to a.",
+            "the numerator of (13) is 1 minus the power, so that g lies between -a and a; yours is a sigmoid, "
+            "between 0 and a.",
             lambda s, a, b: (steep_tanh(s, a=a, b=b) + a) / 2,
         ),
         Mistake(
-            "height forgotten",
-            "the fraction goes from -1 to 1; the height a is still missing.",
+            "amplitude forgotten",
+            "the fraction lies between -1 and 1; the amplitude a is missing.",
             lambda s, a, b: steep_tanh(s, a=torch.ones_like(a), b=b),
         ),
         Mistake(
             "exponent turned",
-            "the exponent of (13) is negative, -b s; with the other sign g is turned over.",
+            "the exponent of (13) is negative, -b s; with the other sign g is reflected.",
             lambda s, a, b: steep_tanh(s, a=a, b=-b),
         ),
         Mistake(
-            "height and steepness exchanged",
-            "a is the height and b the steepness; in yours they have changed places.",
+            "amplitude and steepness exchanged",
+            "a is the amplitude and b the steepness; yours has exchanged them.",
             lambda s, a, b: steep_tanh(s, a=b, b=a),
         ),
         Mistake(
             "too large for exp",
-            "e to the power of 300 is beyond float32, and infinity over infinity is not a number (nan). There is a "
-            "form of (13) without large powers: which well-known function goes from -1 to 1?",
+            "e to the power of 300 overflows in float32, and infinity over infinity is not a number (nan). There is a "
+            "form of (13) without large powers: which well-known function lies between -1 and 1?",
             lambda s, a, b: steep_tanh(s, a=a, b=b).masked_fill((-b * s).exp().isinf(), math.nan),
         ),
     ),
@@ -117,22 +118,22 @@ HINGES = Task(
     (
         Mistake(
             "ReLU forgotten",
-            "(15) starts with max(0, s); yours has the hinges alone.",
+            "(15) starts with max(0, s); yours has only the hinges.",
             lambda s, a, b: _hinges(s, a, b),
         ),
         Mistake(
             "hinges turned",
-            "in (15) s stands with a minus sign: a hinge is zero to the right of its b and not to the left.",
+            "in (15) s has a minus sign: a hinge is zero to the right of its b, not to the left.",
             lambda s, a, b: s.clamp(min=0) + _hinges(-s, a, -b),
         ),
         Mistake(
-            "places turned",
+            "positions turned",
             "the hinge is max(0, -s + b), zero from s = b on; yours is zero from s = -b on.",
             lambda s, a, b: hinged_relu(s, a=a, b=-b),
         ),
         Mistake(
-            "height inside",
-            "a stands in front of the maximum, so that a negative a bends the curve down; yours stands inside.",
+            "slope inside",
+            "a is in front of the maximum, so that a negative a bends the curve down; yours is inside.",
             lambda s, a, b: s.clamp(min=0) + _hinges(s, a.clamp(min=0), b) + _hinges(-s, (-a).clamp(min=0), -b),
         ),
         Mistake(
@@ -147,7 +148,7 @@ HINGES = Task(
         ),
         Mistake(
             "first hinge alone",
-            "a neuron has S hinges, one for each row of a and b; yours has the first one alone.",
+            "a neuron has S hinges, one for each row of a and b; yours has only the first one.",
             lambda s, a, b: hinged_relu(s, a=a[:1], b=b[:1]),
         ),
     ),
@@ -186,12 +187,12 @@ MAXOUT = Task(
     (
         Mistake(
             "sum of the pieces",
-            "a neuron passes on the greatest of its pieces; yours adds them up, which is a linear function again.",
+            "a neuron returns the maximum of its pieces; yours adds them up, which is a linear function again.",
             lambda h, weight, bias: h @ weight.sum(1).T + bias.sum(1),
         ),
         Mistake(
             "smallest piece",
-            "the largest piece is passed on; yours is the smallest.",
+            "the neuron returns the maximum; yours is the minimum.",
             lambda h, weight, bias: -largest_piece(h, weight=-weight, bias=-bias),
         ),
         Mistake(
@@ -201,25 +202,25 @@ MAXOUT = Task(
         ),
         Mistake(
             "bias too late",
-            "the bias of a piece is added before the maximum, as it helps to decide which piece is the greatest; yours "
-            "adds the greatest bias afterwards.",
+            "the bias of a piece is added before the maximum, as it affects which piece is the largest; yours adds the "
+            "largest bias afterwards.",
             lambda h, weight, bias: largest_piece(h, weight=weight, bias=torch.zeros_like(bias)) + bias.amax(1),
         ),
         Mistake(
             "largest in size",
-            "a piece of -3 is less than one of 1; yours compares sizes and forgets the sign.",
+            "a piece of -3 is less than one of 1; yours compares absolute values.",
             lambda h, weight, bias: largest_piece(
                 h, weight=torch.cat([weight, -weight], 1), bias=torch.cat([bias, -bias], 1)
             ),
         ),
         Mistake(
             "ReLU on top",
-            "maxout needs no other activation; yours also sets what is negative to zero.",
+            "maxout needs no other activation; yours also sets negative values to zero.",
             lambda h, weight, bias: largest_piece(h, weight=weight, bias=bias).clamp(min=0),
         ),
         Mistake(
-            "number for value",
-            "the value of the greatest piece is passed on; yours is its number.",
+            "index for value",
+            "the neuron returns the value of the largest piece; yours is its index.",
             lambda h, weight, bias: torch.stack(
                 [
                     largest_piece(h, weight=w[:, None], bias=b[:, None])
@@ -275,7 +276,7 @@ BUMPS = Task(
     (
         Mistake(
             "D for D - 1",
-            "between D values there are D - 1 distances, so the spacing is the total length over D - 1.",
+            "between D values there are D - 1 intervals, so the spacing is the total length over D - 1.",
             lambda s, alpha, boundary: _kaf(s, alpha, boundary, alpha.shape[1] ** 2 / (24 * boundary**2)),
         ),
         Mistake(
@@ -285,12 +286,13 @@ BUMPS = Task(
         ),
         Mistake(
             "no factor 6",
-            "the rule of thumb (19) has a 6 in the denominator; without it the bumps are too narrow.",
+            "the rule of thumb (19) has a 6 in the denominator; without it the kernels are too narrow.",
             lambda s, alpha, boundary: _kaf(s, alpha, boundary, 1 / _spacing(alpha, boundary) ** 2),
         ),
         Mistake(
             "gamma upside down",
-            "(19) has the spacing in the denominator: the closer the values, the narrower the bumps, the larger gamma.",
+            "(19) has the spacing in the denominator: the closer the values, the narrower the kernels, the larger "
+            "gamma.",
             lambda s, alpha, boundary: _kaf(s, alpha, boundary, 6 * _spacing(alpha, boundary) ** 2),
         ),
         Mistake(
@@ -320,7 +322,7 @@ BUMPS = Task(
 
 
 def start_cases(seed: int) -> Sequence[Case]:
-    """Functions at dictionaries in float64, gamma at the rule of thumb or above it; at the border many bumps."""
+    """Functions at dictionaries in float64, gamma at the rule of thumb or above it; at the border many kernels."""
     generator = seeded(seed)
     cases = []
     elu = torch.nn.functional.elu
@@ -334,7 +336,7 @@ def start_cases(seed: int) -> Sequence[Case]:
         targets = function(d) if function else torch.randn(size, generator=generator, dtype=torch.float64)
         settings = {"dictionary": d, "gamma": times * (size - 1) ** 2 / 216, "ridge": ridge}
         cases.append(
-            Case((targets,), settings, "many bumps that overlap: float32 has too few digits" if size > 10 else "")
+            Case((targets,), settings, "many overlapping kernels: float32 is not precise enough" if size > 10 else "")
         )
     return cases
 
@@ -379,18 +381,18 @@ START = Task(
         ),
         Mistake(
             "multiplied",
-            "(20) has the inverse of the matrix: solve the equations for alpha. Yours multiplies with the matrix.",
+            "(20) has the inverse of the matrix: solve the equations for alpha. Yours multiplies by the matrix.",
             lambda targets, dictionary, gamma, ridge: _kernels(dictionary, gamma) @ targets + ridge * targets,
         ),
         Mistake(
             "values for coefficients",
-            "the values of the function are not the coefficients yet: neighbouring bumps overlap and add up.",
+            "the values of the function are not the coefficients: neighbouring kernels overlap and add up.",
             lambda targets, dictionary, gamma, ridge: targets,
         ),
         Mistake(
             "ridge regression on columns",
-            "this is ridge regression with the columns of K as inputs; kernel ridge regression (20) has K itself, "
-            "once, beside epsilon.",
+            "this is ridge regression with the columns of K as inputs; in kernel ridge regression (20) K "
+            "occurs once, with epsilon on its diagonal.",
             lambda targets, dictionary, gamma, ridge: torch.linalg.solve(
                 _kernels(dictionary, gamma) @ _kernels(dictionary, gamma)
                 + ridge * torch.eye(len(targets), dtype=targets.dtype),

@@ -29,7 +29,7 @@ from course_utils.methods.quantize import fake_quantize
 from course_utils.models import mlp
 from course_utils.train import fit
 
-__all__ = ["LABELS", "Made", "Methods", "course_of", "make", "steps"]
+__all__ = ["LABELS", "CompressedNetwork", "Methods", "make", "reference_networks", "steps"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,9 @@ LABELS = {
 }
 
 
-class Made(NamedTuple):
-    """A file that was written and read back: its bytes, how many times smaller than the dense network, and the
-    accuracy of the network in it on the test rows."""
+class CompressedNetwork(NamedTuple):
+    """A network that was written to a file and read back: the file's bytes, how many times smaller it is than the dense
+    weights, and the accuracy on the test rows."""
 
     methods: Methods
     size: int
@@ -78,14 +78,14 @@ class Made(NamedTuple):
     accuracy: float
 
 
-def make(data: str | Dataset, methods: Methods) -> Made:
+def make(data: str | Dataset, methods: Methods) -> CompressedNetwork:
     """Train, compress, write, read back and measure."""
-    *_, made = steps(data, methods)
-    return made
+    *_, network = steps(data, methods)
+    return network
 
 
-def steps(data: str | Dataset, methods: Methods) -> Iterator[Made]:
-    """The file after the training, and after each step that follows; the last has all that was asked for."""
+def steps(data: str | Dataset, methods: Methods) -> Iterator[CompressedNetwork]:
+    """The file after the training, and after each step that follows; the last one after all of `methods`."""
     dataset = lesson_data(data)
     model = train_network(data, methods)
     yield write_and_measure(model, dataset, methods)
@@ -167,14 +167,14 @@ def factorize(model: nn.Sequential, *, rank: int) -> nn.Sequential:
 
 
 def retrain(model: nn.Module, data: Dataset, *, lr: float = 2e-3, **settings: Any) -> None:
-    """A short training of what is left."""
+    """A short training of the remaining weights."""
     settings |= {"epochs": epochs_for(data, 5), "lr": lr, "batch_size": 64, "schedule": "cosine"}
     fit(model, data, evaluate_every=0, device="cpu", progress=False, **settings)
     model.eval()
 
 
 def sparsity_of(model: nn.Module) -> float:
-    """The share of the weights that are zero already."""
+    """The fraction of the weights that are zero."""
     weights = [layer.weight for layer in weight_layers(model).values()]
     return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
 
@@ -217,7 +217,7 @@ def retrain_with_rule(model: nn.Module, data: Dataset, rule: Rule) -> None:
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
-def write_and_measure(model: nn.Module, data: Dataset, methods: Methods) -> Made:
+def write_and_measure(model: nn.Module, data: Dataset, methods: Methods) -> CompressedNetwork:
     """Write the network as a file, read the file, and measure the network with what came back."""
     weights = {f"{name}.weight" for name in weight_layers(model)}
     entropy = "huffman" if methods.coder else None
@@ -232,7 +232,7 @@ def write_and_measure(model: nn.Module, data: Dataset, methods: Methods) -> Made
     values = {name: array.decode() if isinstance(array, Coded) else array for name, array in restored.items()}
     network = copy.deepcopy(model).eval()
     network.load_state_dict({name: torch.from_numpy(array) for name, array in values.items()})
-    return Made(methods, size, dense_bytes(data) / size, measure_accuracy(network, data))
+    return CompressedNetwork(methods, size, dense_bytes(data) / size, measure_accuracy(network, data))
 
 
 def dense_bytes(data: Dataset) -> int:
@@ -252,8 +252,8 @@ def encode(tensor: Tensor, entropy: str | None) -> Coded | np.ndarray:
     return Coded(values, indices, mask, entropy)
 
 
-def course_of(data: str | Dataset = "digits") -> list[Made]:
-    """The dense network, each method alone with the coder, and a few that go well together."""
+def reference_networks(data: str | Dataset = "digits") -> list[CompressedNetwork]:
+    """The dense network, each method alone with the coder, and a few combinations."""
     alone = [Methods(), *(replace(Methods(coder=True), **{name: True}) for name in LABELS if name != "coder")]
     together = [
         Methods(prune=True, share=True, coder=True),

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.closing.methods import LABELS, Made, Methods, course_of, steps
+from course_utils.experiments.closing.methods import LABELS, CompressedNetwork, Methods, reference_networks, steps
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Control, Panel, Toggle
 from course_utils.plots import COLOURS, INK, smaller, write
@@ -16,8 +16,8 @@ __all__ = ["everything"]
 
 LINES = 12  # of the table
 MAX_LETTERS = 30  # of a line; where the methods take more, those after the second are counted
-ORDERS = {"bytes, the smallest first": "size", "accuracy, the best first": "accuracy", "as they were made": "made"}
-COLUMNS = {"methods": (0.0, "left"), "bytes": (0.7, "right"), "ratio": (0.85, "right"), "right": (1.0, "right")}
+ORDERS = {"bytes, smallest first": "size", "accuracy, highest first": "accuracy", "order of training": "trained"}
+COLUMNS = {"methods": (0.0, "left"), "bytes": (0.62, "right"), "ratio": (0.78, "right"), "accuracy": (1.0, "right")}
 SHORT = {
     "penalty": "penalty",
     "low_rank": "low rank",
@@ -31,44 +31,44 @@ SHORT = {
 }
 
 
-class Networks(NamedTuple):
+class Scene(NamedTuple):
     """All networks so far, which is the present one, whether it is finished, and how the table is sorted."""
 
-    made: list[Made]
-    now: Made
+    networks: list[CompressedNetwork]
+    now: CompressedNetwork
     finished: bool
     order: str
 
 
-def everything(data: str | Dataset = "digits", *, made: Sequence[Made] | None = None) -> Panel:
+def everything(data: str | Dataset = "digits", *, networks: Sequence[CompressedNetwork] | None = None) -> Panel:
     """Every method of the course on one network (lecture, section 10); each state is trained and written as a file.
 
-    `made`: networks to begin with, from `course_of`; by default it is called here.
+    `networks`: those to begin with, by default the `reference_networks`.
     """
     dataset = lesson_data(data)
-    finished = {network.methods: network for network in (course_of(data) if made is None else made)}
+    finished = {network.methods: network for network in (reference_networks(data) if networks is None else networks)}
     controls: list[Control] = [Toggle(name=name, label=label) for name, label in LABELS.items()]
     controls.append(Choice(name="order", label="Sort the table by", options=ORDERS))
 
-    def compute(order: str, **choices: bool) -> Iterator[Networks]:
+    def compute(order: str, **choices: bool) -> Iterator[Scene]:
         methods = Methods(**choices)
         if methods not in finished:
             for now in steps(data, methods):
-                yield Networks(list(finished.values()), now, False, order)
+                yield Scene(list(finished.values()), now, False, order)
             finished[methods] = now
-        yield Networks(list(finished.values()), finished[methods], True, order)
+        yield Scene(list(finished.values()), finished[methods], True, order)
 
     title, rows = "The whole course on one network", len(dataset.y_test)
     return Panel(title, controls, compute, lambda figure: NetworksPicture(figure, rows).show, size=(960, 470))
 
 
-def ordered(networks: Networks) -> list[Made]:
-    """The networks in the order that was asked for."""
-    if networks.order == "size":
-        return sorted(networks.made, key=lambda network: (network.size, -network.accuracy))
-    if networks.order == "accuracy":
-        return sorted(networks.made, key=lambda network: (-network.accuracy, network.size))
-    return networks.made
+def ordered(scene: Scene) -> list[CompressedNetwork]:
+    """The networks in the chosen order."""
+    if scene.order == "size":
+        return sorted(scene.networks, key=lambda network: (network.size, -network.accuracy))
+    if scene.order == "accuracy":
+        return sorted(scene.networks, key=lambda network: (-network.accuracy, network.size))
+    return scene.networks
 
 
 def short(methods: Methods) -> str:
@@ -98,11 +98,11 @@ class NetworksPicture:
             [], [], "o", ms=7, color=COLOURS["sky"], mec=COLOURS["blue"], label="networks so far"
         )
         (self.frontier,) = axes.plot(
-            [], [], "-", color=COLOURS["blue"], lw=1.4, drawstyle="steps-post", label="best for these bytes"
+            [], [], "-", color=COLOURS["blue"], lw=1.4, drawstyle="steps-post", label="best accuracy at this size"
         )
-        (self.marker,) = axes.plot([], [], "*", ms=17, color=COLOURS["orange"], label="this one")
+        (self.marker,) = axes.plot([], [], "*", ms=17, color=COLOURS["orange"], label="this network")
         axes.set(xscale="log", xlim=(400, 100_000), ylim=(0, 1.03), xlabel="bytes of the file on the disk")
-        axes.set_ylabel(f"right, of {test_rows:,} test rows")
+        axes.set_ylabel(f"accuracy on {test_rows:,} test rows")
         ticks = {500: "500", 1_000: "1k", 2_000: "2k", 5_000: "5k", 10_000: "10k", 20_000: "20k", 50_000: "50k"}
         axes.set_xticks(list(ticks), list(ticks.values()))
         axes.minorticks_off()
@@ -119,21 +119,21 @@ class NetworksPicture:
             for line in range(LINES)
         ]
 
-    def show(self, networks: Networks) -> str:
+    def show(self, scene: Scene) -> str:
         """Draw all networks, the present one among them."""
-        now = networks.now
-        made = networks.made if networks.finished else [*networks.made, now]
-        self.points.set_data([network.size for network in made], [network.accuracy for network in made])
-        front = frontier(made)
+        now = scene.now
+        networks = scene.networks if scene.finished else [*scene.networks, now]
+        self.points.set_data([network.size for network in networks], [network.accuracy for network in networks])
+        front = frontier(networks)
         self.frontier.set_data([network.size for network in front], [network.accuracy for network in front])
         self.marker.set_data([now.size], [now.accuracy])
-        smallest, largest = min(network.size for network in made), max(network.size for network in made)
+        smallest, largest = min(network.size for network in networks), max(network.size for network in networks)
         if not self.axes.get_xlim()[0] <= smallest <= largest <= self.axes.get_xlim()[1]:
             self.axes.set_xlim(smallest / 1.5, largest * 1.5)
-        self.show_table(window(ordered(networks), now), now.methods if networks.finished else None)
-        return describe_network(networks)
+        self.show_table(window(ordered(scene), now), now.methods if scene.finished else None)
+        return describe_network(scene)
 
-    def show_table(self, lines: list[Made], current: Methods | None) -> None:
+    def show_table(self, lines: list[CompressedNetwork], current: Methods | None) -> None:
         """A line for each network, that of the current methods in bold; the rest stays empty."""
         for i, row in enumerate(self.cells):
             texts = [""] * len(COLUMNS)
@@ -152,29 +152,29 @@ class NetworksPicture:
                 write(cell, text=text, **style)
 
 
-def window(made: list[Made], now: Made) -> list[Made]:
+def window(networks: list[CompressedNetwork], now: CompressedNetwork) -> list[CompressedNetwork]:
     """At most LINES of the table, the present network among them."""
-    at = next((i for i, network in enumerate(made) if network.methods == now.methods), 0)
-    start = max(0, min(at - LINES // 2, len(made) - LINES)) if at >= LINES else 0
-    return made[start : start + LINES]
+    at = next((i for i, network in enumerate(networks) if network.methods == now.methods), 0)
+    start = max(0, min(at - LINES // 2, len(networks) - LINES)) if at >= LINES else 0
+    return networks[start : start + LINES]
 
 
-def frontier(made: list[Made]) -> list[Made]:
+def frontier(networks: list[CompressedNetwork]) -> list[CompressedNetwork]:
     """The networks that no smaller one beats, from small to large."""
-    front: list[Made] = []
-    for network in sorted(made, key=lambda network: (network.size, -network.accuracy)):
+    front: list[CompressedNetwork] = []
+    for network in sorted(networks, key=lambda network: (network.size, -network.accuracy)):
         if not front or network.accuracy > front[-1].accuracy:
             front.append(network)
     return front
 
 
-def describe_network(networks: Networks) -> str:
+def describe_network(scene: Scene) -> str:
     """The present network in a sentence."""
-    now = networks.now
-    state = "" if networks.finished else "On the way to: "
-    better = sum(network.size < now.size and network.accuracy > now.accuracy for network in networks.made)
+    now = scene.now
+    state = "" if scene.finished else "On the way to: "
+    better = sum(network.size < now.size and network.accuracy > now.accuracy for network in scene.networks)
     count = {0: "no network so far is", 1: "one network so far is"}.get(better, f"{better} networks so far are")
     return (
         f"{state}{now.methods}: a file of {now.size:,} bytes, {smaller(now.ratio)} the dense weights, "
-        f"{now.accuracy:.1%} right; {count} smaller and better."
+        f"accuracy {now.accuracy:.1%}; {count} smaller and more accurate."
     )

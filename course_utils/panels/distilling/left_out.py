@@ -1,4 +1,4 @@
-"""A class that the student has never seen: what the teacher's soft answers say of it, and how a bias brings it back."""
+"""A class that the student has never seen: what the teacher's soft answers tell it, and how a bias corrects it."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ SHIFTS = tuple(round(0.25 * i, 2) for i in range(-8, 33))
 
 
 def left_out(data: str | Dataset = "digits") -> Panel:
-    """Errors of a student from whose training rows a class was left out, as its bias is raised (Hinton et al. 2015)."""
+    """Errors of a student trained without one class, as the bias of that class is raised (Hinton et al. 2015)."""
     dataset, large = lesson_data(data), teacher(data)
     controls = [
         Choice(name="label", label="Class left out", options={str(i): i for i in range(dataset.classes)}, value=3),
@@ -50,7 +50,7 @@ class LeftOutPicture:
         (self.all_errors,) = curves.plot([], [], "-", color=COLOURS["blue"], label="all errors")
         (self.class_errors,) = curves.plot([], [], "--", color=COLOURS["orange"], label="errors on the class left out")
         self.shift = curves.axvline(0, color=COLOURS["ink"], lw=1.2)
-        (self.best,) = curves.plot([], [], "v", ms=9, color=COLOURS["green"], label="best shift, found on other rows")
+        (self.best,) = curves.plot([], [], "v", ms=9, color=COLOURS["green"], label="best shift on held-out rows")
         curves.set(xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylabel="errors", ylim=(0, 100))
         curves.legend(loc="upper center", fontsize=10)
         self.bars = right.bar(range(classes), np.ones(classes), color=COLOURS["blue"])

@@ -1,4 +1,4 @@
-"""A small student while it trains: on the labels alone, and on the teacher's softened answers as well."""
+"""A small student while it trains: on labels only, and on the teacher's softened answers as well."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ WIDTHS = (4, 8, 16, 32, 64)
 def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -> Panel:
     """Two students that start alike, one of them distilled, epoch by epoch (Hinton, Vinyals, Dean 2015).
 
-    `loss`: your own ``loss(student_logits, teacher_logits, labels, *, temperature, alpha)`` in the place of
+    `loss`: a function ``loss(student_logits, teacher_logits, labels, *, temperature, alpha)`` in the place of
     `distillation_loss`.
     """
     dataset, large = lesson_data(data), teacher(data)
@@ -33,7 +33,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
         Slider(name="alpha", label="α, weight of the teacher", values=(0, 0.25, 0.5, 0.75, 0.9, 1), value=0.9),
         Slider(name="width", label="Hidden neurons of the student", values=WIDTHS, value=32),
         Slider(name="rows", label="Training rows", values=row_counts, value=100),
-        Choice(name="seed", label="Start from", options={"new networks": 0, "others": 1, "a third pair": 2}),
+        Choice(name="seed", label="Initial weights", options={"seed 0": 0, "seed 1": 1, "seed 2": 2}),
     ]
 
     def compute(
@@ -60,17 +60,15 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
 
 
 class PairPicture:
-    """Two courses of errors and the teacher's."""
+    """The test errors of both students over the training, and the teacher's."""
 
     def __init__(self, figure: Figure, teacher_error: float, teacher_parameters: int) -> None:
         self.teacher_error, self.teacher_parameters = teacher_error, teacher_parameters
         axes = figure.subplots()
-        (self.alone,) = axes.plot(
-            [], [], "s--", ms=4, markevery=0.05, color=COLOURS["orange"], label="on the labels alone"
-        )
+        (self.alone,) = axes.plot([], [], "s--", ms=4, markevery=0.05, color=COLOURS["orange"], label="labels only")
         (self.distilled,) = axes.plot([], [], "o-", ms=4, markevery=0.05, color=COLOURS["blue"], label="distilled")
-        axes.axhline(teacher_error, color=COLOURS["grey"], ls=":", label="the teacher")
-        axes.set(xlim=(0, 1), ylim=(0, 60), xlabel="course of the training", ylabel="errors on test rows (%)")
+        axes.axhline(teacher_error, color=COLOURS["grey"], ls=":", label="teacher")
+        axes.set(xlim=(0, 1), ylim=(0, 60), xlabel="progress of training", ylabel="test error (%)")
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["start", "¼", "½", "¾", "end"])
         axes.legend(loc="upper right")
 
@@ -80,8 +78,8 @@ class PairPicture:
             line.set_data([i / pair.epochs for i in range(len(errors))], errors)
         size = f"{pair.parameters:,} parameters, the teacher {self.teacher_parameters:,}"
         if len(pair.alone) == 1:
-            return f"Ready: a student of {size}; the teacher errs in {self.teacher_error:.1f} %."
+            return f"Ready: the student has {size}; the teacher's test error is {self.teacher_error:.1f} %."
         return (
-            f"Epoch {len(pair.alone) - 1}: {pair.alone[-1]:.1f} % errors on the labels alone, "
-            f"{pair.distilled[-1]:.1f} % distilled, the teacher {self.teacher_error:.1f} %. The student has {size}."
+            f"Epoch {len(pair.alone) - 1}: test error {pair.alone[-1]:.1f} % with labels only, "
+            f"{pair.distilled[-1]:.1f} % distilled; teacher {self.teacher_error:.1f} %. The student has {size}."
         )

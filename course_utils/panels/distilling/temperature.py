@@ -17,7 +17,7 @@ from course_utils.plots import COLOURS, FAINT, number
 __all__ = ["softened"]
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0)
-INPUTS = 24  # on the slider, from doubtful to clear
+INPUTS = 24  # on the slider, from ambiguous to clear
 
 Softmax = Callable[[Tensor, float], Tensor]
 
@@ -36,17 +36,17 @@ class Answer(NamedTuple):
 def softened(data: str | Dataset = "digits", *, softmax: Softmax | None = None) -> Panel:
     """The teacher's softened probabilities softmax(z / T) for one input at a time (Hinton, Vinyals, Dean 2015).
 
-    `softmax`: your own function of logits z (n, classes) and T, in the place of softmax(z / T).
+    `softmax`: a function of logits z (n, classes) and T, in the place of softmax(z / T).
     """
     dataset, model = lesson_data(data), teacher(data)
     with torch.no_grad():
         logits = model(dataset.x_test)
     confidence = torch.softmax(logits, 1).max(1).values
-    # Beginning with those of which the teacher is least sure.
+    # Those on which the teacher is least confident come first.
     rows = confidence.argsort()[torch.linspace(0, len(confidence) - 1, INPUTS).round().long()]
     controls = [
         Slider(name="temperature", label="Temperature T", values=TEMPERATURES, value=4.0),
-        Slider(name="row", label="Input, from doubtful to clear", values=list(range(1, INPUTS + 1)), value=2),
+        Slider(name="row", label="Input, from ambiguous to clear", values=list(range(1, INPUTS + 1)), value=2),
         Toggle(name="logarithmic", label="Logarithmic axis"),
     ]
     shape = dataset.input_shape[-2:] if len(dataset.input_shape) > 1 else (1, dataset.features)
@@ -114,6 +114,6 @@ def describe_answer(answer: Answer) -> str:
     likely = ", ".join(f"{i} with {number(answer.soft[i], '.2g')}" for i in order)
     entropy = float(-(answer.soft * np.log2(np.maximum(answer.soft, 1e-12))).sum())
     return (
-        f"An input with label {answer.label}. At T = {answer.temperature:g} the teacher says {likely}; its answer "
-        f"holds {entropy:.2f} bits of doubt, from 0 (sure) to {np.log2(len(answer.soft)):.2f} (no idea)."
+        f"An input with label {answer.label}. At T = {answer.temperature:g} the teacher says {likely}; the "
+        f"entropy of its answer is {entropy:.2f} bits, from 0 (certain) to {np.log2(len(answer.soft)):.2f} (uniform)."
     )

@@ -1,4 +1,4 @@
-"""A kernel activation function and its basis: gamma, D, the coefficients, and the start by kernel ridge regression."""
+"""A kernel activation function and its basis: gamma, D, the coefficients, and their start by ridge regression."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,7 +29,7 @@ Function = Callable[[Tensor], Tensor]
 class Basis(NamedTuple):
     """On S each scaled kernel, their sum, and the target if there is one; the dictionary, alpha and gamma.
 
-    `changed`: the number of the kernel whose alpha the reader has moved, from 0, and by how much.
+    `changed`: the index of the kernel whose alpha the reader has changed, and by how much.
     """
 
     parts: np.ndarray  # (D, points)
@@ -44,15 +44,14 @@ class Basis(NamedTuple):
 def kaf(*, function: Function | None = None) -> Panel:
     """A KAF with its basis (lecture, (17) to (20), figures 15 and 16).
 
-    `function`: your own function of s (a tensor) to start from by kernel ridge regression, in the place of the one that
-    is typed.
+    `function`: a function of s (a tensor) to start from by kernel ridge regression, in the place of the typed one.
     """
     texts = [f"{f:g} × 1/(6Δ²)" for f in FACTORS]
     controls: list[Control] = [
         Slider(name="size", label="D, size of the dictionary", values=list(range(4, MAX_SIZE + 1)), value=20),
-        Slider(name="factor", label="How narrow: γ", values=FACTORS, value=1.0, texts=texts),
+        Slider(name="factor", label="γ (larger is narrower)", values=FACTORS, value=1.0, texts=texts),
         Slider(name="ridge", label="ε of the ridge (20)", values=list(RIDGES), value=1e-6, texts=list(RIDGES.values())),
-        Slider(name="kernel", label="A kernel i to change", values=list(range(1, MAX_SIZE + 1)), value=8),
+        Slider(name="kernel", label="Kernel i to change", values=list(range(1, MAX_SIZE + 1)), value=8),
         Slider(
             name="change",
             label="Add to its α",
@@ -62,10 +61,10 @@ def kaf(*, function: Function | None = None) -> Panel:
         ),
     ]
     if function is None:
-        starts = {"a function, by (20)": "krr", "random, normal": "normal"}
-        controls.insert(0, Choice(name="start", label="α from", options=starts))
+        starts = {"a function, by (20)": "krr", "random (normal)": "normal"}
+        controls.insert(0, Choice(name="start", label="Initial α", options=starts))
         controls.append(Text(name="target", label="Function of s", value="tanh(s)", max_length=60))
-        controls.append(Button(name="again", label="Draw α again"))
+        controls.append(Button(name="again", label="Sample α again"))
 
     def compute(
         size: float,
@@ -102,7 +101,7 @@ def kaf(*, function: Function | None = None) -> Panel:
 
 
 class KafPicture:
-    """The KAF and its basis on the left, the coefficients on the right; `name` is that of the function to follow."""
+    """The KAF and its basis on the left, the coefficients on the right; `name` is that of the target function."""
 
     def __init__(self, figure: Figure, name: str) -> None:
         curve, coefficients = figure.subplots(1, 2, width_ratios=[2.2, 1])
@@ -149,7 +148,7 @@ def coefficient(value: float) -> str:
 def describe_kaf(basis: Basis) -> str:
     """The KAF in two sentences."""
     i, change = basis.changed
-    moved = f"has been moved by {number(change, '+g')} to" if change else "is"
+    moved = f"has been changed by {number(change, '+g')} to" if change else "is"
     text = (
         f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is "
         f"{coefficient(np.abs(basis.alpha).max())}; at s = 5, outside of the dictionary, g is "

@@ -1,4 +1,4 @@
-"""Maxout: the greatest of K linear functions, of one input and of two (lecture, (16))."""
+"""Maxout: the maximum of K linear functions, of one input and of two (lecture, (16))."""
 
 from typing import Any, NamedTuple
 
@@ -32,10 +32,10 @@ class Pieces(NamedTuple):
 
 
 def maxout() -> Panel:
-    """K tangents of a function that the reader types, and K random planes: the greatest counts (lecture, (16))."""
+    """K tangents of a function that the reader types, and K random planes, with their maximum (lecture, (16))."""
     controls = [
         Slider(name="pieces", label="K, pieces", values=list(range(1, MAX_PIECES + 1)), value=3),
-        Text(name="target", label="Function of s to follow (left)", value="s**2 - 1", max_length=60),
+        Text(name="target", label="Target function of s (left)", value="s**2 - 1", max_length=60),
         Button(name="again", label="Other planes (right)"),
     ]
 
@@ -64,7 +64,7 @@ def maxout() -> Panel:
 
 
 def plane_values(unit: Maxout, points: torch.Tensor) -> torch.Tensor:
-    """The value of each of the K planes at each point, (points, K), of which `unit` returns the greatest."""
+    """The value of each of the K planes at each point, (points, K), of which `unit` returns the maximum."""
     return unit.linear(points).reshape(len(points), 1, -1)[:, 0]
 
 
@@ -73,7 +73,7 @@ class MaxoutPicture:
 
     def __init__(self, figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
-        (self.target,) = left.plot([], [], "--", color=COLOURS["orange"], label="the function to follow")
+        (self.target,) = left.plot([], [], "--", color=COLOURS["orange"], label="target function")
         self.lines = [left.plot([], [], ":", color=COLOURS["grey"], lw=1.3)[0] for _ in range(MAX_PIECES)]
         self.lines[0].set_label("the K lines")
         (self.maximum,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
@@ -82,7 +82,7 @@ class MaxoutPicture:
         square: dict[str, Any] = {"origin": "lower", "extent": (-2, 2, -2, 2), "interpolation": "nearest"}
         colours = ListedColormap(PIECES)
         self.regions = right.imshow(np.zeros((2, 2)), cmap=colours, vmin=-0.5, vmax=MAX_PIECES - 0.5, **square)
-        right.set(xlabel="$h_1$", ylabel="$h_2$", title="Two inputs: which plane is greatest", aspect="equal")
+        right.set(xlabel="$h_1$", ylabel="$h_2$", title="Two inputs: which plane is highest", aspect="equal")
         self.bands = right.imshow(np.zeros((2, 2)), cmap="gray_r", alpha=0.45, **square)
 
     def show(self, pieces: Pieces) -> str:
@@ -102,7 +102,6 @@ class MaxoutPicture:
         self.bands.set_clim(0, 1)
         error = np.abs(values.max(0) - pieces.target).max()
         return (
-            f"K = {k}: {k} lines for each neuron, {2 * k} numbers for one input and {3 * k} for two. The largest "
-            f"distance to the function is {error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are "
-            f"the greatest somewhere in the square."
+            f"K = {k}: {2 * k} parameters per neuron with one input, {3 * k} with two. The largest error is "
+            f"{error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are highest somewhere."
         )

@@ -25,7 +25,7 @@ STARTS: dict[str, Literal["normal"] | Callable[[Tensor], Tensor]] = {
 
 
 class NeuronCurves(NamedTuple):
-    """The curves of NEURONS neurons at the start and now, (NEURONS, points), the accuracy so far, which they are."""
+    """The curves of NEURONS neurons at the start and now, (NEURONS, points), the accuracy so far, their names."""
 
     start: np.ndarray
     now: np.ndarray
@@ -37,13 +37,13 @@ def neurons(data: str | Dataset = "digits") -> Panel:
     """A network of KAFs, epoch by epoch, and what its neurons' activations become (lecture, figure 17)."""
     dataset = lesson_data(data)
     dataset = dataset.subset(min(len(dataset.y_train), 3000))
-    starts = {"random, normal": "normal", "tanh, by (20)": "tanh", "ELU, by (20)": "elu"}
+    starts = {"random (normal)": "normal", "tanh, by (20)": "tanh", "ELU, by (20)": "elu"}
     controls = [
         Toggle(name="train", label="Train live"),
-        Choice(name="start", label="Start from", options=starts),
+        Choice(name="start", label="Initial activation", options=starts),
         Slider(name="layer", label="Hidden layer", values=(1, 2), value=2),
         Slider(name="first", label="First neuron shown", values=tuple(range(1, 26, NEURONS)), value=1),
-        Slider(name="lr", label="Step size η", values=(0.001, 0.003, 0.01, 0.03), value=0.01),
+        Slider(name="lr", label="Learning rate η", values=(0.001, 0.003, 0.01, 0.03), value=0.01),
     ]
 
     def compute(train: bool, start: str, layer: float, first: float, lr: float) -> Iterator[NeuronCurves]:
@@ -69,10 +69,10 @@ class NeuronPicture:
             (now,) = axes.plot([], [], color=COLOURS["blue"], lw=2.2)
             axes.set(xlim=(-4, 4), ylim=(-3, 3))
             self.curves.append((start, now))
-        left.suptitle("dashed: before training · line: now", fontsize=11)
+        left.suptitle("dashed: before training · solid: now", fontsize=11)
         course = right.subplots()
         (self.accuracy,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"])
-        course.set(xlim=(0, EPOCHS), ylim=(0, 1.03), xlabel="epoch", title=f"Right, {name}")
+        course.set(xlim=(0, EPOCHS), ylim=(0, 1.03), xlabel="epoch", title=f"Test accuracy, {name}")
 
     def show(self, curves: NeuronCurves) -> str:
         """Draw the curves at the start and now, and the epochs so far."""
@@ -81,8 +81,8 @@ class NeuronPicture:
             now.set_data(S, now_values)
         epochs = range(len(curves.accuracies))
         self.accuracy.set_data(epochs, curves.accuracies)
-        moved = np.abs(curves.now - curves.start).max(1)
+        change = np.abs(curves.now - curves.start).max(1)
         return (
-            f"Epoch {epochs[-1]}: {curves.accuracies[-1]:.1%} right; the six curves, of "
-            f"{curves.place}, have moved by {moved.min():.2f} to {moved.max():.2f}."
+            f"Epoch {epochs[-1]}: test accuracy {curves.accuracies[-1]:.1%}; the curves of "
+            f"{curves.place} have changed by {change.min():.2f} to {change.max():.2f}."
         )

@@ -1,4 +1,4 @@
-"""Activations with one or two numbers to train: the scaled tanh and PReLU, with their derivatives."""
+"""Activations with one or two trainable parameters: the scaled tanh and PReLU, with their derivatives."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -34,9 +34,9 @@ def scaled_tanh(s: Tensor, a: float, b: float) -> Tensor:
 def parametric(*, activation: Activation | None = None) -> Panel:
     """The scaled tanh (13) and PReLU (14) under their parameters.
 
-    `activation`: your own ``activation(s, a, b)`` of a tensor and two numbers, in the place of these.
+    `activation`: a function ``activation(s, a, b)`` of a tensor and two numbers, in the place of these.
     """
-    steepness = "b, of the tanh" if activation is None else "b"
+    steepness = "b (tanh only)" if activation is None else "b"
     controls: list[Control] = [
         Slider(name="a", label="a", values=[round(-2 + 0.1 * i, 1) for i in range(41)], value=1.0),
         Slider(name="b", label=steepness, values=[round(0.1 * i, 1) for i in range(1, 61)], value=2.0),

@@ -28,11 +28,11 @@ class Fitted(NamedTuple):
 def piecewise() -> Panel:
     """A function that the reader types, by max(0, s) and S hinges a_i max(0, -s + b_i) (lecture, (15)).
 
-    All b but the last two lie at equal distances within the range, the a are the best for them (least squares).
+    All b but the last two lie at equal distances within the range, the a are fitted by least squares.
     """
     controls = [
         Slider(name="segments", label="S, number of hinges", values=list(range(1, MAX_HINGES + 1)), value=5),
-        Text(name="target", label="Function of s to follow", value="sin(2*s)", max_length=60),
+        Text(name="target", label="Target function of s", value="sin(2*s)", max_length=60),
         Toggle(name="parts", label="Show the hinges", value=True),
     ]
 
@@ -55,7 +55,7 @@ class HingePicture:
     def __init__(self, figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(0, color="#C9CFD5", lw=1)
-        (self.target,) = axes.plot([], [], "--", color=COLOURS["orange"], label="the function to follow")
+        (self.target,) = axes.plot([], [], "--", color=COLOURS["orange"], label="target function")
         self.hinges = [axes.plot([], [], ":", color=COLOURS["green"], lw=1.3)[0] for _ in range(MAX_HINGES)]
         self.hinges[0].set_label("hinges")
         (self.value,) = axes.plot([], [], color=COLOURS["blue"], lw=2.4, label="max(0, s) + the hinges")
@@ -77,6 +77,6 @@ class HingePicture:
         kinks = ", ".join(number(kink) for kink in fitted.kinks if abs(kink) < RANGE)
         error = float(np.abs(fitted.value - fitted.target).max())
         return (
-            f"Hinges S = {hinges}, {2 * hinges} numbers for each neuron, kinks in the picture at {kinks}; the largest "
-            f"distance to the function is {error:.2f}."
+            f"Hinges S = {hinges}, {2 * hinges} parameters per neuron, visible kinks at {kinks}; the "
+            f"largest error is {error:.2f}."
         )

@@ -15,7 +15,7 @@ __all__ = ["size_against_accuracy"]
 
 
 class Chosen(NamedTuple):
-    """The activation in front, the shape of its network, and whether the lines of the others are shown."""
+    """The highlighted activation, the shape of its network, and whether the lines of the others are shown."""
 
     name: str
     depth: int
@@ -28,9 +28,9 @@ def size_against_accuracy(data: str | Dataset | Comparison = "digits") -> Panel:
     networks = data if isinstance(data, Comparison) else comparison(data)
     names = {name: name for name in ACTIVATIONS}
     controls = [
-        Choice(name="name", label="Activation in front", options=names, value="KAF, D = 20 (17)"),
+        Choice(name="name", label="Highlighted activation", options=names, value="KAF, D = 20 (17)"),
         Slider(name="depth", label="Hidden layers", values=(1, 2), value=1),
-        Slider(name="width", label="Neurons in a layer", values=WIDTHS, value=12),
+        Slider(name="width", label="Neurons per layer", values=WIDTHS, value=12),
         Toggle(name="others", label="Show the others", value=True),
     ]
 
@@ -54,12 +54,12 @@ class ActivationsPicture:
         (self.marker,) = axes.plot([], [], "o", ms=16, mfc="none", mew=2.4, color=COLOURS["ink"])
         points = [point for points in networks.points.values() for point in points]
         low, high = min(p.parameters for p in points), max(p.parameters for p in points)
-        axes.set(xscale="log", xlim=(low / 1.2, high * 1.2), xlabel="trainable parameters", ylabel="right on test rows")
+        axes.set(xscale="log", xlim=(low / 1.2, high * 1.2), xlabel="trainable parameters", ylabel="test accuracy")
         axes.set_ylim(min(p.accuracy for p in points) - 0.03, 1.0)
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=10)
 
     def show(self, chosen: Chosen) -> str:
-        """Draw the networks of this depth, with one activation in front."""
+        """Draw the networks of this depth, with one activation highlighted."""
         for name, line in self.lines.items():
             points = [p for p in self.networks.points[name] if p.depth == chosen.depth]
             line.set_data([p.parameters for p in points], [p.accuracy for p in points])
@@ -72,6 +72,6 @@ class ActivationsPicture:
         self.marker.set_data([point.parameters], [point.accuracy])
         return (
             f"{chosen.name}, {plural(chosen.depth, 'hidden layer')} of {chosen.width}: "
-            f"{point.parameters:,} parameters, {point.accuracy:.1%} right; ReLU of the same shape: "
+            f"{point.parameters:,} parameters, test accuracy {point.accuracy:.1%}; ReLU in the same network: "
             f"{relu.parameters:,}, {relu.accuracy:.1%}."
         )

@@ -1,4 +1,4 @@
-"""How near the measured numbers are to the published ones: a row for each, all on one scale."""
+"""How close the measured numbers are to the published ones: a row for each, all on one scale."""
 
 from typing import Any, NamedTuple
 
@@ -19,16 +19,16 @@ ENDS = (0.2, 5.0)  # of the scale, as multiples; what lies outside is drawn at i
 TICKS = {0.25: "a quarter", 0.5: "half", 1.0: "as published", 2.0: "twice", 4.0: "four times"}
 # The kinds of points: marker, colour of its face and of its edge.
 KINDS = {
-    "within what counts as near, or better": ("o", COLOURS["blue"], COLOURS["blue"]),
-    "farther": ("D", COLOURS["orange"], COLOURS["orange"]),
-    "other data: not to be compared": ("s", "white", COLOURS["grey"]),
+    "within the tolerance, or better": ("o", COLOURS["blue"], COLOURS["blue"]),
+    "outside the tolerance": ("D", COLOURS["orange"], COLOURS["orange"]),
+    "other data: not comparable": ("s", "white", COLOURS["grey"]),
 }
 NEAR, FAR, INCOMPARABLE = range(3)  # indices into KINDS
 COLUMNS = {"published": 0.46, "measured": 1.0}  # where the columns of numbers end
 
 
 class Scene(NamedTuple):
-    """The published numbers of a part, in the order in which they are shown, and what counts as near."""
+    """The published numbers of a part, in the order in which they are shown, and the tolerance."""
 
     title: str
     claims: list[Claim]
@@ -36,7 +36,7 @@ class Scene(NamedTuple):
 
 
 def reproduced(table: str | None = None, part: str | None = None) -> Panel:
-    """Published numbers beside the measured ones, opened at a part of a table; any other one can be chosen.
+    """Published numbers beside the measured ones, opened at a part of a table; any other can be chosen.
 
     The scale is that of `Claim.times`: how far a number is from the best that there could be, as a multiple of how far
     the published one is. Raises: ValueError for a table or a part without published numbers.
@@ -60,8 +60,10 @@ def reproduced(table: str | None = None, part: str | None = None) -> Panel:
     options = {f"{measured.section} {measured.title}: {part.title}": key for key, (measured, part) in parts.items()}
     controls = [
         Choice(name="part", label="Table", value=f"{table}/{part}", options=options),
-        Choice(name="order", label="Order", options={"as in the lecture": "lecture", "the farthest first": "farthest"}),
-        Slider(name="tolerance", label="Counts as near", values=range(0, 51, 5), value=10, unit=" %"),
+        Choice(
+            name="order", label="Order", options={"as in the lecture": "lecture", "largest deviation first": "farthest"}
+        ),
+        Slider(name="tolerance", label="Tolerance", values=range(0, 51, 5), value=10, unit=" %"),
     ]
 
     def compute(part: str, order: str, tolerance: float) -> Scene:
@@ -100,9 +102,9 @@ class ClaimsPicture:
         self.draw_cells()
 
     def draw_scale(self) -> None:
-        """The scale, with a band for what counts as near."""
+        """The scale, with a band for the tolerance."""
         axes = self.scale
-        axes.set(xscale="log", xlim=ENDS, title="Distance from the best possible")
+        axes.set(xscale="log", xlim=ENDS, title="Error or cost relative to published")
         axes.set_yticks([])
         axes.set_xticks(list(TICKS), list(TICKS.values()))
         axes.minorticks_off()
@@ -187,19 +189,19 @@ def shown(claim: Claim) -> str:
 
 
 def sentence(scene: Scene) -> str:
-    """How many of the numbers are reached, and which one is the farthest."""
+    """How many of the numbers are reached, and which one is the worst."""
     comparable = [claim for claim in scene.claims if not claim.note]
-    parts = [f"{scene.title}: {len(scene.claims)} published numbers, at the top {scene.claims[0].what}."]
+    parts = [f"{scene.title}: {len(scene.claims)} published numbers, first {scene.claims[0].what}."]
     if comparable:
         reached = sum(claim.reached for claim in comparable)
         close = sum(near(claim, scene.tolerance) for claim in comparable)
         worst = max(comparable, key=lambda claim: claim.times(claim.value))
         parts.append(f"{reached} of {len(comparable)} are reached, {close} within {scene.tolerance:.0%}.")
         parts.append(
-            "None lies on the worse side."
+            "None is worse."
             if worst.times(worst.value) <= 1
-            else f"Farthest to the worse side: {worst.what}, {worst.quantity} {shown(worst)} for {worst.published}, "
-            f"{worst.times(worst.value):.2f} times as far from the best possible."
+            else f"The worst: {worst.what}, {worst.quantity} {shown(worst)} for {worst.published}, "
+            f"{worst.times(worst.value):.2f} times the published error or cost."
         )
     incomparable = [claim for claim in scene.claims if claim.note]
     if incomparable:

@@ -3,7 +3,7 @@
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
 from course_utils.publish.kit.reading import number_in, says
 
-CLEAR = {"Input, from doubtful to clear": "24"}
+CLEAR = {"Input, from ambiguous to clear": "24"}
 
 LESSON = Lesson(
     number="08",
@@ -38,13 +38,13 @@ LESSON = Lesson(
             steps=(
                 Step(
                     CLEAR | {"Temperature T": "1"},
-                    "one bar, and 0.00 bits of doubt.",
-                    lambda p: says(p, "holds 0.00 bits of doubt"),
+                    "one bar, and an entropy of 0.00 bits.",
+                    lambda p: says(p, "entropy of its answer is 0.00 bits"),
                 ),
                 Step(
                     {"Temperature T": "8"},
-                    "the other classes, with quite different probabilities: more than two bits of doubt.",
-                    lambda p: number_in(p, "holds # bits of doubt") > 1.5,
+                    "the other classes, with quite different probabilities: an entropy of more than two bits.",
+                    lambda p: number_in(p, "entropy of its answer is # bits") > 1.5,
                 ),
             ),
         ),
@@ -56,12 +56,12 @@ LESSON = Lesson(
                 Step(
                     {"Training rows": "50", "Train live": "on"},
                     "an error several percentage points lower with the teacher than without, on 50 rows.",
-                    lambda p: number_in(p, "labels alone, #") < number_in(p, "# % errors on") - 2,
+                    lambda p: number_in(p, "labels only, #") < number_in(p, "test error # %") - 2,
                 ),
                 Step(
                     {"Training rows": "400"},
                     "no advantage on 400 rows.",
-                    lambda p: number_in(p, "labels alone, #") > number_in(p, "# % errors on") - 1.5,
+                    lambda p: number_in(p, "labels only, #") > number_in(p, "test error # %") - 1.5,
                 ),
             ),
         ),
@@ -73,7 +73,7 @@ LESSON = Lesson(
                 Step(
                     {"Hidden neurons of the student": "4", "Train live": "on"},
                     "an error above 50 %, with the teacher and without.",
-                    lambda p: number_in(p, "labels alone, #") > 50 and number_in(p, "# % errors on") > 50,
+                    lambda p: number_in(p, "labels only, #") > 50 and number_in(p, "test error # %") > 50,
                 ),
             ),
         ),
@@ -98,13 +98,13 @@ LESSON = Lesson(
     questions=(
         Question(
             ask="What happens to the probabilities when T goes to infinity, and what when it goes to 0?",
-            answer="They become 1/10 each: the doubt goes to log₂ 10 = 3.32 bits. Towards 0 the largest one becomes 1.",
+            answer="They become 1/10 each: the entropy goes to log₂ 10 = 3.32 bits. Towards 0 the largest one becomes 1.",
             panel="distilling.softened",
             steps=(
                 Step(
                     {"Temperature T": "40"},
-                    "3.31 bits of doubt out of 3.32.",
-                    lambda p: number_in(p, "holds # bits of doubt") > 3.25,
+                    "an entropy of 3.31 bits out of 3.32.",
+                    lambda p: number_in(p, "entropy of its answer is # bits") > 3.25,
                 ),
                 Step(
                     {"Temperature T": "0.5"},
@@ -121,7 +121,7 @@ LESSON = Lesson(
                 Step(
                     {"α, weight of the teacher": "0", "Train live": "on"},
                     "the same error twice.",
-                    lambda p: number_in(p, "labels alone, #") == number_in(p, "# % errors on"),
+                    lambda p: number_in(p, "labels only, #") == number_in(p, "test error # %"),
                 ),
             ),
         ),

@@ -3,8 +3,8 @@
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
 from course_utils.publish.kit.reading import number_in, says
 
-FOLLOW, HINGES, PIECES = "Function of s to follow (left)", "S, number of hinges", "K, pieces"
-GAMMA, FRONT, WIDTH = "How narrow: γ", "Activation in front", "Neurons in a layer"
+FOLLOW, HINGES, PIECES = "Target function of s (left)", "S, number of hinges", "K, pieces"
+GAMMA, FRONT, WIDTH = "γ (larger is narrower)", "Highlighted activation", "Neurons per layer"
 
 LESSON = Lesson(
     number="09",
@@ -24,17 +24,17 @@ LESSON = Lesson(
                 Step(
                     {PIECES: "8"},
                     "eight tangents that approximate the parabola to within 0.06.",
-                    lambda p: number_in(p, "distance to the function is #") < 0.1,
+                    lambda p: number_in(p, "largest error is #") < 0.1,
                 ),
                 Step(
                     {FOLLOW: "-(s**2)"},
                     "that the same eight pieces are 14 away from the parabola that opens downwards.",
-                    lambda p: number_in(p, "distance to the function is #") > 10,
+                    lambda p: number_in(p, "largest error is #") > 10,
                 ),
                 Step(
                     {PIECES: "3"},
                     "that three pieces are no worse: more lines do not help.",
-                    lambda p: number_in(p, "distance to the function is #") > 5,
+                    lambda p: number_in(p, "largest error is #") > 5,
                 ),
             ),
         ),
@@ -94,8 +94,8 @@ LESSON = Lesson(
                     {WIDTH: "6"},
                     "that six KAF neurons are several percentage points more accurate than six ReLU neurons, with 580 parameters instead of 460.",
                     lambda p: (
-                        says(p, "580 parameters", "ReLU of the same shape: 460")
-                        and number_in(p, "parameters, #% right") > number_in(p, "same shape: 460, #%") + 2
+                        says(p, "580 parameters", "ReLU in the same network: 460")
+                        and number_in(p, "test accuracy #%") > number_in(p, "same network: 460, #%") + 2
                     ),
                 ),
                 Step(
@@ -108,7 +108,7 @@ LESSON = Lesson(
                     "that the scaled tanh does nearly as well with 472.",
                     lambda p: (
                         says(p, "472 parameters")
-                        and number_in(p, "parameters, #% right") > number_in(p, "same shape: 460, #%")
+                        and number_in(p, "test accuracy #%") > number_in(p, "same network: 460, #%")
                     ),
                 ),
             ),
@@ -138,7 +138,7 @@ LESSON = Lesson(
             steps=(
                 Step({}, "slope 1.00 at 0 for a = 1, b = 2.", lambda p: says(p, "slope 1.00 at 0")),
                 Step(
-                    {"a": "2", "b, of the tanh": "1"},
+                    {"a": "2", "b (tanh only)": "1"},
                     "slope 1.00 at 0 again, and an S twice as high.",
                     lambda p: says(p, "slope 1.00 at 0", "1.93"),
                 ),
@@ -150,14 +150,14 @@ LESSON = Lesson(
             panel="flexible.piecewise",
             steps=(
                 Step(
-                    {"Function of s to follow": "tanh(s)", HINGES: "4"},
-                    "8 numbers for each neuron, an error of 0.32.",
-                    lambda p: says(p, "8 numbers for each neuron", "function is 0.32"),
+                    {"Target function of s": "tanh(s)", HINGES: "4"},
+                    "8 parameters per neuron, an error of 0.32.",
+                    lambda p: says(p, "8 parameters per neuron", "largest error is 0.32"),
                 ),
                 Step(
                     {HINGES: "10"},
-                    "20 numbers for each neuron, an error of 0.10.",
-                    lambda p: says(p, "20 numbers for each neuron", "function is 0.10"),
+                    "20 parameters per neuron, an error of 0.10.",
+                    lambda p: says(p, "20 parameters per neuron", "largest error is 0.10"),
                 ),
             ),
         ),
@@ -169,7 +169,7 @@ LESSON = Lesson(
                 Step(
                     {"Add to its α": "+1"},
                     "a curve that is up to 1 away from tanh, near kernel 8.",
-                    lambda p: says(p, "has been moved by +1", "is at most 1 away"),
+                    lambda p: says(p, "has been changed by +1", "is at most 1 away"),
                 ),
             ),
         ),

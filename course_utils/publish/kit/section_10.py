@@ -108,7 +108,7 @@ LESSON = Lesson(
                 Step(
                     {CODER: "on", PRUNE: "on", SHARE: "on"},
                     "an accuracy of about 95 % in a file about 20 times smaller, with two methods and the coder.",
-                    lambda p: number_in(p, "smaller than the dense weights, #% right") > 92,
+                    lambda p: number_in(p, "accuracy #%") > 92,
                 ),
                 Step(
                     {PENALTY: "on", RANK: "on", STUDENT: "on", KAF: "on", SIGNS: "on", FEW: "on"},

@@ -202,7 +202,7 @@ def class_by_class(student_logits, teacher_logits, labels, *, temperature, alpha
 
 
 def slopes(student_logits, teacher_logits, labels, temperature):
-    """q - p, and the part of the labels; neither is divided by the number of rows."""
+    """q - p, and the labels' term; neither is divided by the number of rows."""
     p, q = both(student_logits, teacher_logits, temperature)
     hard = torch.softmax(student_logits, 1)
     hard[range(len(labels)), labels] -= 1
@@ -316,7 +316,7 @@ def _(logits, labels, *, label, shifts):
     return best
 
 
-@wrong("best_shift", "place for shift")
+@wrong("best_shift", "index for shift")
 def _(logits, labels, *, label, shifts):
     errors = errors_of(logits, labels, label, shifts)
     return errors.index(min(errors))

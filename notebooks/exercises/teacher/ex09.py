@@ -65,7 +65,7 @@ def _(s, *, a, b):
     return a / (1 + torch.exp(-b * s))
 
 
-@wrong("steep_tanh", "height forgotten")
+@wrong("steep_tanh", "amplitude forgotten")
 def _(s, *, a, b):
     return torch.tanh(0.5 * b * s)
 
@@ -75,7 +75,7 @@ def _(s, *, a, b):
     return a * torch.tanh(-b * s / 2)
 
 
-@wrong("steep_tanh", "height and steepness exchanged")
+@wrong("steep_tanh", "amplitude and steepness exchanged")
 def _(s, *, a, b):
     return b * torch.tanh(a * s / 2)
 
@@ -89,8 +89,8 @@ def _(s, *, a, b):
 @right("hinged_relu")
 def hinge_by_hinge(s, *, a, b):
     g = torch.relu(s)
-    for height, place in zip(a, b, strict=True):
-        g = g + height * torch.relu(place - s)
+    for slope, position in zip(a, b, strict=True):
+        g = g + slope * torch.relu(position - s)
     return g
 
 
@@ -119,12 +119,12 @@ def _(s, *, a, b):
     return torch.relu(s) + (a * torch.relu(s[:, None] - b)).sum(1)
 
 
-@wrong("hinged_relu", "places turned")
+@wrong("hinged_relu", "positions turned")
 def _(s, *, a, b):
     return torch.relu(s) + (a * torch.relu(-(s[:, None] + b))).sum(1)
 
 
-@wrong("hinged_relu", "height inside")
+@wrong("hinged_relu", "slope inside")
 def _(s, *, a, b):
     return torch.relu(s) + torch.relu(a * (b - s[:, None])).sum(1)
 
@@ -205,7 +205,7 @@ def _(h, *, weight, bias):
     return torch.relu(pieces_of(h, weight, bias).amax(2))
 
 
-@wrong("largest_piece", "number for value")
+@wrong("largest_piece", "index for value")
 def _(h, *, weight, bias):
     return pieces_of(h, weight, bias).max(2).indices
 
