@@ -80,7 +80,7 @@ def arguments(name: str) -> dict[str, Any]:
             return {"data": lambdas()}
         case "closing.everything":
             methods = [Methods(), Methods(coder=True, quantize=True), Methods(coder=True, binary=True)]
-            return {"data": data, "made": [closing.make(data, chosen) for chosen in methods]}
+            return {"data": data, "networks": [closing.make(data, chosen) for chosen in methods]}
     return {"data": data} if "data" in inspect.signature(FUNCTIONS[name]).parameters else {}
 
 
