@@ -68,7 +68,7 @@ def test_edge_cases_cost_a_quarter_and_ordinary_ones_all(wrong_cases: list[str],
     def double(kind: str) -> int:
         return 1 if kind in wrong_cases else 2
 
-    cases = [Case(("ordinary",)), Case(("ordinary",)), Case(("edge",), edge="at the border")]
+    cases = [Case(("ordinary",)), Case(("ordinary",)), Case(("edge",), edge="at the edge")]
     task = Task("double", "Twice", 4, lambda kind: 2, lambda seed: cases)
     assert judge(task, call_here(double), cases).points == points
 

@@ -30,10 +30,10 @@ SOLUTION = """def {signature}:
     ### END SOLUTION"""
 
 RULES = """Write each function where its cell says so, run the cell, then run the check below it. A check tries your
-function on several inputs, shows one that goes wrong, and where it knows the mistake gives a hint. You can run it as
+function on several inputs, shows one that goes wrong, and gives a hint if it knows the mistake. You can run it as
 often as you like. When your work is graded, each function is called with **other inputs of the same kind**, alone and
 in a process of its own, where the library's own version of what you write raises an error; to read the library is
-allowed. A task gives all its points if every result is right, three quarters if only cases at the border (named in
+allowed. A task gives all its points if every result is right, three quarters if only edge cases (named in
 the check) go wrong, and otherwise none. Cells of your own may be added anywhere."""
 
 
@@ -77,7 +77,7 @@ def skeleton(exercise: Exercise) -> dict[str, Any]:
 
 
 HAND_IN = """Run the cell, write your name, save the notebook (Ctrl + S), and press the button. It looks through the
-saved notebook, says what has to be mended, and gives you one file to send to your lecturer, with a receipt to keep."""
+saved notebook, says what to fix, and gives you one file to send to your lecturer, with a receipt to keep."""
 
 
 def _opening(exercise: Exercise) -> str:

@@ -25,7 +25,7 @@ EXACT = 1e-9  # the tolerance of integers, which may be large
 
 
 def size_cases(seed: int) -> Sequence[Case]:
-    """Networks of two and three layers; at the border one without a hidden layer."""
+    """Networks of two and three layers; as edge cases one without a hidden layer."""
     a, b, c, d = torch.randint(4, 60, (4,), generator=seeded(seed)).tolist()
     cases = [Case((sizes,)) for sizes in ([3, 4, 2], [a, b, c], [64, d, c, 10], [784, 300, 100, 10])]
     return [*cases, Case(([a, d],), edge="no hidden layer")]
@@ -88,7 +88,7 @@ SIZE = Task(
 
 
 def label_cases(seed: int) -> Sequence[Case]:
-    """Rows of ten classes; at the border a share of nothing and of all."""
+    """Rows of ten classes; as edge cases a share of nothing and of all."""
     generator = seeded(seed)
     cases = []
     for rows, share in [(6, 0.5), (11, 0.35), (20, 0.25), (40, 0.45), (200, 0.9), (8, 0.0), (8, 1.0)]:
@@ -169,7 +169,7 @@ LABELS = Task(
 
 
 def weight_cases(seed: int) -> Sequence[Case]:
-    """A few kept weights of features on a line and on grids; at the border all of them, and no ridge."""
+    """A few kept weights of features on a line and on grids; as edge cases all of them, and no ridge."""
     generator, cases = seeded(seed), []
     for number, (shape, count) in enumerate([((4,), 2), ((3, 3), 4), ((4, 4), 6), ((6, 6), 9), ((8, 8), 20)]):
         kernel = squared_exponential(pixel_coordinates(shape), width=0.9)
@@ -259,7 +259,7 @@ OTHERS = Task(
 
 
 def server_cases(seed: int) -> Sequence[Case]:
-    """Clients with different numbers of rows; at the border a single one, and one that has no rows."""
+    """Clients with different numbers of rows; as edge cases a single one, and one that has no rows."""
     generator, cases = seeded(seed), []
     for clients, shape in [(2, (3,)), (3, (4,)), (4, (3, 5)), (10, (6, 8)), (7, (2, 3, 4)), (1, (3,)), (3, (2, 2))]:
         rows = torch.randint(5, 90, (clients,), generator=generator).tolist()
@@ -322,7 +322,7 @@ SERVER = Task(
 
 
 def byte_cases(seed: int) -> Sequence[Case]:
-    """The tensors of small networks at few bits; at the border 32 bits, where no range is sent."""
+    """The tensors of small networks at few bits; as edge cases 32 bits, where no range is sent."""
     generator = seeded(seed)
     cases = [Case(([(3,)],), {"bits": 3})]
     for bits in (1, 2, 5, 7):

@@ -34,7 +34,7 @@ def _swapped(dim: int) -> int:
 
 
 def threshold_cases(seed: int) -> Sequence[Case]:
-    """Matrices of both signs; at the border a step of zero, and a weight that is as large as the step."""
+    """Matrices of both signs; as edge cases a step of zero, and a weight that is as large as the step."""
     cases = [Case((w,), {"step": step}) for w, step in zip(matrices(seed), (0.5, 0.1, 0.9, 0.3, 0.7), strict=True)]
     cases.append(Case((matrices(seed)[0],), {"step": 0.0}, "a step of zero changes nothing"))
     cases.append(Case((torch.tensor([[0.5, -0.5, 0.0]]),), {"step": 0.5}, "weights as large as the step"))
@@ -103,7 +103,7 @@ THRESHOLD = Task(
 
 
 def penalty_cases(seed: int) -> Sequence[Case]:
-    """Both directions of a group; at the border groups of one weight, and a group of zeros."""
+    """Both directions of a group; as edge cases groups of one weight, and a group of zeros."""
     cases = [Case((w,), {"dim": i % 2}) for i, w in enumerate(matrices(seed))]
     cases.append(Case((matrices(seed)[3],), {"dim": 0}, "groups of one weight: here (9) is the l1 penalty (7)"))
     cases.append(Case((with_zero_column(matrices(seed)[0]),), {"dim": 0}, "a group of zeros"))
@@ -169,7 +169,7 @@ PENALTY = Task(
 
 
 def block_cases(seed: int) -> Sequence[Case]:
-    """Steps that leave some groups and end others; at the border a group of zeros, and a step that ends all."""
+    """Steps that leave some groups and end others; as edge cases a group of zeros, and a step that ends all."""
     steps = (0.5, 0.2, 0.8, 0.4, 0.25)
     cases = [Case((w,), {"step": s, "dim": i % 2}) for i, (w, s) in enumerate(zip(matrices(seed), steps, strict=True))]
     cases.append(Case((with_zero_column(matrices(seed)[0]),), {"step": 0.3, "dim": 0}, "a group of zeros"))
@@ -242,7 +242,7 @@ BLOCK = Task(
 
 
 def input_cases(seed: int) -> Sequence[Case]:
-    """Sparse matrices; at the border all zeros, and a weight that is as large as the threshold."""
+    """Sparse matrices; as edge cases all zeros, and a weight that is as large as the threshold."""
     cases = []
     for w in matrices(seed):
         sparse = penalties.prox_l1(with_zero_column(w), step=0.8)

@@ -42,7 +42,7 @@ def drawn(shape: tuple[int, ...], generator: torch.Generator, count: Callable[..
 
 
 def range_cases(seed: int) -> Sequence[Case]:
-    """Numbers of both signs; at the border only positive ones, only negative ones, and zeros."""
+    """Numbers of both signs; as edge cases only positive ones, only negative ones, and zeros."""
     generator = seeded(seed)
     cases = [Case((torch.tensor([0.4, -0.7, 2.3]),), {"bits": 2})]  # steps of 1, to be calculated by hand
     for shape, bits in [((2, 3), 3), ((3, 7), 4), ((16, 9), 8)]:
@@ -125,7 +125,7 @@ RANGE = Task(
 
 
 def code_cases(seed: int) -> Sequence[Case]:
-    """Numbers in and beyond the range; at the border some half-way between two codes."""
+    """Numbers in and beyond the range; as edge cases some half-way between two codes."""
     generator, cases = seeded(seed), []
     for shape, scale, zero, bits in [
         ((4,), 0.5, 1, 2),
@@ -209,7 +209,7 @@ CODES = Task(
 
 
 def fixed_cases(seed: int) -> Sequence[Case]:
-    """Numbers in and beyond the range; at the border its ends, and some half-way between two numbers."""
+    """Numbers in and beyond the range; as edge cases its ends, and some half-way between two numbers."""
     generator, cases = seeded(seed), []
     for shape, bits, frac_bits in [((4,), 3, 1), ((2, 4), 4, 2), ((6, 3), 6, 8), ((5, 5), 5, -2), ((9, 9), 8, 6)]:
         most = FixedPoint(bits=bits, frac_bits=frac_bits).range[1]
@@ -283,7 +283,7 @@ FIXED = Task(
 
 
 def random_cases(seed: int) -> Sequence[Case]:
-    """Numbers of both signs; at the border some that need no rounding."""
+    """Numbers of both signs; as edge cases some that need no rounding."""
     generator, cases = seeded(seed), []
     for shape, step in [((4,), 1.0), ((2, 3), 0.5), ((5, 4), 0.3), ((8, 8), 0.02)]:
         draws = torch.rand(shape, generator=generator)
@@ -360,7 +360,7 @@ RANDOM = Task(
 
 
 def row_cases(seed: int) -> Sequence[Case]:
-    """Weight matrices; at the border rows above zero, and a row of zeros."""
+    """Weight matrices; as edge cases rows above zero, and a row of zeros."""
     generator, cases = seeded(seed), []
     for shape, bits in [((2, 3), 2), ((3, 4), 3), ((4, 7), 4), ((16, 9), 8)]:
         w = drawn(shape, generator, lambda w, bits: w / choose_qparams(w, bits=bits, axis=0).scale, bits=bits)

@@ -35,7 +35,7 @@ def drawn(
 
 
 def probability_cases(seed: int) -> Sequence[Case]:
-    """Weights in [-1, 1] and beyond; at the border its two ends and 0."""
+    """Weights in [-1, 1] and beyond; as edge cases its two ends and 0."""
     generator = seeded(seed)
     cases = [Case((1.5 * torch.randn(shape, generator=generator),)) for shape in SHAPES]
     return [*cases, Case((torch.tensor([-1.0, 0.0, 1.0]),), edge="the ends and the middle of the line")]
@@ -101,7 +101,7 @@ PROBABILITY = Task(
 
 
 def toss_cases(seed: int) -> Sequence[Case]:
-    """Weights with a draw for each; at the border draws as large as the probability, and weights that are certain."""
+    """Weights with a draw for each; as edge cases draws as large as the probability, and weights that are certain."""
     generator, cases = seeded(seed), []
     for shape in SHAPES:
         draws = torch.rand(shape, generator=generator)
@@ -173,7 +173,7 @@ TOSS = Task(
 
 
 def step_cases(seed: int) -> Sequence[Case]:
-    """Neurons with a few inputs, some of whose weights reach an end; at the border a weight of 0."""
+    """Neurons with a few inputs, some of whose weights reach an end; as edge cases a weight of 0."""
     generator, cases = seeded(seed), []
     for inputs, rows, lr in [(2, 3, 0.2), (3, 5, 0.1), (5, 8, 0.5), (8, 20, 1.0)]:
         w = 2 * torch.rand(inputs, generator=generator) - 1
@@ -270,7 +270,7 @@ STEP = Task(
 
 
 def ternary_cases(seed: int) -> Sequence[Case]:
-    """Weights of both signs; at the border equal magnitudes, and zeros."""
+    """Weights of both signs; as edge cases equal magnitudes, and zeros."""
     generator = seeded(seed)
     cases = []
     for shape in SHAPES:
@@ -353,7 +353,7 @@ TERNARY = Task(
 
 
 def product_cases(seed: int) -> Sequence[Case]:
-    """Rows of signs as bits; at the border rows that agree everywhere and nowhere."""
+    """Rows of signs as bits; as edge cases rows that agree everywhere and nowhere."""
     cases = []
     for n in (4, 9, 16, 33, 60):
         bits = torch.randint(2, (2, n), generator=seeded(seed + n)).tolist()

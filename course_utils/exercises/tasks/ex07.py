@@ -19,7 +19,7 @@ __all__ = ["EXERCISE"]
 
 
 def pruning_cases(seed: int) -> Sequence[Case]:
-    """Matrices in which rounding matters; at the border nothing and everything is removed."""
+    """Matrices in which rounding matters; as edge cases nothing and everything is removed."""
     generator = seeded(seed)
     cases = []
     for shape, sparsity, lr in [((2, 3), 0.3, 0.5), ((4, 2), 0.6, 0.1), ((3, 7), 0.4, 1.0), ((16, 9), 0.9, 0.2)]:
@@ -106,7 +106,7 @@ PRUNING = Task(
 
 
 def row_cases(seed: int) -> Sequence[Case]:
-    """The lecture's row and random ones; at the border position 0, a distance of exactly 2^bits, and an empty row."""
+    """The lecture's row and random ones; as edge cases position 0, a distance of exactly 2^bits, and an empty row."""
     generator = seeded(seed)
     cases = [Case((_row(20, {1: 3.4, 4: 0.9, 15: 1.7}),), {"bits": 3})]
     for size, share, bits in [(12, 0.4, 1), (40, 0.1, 2), (150, 0.06, 3), (300, 0.04, 4)]:
@@ -202,7 +202,7 @@ ROW = Task(
 
 
 def kmeans_cases(seed: int) -> Sequence[Case]:
-    """Centroids of which each has weights; at the border one that has none, and a single one."""
+    """Centroids of which each has weights; as edge cases one that has none, and a single one."""
     generator = seeded(seed)
     cases = []
     for n, k in [(6, 2), (20, 3), (50, 4), (200, 8)]:
@@ -305,7 +305,7 @@ PAPER = (
 
 
 def centroid_cases(seed: int) -> Sequence[Case]:
-    """The paper's figure 3 and random layers; at the border a centroid that no weight has."""
+    """The paper's figure 3 and random layers; as edge cases a centroid that no weight has."""
     generator = seeded(seed)
     cases = [Case(PAPER, {"lr": 1.0})]
     for shape, k, lr in [((2, 3), 2, 0.5), ((5, 4), 3, 0.1), ((20, 30), 8, 0.02)]:
@@ -383,7 +383,7 @@ CENTROIDS = Task(
 
 
 def count_cases(seed: int) -> Sequence[Case]:
-    """Counts with their Huffman code; at the border a value that never occurs, and equal counts."""
+    """Counts with their Huffman code; as edge cases a value that never occurs, and equal counts."""
     generator = seeded(seed)
     cases = [_counted(torch.tensor([5, 1, 2]))]
     for k in (4, 8, 16, 32):

@@ -15,7 +15,7 @@ __all__ = ["EXERCISE"]
 
 
 def logit_cases(seed: int) -> Sequence[Case]:
-    """Rows of logits; at the border some that are too large for the exponential function."""
+    """Rows of logits; as edge cases some that are too large for the exponential function."""
     generator = seeded(seed)
     cases = []
     for shape, temperature in [((1, 3), 4.0), ((2, 4), 0.5), ((5, 10), 20.0), ((3, 2), 2.0)]:
@@ -80,7 +80,7 @@ SOFTENED = Task(
 
 
 def lesson_cases(seed: int) -> Sequence[Case]:
-    """Batches of a student and a teacher; at the border one of the two terms alone, and a student that agrees."""
+    """Batches of a student and a teacher; as edge cases one of the two terms alone, and a student that agrees."""
     generator = seeded(seed)
     cases = []
     settings = [((1, 3), 4.0, 0.9), ((4, 5), 2.0, 0.5), ((6, 10), 8.0, 0.75), ((20, 10), 3.0, 0.25)]
@@ -258,7 +258,7 @@ GRADIENT = Task(
 
 
 def shift_cases(seed: int) -> Sequence[Case]:
-    """Answers in which one class is too weak, or too strong; at the border several shifts that are equally good."""
+    """Answers in which one class is too weak, or too strong; as edge cases several shifts that are equally good."""
     generator = seeded(seed)
     cases = [
         Case((SMALL, torch.tensor([2, 2, 0, 1, 1])), {"label": 2, "shifts": torch.tensor([0.0, 0.75, 1.75, 2.75])})

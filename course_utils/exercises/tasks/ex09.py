@@ -17,7 +17,7 @@ SHAPES = [(1, 2), (4, 3), (6, 5), (30, 8)]  # (inputs, neurons)
 
 
 def tanh_cases(seed: int) -> Sequence[Case]:
-    """Amplitudes of both signs; at the border inputs that are too large for the exponential function."""
+    """Amplitudes of both signs; as edge cases inputs that are too large for the exponential function."""
     generator = seeded(seed)
     cases = []
     for shape in SHAPES:
@@ -159,7 +159,7 @@ HINGES = Task(
 
 
 def maxout_cases(seed: int) -> Sequence[Case]:
-    """Two to four pieces; at the border a single one."""
+    """Two to four pieces; as edge cases a single one."""
     generator = seeded(seed)
     cases = []
     for n, inputs, outputs, pieces in [(1, 2, 1, 2), (3, 2, 4, 3), (5, 6, 2, 4), (20, 10, 5, 3), (2, 3, 2, 1)]:
@@ -236,7 +236,7 @@ MAXOUT = Task(
 
 
 def bump_cases(seed: int) -> Sequence[Case]:
-    """Dictionaries of 4 to 20 values, inputs within and a little outside; at the border one of two values."""
+    """Dictionaries of 4 to 20 values, inputs within and a little outside; as edge cases one of two values."""
     generator = seeded(seed)
     cases = []
     for shape, size, boundary in zip([*SHAPES, (3, 2)], (4, 5, 10, 20, 2), (1.2, 1.0, 4.0, 3.0, 0.4), strict=True):
@@ -322,7 +322,7 @@ BUMPS = Task(
 
 
 def start_cases(seed: int) -> Sequence[Case]:
-    """Functions at dictionaries in float64, gamma at the rule of thumb or above it; at the border many kernels."""
+    """Functions at dictionaries in float64, gamma at the rule of thumb or above it; as edge cases many kernels."""
     generator = seeded(seed)
     cases = []
     elu = torch.nn.functional.elu
