@@ -1,8 +1,9 @@
 """Compression of deep neural networks: the methods of a lecture, and the course that teaches them.
 
-From bottom to top: `methods` and `coding` (one method, one coder each), `data`, `models`, `train`, `compress` (from a
-network to one small file and back), `tables` (the lecture's numbers, measured again), `experiments` and `panels` (what
-a notebook shows under sliders), `course`, `exercises`, `publish` (pages, slides, the lecturer's kit), `bench`, `cli`.
+From bottom to top: `_support` (general helpers), `methods` and `coding` (one method, one coder each), `data`, `models`
+and `plots`, `train`, `compress` (from a network to one small file and back), `tables` (the lecture's numbers, measured
+again), `experiments` and `panels` (what a notebook shows under sliders), `course`, `exercises`, `publish` (pages,
+slides, the lecturer's kit), `bench`, `cli`.
 
 The names below are what a notebook or an engineer starts with; each is loaded when it is first used:
 

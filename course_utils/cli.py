@@ -95,13 +95,14 @@ def data(names: tuple[str, ...], root: str | None, full: bool) -> None:
 @click.option("--about", "report", is_flag=True, help="Print versions and the machine, for a bug report.")
 def bench(names: tuple[str, ...], device: str, report: bool) -> None:
     """Measure all claims about speed, or those whose file names contain one of NAMES, and print one table."""
-    from course_utils.bench import claims, table
     from course_utils.bench.about import about
 
     if report:
         for line in about():
             click.echo(line)
         return
+    from course_utils.bench import claims, table
+
     chosen = [claim for claim in claims() if not names or any(name in claim for name in names)]
     if not chosen:
         raise click.ClickException(f"no claim is called {', '.join(names)}; there are {', '.join(claims())}")
@@ -329,7 +330,7 @@ def grade(
 
     if bubblewrap() is None:
         click.secho(f"Warning: {UNCOVERED}", err=True, fg="yellow")
-    out = out or source.with_name(f"{source.stem}-grades")
+    out = out or source.resolve().with_name(f"{source.stem}-grades")
     try:
         graded = grade(
             source,

@@ -101,27 +101,27 @@ def page(server: str, chromium: Browser) -> Iterator[Page]:
     page.close()
 
 
-def panel(page: Page, title: str) -> Locator:
-    found = page.locator(f'.course-panel[aria-label="{title}"]').first
-    found.scroll_into_view_if_needed()
-    expect(found).to_have_attribute("data-shown", re.compile(r"\d+"))
-    return found
+def panel_titled(page: Page, title: str) -> Locator:
+    panel = page.locator(f'.course-panel[aria-label="{title}"]').first
+    panel.scroll_into_view_if_needed()
+    expect(panel).to_have_attribute("data-shown", re.compile(r"\d+"))
+    return panel
 
 
-def picture(found: Locator) -> str:
-    return found.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+def picture(panel: Locator) -> str:
+    return panel.locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
 
-def settle(page: Page, found: Locator) -> None:
+def settle(page: Page, panel: Locator) -> None:
     page.wait_for_timeout(100)
-    expect(found).not_to_have_class(re.compile("course-waiting|course-working"), timeout=30_000)
+    expect(panel).not_to_have_class(re.compile("course-waiting|course-working"), timeout=30_000)
     page.wait_for_timeout(100)
 
 
 def titles(page: Page) -> list[str]:
-    found = page.locator(".course-panel").evaluate_all("panels => panels.map(p => p.getAttribute('aria-label'))")
-    assert found, "no panel is on the page"
-    return found
+    labels = page.locator(".course-panel").evaluate_all("panels => panels.map(p => p.getAttribute('aria-label'))")
+    assert labels, "no panel is on the page"
+    return labels
 
 
 def test_the_first_page_is_the_map_and_leads_to_the_notebook(server: str, chromium: Browser) -> None:
@@ -143,7 +143,7 @@ def test_every_panel_lives(page: Page) -> None:
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
     assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     for title in titles(page):
-        expect(panel(page, title).locator(".course-words")).to_have_text(re.compile(r"\w+"))
+        expect(panel_titled(page, title).locator(".course-words")).to_have_text(re.compile(r"\w+"))
     assert page.locator(".course-error:visible").count() == 0
     # The still picture of a panel that lives is hidden: it would show the same thing twice.
     assert page.locator(".jp-RenderedImage img:visible").count() == 0
@@ -151,44 +151,44 @@ def test_every_panel_lives(page: Page) -> None:
 
 def test_a_key_moves_the_picture_and_its_words(page: Page) -> None:
     for title in titles(page):
-        found = panel(page, title)
+        panel = panel_titled(page, title)
         if "trains" in title:
-            found.get_by_role("checkbox").first.check()
-            settle(page, found)
-        slider = found.get_by_role("slider").first
-        before = picture(found), found.locator(".course-words").text_content()
+            panel.get_by_role("checkbox").first.check()
+            settle(page, panel)
+        slider = panel.get_by_role("slider").first
+        before = picture(panel), panel.locator(".course-words").text_content()
         slider.focus()
         slider.press("End")
-        settle(page, found)
-        at_the_end = picture(found), found.locator(".course-words").text_content()
+        settle(page, panel)
+        at_the_end = picture(panel), panel.locator(".course-words").text_content()
         slider.press("Home")
-        settle(page, found)
-        at_the_start = picture(found), found.locator(".course-words").text_content()
+        settle(page, panel)
+        at_the_start = picture(panel), panel.locator(".course-words").text_content()
         assert len({before, at_the_end, at_the_start}) >= 2, title
         assert at_the_end[0] != at_the_start[0], f"{title}: the picture does not change"
         if "proximal" not in title:
             assert at_the_end[1] != at_the_start[1], f"{title}: the words do not change"
-        assert found.locator("canvas").get_attribute("aria-label") == at_the_start[1]
+        assert panel.locator("canvas").get_attribute("aria-label") == at_the_start[1]
 
 
 def test_reset_brings_everything_back(page: Page) -> None:
-    found = panel(page, titles(page)[0])
-    found.get_by_role("button", name="Reset").click()
-    settle(page, found)
-    before = found.locator(".course-words").text_content()
-    for slider in found.get_by_role("slider").all():
+    panel = panel_titled(page, titles(page)[0])
+    panel.get_by_role("button", name="Reset").click()
+    settle(page, panel)
+    before = panel.locator(".course-words").text_content()
+    for slider in panel.get_by_role("slider").all():
         slider.press("End")
-    settle(page, found)
-    assert found.locator(".course-words").text_content() != before
-    found.get_by_role("button", name="Reset").click()
-    settle(page, found)
-    assert found.locator(".course-words").text_content() == before
+    settle(page, panel)
+    assert panel.locator(".course-words").text_content() != before
+    panel.get_by_role("button", name="Reset").click()
+    settle(page, panel)
+    assert panel.locator(".course-words").text_content() == before
 
 
 def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
     for title in titles(page):
-        found = panel(page, title)
-        controls = found.locator("input, select, button")
+        panel = panel_titled(page, title)
+        controls = panel.locator("input, select, button")
         names = controls.evaluate_all(
             "all => all.map(c => c.labels?.[0]?.textContent || c.textContent).map(name => name.trim())"
         )
@@ -229,8 +229,8 @@ def test_folded_answers_open_by_keyboard(page: Page) -> None:
 
 
 def test_a_drag_ends_on_the_last_value(page: Page) -> None:
-    found = panel(page, titles(page)[0])
-    slider = found.get_by_role("slider").first
+    panel = panel_titled(page, titles(page)[0])
+    slider = panel.get_by_role("slider").first
     box: Any = slider.bounding_box()
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 4, middle)
@@ -238,25 +238,25 @@ def test_a_drag_ends_on_the_last_value(page: Page) -> None:
     for i in range(50):
         page.mouse.move(box["x"] + 4 + i * (box["width"] - 8) / 60, middle)
     page.mouse.up()
-    settle(page, found)
-    dragged = found.locator(".course-words").text_content()
+    settle(page, panel)
+    dragged = panel.locator(".course-words").text_content()
     slider.press("ArrowRight")
-    settle(page, found)
+    settle(page, panel)
     slider.press("ArrowLeft")
-    settle(page, found)
-    assert found.locator(".course-words").text_content() == dragged
+    settle(page, panel)
+    assert panel.locator(".course-words").text_content() == dragged
 
 
 def test_the_network_is_seen_while_it_trains(page: Page) -> None:
     title = next(title for title in titles(page) if "train" in title.lower())
-    found = panel(page, title)
-    found.get_by_role("button", name="Reset").click()
-    settle(page, found)
+    panel = panel_titled(page, title)
+    panel.get_by_role("button", name="Reset").click()
+    settle(page, panel)
     page.evaluate("window.seen = []")
-    found.evaluate("root => root.addEventListener('course-shown', event => seen.push(event.detail.words))")
-    found.get_by_role("checkbox").first.check()
+    panel.evaluate("root => root.addEventListener('course-shown', event => seen.push(event.detail.words))")
+    panel.get_by_role("checkbox").first.check()
     page.wait_for_function("seen.length > 5", timeout=20_000)
-    settle(page, found)
+    settle(page, panel)
     assert len(set(page.evaluate("seen"))) > 5
 
 
@@ -267,9 +267,9 @@ def test_words_and_labels_can_be_read_in_both_themes(page: Page, theme: str) -> 
     page.get_by_text(theme, exact=True).click()
     dark = theme.endswith("Dark")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(not dark).lower())
-    found = panel(page, titles(page)[0])
+    panel = panel_titled(page, titles(page)[0])
     for part in (".course-words", "h4", "label", "output", ".course-reset"):
-        colours = found.locator(part).first.evaluate(
+        colours = panel.locator(part).first.evaluate(
             """node => {
               const ink = getComputedStyle(node).color;
               const background = () => getComputedStyle(node).backgroundColor;
@@ -295,26 +295,26 @@ def contrast(*colours: str) -> float:
 def test_an_error_is_shown_in_the_panel_and_goes_away_again(server: str, chromium: Browser) -> None:
     page = lab.open_notebook(chromium, server, "notebooks/failing.ipynb")
     lab.run_all(page)
-    found = panel(page, "One over x")
-    slider = found.get_by_role("slider")
+    panel = panel_titled(page, "One over x")
+    slider = panel.get_by_role("slider")
     slider.press("ArrowRight")
-    alert = found.get_by_role("alert")
+    alert = panel.get_by_role("alert")
     expect(alert).to_contain_text("ZeroDivisionError: division by zero")
     alert.locator("summary").click()
     expect(alert).to_contain_text("in reciprocal")
     slider.press("ArrowRight")
     expect(alert).to_be_hidden()
-    expect(found.locator(".course-words")).to_have_text("The reciprocal is 0.5.")
+    expect(panel.locator(".course-words")).to_have_text("The reciprocal is 0.5.")
     page.close()
 
 
 def test_every_kind_of_control_works_by_keys_alone_and_is_announced(server: str, chromium: Browser) -> None:
     page = lab.open_notebook(chromium, server, "notebooks/all_kinds.ipynb")
     lab.run_all(page)
-    found = panel(page, "All kinds")
-    spoken, words = found.locator(".course-spoken"), found.locator(".course-words")
+    panel = panel_titled(page, "All kinds")
+    spoken, words = panel.locator(".course-spoken"), panel.locator(".course-words")
     assert spoken.get_attribute("aria-live") == "polite"
-    reset = found.get_by_role("button", name="Reset")
+    reset = panel.get_by_role("button", name="Reset")
     reset.focus()
     state = {"number": "2", "kind": "one", "switch": "False", "word": "a", "again": "0"}
     start = dict(state)
@@ -332,9 +332,9 @@ def test_every_kind_of_control_works_by_keys_alone_and_is_announced(server: str,
         for key in keys:
             page.keyboard.press(key)
         state |= change
-        said = f"Now {', '.join(f'{name} {value}' for name, value in state.items())}."
-        expect(words).to_have_text(said)
-        expect(spoken).to_have_text(said)
+        sentence = f"Now {', '.join(f'{name} {value}' for name, value in state.items())}."
+        expect(words).to_have_text(sentence)
+        expect(spoken).to_have_text(sentence)
         assert page.evaluate("document.activeElement.dataset.name") == focused  # the focus has stayed where it was
     for _ in steps:
         page.keyboard.press("Shift+Tab")
@@ -370,7 +370,7 @@ def test_a_move_from_code_moves_the_controls(chromium: Browser) -> None:
 def test_a_panel_whose_kernel_was_restarted_says_so(server: str, chromium: Browser) -> None:
     page = lab.open_notebook(chromium, server, "notebooks/all_kinds.ipynb")
     lab.run_all(page)
-    slider = panel(page, "All kinds").get_by_role("slider")
+    slider = panel_titled(page, "All kinds").get_by_role("slider")
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.get_by_text("Restart Kernel…", exact=True).click()
     page.locator(".jp-Dialog .jp-mod-accept").click()
@@ -378,7 +378,7 @@ def test_a_panel_whose_kernel_was_restarted_says_so(server: str, chromium: Brows
     slider.press("ArrowRight")
     expect(page.get_by_role("alert")).to_contain_text("run this cell again", timeout=10_000)
     lab.run_all(page)
-    panel(page, "All kinds").get_by_role("slider").press("ArrowRight")
+    panel_titled(page, "All kinds").get_by_role("slider").press("ArrowRight")
     expect(page.locator(".course-words")).to_contain_text("Now number 3")
     expect(page.get_by_role("alert")).to_have_count(0)
     page.close()
@@ -417,25 +417,25 @@ def test_every_control_of_every_notebook_answers(server: str, chromium: Browser,
     lab.run_all(page)
     assert page.locator('[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     for number in range(page.locator(".course-panel").count()):
-        found = page.locator(".course-panel").nth(number)
-        found.scroll_into_view_if_needed()
-        expect(found).to_have_attribute("data-shown", re.compile(r"\d+"))
-        seen = {found.locator(".course-words").text_content()}
-        for control in found.locator("input, select").all():
+        panel = page.locator(".course-panel").nth(number)
+        panel.scroll_into_view_if_needed()
+        expect(panel).to_have_attribute("data-shown", re.compile(r"\d+"))
+        texts = {panel.locator(".course-words").text_content()}
+        for control in panel.locator("input, select").all():
             kind = control.evaluate("c => c.type")
             if kind == "checkbox":
                 control.check() if not control.is_checked() else control.uncheck()
             elif kind == "range":
                 control.press("Home")
-                settle(page, found)
+                settle(page, panel)
                 control.press("End")
             elif kind == "select-one":
                 control.select_option(index=control.locator("option").count() - 1)
-            settle(page, found)
-            seen.add(found.locator(".course-words").text_content())
-            if found.locator(".course-error:visible").count():  # a state that the panel refuses, and says why
-                assert "need" in str(found.locator(".course-error").text_content())
-                found.get_by_role("button", name="Reset").click()
-                settle(page, found)
-        assert len(seen) >= 2, found.get_attribute("aria-label")
+            settle(page, panel)
+            texts.add(panel.locator(".course-words").text_content())
+            if panel.locator(".course-error:visible").count():  # a state that the panel refuses, and says why
+                assert "need" in str(panel.locator(".course-error").text_content())
+                panel.get_by_role("button", name="Reset").click()
+                settle(page, panel)
+        assert len(texts) >= 2, panel.get_attribute("aria-label")
     page.close()

@@ -52,11 +52,11 @@ def test_lab_opens_on_the_map(started: list[list[str]]) -> None:
     ("jupyterlab", "mode"), [("4.4.10", "defer"), ("4.5.0", None), ("4.10.1", None), ("5.0", None)]
 )
 def test_every_cell_is_on_the_page_in_each_version(jupyterlab: str, mode: str | None) -> None:
-    found = {}
+    tracker = {}
     for folder in lab_settings(jupyterlab):
         settings = json.loads((Path(folder) / "labconfig" / "default_setting_overrides.json").read_text())
-        found |= settings["@jupyterlab/notebook-extension:tracker"]
-    assert found.get("windowingMode") == mode
+        tracker |= settings["@jupyterlab/notebook-extension:tracker"]
+    assert tracker.get("windowingMode") == mode
 
 
 def test_jupyterlab_takes_the_settings_of_the_course() -> None:
@@ -68,7 +68,7 @@ def test_jupyterlab_takes_the_settings_of_the_course() -> None:
             schema = json.loads((Path(get_app_dir()) / "schemas" / package / f"{name}.json").read_text())
             for key, value in values.items():
                 allowed = schema["properties"][key]
-                choices = allowed.get("enum") or [one["const"] for one in allowed.get("oneOf", [])]
+                choices = allowed.get("enum") or [option["const"] for option in allowed.get("oneOf", [])]
                 assert not choices or value in choices, f"{plugin}: {key} is one of {choices}"
 
 

@@ -110,11 +110,11 @@ def test_has_the_shape_of_a_lesson(path: Path) -> None:
     assert first.startswith(f"# {path.name[:2]} · ")
     assert "time needed: about" in first
     assert "**Goals.**" in first
-    whole = text(path)
+    content = text(path)
     cells = [cell for cell in read(path) if not "".join(cell["source"]).startswith("measured(")]  # nothing to move
     panels = sum("image/png" in o.get("data", {}) for cell in cells for o in cell.get("outputs", []))
     assert panels >= 3
-    assert whole.count("**Predict.**") >= panels - whole.count("<summary><b>One solution")
+    assert content.count("**Predict.**") >= panels - content.count("<summary><b>One solution")
     for part in (
         "<summary><b>What to see</b></summary>",
         "Now you",
@@ -122,9 +122,9 @@ def test_has_the_shape_of_a_lesson(path: Path) -> None:
         "**Recall.**",
         "<summary><b>One solution",
     ):
-        assert part in whole
-    assert whole.count("<details>") == whole.count("</details>")
-    assert whole.count("$$") % 2 == 0
+        assert part in content
+    assert content.count("<details>") == content.count("</details>")
+    assert content.count("$$") % 2 == 0
 
 
 def run_of(tmp_path: Path, *cells: str) -> Run:

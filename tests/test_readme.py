@@ -26,9 +26,9 @@ def test_the_two_commands_are_one_line_each() -> None:
 
 def test_ci_calls_the_command_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    found = re.search(r"command=\$\((sed .*)\)\n", script)
-    assert found
-    line = subprocess.run(found[1], shell=True, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    command = re.search(r"command=\$\((sed .*)\)\n", script)
+    assert command
+    line = subprocess.run(command[1], shell=True, cwd=ROOT, capture_output=True, text=True).stdout.strip()
     assert line == re.findall(r"```sh\n(python3 .*)\n```", README)[1]
     assert 'eval "$command"' in script
 
@@ -44,18 +44,18 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    whole, example = re.findall(r"```python\n(.*?)```", README, re.S)
-    found: dict = {}
-    exec(whole, found)
+    recipe, example = re.findall(r"```python\n(.*?)```", README, re.S)
+    namespace: dict = {}
+    exec(recipe, namespace)
     size = (tmp_path / "digits.cun").stat().st_size
-    assert "some 1,200 bytes for 30,000" in whole
+    assert "some 1,200 bytes for 30,000" in recipe
     assert 1100 < size < 1300
-    assert found["evaluate"](found["small"].to_model(), found["data"]).accuracy > 0.92
-    found = {}
-    exec(example, found)
-    pruned = [p for p in found["model"].parameters() if p.ndim > 1]
+    assert namespace["evaluate"](namespace["small"].to_model(), namespace["data"]).accuracy > 0.92
+    namespace = {}
+    exec(example, namespace)
+    pruned = [p for p in namespace["model"].parameters() if p.ndim > 1]
     assert sum(int((p == 0).sum()) for p in pruned) >= 0.9 * sum(p.numel() for p in pruned) - 3
-    assert all(p.unique().numel() <= 16 * len(p) for p in found["small"].parameters() if p.ndim > 1)
+    assert all(p.unique().numel() <= 16 * len(p) for p in namespace["small"].parameters() if p.ndim > 1)
 
 
 def test_each_command_is_described() -> None:
@@ -85,9 +85,9 @@ def test_every_dependency_has_a_reason_and_a_range() -> None:
 def test_no_file_names_a_path_of_a_machine() -> None:
     if not TRACKED:
         pytest.skip("not a git checkout")
-    here = [f"{folder}/" for folder in (Path.home(), ROOT) if folder != Path("/")]
+    machine = [f"{folder}/" for folder in (Path.home(), ROOT) if folder != Path("/")]
     for name in TRACKED:
         path = ROOT / name
         if path.is_file() and path.suffix in {".py", ".md", ".toml", ".ipynb", ".js", ".css", ""}:
             content = path.read_text(errors="ignore")
-            assert not [place for place in here if place in content], name
+            assert not [place for place in machine if place in content], name

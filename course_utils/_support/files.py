@@ -5,6 +5,7 @@ import platform
 import re
 import shutil
 import tempfile
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -38,8 +39,8 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} of {path.name} does not exist; make it first")
-    _clear_stale(path.parent, re.escape(f".{path.name}") + OWNER)
-    draft = path.with_name(f".{path.name}-{_owner()}")
+    _clear_stale(path.parent, re.escape(f".{path.name}") + OWNER + r"(?:-t\d+)?")
+    draft = path.with_name(f".{path.name}-{_owner()}-t{threading.get_ident()}")
     try:
         with draft.open("wb") as file:
             yield file

@@ -35,4 +35,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, align: Sequence
 
 def _cell(text: str) -> str:
     """A text that ends no cell; one that is escaped already stays."""
-    return re.sub(r"(?<!\\)\|", r"\\|", re.sub(r"\s*\n\s*", " ", text))
+    return re.sub(r"(?<!\\)\|", r"\\|", " ".join(line.strip() for line in text.splitlines()))

@@ -135,15 +135,15 @@ class Report:
     def total(self) -> list[str]:
         """The last row: the complete file, with everything in it; bits are means over the weights that are left."""
         layers = self.layers
-        weights, kept = sum(layer.weights for layer in layers), sum(layer.kept for layer in layers)
+        weights, nonzeros = sum(layer.weights for layer in layers), sum(layer.kept for layer in layers)
         bits = [
-            sum(layer.weight_bits * layer.kept for layer in layers) / max(1, kept),
-            sum(layer.weight_coded * layer.kept for layer in layers) / max(1, kept),
-            sum(layer.index_bits * layer.kept for layer in layers) / max(1, kept),
-            sum(layer.index_coded * layer.kept for layer in layers) / max(1, kept),
+            sum(layer.weight_bits * layer.kept for layer in layers) / max(1, nonzeros),
+            sum(layer.weight_coded * layer.kept for layer in layers) / max(1, nonzeros),
+            sum(layer.index_bits * layer.kept for layer in layers) / max(1, nonzeros),
+            sum(layer.index_coded * layer.kept for layer in layers) / max(1, nonzeros),
         ]
         fixed = sum(layer.bytes_fixed - layer.bytes_coded for layer in self.layers) + self.size
-        share = f"{kept / max(1, weights):.1%}"
+        share = f"{nonzeros / max(1, weights):.1%}"
         return [
             "whole file",
             f"{weights:,}",
@@ -155,7 +155,7 @@ class Report:
 
 
 def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Layer:
-    kept, size = int(value.mask.sum()), value.mask.size
+    nonzeros, size = int(value.mask.sum()), value.mask.size
     coded = {what: n for (array, what), n in parts.items() if array == name}
     levels = len(value.codebook)
     itemsize = value.codebook.dtype.itemsize
@@ -165,11 +165,11 @@ def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Laye
     return Layer(
         name=name,
         weights=size,
-        kept=kept,
+        kept=nonzeros,
         weight_bits=level_bits,
-        weight_coded=8 * coded.get("values", 0.0) / max(1, kept),
+        weight_coded=8 * coded.get("values", 0.0) / max(1, nonzeros),
         index_bits=gap_bits,
-        index_coded=8 * coded.get("positions", 0.0) / max(1, kept),
+        index_coded=8 * coded.get("positions", 0.0) / max(1, nonzeros),
         bytes_fixed=entries * (level_bits + gap_bits) / 8 + (0 if in_order else levels * itemsize),
         bytes_coded=sum(coded.values()),
     )

@@ -7,6 +7,7 @@ import webbrowser
 from importlib.metadata import version
 from pathlib import Path
 
+from course_utils._support.files import staging
 from course_utils._support.paths import LAB_SETTINGS, NOTEBOOKS, PACKAGE
 
 __all__ = ["FIRST_PAGE", "copied", "course_folder", "has_browser", "in_container", "lab_environment", "lab_settings"]
@@ -21,8 +22,8 @@ delete this folder and run `course lab` again.
 
 
 def course_folder() -> Path | None:
-    """The folder that holds `notebooks/`: the working folder, a copy in it, or the clone that was installed from."""
-    folders = (Path.cwd(), Path.cwd() / COPY, PACKAGE.parent)
+    """The folder that holds `notebooks/`: the working folder, a copy in it, the one above, or the clone."""
+    folders = (Path.cwd(), Path.cwd() / COPY, Path.cwd().parent, PACKAGE.parent)
     return next((folder for folder in folders if (folder / FIRST_PAGE).is_file()), None)
 
 
@@ -37,14 +38,12 @@ def copied(folder: Path) -> Path:
         raise FileNotFoundError("this installation has no notebooks; run `course lab` in a clone of the course")
     if folder.exists():
         raise FileExistsError(f"{folder} is there already; move it away, or run `course lab` in another folder")
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}")  # so that a copy is whole or not there
-    try:
-        shutil.copytree(NOTEBOOKS, draft / "notebooks")
-        (draft / "README.md").write_text(README, encoding="utf-8")
-        write(draft)  # its links lead to what is there
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with staging(folder.parent, folder.name) as draft:  # so that a copy is complete or not there
+        copy = draft / folder.name
+        shutil.copytree(NOTEBOOKS, copy / "notebooks")
+        (copy / "README.md").write_text(README, encoding="utf-8")
+        write(copy)  # its links lead to what is there
+        copy.rename(folder)
     return folder
 
 

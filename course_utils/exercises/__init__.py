@@ -1,4 +1,4 @@
-"""Exercises: a notebook of tasks for each section, checked while students work, handed in as one file, and graded.
+"""Exercises for sections 03 to 09: notebooks of tasks, checked while students work, handed in as one file, graded.
 
 From bottom to top:
 

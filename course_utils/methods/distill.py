@@ -72,8 +72,9 @@ class Distillation(nn.Module):
         fit(Distillation(student, teacher, ...), data, loss=distillation.loss)
 
     In training mode it returns (n, 2 * classes), the student's logits and then the teacher's; in evaluation mode it is
-    the student. Only the student's parameters are its own; the teacher is put into evaluation mode and gets no
-    gradient. A teacher that is not a module is a function from inputs to logits.
+    the student. Only the student's parameters are its own; the teacher answers in evaluation mode, on the device of the
+    inputs, to which it is moved, and gets no gradient. A teacher that is not a module is a function from inputs to
+    logits.
 
     Raises: ValueError for a temperature that is not positive, or alpha outside 0 to 1.
 
@@ -100,8 +101,9 @@ class Distillation(nn.Module):
         (teacher,) = self._teacher
         with torch.no_grad():
             if isinstance(teacher, nn.Module):
-                teacher.to(x.device).eval()
-            teacher_logits = teacher(x).to(logits.dtype)
+                teacher.to(x.device)
+            with evaluation_mode(teacher) if isinstance(teacher, nn.Module) else nullcontext():
+                teacher_logits = teacher(x).to(logits.dtype)
         return torch.cat([logits, teacher_logits], 1)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:

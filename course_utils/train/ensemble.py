@@ -142,10 +142,12 @@ class _Stack:
         started = time.perf_counter()
         train_loss = self._pass()
         if bad := self._not_finite(train_loss):
-            plan = self.plans[self.places.index(bad[0])]
+            remedies = {s: remedy(self.data, self.plans[self.places.index(s)]) for s in bad}
+            sentence = "; ".join(f"network {s}: {text}" for s, text in remedies.items())
+            if len(set(remedies.values())) == 1:
+                sentence = remedies[bad[0]]
             raise FloatingPointError(
-                f"training is no longer finite in epoch {len(self.histories[0]) + 1} of the networks {bad}: "
-                f"{remedy(self.data, plan)}"
+                f"training is no longer finite in epoch {len(self.histories[0]) + 1} of the networks {bad}: {sentence}"
             )
         metrics: list[tuple[float, float]] | None = None
         if evaluated and len(self.data.y_test):

@@ -219,8 +219,8 @@ class _Server:
         metrics = evaluate(self.model, self.data)
         if not all_finite(self.weights.values()):
             raise FloatingPointError(
-                f"the weights are no longer finite in round {number}: {remedy(self.data, self.local)}, or another "
-                "compress function"
+                f"the weights are no longer finite in round {number}: {remedy(self.data, self.local)}; where a "
+                "compress function was given, see what it returns"
             )
         return Round(number, metrics.accuracy, metrics.loss, self.up, self.down, chosen)
 

@@ -82,17 +82,29 @@ def all_finite(tensors: Iterable[Tensor]) -> bool:
     return math.isfinite(_largest(tensors))
 
 
-def remedy(data: Dataset, settings: Settings, parameters: Mapping[str, Tensor] | None = None) -> str:
-    """What to mend in a training that is no longer finite: what can be seen to be at fault, or what usually helps.
+def remedy(
+    data: Dataset,
+    settings: Settings,
+    parameters: Mapping[str, Tensor] | None = None,
+    *,
+    steps_taken: bool = True,
+) -> str:
+    """What to change in a training that is no longer finite: what can be seen to be at fault, or what usually helps.
 
-    `parameters`: as they were before the epoch.
+    `parameters`: as they were before the epoch. `steps_taken`: whether the weights had been changed by then.
 
     >>> x, y = torch.tensor([[1.0, 2.0], [3.0, torch.inf]]), torch.zeros(2, dtype=torch.int64)
     >>> remedy(Dataset("pairs", x, y, x, y, classes=1), Settings(epochs=1))[:60]
     'x_train[1, 1] of pairs is inf (1 such number in 1 row and 1 '
     """
-    cause = _wrong_inputs(data) or _wrong_labels(data) or _large_weights(parameters or {})
-    return cause or f"what usually helps: {_usual_remedies(data, settings)}"
+    labels = _wrong_labels(data)
+    # Another loss function may give labels another meaning.
+    cause = _wrong_inputs(data) or (labels if settings.loss is F.cross_entropy else "")
+    cause = cause or _large_weights(parameters or {})
+    if cause:
+        return cause
+    hint = f"; if the loss takes the labels as classes, {labels}" if labels else ""
+    return f"what usually helps: {_usual_remedies(data, settings, steps_taken)}{hint}"
 
 
 def _wrong_inputs(data: Dataset) -> str:
@@ -122,7 +134,9 @@ def _wrong_labels(data: Dataset) -> str:
 
 def _large_weights(parameters: Mapping[str, Tensor]) -> str:
     for name, p in parameters.items():
-        if not (largest := _largest([p])) <= ORDINARY_WEIGHT:  # NaN is not <= anything
+        if not math.isfinite(largest := _largest([p])):
+            return f"the weights {name!r} were not finite before this epoch; start from other weights"
+        if largest > ORDINARY_WEIGHT:
             return (
                 f"the largest of the weights {name!r} was {largest:g} before this epoch; start from smaller weights, "
                 "or with a smaller lr"
@@ -130,16 +144,18 @@ def _large_weights(parameters: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def _usual_remedies(data: Dataset, settings: Settings) -> str:
-    remedies = [f"a smaller lr than {settings.lr:g}"]
+def _usual_remedies(data: Dataset, settings: Settings, steps_taken: bool) -> str:
+    remedies = [f"a smaller lr than {settings.lr:g}"] if steps_taken else []
     if (largest := _largest([data.x_train])) > ORDINARY_INPUT:
         remedies.append(f"inputs scaled to about 1 (those of {data.name} reach {largest:g})")
     if settings.regularizer is not None:
         remedies.append(f"a smaller lam than {float(settings.regularizer.lam):g}")
-    if settings.weight_decay:
+    if settings.weight_decay and steps_taken:
         remedies.append(f"a smaller weight_decay than {settings.weight_decay:g}")
     if settings.loss is not F.cross_entropy:
         remedies.append("a loss function without a logarithm, a root or a division by 0")
+    elif not steps_taken:
+        remedies.append("layers without a logarithm, a root or a division by 0")
     if settings.after_step is not None:
         remedies.append("a training without after_step")
     return ", or ".join(remedies)

@@ -108,9 +108,11 @@ class Training:
                 self.rows_at_once = halved(rows, minimum=self.minimum_rows, work=f"training on {self.data.name}")
         except NotFiniteError as error:
             self.restore(before)
+            began = bool(self.history) or error.step > 1
+            help_ = remedy(self.data, self.settings, self.params, steps_taken=began)
             raise FloatingPointError(
                 f"training is no longer finite since step {error.step} of epoch {len(self.history) + 1}: "
-                f"{error.numbers}; {remedy(self.data, self.settings, self.params)} (the network is as it was before "
+                f"{error.numbers}; {help_} (the network is as it was before "
                 "that epoch)"
             ) from None
         metrics = None

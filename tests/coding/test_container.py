@@ -79,9 +79,9 @@ def test_every_bit_comes_back(folder: Path, seed: int) -> None:
     header = read_header(path)
     assert header.metadata == metadata
     assert [entry.name for entry in header.entries] == list(arrays)
-    own = [entry.length + 4 for entry in header.entries if entry.kind != "joint"]
+    lengths = [entry.length + 4 for entry in header.entries if entry.kind != "joint"]
     shared = {entry.length + 4 for entry in header.entries if entry.kind == "joint"}
-    assert header.length + sum(own) + sum(shared) == size
+    assert header.length + sum(lengths) + sum(shared) == size
     assert b"".join(part.data for part in layout(arrays, metadata=metadata)) == path.read_bytes()
     first = path.read_bytes()
     save(path, back, metadata=metadata)

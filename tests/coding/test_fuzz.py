@@ -44,7 +44,7 @@ def under_a_cap(example: Path, folder: Path, limit: int) -> dict[str, tuple[str,
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, env=environment)
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.splitlines()]
-    return {name: (found, float(seconds)) for name, found, seconds in lines}
+    return {name: (outcome, float(seconds)) for name, outcome, seconds in lines}
 
 
 needs_a_cap = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the cap is set and read as on Linux")
@@ -60,11 +60,11 @@ def test_attacks_and_mutated_files_stay_within_the_memory(tmp_path: Path, reques
         (files / f"attack {i}").write_bytes(attack)
     for i, wrong in enumerate(mutated(content, read_header(path), count)):
         (files / f"mutated {i}").write_bytes(wrong)
-    found = under_a_cap(path, files, LIMIT)
-    assert len(found) == len(ATTACKS) + count
-    assert {result for result, _ in found.values()} == {"loaded", "refused"}
-    assert all(result == "refused" for name, (result, _) in found.items() if name.startswith("attack"))
-    assert max(seconds for _, seconds in found.values()) < 30
+    results = under_a_cap(path, files, LIMIT)
+    assert len(results) == len(ATTACKS) + count
+    assert {result for result, _ in results.values()} == {"loaded", "refused"}
+    assert all(result == "refused" for name, (result, _) in results.items() if name.startswith("attack"))
+    assert max(seconds for _, seconds in results.values()) < 30
 
 
 @needs_a_cap
@@ -78,9 +78,9 @@ def test_a_file_as_large_as_the_limit_is_read_within_the_memory(tmp_path: Path, 
         save(files / "a", {"w": rng.normal(size=n).astype("f4")})
     else:
         mask = rng.random(n) < 0.6
-        kept = int(mask.sum())
-        book = rng.normal(size=kept if entropy == "in order" else 200).astype("f4")
-        indices = np.zeros(0, int) if entropy == "in order" else rng.integers(0, 200, kept)
+        nonzeros = int(mask.sum())
+        book = rng.normal(size=nonzeros if entropy == "in order" else 200).astype("f4")
+        indices = np.zeros(0, int) if entropy == "in order" else rng.integers(0, 200, nonzeros)
         save(files / "a", {"w": Coded(book, indices, mask, entropy, 2)})
     (entry,) = read_header(files / "a").entries
     example, _ = a_file(tmp_path)

@@ -31,9 +31,9 @@ def test_there_are_golden_files() -> None:
 @pytest.mark.parametrize("name", ["coded", "dense", "joint"])
 def test_golden_files_hold_what_they_held(name: str) -> None:
     expected = arrays_of(name)
-    found = load(GOLDEN / f"{name}.cun")
-    assert list(found) == list(expected)
-    for key, value in found.items():
+    loaded = load(GOLDEN / f"{name}.cun")
+    assert list(loaded) == list(expected)
+    for key, value in loaded.items():
         array = value.decode() if isinstance(value, Coded) else value
         assert (array.dtype, array.shape) == (expected[key].dtype, expected[key].shape)
         assert array.tobytes() == expected[key].tobytes(), key

@@ -71,10 +71,10 @@ def test_arrays_come_back(some: list[tuple[int, ...]], seed: int) -> None:
     arrays = [random_sparse(rng, shape) for shape in some]
     data, bits = encode_joint(arrays)
     assert sum(bits.values()) / 8 <= len(data) + 4
-    found = decode_joint(data, some, [(a.negative, a.positive) for a in arrays])
-    for ours, theirs in zip(arrays, found, strict=True):
+    decoded = decode_joint(data, some, [(a.negative, a.positive) for a in arrays])
+    for ours, theirs in zip(arrays, decoded, strict=True):
         assert np.array_equal(ours.ranks, theirs.ranks)
-    assert encode_joint(found)[0] == data
+    assert encode_joint(decoded)[0] == data
 
 
 @given(st.binary(max_size=60), st.integers(0, 2**31))
@@ -96,8 +96,8 @@ def test_structure_that_pruned_layers_have_is_used() -> None:
     mask = rng.random((60, 784)) < np.outer(rows, columns) * 0.6
     ranks = mask * rng.choice([-2, -1, 1, 2], mask.shape)
     data, bits = encode_joint([Sparse(ranks.astype(np.int64), 2, 2)])
-    kept = mask.mean()
-    plain = mask.size * -(kept * math.log2(kept) + (1 - kept) * math.log2(1 - kept))
+    density = mask.mean()
+    plain = mask.size * -(density * math.log2(density) + (1 - density) * math.log2(1 - density))
     assert bits[0, "positions"] < 0.85 * plain
     assert bits[0, "values"] < 1.02 * 2 * mask.sum()
     assert len(data) == pytest.approx(sum(bits.values()) / 8, abs=5)

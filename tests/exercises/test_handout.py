@@ -285,22 +285,31 @@ PLANTED = {
     "a hidden case": ('"block_threshold": [Case((torch.full((9, 1), -2.0),), {"step": 0.1, "dim": 0})],', TEACHER),
     "the seed": ("the seed is 7_204_417.", TEACHER),
     "the seed as a number": ('{"seed": 7204417}', TEACHER),
+    "the seed after a comma": ("f(1,7204417)", TEACHER),
 }
 
 
+CELLS = {
+    "its source": lambda lines: {"source": lines},
+    "an output": lambda lines: {"source": [], "outputs": [{"output_type": "stream", "text": lines}]},
+    "metadata": lambda lines: {"source": [], "metadata": {"note": {"text": "".join(lines)}}},
+}
+
+
+@pytest.mark.parametrize("place", CELLS)
 @pytest.mark.parametrize("what", PLANTED)
-def test_a_planted_secret_is_named_with_its_file(what: str, small: Path, tmp_path: Path) -> None:
+def test_a_planted_secret_is_named_with_its_file(what: str, place: str, small: Path, tmp_path: Path) -> None:
     text, origin = PLANTED[what]
     exercise = tmp_path / "notebooks" / "exercises" / "ex04.ipynb"
     exercise.parent.mkdir(parents=True)
-    exercise.write_text(json.dumps({"cells": [{"source": text.splitlines(keepends=True)}]}))
+    exercise.write_text(json.dumps({"cells": [CELLS[place](text.splitlines(keepends=True))]}))
     (sentence,) = leaks(tmp_path, small)
     assert sentence.startswith("notebooks/exercises/ex04.ipynb has ")
     assert sentence.endswith(f" of {origin}")
 
 
 def test_what_anybody_may_write_is_no_secret(small: Path, tmp_path: Path) -> None:
-    common = ["import torch", "return w - step", "total = 0.0", "10_000_000", "172044179", "0.7204417"]
+    common = ["import torch", "return w - step", "total = 0.0", "10_000_000", "172044179", "0.7204417", "1,7204,417"]
     module = tmp_path / "course_utils" / "exercises" / "tasks" / "ex04.py"
     module.parent.mkdir(parents=True)
     module.write_text("\n".join(common))

@@ -256,8 +256,8 @@ def marked(folder: Path, since: float) -> list[Path]:
 
 
 def _has(path: Path) -> bool:
-    own = path.is_relative_to(ROOT / "tests") or "hostile" in str(path) or ".git" in path.parts
-    return not own and MARK.encode() in path.read_bytes()
+    ignored = path.is_relative_to(ROOT / "tests") or "hostile" in str(path) or ".git" in path.parts
+    return not ignored and MARK.encode() in path.read_bytes()
 
 
 def digest(*paths: Path) -> list[str]:
@@ -281,8 +281,10 @@ def test_the_host_is_as_it_was(ran: Ran) -> None:
 
 
 def test_no_temporary_folder_of_a_student_is_left(ran: Ran) -> None:
-    own = [path for path in Path(tempfile.gettempdir()).glob("course-student-*") if path.stat().st_mtime > BEFORE[0]]
-    assert own == []
+    folders = [
+        path for path in Path(tempfile.gettempdir()).glob("course-student-*") if path.stat().st_mtime > BEFORE[0]
+    ]
+    assert folders == []
 
 
 # Without walls
@@ -315,8 +317,10 @@ def test_limits_hold_without_walls_too(name: str, ran_without_walls: Ran) -> Non
 
 def test_nothing_is_left_of_it(ran_without_walls: Ran) -> None:
     assert survivors() == []
-    own = [path for path in Path(tempfile.gettempdir()).glob("course-student-*") if path.stat().st_mtime > BEFORE[0]]
-    assert own == []
+    folders = [
+        path for path in Path(tempfile.gettempdir()).glob("course-student-*") if path.stat().st_mtime > BEFORE[0]
+    ]
+    assert folders == []
 
 
 def test_a_child_is_ended_though_its_parent_has_gone(no_walls: Sandbox) -> None:
@@ -462,9 +466,9 @@ def test_whatever_comes_back_is_judged_or_refused(value: object) -> None:
     except ExchangeError:
         return
     for expected in EXPECTED:
-        said = wrong(Outcome(got), expected, 1e-4)
-        said.encode()
-        assert len(said) < 3000
+        sentence = wrong(Outcome(got), expected, 1e-4)
+        sentence.encode()
+        assert len(sentence) < 3000
 
 
 def test_a_value_nested_too_deeply_is_refused() -> None:

@@ -74,3 +74,10 @@ def test_any_text_is_code_or_has_a_problem(source: str) -> None:
         assert problem_of({"source": source})
     else:
         assert problem_of({"source": source}) == ""
+
+
+def test_a_long_cell_of_many_magics_is_refused_in_seconds() -> None:
+    cell = "%time 1\n" * 50 + "# " + "x" * 180_000
+    with pytest.raises(SyntaxError, match="too many magics for so long a cell; split it"):
+        compiled(cell, "cell 1")
+    compiled("%time 1\n" * 100, "cell 1")

@@ -56,7 +56,7 @@ def test_predicted_features_are_the_matrix_times_the_kept_weights() -> None:
         k, kk = (torch.exp(-(torch.cdist(a, known) ** 2) / 2) for a in (places, known))
         return w @ torch.linalg.solve(kk + 0.01 * torch.eye(len(known)), k.T)
 
-    path, own = predicted_path("digits", epochs=2), predicted_path("digits", predict=ridge, epochs=2)
+    path, ridge_path = predicted_path("digits", epochs=2), predicted_path("digits", predict=ridge, epochs=2)
     weight = trained_network("digits")[1].weight.detach()
     np.testing.assert_array_equal(path.features, weight[path.shown].numpy())
     kernel = squared_exponential(pixel_coordinates((8, 8)), width=1.0)
@@ -73,7 +73,7 @@ def test_predicted_features_are_the_matrix_times_the_kept_weights() -> None:
     np.testing.assert_array_equal(zero.before, zero.observed)
     assert path.predictions["data", 10, 0.2].accuracy[1] > 0.85
     for columns, share in product((1, 10), SHARES):
-        ours, theirs = path.predictions["near", columns, share], own.predictions["own", columns, share]
+        ours, theirs = path.predictions["near", columns, share], ridge_path.predictions["own", columns, share]
         np.testing.assert_allclose(theirs.before, ours.before, atol=1e-3)
         assert theirs.accuracy[0] == pytest.approx(ours.accuracy[0], abs=0.01)
 

@@ -103,8 +103,8 @@ def test_chunks_change_nothing(size: int) -> None:
     s = torch.randn(rows, features, generator=seeded())
     alpha = torch.randn(features, size, generator=seeded())
     upstream = torch.randn(rows, features, generator=seeded(1))
-    whole, parts = [], []
-    for results, pieces in ((whole, [slice(None)]), (parts, [slice(0, 1000), slice(1000, None)])):
+    complete, parts = [], []
+    for results, pieces in ((complete, [slice(None)]), (parts, [slice(0, 1000), slice(1000, None)])):
         a = alpha.clone().requires_grad_()
         for rows_ in pieces:
             x = s[rows_].clone().requires_grad_()
@@ -112,9 +112,9 @@ def test_chunks_change_nothing(size: int) -> None:
             out.backward(upstream[rows_])
             results.append((out.detach(), x.grad))
         results.append(a.grad)
-    torch.testing.assert_close(whole[0][0], torch.cat([parts[0][0], parts[1][0]]), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(whole[0][1], torch.cat([parts[0][1], parts[1][1]]), atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(whole[1], parts[2], atol=2e-2, rtol=1e-4)  # sums over 70,000 rows
+    torch.testing.assert_close(complete[0][0], torch.cat([parts[0][0], parts[1][0]]), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(complete[0][1], torch.cat([parts[0][1], parts[1][1]]), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(complete[1], parts[2], atol=2e-2, rtol=1e-4)  # sums over 70,000 rows
 
 
 def test_nan_stays_and_infinity_gives_zero() -> None:

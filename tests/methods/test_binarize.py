@@ -90,8 +90,8 @@ def test_the_gradient_passes_inside_and_stops_outside(stochastic: bool) -> None:
 def slow_ternarize(w: list[float], factor: float) -> tuple[list[float], float]:
     threshold = factor * sum(abs(v) for v in w) / len(w)
     codes = [0.0 if abs(v) <= threshold else math.copysign(1, v) for v in w]
-    kept = [abs(v) for v, c in zip(w, codes, strict=True) if c]
-    return codes, sum(kept) / len(kept) if kept else 0.0
+    magnitudes = [abs(v) for v, c in zip(w, codes, strict=True) if c]
+    return codes, sum(magnitudes) / len(magnitudes) if magnitudes else 0.0
 
 
 @given(st.lists(st.floats(-8, 8).map(lambda v: round(v, 3)), min_size=1, max_size=30), st.sampled_from([0.0, 0.7, 1.1]))

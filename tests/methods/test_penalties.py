@@ -89,9 +89,9 @@ def test_values_by_hand() -> None:
 @given(seed=st.integers(0, 10**6), step=st.floats(0, 2))
 def test_special_cases_agree(seed: int, step: float) -> None:
     w = matrix(seed)
-    one = w.reshape(-1, 1)  # groups of one weight, along dim 1
-    torch.testing.assert_close(group(one, dim=1), l1(w))
-    torch.testing.assert_close(prox_group(one, step=step, dim=1).reshape(w.shape), prox_l1(w, step=step))
+    column = w.reshape(-1, 1)  # groups of one weight, along dim 1
+    torch.testing.assert_close(group(column, dim=1), l1(w))
+    torch.testing.assert_close(prox_group(column, step=step, dim=1).reshape(w.shape), prox_l1(w, step=step))
     torch.testing.assert_close(prox_elastic_net(w, step=step, l1_ratio=1), prox_l1(w, step=step))
     torch.testing.assert_close(prox_elastic_net(w, step=step, l1_ratio=0), prox_l2(w, step=step))
     torch.testing.assert_close(prox_sparse_group(w, step=step, dim=0, l1_ratio=1), prox_l1(w, step=step))
@@ -269,12 +269,12 @@ def test_regularizer_is_lambda_times_the_sum_over_all_groups(kind: str) -> None:
     penalty, prox, options = PAIRS[kind]
     model, regularizer = network(), Regularizer(kind, lam=0.1, l1_ratio=0.3)
     layers = [(model[0], (0, 2, 3)), (model[4], 0), (model[6], 0)]
-    own = {k: v for k, v in options.items() if k != "dim"}
+    ratio = {k: v for k, v in options.items() if k != "dim"}
     total, expected = torch.zeros(()), {}
     for layer, dim in layers:
-        with_dim = own | ({"dim": dim} if "dim" in options else {})
+        with_dim = ratio | ({"dim": dim} if "dim" in options else {})
         total = total + penalty(layer.weight, **with_dim)
-        total = total + (l1(layer.bias) if "dim" in options else penalty(layer.bias, **own))
+        total = total + (l1(layer.bias) if "dim" in options else penalty(layer.bias, **ratio))
         expected[layer] = prox(layer.weight.detach(), step=0.5 * 0.1, **with_dim)
     torch.testing.assert_close(regularizer(model), 0.1 * total)
     scale_before = model[1].weight.clone()
@@ -302,16 +302,16 @@ def test_stacked_regularizers_equal_single_ones(kind: str) -> None:
 
 
 def test_a_reader_s_own_step_sees_one_matrix_with_groups_as_columns() -> None:
-    seen = []
+    calls = []
 
-    def own(w: Tensor, *, step: float, dim: int) -> Tensor:
-        seen.append((tuple(w.shape), step, dim))
+    def recording_prox(w: Tensor, *, step: float, dim: int) -> Tensor:
+        calls.append((tuple(w.shape), step, dim))
         return prox_group(w, step=step, dim=dim)
 
     mine, ours = network(), network()
-    Regularizer("group", lam=0.2, prox=own).prox_(mine, lr=0.5)
+    Regularizer("group", lam=0.2, prox=recording_prox).prox_(mine, lr=0.5)
     Regularizer("group", lam=0.2).prox_(ours, lr=0.5)
-    assert seen == [((36, 2), 0.1, 0), ((6, 16), 0.1, 0), ((3, 6), 0.1, 0)]
+    assert calls == [((36, 2), 0.1, 0), ((6, 16), 0.1, 0), ((3, 6), 0.1, 0)]
     for a, b in zip(mine.parameters(), ours.parameters(), strict=True):
         torch.testing.assert_close(a, b)
     with pytest.raises(ValueError, match=r"prox must return a tensor shaped like w, \(36, 2\), got NoneType"):

@@ -47,8 +47,8 @@ def test_without_a_ridge_the_known_weights_are_met_and_with_all_known_nothing_is
     made = predict_weights(w, observed, prediction_matrix(kernel, observed, ridge=0.0))
     torch.testing.assert_close(made[:, observed], w[:, observed])
     everything = torch.arange(64)
-    whole = prediction_matrix(kernel, everything, ridge=0.0)
-    torch.testing.assert_close(whole, torch.eye(64, dtype=torch.float64), atol=1e-6, rtol=0)
+    identity = prediction_matrix(kernel, everything, ridge=0.0)
+    torch.testing.assert_close(identity, torch.eye(64, dtype=torch.float64), atol=1e-6, rtol=0)
 
 
 def test_kernels() -> None:
@@ -126,7 +126,7 @@ def test_one_weight_in_five_of_a_first_layer_is_enough() -> None:
 def test_the_same_on_a_gpu() -> None:
     observed = choose_observed(64, 6)
     kernel = squared_exponential(PIXELS, width=1.0)
-    here = prediction_matrix(kernel, observed[0])
-    there = prediction_matrix(kernel.cuda(), observed[0].cuda())
-    torch.testing.assert_close(here, there.cpu())
-    assert PredictedLinear(here, 4).cuda()(torch.rand(3, 64, device="cuda")).shape == (3, 4)
+    matrix = prediction_matrix(kernel, observed[0])
+    matrix_gpu = prediction_matrix(kernel.cuda(), observed[0].cuda())
+    torch.testing.assert_close(matrix, matrix_gpu.cpu())
+    assert PredictedLinear(matrix, 4).cuda()(torch.rand(3, 64, device="cuda")).shape == (3, 4)

@@ -32,8 +32,8 @@ def test_exactly_the_smallest_go(w: list[float], sparsity: float) -> None:
 
 @given(values, st.sampled_from([0.0, 0.5, 0.7, 3.0]))
 def test_a_threshold_removes_what_is_below_it(w: list[float], threshold: float) -> None:
-    kept = magnitude_mask(torch.tensor(w), threshold=threshold).tolist()
-    assert kept == [math.isnan(v) or abs(v) >= threshold for v in w]
+    mask = magnitude_mask(torch.tensor(w), threshold=threshold).tolist()
+    assert mask == [math.isnan(v) or abs(v) >= threshold for v in w]
 
 
 def test_the_same_as_torchs_own_pruning_where_there_are_no_ties() -> None:

@@ -196,13 +196,13 @@ def test_fixed_point_gradient_stops_where_it_overflows() -> None:
     assert x.grad.tolist() == [0, 1, 1, 1, 0]
 
 
-def rule(seen: list[float], bits: int, frac_bits: int, allowed: float) -> int:
+def rule(values: list[float], bits: int, frac_bits: int, allowed: float) -> int:
     """The update rule of Courbariaux et al., number by number."""
     greatest = (2 ** (bits - 1) - 1) / 2**frac_bits
-    overflow = sum(abs(v) > greatest for v in seen) / len(seen)
+    overflow = sum(abs(v) > greatest for v in values) / len(values)
     if overflow > allowed:
         return frac_bits - 1
-    if sum(2 * abs(v) > greatest for v in seen) / len(seen) <= allowed:
+    if sum(2 * abs(v) > greatest for v in values) / len(values) <= allowed:
         return frac_bits + 1
     return frac_bits
 
@@ -283,11 +283,11 @@ def test_bits_by_layer(trained: nn.Module) -> None:
 
 def test_activations_are_rounded_to_the_calibrated_range(trained: nn.Module, digits) -> None:
     rounded = quantize_model(trained, bits=8, activation_bits=4, calibration=digits.x_train)
-    seen = {}
+    inputs_of = {}
     for name, layer in weight_layers(rounded).items():
-        layer.register_forward_pre_hook(lambda _, inputs, name=name: seen.update({name: inputs[0]}))
+        layer.register_forward_pre_hook(lambda _, inputs, name=name: inputs_of.update({name: inputs[0]}))
     rounded(digits.x_test)
-    assert all(x.unique().numel() <= 16 for x in seen.values())
+    assert all(x.unique().numel() <= 16 for x in inputs_of.values())
     accuracy = evaluate(rounded, digits).accuracy
     assert accuracy >= evaluate(trained, digits).accuracy - 0.03
     again = copy.deepcopy(rounded)
@@ -373,15 +373,15 @@ def test_an_error_inside_still_restores_the_network() -> None:
 
 def test_ranges_settle_in_the_first_steps_of_a_quick_training(digits) -> None:
     """Large steps from random weights: what the first batch needs is soon too little."""
-    found = {}
+    accuracies = {}
     for settle in (0, 100):
         torch.manual_seed(0)
         model = mlp([64, 40, 30, 10])
         with LowPrecision(model, compute_bits=10, update_bits=12, settle=settle):
             fit(model, digits, epochs=6, batch_size=32, lr=0.05, momentum=0.9, optimizer="sgd", progress=False)
-            found[settle] = evaluate(model, digits).accuracy
-    assert found[0] < 0.5
-    assert found[100] > 0.9
+            accuracies[settle] = evaluate(model, digits).accuracy
+    assert accuracies[0] < 0.5
+    assert accuracies[100] > 0.9
 
 
 def test_a_model_without_layers_is_refused() -> None:

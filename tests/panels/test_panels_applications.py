@@ -79,8 +79,8 @@ def test_the_classification_panel_shows_its_pictures(read: Classifiers) -> None:
 def test_captions_take_a_rule_of_the_reader(captioned: Spellers) -> None:
     panel = captions(captioned)
     assert len(set(visit(panel, picture=1))) >= 8
-    own = captions(captioned, choose=lambda p: p.argmax())
-    assert own.words == panel.words
+    highest = captions(captioned, choose=lambda p: p.argmax())
+    assert highest.words == panel.words
     always_o = captions(captioned, choose=lambda p: LETTERS.index("o"))
     assert "“oooooo”" in always_o.words
     assert "100.0% are no name" in always_o.words
@@ -105,8 +105,8 @@ def test_translation_takes_a_function_of_the_reader(translated: Translators) -> 
     panel = translation(translated)
     assert len(set(visit(panel, amount=0.5))) >= 8
     assert panel.set(amount=1.0).result.edges.sum() == 0
-    own = translation(translated, corrupt=lambda edges, amount: torch.zeros_like(edges))
-    assert own.set(amount=1.0).result.errors == panel.result.errors
+    erased = translation(translated, corrupt=lambda edges, amount: torch.zeros_like(edges))
+    assert erased.set(amount=1.0).result.errors == panel.result.errors
     same = translation(translated, corrupt=lambda edges, amount: edges)
     assert same.result.accuracy == panel.reset().result.accuracy
     with pytest.raises(ValueError, match="like edges, got float"):

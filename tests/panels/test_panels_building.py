@@ -59,8 +59,8 @@ def test_momentum_gathers_speed() -> None:
 
 
 def test_descent_takes_a_step_of_the_reader() -> None:
-    own = descent(step=lambda w, gradient, eta: w - eta * gradient)
-    assert own.words == descent().words
+    panel = descent(step=lambda w, gradient, eta: w - eta * gradient)
+    assert panel.words == descent().words
     clipped = descent(step=lambda w, g, eta: w - eta * g / torch.linalg.vector_norm(g).clamp(min=1)).set(eta=0.6)
     assert clipped.result.costs[-1] < 1
     with pytest.raises(ValueError, match="two weights like w, got shape"):

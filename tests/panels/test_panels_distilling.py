@@ -23,8 +23,8 @@ def test_softened_is_the_softmax_at_t() -> None:
 
 
 def test_softened_takes_a_softmax_of_the_reader() -> None:
-    own = softened("digits", softmax=lambda z, T: torch.softmax(z / T, 1)).set(temperature=3)
-    assert own.words == softened("digits").set(temperature=3).words
+    panel = softened("digits", softmax=lambda z, T: torch.softmax(z / T, 1)).set(temperature=3)
+    assert panel.words == softened("digits").set(temperature=3).words
     with pytest.raises(ValueError, match="add up to 1"):
         softened("digits", softmax=lambda z, T: torch.sigmoid(z))
     with pytest.raises(ValueError, match="like z"):
@@ -42,8 +42,8 @@ def test_without_a_teacher_the_twins_coincide() -> None:
 
 def test_live_training_takes_a_loss_of_the_reader() -> None:
     ours = live_training("digits").set(train=True, rows=50).result
-    own = live_training("digits", loss=distillation_loss).set(train=True, rows=50).result
-    assert own.distilled == ours.distilled
+    reader = live_training("digits", loss=distillation_loss).set(train=True, rows=50).result
+    assert reader.distilled == ours.distilled
     with pytest.raises(ValueError, match="0-d tensor"):
         live_training("digits", loss=lambda a, b, y, *, temperature, alpha: a).set(train=True)
 

@@ -25,8 +25,8 @@ def test_parametric_activations_and_their_derivatives() -> None:
 
 
 def test_parametric_takes_an_activation_of_the_reader() -> None:
-    own = parametric(activation=lambda s, a, b: s**2).result
-    np.testing.assert_allclose(own.slope, 2 * S.numpy(), atol=1e-6)
+    square = parametric(activation=lambda s, a, b: s**2).result
+    np.testing.assert_allclose(square.slope, 2 * S.numpy(), atol=1e-6)
     assert (parametric(activation=lambda s, a, b: torch.ones_like(s)).result.slope == 0).all()
     with pytest.raises(ValueError, match="like s"):
         parametric(activation=lambda s, a, b: 1.0)
@@ -82,9 +82,9 @@ def test_one_coefficient_of_a_kaf_moves_one_bump() -> None:
 
 
 def test_a_kaf_takes_a_function_of_the_reader() -> None:
-    own = kaf(function=torch.tanh)
-    np.testing.assert_allclose(own.result.value, kaf().set(target="tanh(s)").result.value, atol=1e-6)
-    assert "target" not in own.controls
+    tanh = kaf(function=torch.tanh)
+    np.testing.assert_allclose(tanh.result.value, kaf().set(target="tanh(s)").result.value, atol=1e-6)
+    assert "target" not in tanh.controls
 
 
 def test_neurons_move_when_they_train() -> None:

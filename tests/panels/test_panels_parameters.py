@@ -37,7 +37,7 @@ def noise() -> CorruptedPath:
 
 
 @pytest.fixture(scope="module")
-def kept() -> PredictedPath:
+def digits_path() -> PredictedPath:
     return predicted_path("digits", epochs=2)
 
 
@@ -122,12 +122,12 @@ def test_a_readers_corruption_drives_the_panel() -> None:
             corrupted(DIGITS, corrupt=wrong)
 
 
-def test_the_predicted_panel_draws_the_accuracies_of_its_path(kept: PredictedPath) -> None:
-    panel = predicted(kept)
+def test_the_predicted_panel_draws_the_accuracies_of_its_path(digits_path: PredictedPath) -> None:
+    panel = predicted(digits_path)
     assert len(set(visit(panel))) >= 7
     assert panel.set(share=0.2).result.share == 0.2
     after = line(panel, 3, "predicted, kept weights trained")
-    np.testing.assert_allclose(after[:, 1], [100 * kept.predictions["near", 1, s].accuracy[1] for s in SHARES])
+    np.testing.assert_allclose(after[:, 1], [100 * digits_path.predictions["near", 1, s].accuracy[1] for s in SHARES])
 
 
 def test_a_readers_prediction_drives_the_panel() -> None:

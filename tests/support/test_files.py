@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     process.stdout.close()
     assert path.read_bytes() == b"old"
     drafts = [name for name in os.listdir(tmp_path) if name != "a.bin"]
-    assert drafts == [f".a.bin-{MACHINE}-{process.pid}"]
+    assert [name.partition("-t")[0] for name in drafts] == [f".a.bin-{MACHINE}-{process.pid}"]
     with written_atomically(path) as file:
         file.write(b"new")
     assert os.listdir(tmp_path) == ["a.bin"]
@@ -117,3 +118,20 @@ def test_a_staging_folder_is_removed_and_so_are_those_of_dead_processes(tmp_path
         os.utime(part, (0, time.time() - 2 * DAY))
     with staging(tmp_path, "a"):
         assert not (tmp_path / ".staging-c").exists()
+
+
+def test_threads_that_write_one_file_leave_a_complete_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+
+    def write(letter: bytes) -> None:
+        for _ in range(20):
+            with written_atomically(path) as file:
+                for _ in range(10):
+                    file.write(letter * 1000)
+            content = path.read_bytes()
+            assert len(content) == 10_000
+            assert len(set(content)) == 1
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, [b"a", b"b", b"c", b"d"]))
+    assert os.listdir(tmp_path) == ["a.bin"]

@@ -19,11 +19,11 @@ def test_every_prefix_of_a_journal_is_read(cut: int, tmp_path_factory: pytest.Te
     journal = Journal(path)
     for number in range(5):
         journal.add(f"key {number}", {"value": "é" * number})
-    whole = path.read_bytes()
-    cut %= len(whole) + 1
-    path.write_bytes(whole[:cut])
+    content = path.read_bytes()
+    cut %= len(content) + 1
+    path.write_bytes(content[:cut])
     again = Journal(path)
-    lines = whole[:cut].count(b"\n")
+    lines = content[:cut].count(b"\n")
     assert list(again.records) == [f"key {number}" for number in range(lines)]
     again.add("later", {"value": 1})
     assert list(Journal(path).records) == [*again.records]

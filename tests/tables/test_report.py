@@ -35,15 +35,17 @@ def square(bench: Workbench, *, n: int, seed: int) -> dict[str, Any]:
 
 
 def sections(bench: Workbench) -> Iterator[Section]:
-    found = [bench.sweep(square, [{"n": n, "seed": seed} for seed in bench.seeds]) for n in (2, 3)]
-    rows = [Row([f"n = {r[0].settings['n']}", spread([one["square"] for one in r], ".1f")], r) for r in found]
+    results = [bench.sweep(square, [{"n": n, "seed": seed} for seed in bench.seeds]) for n in (2, 3)]
+    rows = [Row([f"n = {r[0].settings['n']}", spread([result["square"] for result in r], ".1f")], r) for r in results]
 
     def draw(figure: Any) -> None:
-        figure.subplots().plot([one["square"] for one in found[0]])
+        figure.subplots().plot([result["square"] for result in results[0]])
 
     claims = [
-        Claim("n = 2", "square", "4.9", [float(one["square"]) for one in found[0]], 0.0, found[0]),
-        Claim("n = 3", "square", "9", [float(one["square"]) for one in found[1]], 0.0, found[1], "other numbers"),
+        Claim("n = 2", "square", "4.9", [float(result["square"]) for result in results[0]], 0.0, results[0]),
+        Claim(
+            "n = 3", "square", "9", [float(result["square"]) for result in results[1]], 0.0, results[1], "other numbers"
+        ),
     ]
     shown = [*rows, Row(["published", "4 or 9"])]
     yield Section("Squares", ["", "square"], shown, "Text.", "Remark.", draw, "squares", claims)
@@ -116,10 +118,10 @@ def test_every_row_leads_to_its_records(tmp_path: Path) -> None:
 def test_a_table_that_was_measured_again_takes_its_own_place(tmp_path: Path) -> None:
     measure(tmp_path, "others", "squares", seeds=1)
     measure(tmp_path, "squares", level="quick")
-    found = tables_in(tmp_path / "measured")
-    assert list(found) == ["squares", "others"]
-    assert [table["level"] for table in found.values()] == ["quick", "full"]
-    command = found["others"]["records"][0]["origin"]["command"]
+    tables = tables_in(tmp_path / "measured")
+    assert list(tables) == ["squares", "others"]
+    assert [table["level"] for table in tables.values()] == ["quick", "full"]
+    command = tables["others"]["records"][0]["origin"]["command"]
     assert command == "course table others --full --seeds 1 --device cpu"
 
 
@@ -180,7 +182,7 @@ def test_a_notebook_shows_what_was_measured(tmp_path: Path, monkeypatch: pytest.
     assert f"data mnist ({DATA['mnist'].checksum[:8]})" in shown.sources
     monkeypatch.setattr(shown_table, "PICTURES", (tmp_path / "nowhere", tmp_path / "pictures"))
     displayed: list[Any] = []
-    monkeypatch.setattr("IPython.display.display", lambda one, raw, metadata=None: displayed.append((one, metadata)))
+    monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata=None: displayed.append((data, metadata)))
     shown._ipython_display_()
     (table, _), (picture, metadata), (sources, _) = displayed
     assert f"{table['text/markdown']}\n\n{sources['text/markdown']}" == text
@@ -432,9 +434,9 @@ def test_what_fails_within_a_sweep_ends_its_table_alone(tmp_path: Path, monkeypa
     monkeypatch.setattr(run, "table", lambda name: some[name])
     printed = measure(tmp_path, "others", "squares")
     assert "mnist is not at hand." in printed
-    found = tables_in(tmp_path / "measured")
-    assert [part["name"] for part in found["others"]["parts"]] == ["squares", "not-measured"]
-    assert list(found) == ["squares", "others"]
+    tables = tables_in(tmp_path / "measured")
+    assert [part["name"] for part in tables["others"]["parts"]] == ["squares", "not-measured"]
+    assert list(tables) == ["squares", "others"]
     some["others"] = SimpleNamespace(TITLE="Wrong", SECTION="09", SEEDS=1, run=nothing)
     lines: list[str] = []
     both = run.run_tables(

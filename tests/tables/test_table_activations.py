@@ -63,21 +63,21 @@ def test_the_full_level_takes_susy_and_without_it_the_substitute(
     assert "substitute" not in part.text
     assert "150 training rows" in part.text
     assert [row.results[0]["parameters"] for row in part.rows] == [paper[1] for paper in ACTIVATIONS.values()]
-    whole = bench.dataset
+    dataset = bench.dataset
 
     def without_susy(name: str) -> Dataset:
         if name == "susy":
             raise DataError("cannot load susy: no internet (a long story); try again when connected")
-        return whole(name)
+        return dataset(name)
 
     monkeypatch.setattr(bench, "dataset", without_susy)
     assert table.source(bench) == ("covertype", "SUSY could not be had (cannot load susy: no internet)")
 
 
 def test_the_substitute_is_pine_against_the_rest(bench: Workbench) -> None:
-    data, whole = table.rows_of(bench, "covertype", None, 0), bench.dataset("covertype")
+    data, covertype = table.rows_of(bench, "covertype", None, 0), bench.dataset("covertype")
     assert data.classes == 2
-    assert torch.equal(data.y_test == 1, whole.y_test == 1)
+    assert torch.equal(data.y_test == 1, covertype.y_test == 1)
 
 
 def test_auc_is_that_of_scikit_learn_with_ties_too() -> None:

@@ -104,8 +104,8 @@ def test_the_picture_has_the_errors_as_heights(parts: list[Section]) -> None:
     figure = Figure(figsize=(8, 4.5))
     assert parts[1].draw is not None
     parts[1].draw(figure)
-    own, others = figure.axes[0].containers
-    heights = [(bar.get_height(), both.get_y() + both.get_height()) for bar, both in zip(own, others, strict=True)]
+    errors, others = figure.axes[0].containers
+    heights = [(bar.get_height(), both.get_y() + both.get_height()) for bar, both in zip(errors, others, strict=True)]
     pairs = [(133, 206), (14, 109)]
     for row in parts[1].rows[1:]:
         pairs += [(n[1], n[0]) for n in (row.results[0]["before"], row.results[0]["after"])]
@@ -116,12 +116,12 @@ def test_jitter_is_one_of_the_shifted_images() -> None:
     torch.manual_seed(0)
     x = torch.rand(40, 2, 5, 6)
     moved = distillation.Jitter(1)(x)
-    padded, seen = F.pad(x, [1] * 4), set()
+    padded, shifts = F.pad(x, [1] * 4), set()
     for image, result in zip(padded, moved, strict=True):
         places = [(i, j) for i in range(3) for j in range(3) if torch.equal(image[:, i : i + 5, j : j + 6], result)]
         assert len(places) == 1
-        seen.update(places)
-    assert len(seen) == 9
+        shifts.update(places)
+    assert len(shifts) == 9
 
 
 def test_long_weights_are_shortened_and_short_ones_stay() -> None:
@@ -137,29 +137,29 @@ def test_kept_logits_teach_as_the_teacher_would(small: None) -> None:
     data = stand_in()
     torch.manual_seed(0)
     teacher, student = distillation.teacher_network(data)[1].eval(), distillation.student_network(data)
-    kept = distillation.with_logits(data, teacher)
-    own, theirs = distillation.Columns(0, 64)(kept.x_train), distillation.Columns(64, None)(kept.x_train)
-    assert torch.equal(own, data.x_train.flatten(1))
-    torch.testing.assert_close(theirs, teacher(data.x_train), atol=0.02, rtol=0.02)
-    torch.testing.assert_close(student(own), student(data.x_train))
+    extended = distillation.with_logits(data, teacher)
+    images, logits = distillation.Columns(0, 64)(extended.x_train), distillation.Columns(64, None)(extended.x_train)
+    assert torch.equal(images, data.x_train.flatten(1))
+    torch.testing.assert_close(logits, teacher(data.x_train), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(student(images), student(data.x_train))
     assert not teacher.training
 
 
 def test_the_class_that_is_left_out_is_not_seen(
     bench: Workbench, parts: list[Section], small: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    transfers = []
 
-    def look(bench: Workbench, transfer: Dataset, **way: object) -> None:
-        seen.append(transfer)
+    def record(bench: Workbench, transfer: Dataset, **way: object) -> None:
+        transfers.append(transfer)
         raise StopIteration
 
-    monkeypatch.setattr(distillation, "taught_student", look)
+    monkeypatch.setattr(distillation, "taught_student", record)
     with pytest.raises(StopIteration):
         distillation.without_class(bench, label=3)
-    assert not bool((seen[0].y_train == 3).any())
-    assert bool((seen[0].y_test == 3).any())
-    assert len(seen[0].y_test) == pytest.approx(0.1 * 700, abs=5)
+    assert not bool((transfers[0].y_train == 3).any())
+    assert bool((transfers[0].y_test == 3).any())
+    assert len(transfers[0].y_test) == pytest.approx(0.1 * 700, abs=5)
 
 
 def test_errors_of_a_class_against_a_loop() -> None:

@@ -103,15 +103,15 @@ def test_the_fewest_bytes_are_those_of_a_training_that_is_good_enough(bench: Wor
 
 def test_a_training_that_diverges_is_a_row_of_the_table(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     def diverging(model, data, shares, *, bits_up, **settings):  # type: ignore[no-untyped-def]
-        for seen in federated_averaging(model, data, shares, bits_up=bits_up, **settings):
-            if bits_up == 1 and seen.number == 2:
+        for round_ in federated_averaging(model, data, shares, bits_up=bits_up, **settings):
+            if bits_up == 1 and round_.number == 2:
                 raise FloatingPointError("the weights are no longer finite in round 2")
-            yield seen
+            yield round_
 
     monkeypatch.setattr(table, "federated_averaging", diverging)
     _, bits = table.run(bench)
-    full, one = bits.rows
-    assert one.cells[2] == "diverged in round 2"
+    full, one_bit = bits.rows
+    assert one_bit.cells[2] == "diverged in round 2"
     assert full.cells[2] == f"{full.results[0]['accuracy']:.2f}"
     assert "With 1 up and 4 down the weights grew beyond all bounds." in bits.remark
     assert "diverged" not in full.results[0]

@@ -76,8 +76,8 @@ def test_each_cell_is_the_mean_of_its_records(parts: list[Section]) -> None:
             assert {r.settings["part"] for r in row.results} == {"test"}
             assert row.cells[3].split(" ±")[0] == f"{mean(r['accuracy'] for r in row.results):.4f}"
             for cell, key in zip(row.cells[4:], ("sparsity", "zeros", "neurons"), strict=True):
-                found = [float(number) for number in cell.split(", ")]
-                for layer, number in enumerate(found):
+                numbers = [float(number) for number in cell.split(", ")]
+                for layer, number in enumerate(numbers):
                     assert number == pytest.approx(mean(r[key][layer] for r in row.results), abs=0.06)
 
 
@@ -153,8 +153,8 @@ def test_zeros_and_neurons_are_counted() -> None:
     ):
         parameter.data = torch.tensor(values)
     x, y = torch.zeros(4, 3), torch.tensor([0, 0, 0, 1])
-    found = measured(model, Dataset("a", x, y, x, y, classes=2))
-    assert found == {
+    result = measured(model, Dataset("a", x, y, x, y, classes=2))
+    assert result == {
         "accuracy": 0.75,
         "sparsity": pytest.approx([4 / 6, 0.5]),
         "zeros": pytest.approx([0.5, 0.5]),

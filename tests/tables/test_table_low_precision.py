@@ -105,11 +105,11 @@ def test_a_training_that_ends_in_no_number_counts_as_a_guess(bench: Workbench) -
 
 def test_the_fewest_bits_are_those_that_are_good_enough(bench: Workbench) -> None:
     settings: list[table.Setting] = [("dynamic fixed point", bits, 32, False) for bits in (10, 4)]
-    found = table.measured(bench, [table.FLOAT, *settings])
-    for results, error in zip(found.values(), (2.0, 2.1, 2.6), strict=True):
+    results_of = table.measured(bench, [table.FLOAT, *settings])
+    for results, error in zip(results_of.values(), (2.0, 2.1, 2.6), strict=True):
         results[0]["error"] = error
     assert "computation with an error at most half a point above float32's: 10 (2.10 %" in table.fewest_bits(
-        settings, found, "computation", 1
+        settings, results_of, "computation", 1
     )
-    found[settings[0]][0]["error"] = 9.0
-    assert table.fewest_bits(settings, found, "computation", 1).startswith("No number of bits")
+    results_of[settings[0]][0]["error"] = 9.0
+    assert table.fewest_bits(settings, results_of, "computation", 1).startswith("No number of bits")

@@ -40,14 +40,14 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
 
 def test_each_cell_is_the_value_of_its_record(bench: Workbench) -> None:
     [part] = table.run(bench)
-    whole = count_parameters(mlp([64, 30, 30, 10]))
+    parameters = count_parameters(mlp([64, 30, 30, 10]))
     for row in part.rows:
         [result] = row.results
         share, trained, of_all, error, seconds = row.cells[1:]
         assert share == f"{result.settings['share']:.0%}"
-        assert (trained, of_all) == (f"{result['trained']:,}", f"{result['trained'] / whole:.1%}")
+        assert (trained, of_all) == (f"{result['trained']:,}", f"{result['trained'] / parameters:.1%}")
         assert (error, seconds) == (f"{result['error']:.2f}", f"{result['seconds']:.0f}")
-    assert part.rows[0].results[0]["trained"] == whole
+    assert part.rows[0].results[0]["trained"] == parameters
     assert "patterns for a test" in part.text
     assert "150 of the training rows" in part.text
 

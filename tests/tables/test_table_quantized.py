@@ -130,9 +130,9 @@ def test_no_image_is_measured_with_a_range_of_its_own() -> None:
         ranges = set(map(tuple, torch.cat(part.ranges).flatten(1).tolist()))
         assert ranges.isdisjoint(tuple(row) for x, _ in part.batches() for row in x.flatten(1).tolist())
     with_rows = stand_in("mnist", (1, 2, 2), 30, 5)
-    [whole] = folds(with_rows)
-    assert torch.cat(whole.ranges).shape == (30, 1, 2, 2)
-    assert sum(len(y) for _, y in whole.batches()) == 5
+    [fold] = folds(with_rows)
+    assert torch.cat(fold.ranges).shape == (30, 1, 2, 2)
+    assert sum(len(y) for _, y in fold.batches()) == 5
 
 
 def test_fixed_point_is_a_power_of_two_for_each_tensor() -> None:
@@ -147,8 +147,8 @@ def test_fixed_point_is_a_power_of_two_for_each_tensor() -> None:
         assert torch.equal(after, (before / step).round() * step)
     assert small.get_buffer("1.running_var")[0] == 0  # too small for ten bits that reach to 9
     assert len(small(x).unique()) <= 64
-    kept = fixed_point_model(model, bits=6, calibration=[x], norm_bits=None)
-    assert torch.equal(kept.get_buffer("1.running_var"), variances)
+    unrounded = fixed_point_model(model, bits=6, calibration=[x], norm_bits=None)
+    assert torch.equal(unrounded.get_buffer("1.running_var"), variances)
     fine = fixed_point_model(model, bits=16, calibration=[x], norm_bits=None)
     torch.testing.assert_close(fine(x), model(x), rtol=0.01, atol=0.01)
 
@@ -159,12 +159,12 @@ def test_a_scheme_that_is_none_is_refused() -> None:
 
 
 def test_what_bits_cost_is_read_from_the_records(parts: list[Section]) -> None:
-    found = quantized.by_method(measured(parts[0])[0].results)
-    dense = found.pop("float")[32]
-    [(name, cells)] = found.items()
+    methods = quantized.by_method(measured(parts[0])[0].results)
+    dense = methods.pop("float")[32]
+    [(name, cells)] = methods.items()
     assert name == "fixed point: weights, biases, outputs of layers"
     lost = {bits: quantized.loss(dense, results) for bits, results in cells.items()}
-    line = quantized.remark(dense, found)
+    line = quantized.remark(dense, methods)
     assert f"{lost[8]:.2f}".lstrip("-") in line
     enough = [b for b in sorted(cells) if all(lost[c] <= quantized.LOST for c in cells if c >= b)]
     assert (f"{enough[0]} bits are the fewest" if enough else "no number of bits measured costs") in line

@@ -63,8 +63,8 @@ def text_of(parts: list[Section]) -> str:
 
 def test_every_number_of_the_table_is_that_of_a_file(bench: Workbench, parts: list[Section]) -> None:
     text = text_of(parts)
-    found = [record["values"]["result"] for record in bench.journal.records.values()]
-    files = [result for result in found if "file" in result]
+    results = [record["values"]["result"] for record in bench.journal.records.values()]
+    files = [result for result in results if "file" in result]
     assert len(files) == 2 * 2 + 2 + 3 + 8 + 9 + 3
     for result in files:
         file = bench.folder / result["file"]
@@ -98,9 +98,9 @@ def test_a_second_run_measures_nothing_again(bench: Workbench, parts: list[Secti
 
 def test_validation_never_sees_the_test_part(bench: Workbench) -> None:
     held_out = Workbench(bench.folder, validate=True, data=bench.data).dataset("mnist")
-    whole = bench.dataset("mnist")
-    assert len(held_out.y_train) + len(held_out.y_test) == len(whole.y_train)
-    rows = {bytes(row.numpy().tobytes()) for row in whole.x_test}
+    mnist = bench.dataset("mnist")
+    assert len(held_out.y_train) + len(held_out.y_test) == len(mnist.y_train)
+    rows = {bytes(row.numpy().tobytes()) for row in mnist.x_test}
     assert not any(row.numpy().tobytes() in rows for row in held_out.x_test)
 
 
@@ -175,9 +175,9 @@ def test_a_gpu_is_shared_by_few_processes(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_checksum_belongs_to_the_rows() -> None:
-    one, same, other = stand_in("a", (1, 4, 4)), stand_in("b", (1, 4, 4)), stand_in("a", (1, 4, 5))
-    assert one.checksum == same.checksum != other.checksum
-    assert one.checksum != one.subset(800).checksum
+    data, same, other = stand_in("a", (1, 4, 4)), stand_in("b", (1, 4, 4)), stand_in("a", (1, 4, 5))
+    assert data.checksum == same.checksum != other.checksum
+    assert data.checksum != data.subset(800).checksum
 
 
 def test_the_command_lists_and_refuses() -> None:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from course_utils.exercises.handout.release import TEACHER_TAG
 from course_utils.exercises.teacher import load_teacher
@@ -19,7 +20,7 @@ __all__ = ["leaks"]
 LONG = 40  # letters of a line that two people do not write by chance
 SMALLEST_SEED = 100_000  # smaller numbers stand everywhere, and can be guessed
 REGION = re.compile(r"BEGIN (SOLUTION|HIDDEN TESTS|MARK SCHEME)(.*?)END \1", re.S)
-EXERCISE = re.compile(r"course_utils/exercises/tasks/ex\d\d\.py|notebooks/exercises/.*")
+EXERCISE = re.compile(r"course_utils/exercises/tasks/.*|notebooks/exercises/.*")
 
 
 def leaks(tree: Path, course: Path) -> list[str]:
@@ -35,17 +36,32 @@ def leaks(tree: Path, course: Path) -> list[str]:
         if places and secret not in public:
             sentences.append(f"{places[0]} has {secret[:80]!r} of {origin}")
     for seed, origin in _seeds(course):
-        number = re.compile(rf"(?<![\w.,])(?:{seed}|{seed:_}|{seed:,})(?!\w)")
+        number = re.compile(rf"(?<![\w.])(?:{seed}|{seed:_}|(?<!\d,){seed:,})(?!\w)")
         sentences += [f"{name} has the seed of {origin}" for name, text in texts.items() if number.search(text)]
     return sentences
 
 
 def _text(path: Path) -> str:
-    """What a reader sees of a file: of a notebook its cells; in single spaces."""
+    """What a file says, in single spaces: of a notebook all cells, outputs and metadata, but no pictures."""
     text = path.read_text(encoding="utf-8", errors="replace")
     if path.suffix == ".ipynb":
-        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+        text = "\n".join(_leaves(json.loads(text)))
     return " ".join(text.split())
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    """The texts and numbers of a JSON document; a text that is kept as a list of lines is one."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if not key.startswith("image/"):
+                yield from _leaves(part)
+    elif isinstance(value, list) and all(isinstance(line, str) for line in value):
+        yield "".join(value)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _leaves(part)
+    else:
+        yield str(value)
 
 
 def _lines(course: Path) -> Iterator[tuple[str, str]]:

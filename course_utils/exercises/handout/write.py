@@ -75,6 +75,8 @@ def hand_out(
 
     Raises: HandoutError, before anything is written, where that would lose or give away something; GitError.
     """
+    if not (course / "pyproject.toml").is_file():
+        raise HandoutError(f"{course} is a copy of the notebooks alone; run `course handout` in the lecturer's clone")
     _check_place(course, folder)
     new = not _files(folder)
     if not new and (current := current_branch(folder)) != branch:

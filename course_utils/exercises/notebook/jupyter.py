@@ -7,6 +7,7 @@ magics that only watch their code, such as `%%time`, the code runs.
 
 import ast
 import warnings
+from functools import lru_cache
 from types import CodeType
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -14,6 +15,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 __all__ = ["compiled", "tree_of"]
 
 RUN_THE_CELL = ("time", "timeit", "capture", "prun")  # other magics of two signs, such as %%bash, hold no Python
+MOST_READ = 500_000  # characters, a few seconds
 RUN_THE_LINE = ("time",)  # %timeit and %prun leave no names behind
 
 
@@ -47,9 +49,25 @@ def tree_of(source: str, name: str) -> ast.Module:
         return ast.fix_missing_locations(_WatchedCode(name).visit(tree))
 
 
+class _Bounded(TransformerManager):
+    """IPython reads a cell once more for each of its magics: a long cell with many of them would take minutes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = 0  # characters, in all readings
+
+    def do_one_token_transform(self, lines: list[str]) -> tuple[bool, list[str]]:
+        """One reading of the cell."""
+        self.read += sum(map(len, lines))
+        if self.read > MOST_READ:
+            raise SyntaxError("it has too many magics for so long a cell; split it")
+        return super().do_one_token_transform(lines)
+
+
+@lru_cache(maxsize=64)  # the check before hand-in asks several times
 def _translated(text: str, name: str) -> str:
     try:
-        return str(TransformerManager().transform_cell(text))
+        return str(_Bounded().transform_cell(text))
     except Exception as problem:  # whatever stops IPython: it gives up after 500 magics, for one
         raise SyntaxError(f"Jupyter cannot read it: {problem}", (name, 1, 1, "")) from problem
 

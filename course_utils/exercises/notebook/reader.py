@@ -218,7 +218,7 @@ def _bundle(raw: Any) -> dict[str, Any]:
         if kind == WIDGET_VIEW:
             continue
         if JSON_KIND.fullmatch(kind):
-            forms[kind] = _json(data)
+            forms[_text(kind)] = _json(data)
         elif isinstance(data, str | list):
             forms[_text(kind)] = _lines(data)
     return forms

@@ -60,8 +60,8 @@ def backpropagation(gradient: Gradient | None = None) -> Panel:
 
     def compute(shown: float, x: float, w: float, b: float) -> Trace:
         values = forwards(x, w, b)
-        own = gradient_of_reader(gradient, x, w, b, V, Y) if gradient else None
-        return Trace(values, backwards(values), int(shown), autograd(x, w, b), own, right)
+        answer = gradient_of_reader(gradient, x, w, b, V, Y) if gradient else None
+        return Trace(values, backwards(values), int(shown), autograd(x, w, b), answer, right)
 
     title = "Back-propagation, step by step" if gradient is None else "Back-propagation, and your gradient"
     return Panel(title, controls, compute, lambda figure: GraphPicture(figure).show, size=(960, 420))

@@ -35,13 +35,13 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
     those of `prox_group`.
     """
     path = data if isinstance(data, LambdaPath) else lambda_path(data)
-    own = None if prox is None else lambda_path(path.data, prox=prox, plan=path.plan)
-    options = ({OWN: "own"} if own else {}) | KINDS
+    reader_path = None if prox is None else lambda_path(path.data, prox=prox, plan=path.plan)
+    options = ({OWN: "own"} if reader_path else {}) | KINDS
     ratios = path.plan.ratios
     middle = ratios[len(ratios) // 2]
-    where = "in the mixtures, not in your step" if own else "in the mixtures"
+    where = "in the mixtures, not in your step" if reader_path else "in the mixtures"
     controls: list[Control] = [
-        Choice(name="kind", label="Penalty", options=options, value="own" if own else "group"),
+        Choice(name="kind", label="Penalty", options=options, value="own" if reader_path else "group"),
         lam_slider(path),
         Slider(name="l1_ratio", label=f"l1_ratio, {where}", values=ratios, value=middle),
         threshold_slider(),
@@ -49,9 +49,9 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
 
     def compute(kind: str, lam: float, l1_ratio: float, threshold: float) -> State:
         index = path.index(lam)
-        if own is None or kind != "own":
+        if reader_path is None or kind != "own":
             return State(path.pruned(kind, l1_ratio, threshold), index, None)
-        pruned, reference = own.pruned(kind, l1_ratio, threshold), path.pruned("group", l1_ratio, threshold)
+        pruned, reference = reader_path.pruned(kind, l1_ratio, threshold), path.pruned("group", l1_ratio, threshold)
         pairs = zip(pruned.weights, reference.weights, strict=True)
         return State(pruned, index, max(float(np.abs(a[index] - b[index]).max()) for a, b in pairs))
 
