@@ -107,7 +107,7 @@ def test_feedback_tells_what_is_wrong_and_nothing_that_is_hidden(graded_class: t
     _, out, _ = graded_class
     pages = {path.stem: path.read_text() for path in (out / "feedback").glob("*.html")}
     assert pages.keys() == POINTS.keys()
-    assert "give the sign back" in pages["bob"]
+    assert "restore the sign" in pages["bob"]
     assert "not begun yet" in pages["cyd"]
     assert "it calls soft_threshold, which has not been begun" in pages["ida"]
     hidden = (EXERCISES / "teacher" / "ex04.py").read_text()
