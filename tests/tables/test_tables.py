@@ -158,7 +158,7 @@ def test_a_result_says_where_it_comes_from(tmp_path: Path, jobs: int) -> None:
 def test_a_sweep_runs_unchanged_on_a_cluster(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     data = {"mnist": stand_in("mnist", (1, 4, 4))}
-    with cluster(Path(__file__).parents[1] / "tools") as (address, _):
+    with cluster(Path(__file__).parent) as (address, _):
         bench = Workbench(tmp_path, "a", progress=False, data=data, scheduler=address)
         results = bench.sweep(reads, [{"n": n} for n in range(1, 7)])
     assert [result["rows"] for result in results] == list(range(901, 907))
