@@ -77,7 +77,7 @@ def coded_section(name: str, value: Coded) -> list[Part]:
 
     >>> coded = Coded(np.array([0.5, -1.0], "f4"), np.array([1, 0]), np.array([[True, False], [False, True]]))
     >>> [(part.what, len(part.data)) for part in coded_section("w", coded)]
-    [('codebook', 8), ('positions', 9), ('table', 1), ('values', 1)]
+    [('codebook', 8), ('positions', 6), ('table', 1), ('values', 1)]
     """
     indices, mask = _checked(name, value)
     size = len(value.codebook)

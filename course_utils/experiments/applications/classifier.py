@@ -60,6 +60,7 @@ def small_cnn(side: int, width: int) -> nn.Sequential:
 
     Takes pictures (n, 1, side, side).
 
+    >>> from course_utils.models import count_parameters
     >>> count_parameters(small_cnn(8, 16))
     6090
     """
