@@ -5,7 +5,8 @@
     entry    = name  kind and type  dimensions  length of its section
     section  = its bytes  their checksum
 
-FORMAT.md in the repository has every byte. Sections follow each other without a gap, and nothing follows the last.
+Numbers are little-endian; FORMAT.md in the repository has every byte. Sections follow each other without a gap, and
+nothing follows the last.
 Files may come from anyone: every length is compared with the bytes that are there, in whole numbers of any size, before
 anything is allocated; nothing in a file is executed; `FormatError` says what is wrong, and where.
 """

@@ -32,7 +32,7 @@ class Layer:
 
     name: str
     weights: int
-    kept: int
+    nonzeros: int
     weight_bits: float
     weight_coded: float
     index_bits: float
@@ -46,7 +46,7 @@ class Layer:
         return [
             self.name,
             f"{self.weights:,}",
-            f"{self.kept / max(1, self.weights):.1%}",
+            f"{self.nonzeros / max(1, self.weights):.1%}",
             *(f"{n:.1f}" for n in (self.weight_bits, self.weight_coded, self.index_bits, self.index_coded)),
             f"{self.bytes_fixed / (4 * max(1, self.weights)):.2%}",
             f"{self.bytes_coded / (4 * max(1, self.weights)):.2%}",
@@ -135,12 +135,12 @@ class Report:
     def total(self) -> list[str]:
         """The last row: the complete file, with everything in it; bits are means over the weights that are left."""
         layers = self.layers
-        weights, nonzeros = sum(layer.weights for layer in layers), sum(layer.kept for layer in layers)
+        weights, nonzeros = sum(layer.weights for layer in layers), sum(layer.nonzeros for layer in layers)
         bits = [
-            sum(layer.weight_bits * layer.kept for layer in layers) / max(1, nonzeros),
-            sum(layer.weight_coded * layer.kept for layer in layers) / max(1, nonzeros),
-            sum(layer.index_bits * layer.kept for layer in layers) / max(1, nonzeros),
-            sum(layer.index_coded * layer.kept for layer in layers) / max(1, nonzeros),
+            sum(layer.weight_bits * layer.nonzeros for layer in layers) / max(1, nonzeros),
+            sum(layer.weight_coded * layer.nonzeros for layer in layers) / max(1, nonzeros),
+            sum(layer.index_bits * layer.nonzeros for layer in layers) / max(1, nonzeros),
+            sum(layer.index_coded * layer.nonzeros for layer in layers) / max(1, nonzeros),
         ]
         fixed = sum(layer.bytes_fixed - layer.bytes_coded for layer in self.layers) + self.size
         share = f"{nonzeros / max(1, weights):.1%}"
@@ -165,7 +165,7 @@ def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Laye
     return Layer(
         name=name,
         weights=size,
-        kept=nonzeros,
+        nonzeros=nonzeros,
         weight_bits=level_bits,
         weight_coded=8 * coded.get("values", 0.0) / max(1, nonzeros),
         index_bits=gap_bits,

@@ -2,9 +2,10 @@
 
 From bottom to top:
 
-- `task`, `tasks/`: what a task is, and the tasks of each section; `catalogue` lists them
-- `judge`, `check`: whether a function does what its task asks for; the verdict that a student reads below a cell
-- `teacher`: what only the lecturer has (hidden cases, right and wrong answers)
+- `task`: what a task is
+- `tasks/`: the tasks of each section, with their hints; `teacher`: what only the lecturer has (hidden cases, right and
+  wrong answers); `judge`: whether a function does what its task asks for
+- `catalogue` lists the exercises; `check`: the verdict that a student reads below a cell
 - `notebook/`: cells, the lecturer's notebook, notebook files of strangers, cells as plain Python
 - `handin/`: the student's side: a notebook becomes the one file that is collected
 - `grading/`: the lecturer's side: a folder of files becomes marks and feedback

@@ -113,7 +113,7 @@ def run(bench: Workbench) -> Iterator[Section]:
     taught = bench.sweep(distilled, points)
     trainings = {
         "teacher": [teacher],
-        "student, labels alone": students,
+        "student, labels only": students,
         "student, distilled": [r for r in taught if not r.settings["jitter"]],
         "student, distilled on moved images": [r for r in taught if r.settings["jitter"]],
     }
@@ -246,7 +246,7 @@ def main_part(bench: Workbench, trainings: dict[str, list[Result]]) -> Section:
         rows.append(Row([name, str(DISTILLATION.get(name, "")), measured, minutes, length], results))
     head = ["", "published errors", "measured errors", "core-minutes", "epochs"]
     large, small = (" and ".join(map(str, HIDDEN[name])) for name in ("teacher", "student"))
-    learned = max(r["loss"] for r in trainings["student, labels alone"])
+    learned = max(r["loss"] for r in trainings["student, labels only"])
     text = (
         f"{data}. The teacher has hidden layers of {large} units with dropout (20 % of the pixels, 50 % of the units), "
         f"the weights into a unit have at most the norm {NORM:g}, and images are moved by up to {SHIFT} pixels each "
@@ -270,7 +270,7 @@ def main_part(bench: Workbench, trainings: dict[str, list[Result]]) -> Section:
 
 def gain(trainings: dict[str, list[Result]]) -> str:
     """What the teacher was worth."""
-    alone, teacher = (mean_of(trainings[name], "errors") for name in ("student, labels alone", "teacher"))
+    alone, teacher = (mean_of(trainings[name], "errors") for name in ("student, labels only", "teacher"))
     lines = []
     if teacher >= alone:
         lines.append("- The teacher is no better than the student alone, so there is nothing to gain from it.")
@@ -278,7 +278,7 @@ def gain(trainings: dict[str, list[Result]]) -> str:
         taught = mean_of(trainings[name], "errors")
         way = f", {(alone - taught) / (alone - teacher):.0%} of the way to the teacher" if teacher < alone else ""
         lines.append(f"- {name}: {count(taught)} errors where the student alone makes {count(alone)}{way}.")
-    for name in ("teacher", "student, labels alone", "student, distilled"):
+    for name in ("teacher", "student, labels only", "student, distilled"):
         gap = mean_of(trainings[name], "errors") - DISTILLATION[name]
         lines.append(f"- {name}: {count(abs(gap))} errors {'more' if gap > 0 else 'fewer'} than published.")
     return "\n".join(lines)

@@ -51,8 +51,8 @@ def run(bench: Workbench) -> Iterator[Section]:
     """The formats, then the bits of the computation, then those of the updates."""
     compute: list[Setting] = [("dynamic fixed point", bits, 32, False) for bits in COMPUTE[bench.level]]
     nearest: list[Setting] = [("dynamic fixed point", 10, bits, False) for bits in UPDATE[bench.level]]
-    at_random: list[Setting] = [("dynamic fixed point", 10, bits, True) for bits in UPDATE[bench.level]]
-    trainings = measured(bench, list(dict.fromkeys([*FORMATS, *compute, *nearest, *at_random])))
+    stochastic: list[Setting] = [("dynamic fixed point", 10, bits, True) for bits in UPDATE[bench.level]]
+    trainings = measured(bench, list(dict.fromkeys([*FORMATS, *compute, *nearest, *stochastic])))
     yield section(
         "Formats",
         {setting: trainings[setting] for setting in FORMATS},
@@ -75,13 +75,13 @@ def run(bench: Workbench) -> Iterator[Section]:
         ),
         name="compute-bits",
     )
-    lines = {"rounding to nearest": nearest, "stochastic rounding": at_random}
+    lines = {"rounding to nearest": nearest, "stochastic rounding": stochastic}
     yield section(
         "Bits of the updates",
-        {setting: trainings[setting] for setting in (*nearest, *at_random)},
+        {setting: trainings[setting] for setting in (*nearest, *stochastic)},
         trainings[FLOAT],
         text=(
-            "Dynamic fixed point with 10 bits of computation. *At random*: stochastic rounding, up with the "
+            "Dynamic fixed point with 10 bits of computation. *Stochastic*: rounded up with the "
             "probability of the fraction."
         ),
         remark=" ".join(
@@ -102,14 +102,14 @@ def measured(bench: Workbench, settings: Sequence[Setting]) -> dict[Setting, lis
     common: dict[str, Any] = {"rows": ROWS[bench.level], "hidden": HIDDEN[bench.level], "training": TRAINING}
     common |= {"epochs": EPOCHS[bench.level], "update_every": UPDATE_EVERY}
     points = [
-        common | {"form": form, "compute": compute, "update": update, "at_random": at_random, "seed": seed}
-        for form, compute, update, at_random in settings
+        common | {"form": form, "compute": compute, "update": update, "stochastic": stochastic, "seed": seed}
+        for form, compute, update, stochastic in settings
         for seed in bench.seeds
     ]
     trainings: dict[Setting, list[Result]] = {setting: [] for setting in settings}
     for result in bench.sweep(trained_network, points):
         s = result.settings
-        trainings[s["form"], s["compute"], s["update"], s["at_random"]].append(result)
+        trainings[s["form"], s["compute"], s["update"], s["stochastic"]].append(result)
     return trainings
 
 
@@ -119,7 +119,7 @@ def trained_network(
     form: str,
     compute: int,
     update: int,
-    at_random: bool,
+    stochastic: bool,
     rows: int | None,
     hidden: list[int],
     epochs: int,
@@ -139,7 +139,7 @@ def trained_network(
             model,
             compute_bits=compute,
             update_bits=None if update == 32 else update,
-            stochastic=at_random,
+            stochastic=stochastic,
             generator=torch.Generator(pick_device(bench.device)).manual_seed(seed),
             update_every=update_every,
             number_format=NUMBERS[form],
@@ -197,12 +197,12 @@ NUMBERS: dict[str, Callable[[int], Any]] = {
 def section(title: str, trainings: dict[Setting, list[Result]], dense: list[Result], **rest: Any) -> Section:
     """Rows of settings and errors, and how far they are from float32."""
     rows = []
-    for (form, compute, update, at_random), results in trainings.items():
+    for (form, compute, update, stochastic), results in trainings.items():
         gaps = [r["error"] - d["error"] for r, d in zip(results, dense, strict=True)]
         cells = [
             form,
             f"{compute}",
-            f"{update}" + (" at random" if at_random else ""),
+            f"{update}" + (", stochastic" if stochastic else ""),
             spread([r["error"] for r in results]) + (" (diverged)" if any(r["loss"] is None for r in results) else ""),
             "–" if form == "float32" else spread(gaps, "+.2f"),
             spread([r["seconds"] for r in results], ".0f"),

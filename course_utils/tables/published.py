@@ -87,7 +87,7 @@ BINARY = {
 
 # Hinton, Vinyals, Dean 2015, arXiv:1503.02531, section 3: errors on MNIST's 10,000 test images, and where 3s are left
 # out those on its 1,010 images of a 3.
-DISTILLATION = {"teacher": 67, "student, labels alone": 146, "student, distilled": 74}
+DISTILLATION = {"teacher": 67, "student, labels only": 146, "student, distilled": 74}
 WITHOUT_3S = {"as taught": (206, 133), "bias corrected": (109, 14)}
 
 # McMahan et al. 2016, arXiv:1602.05629, table 1: rounds of the 2NN on MNIST until 97 %, with C = 0.1 and B = 10; by the

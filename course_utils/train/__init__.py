@@ -1,9 +1,10 @@
 """Training: `fit` trains a network, `evaluate` tests it, `fit_epochs` shows each epoch.
 
-`loop` has fit, `training` the step and the epoch, `settings` what decides the result, `evaluation` the test.
-`ensemble` trains many networks at once, `sweep` runs a grid of settings that survives a stop, `memorize` and
-`federated` are two experiments of the lecture. `checkpoint`, `not_finite` and `out_of_memory` are what a training does
-when things break.
+`loop` has fit, `training` the step and the epoch, `batches` what a step sees, `settings` what decides the result,
+`history` what each epoch reached, `evaluation` the test, `device` where it all runs.
+`ensemble` trains many networks at once (`stacked`: their parameters as one tensor), `sweep` runs a grid of settings that
+survives a stop, `memorize` and `federated` are two experiments of the lecture. `checkpoint`, `not_finite` and
+`out_of_memory` are what a training does when things break.
 """
 
 from course_utils.train.batches import batches

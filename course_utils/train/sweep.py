@@ -57,7 +57,7 @@ def run_sweep(
     of a module, or anything that cloudpickle can carry).
     journal: keeps every record as soon as it is there; points that stand in it are not run. `name` tells sweeps in one
     journal apart; by default it is the function's.
-    n_jobs: processes, by default one a processor; with 1 the points run in this process. All of them share a
+    n_jobs: processes, by default one for each processor; with 1 the points run in this process. All of them share a
     GPU.
     scheduler: the address of a Dask cluster, whose machines have the same package installed; a worker does one point at
     a time, whatever its threads are, as all of them would draw from the same random numbers.

@@ -106,7 +106,7 @@ while True:
 """
 
 
-def test_whoever_is_killed_while_writing_leaves_a_whole_file(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_process_killed_while_writing_leaves_a_complete_file(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "a.cun"
     written = 0

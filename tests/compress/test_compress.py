@@ -186,7 +186,7 @@ def test_the_report_is_the_arithmetic_of_the_file(trained: nn.Module) -> None:
     for layer in report.layers:
         coded = small.arrays[layer.name]
         assert isinstance(coded, Coded)
-        assert layer.kept == int(coded.mask.sum())
+        assert layer.nonzeros == int(coded.mask.sum())
         counts = np.bincount(coded.indices)
         counts = counts[counts > 0]
         entropy = -(counts / counts.sum() * np.log2(counts / counts.sum())).sum()
@@ -195,7 +195,7 @@ def test_the_report_is_the_arithmetic_of_the_file(trained: nn.Module) -> None:
         at = np.flatnonzero(coded.mask)
         spans = np.diff(np.concatenate([[-1], at]))
         fillers = int(((spans - 1) // 16).sum())
-        assert layer.bytes_fixed == pytest.approx((layer.kept + fillers) + 4 * len(coded.codebook), abs=2)
+        assert layer.bytes_fixed == pytest.approx((layer.nonzeros + fillers) + 4 * len(coded.codebook), abs=2)
     assert "whole file" in str(report)
     assert report._repr_html_().count("<tr>") == len(report.layers) + 2
     figure = report.plot()
@@ -366,7 +366,7 @@ def test_gradual_pruning_removes_what_matters_least(digits: Dataset, trained: nn
     gradual = run(trained, recipe, digits)
     accuracy = [evaluate(network.to_model(), digits).accuracy for network in (one_shot, gradual)]
     assert accuracy[1] > accuracy[0] + 0.1
-    assert math.isclose(*(sum(layer.kept for layer in n.report().layers) for n in (one_shot, gradual)), abs_tol=2)
+    assert math.isclose(*(sum(layer.nonzeros for layer in n.report().layers) for n in (one_shot, gradual)), abs_tol=2)
 
 
 class Failing(nn.Module):

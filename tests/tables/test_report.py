@@ -130,17 +130,17 @@ def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_data(bench: Workbench) -> Iterator[Section]:
-        raise DataError("susy is not at hand")
+        raise DataError("susy is not available")
         yield
 
     missing = SimpleNamespace(TITLE="Missing", SECTION="09", SEEDS=1, run=without_data)
     monkeypatch.setattr(run, "table", lambda name: missing if name == "others" else FAKE)
     printed = measure(tmp_path, "others", "squares")
-    assert "## Not measured\n\nsusy is not at hand." in printed
+    assert "## Not measured\n\nsusy is not available." in printed
     assert [len(each["records"]) for each in tables_in(tmp_path / "measured").values()] == [4, 0]
     text = (tmp_path / "README.md").read_text()
     assert "| [Missing](#others) | 09 | not measured | 0 |" in text  # it does not vanish from the overview
-    assert "### Not measured\n\nsusy is not at hand." in text
+    assert "### Not measured\n\nsusy is not available." in text
     course = tmp_path / "course"
     (course / "course_utils" / "tables").mkdir(parents=True)
     list(publish(tmp_path, course))
@@ -413,7 +413,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
 
 
 def without_mnist(bench: Workbench, *, seed: int) -> dict[str, Any]:
-    raise DataError("mnist is not at hand")
+    raise DataError("mnist is not available")
 
 
 def broken(bench: Workbench, *, seed: int) -> dict[str, Any]:
@@ -433,7 +433,7 @@ def test_what_fails_within_a_sweep_ends_its_table_alone(tmp_path: Path, monkeypa
     some = {"others": SimpleNamespace(TITLE="Half", SECTION="09", SEEDS=1, run=first_part_only), "squares": FAKE}
     monkeypatch.setattr(run, "table", lambda name: some[name])
     printed = measure(tmp_path, "others", "squares")
-    assert "mnist is not at hand." in printed
+    assert "mnist is not available." in printed
     tables = tables_in(tmp_path / "measured")
     assert [part["name"] for part in tables["others"]["parts"]] == ["squares", "not-measured"]
     assert list(tables) == ["squares", "others"]

@@ -51,7 +51,7 @@ def test_each_cell_is_the_value_of_its_records(bench: Workbench) -> None:
         assert row.cells[0] == result.settings["form"]
         assert row.cells[1:4] == [
             f"{result.settings['compute']}",
-            f"{result.settings['update']}" + (" at random" if result.settings["at_random"] else ""),
+            f"{result.settings['update']}" + (", stochastic" if result.settings["stochastic"] else ""),
             f"{result['error']:.2f}",
         ]
         assert row.cells[4] == f"{result['error'] - dense['error']:+.2f}"
@@ -97,7 +97,7 @@ def test_a_network_computes_in_the_numbers_of_its_format(form: str, bits: int) -
 
 
 def test_a_training_that_ends_in_no_number_counts_as_a_guess(bench: Workbench) -> None:
-    point: dict[str, Any] = {"rows": 250, "hidden": [20], "epochs": 2, "update_every": 3, "seed": 0, "at_random": False}
+    point: dict[str, Any] = {"rows": 250, "hidden": [20], "epochs": 2, "update_every": 3, "seed": 0, "stochastic": False}
     training = table.TRAINING | {"lr": 1e6}
     result = table.trained_network(bench, form="float16", compute=16, update=16, training=training, **point)
     assert result == {"error": pytest.approx(90.0), "loss": None}

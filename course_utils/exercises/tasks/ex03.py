@@ -174,29 +174,29 @@ def weight_cases(seed: int) -> Sequence[Case]:
     for number, (shape, count) in enumerate([((4,), 2), ((3, 3), 4), ((4, 4), 6), ((6, 6), 9), ((8, 8), 20)]):
         kernel = squared_exponential(pixel_coordinates(shape), width=0.9)
         observed = choose_observed(len(kernel), count, seed=seed + number)[0]
-        kept = torch.randn(number + 1, count, generator=generator)
+        weights = torch.randn(number + 1, count, generator=generator)
         ridge = (0.5, 0.2, 0.3, 0.1, 0.4)[number]
-        cases.append(Case((kept,), {"kernel": kernel, "observed": observed, "ridge": ridge}))
+        cases.append(Case((weights,), {"kernel": kernel, "observed": observed, "ridge": ridge}))
     small = squared_exponential(pixel_coordinates((4,)), width=0.9)
     for observed, ridge, edge in [
         (torch.arange(4), 0.2, "all weights are kept"),
         (torch.tensor([0, 3]), 0.0, "a ridge of 0"),
     ]:
-        kept = torch.randn(2, len(observed), generator=generator)
-        cases.append(Case((kept,), {"kernel": small, "observed": observed, "ridge": ridge}, edge))
+        weights = torch.randn(2, len(observed), generator=generator)
+        cases.append(Case((weights,), {"kernel": small, "observed": observed, "ridge": ridge}, edge))
     return cases
 
 
-def predict_others(kept: Tensor, *, kernel: Tensor, observed: Tensor, ridge: float) -> Tensor:
+def predict_others(weights: Tensor, *, kernel: Tensor, observed: Tensor, ridge: float) -> Tensor:
     """All weights of each feature from the kept ones, by kernel ridge regression."""
-    return kept @ prediction_matrix(kernel, observed, ridge=ridge).T
+    return weights @ prediction_matrix(kernel, observed, ridge=ridge).T
 
 
-def _with_block(kept: Tensor, kernel: Tensor, observed: Tensor, block: Tensor) -> Tensor:
+def _with_block(weights: Tensor, kernel: Tensor, observed: Tensor, block: Tensor) -> Tensor:
     """The prediction in which `block` stands for the kernel of the kept pixels with its ridge."""
     m, across = len(observed), kernel[:, observed]
     larger = torch.cat([torch.cat([block, across.T], 1), torch.cat([across, kernel], 1)])
-    return predict_others(kept, kernel=larger, observed=torch.arange(m), ridge=0)[:, m:]
+    return predict_others(weights, kernel=larger, observed=torch.arange(m), ridge=0)[:, m:]
 
 
 OTHERS = Task(
@@ -209,41 +209,41 @@ OTHERS = Task(
         Mistake(
             "no ridge",
             "the ridge is missing: it is added to the kernel of the kept pixels before that is inverted.",
-            lambda kept, kernel, observed, ridge: predict_others(kept, kernel=kernel, observed=observed, ridge=0),
+            lambda weights, kernel, observed, ridge: predict_others(weights, kernel=kernel, observed=observed, ridge=0),
         ),
         Mistake(
             "ridge everywhere",
             "the ridge is multiplied by I, so it belongs on the diagonal alone; yours is added to every entry.",
-            lambda kept, kernel, observed, ridge: _with_block(
-                kept, kernel, observed, kernel[observed][:, observed] + ridge
+            lambda weights, kernel, observed, ridge: _with_block(
+                weights, kernel, observed, kernel[observed][:, observed] + ridge
             ),
         ),
         Mistake(
             "no inverse",
             "the inverse is missing: kept pixels that lie close together carry the same information, and in yours each "
             "of them counts in full.",
-            lambda kept, kernel, observed, ridge: _with_block(kept, kernel, observed, torch.eye(len(observed))),
+            lambda weights, kernel, observed, ridge: _with_block(weights, kernel, observed, torch.eye(len(observed))),
         ),
         Mistake(
             "kept ones stay",
             "the formula holds for the kept pixels as well, whose weights the ridge moves a little; in yours they "
             "stay. The ridge is added only to the matrix that is inverted.",
-            lambda kept, kernel, observed, ridge: predict_others(
-                kept, kernel=kernel + ridge * torch.eye(len(kernel)), observed=observed, ridge=0
+            lambda weights, kernel, observed, ridge: predict_others(
+                weights, kernel=kernel + ridge * torch.eye(len(kernel)), observed=observed, ridge=0
             ),
         ),
         Mistake(
             "only the kept ones",
             "a weight is asked for at every pixel; yours has them at the kept pixels only.",
-            lambda kept, kernel, observed, ridge: predict_others(
-                kept, kernel=kernel[observed][:, observed], observed=torch.arange(len(observed)), ridge=ridge
+            lambda weights, kernel, observed, ridge: predict_others(
+                weights, kernel=kernel[observed][:, observed], observed=torch.arange(len(observed)), ridge=ridge
             ),
         ),
         Mistake(
             "first pixels",
             "`observed` says which pixels are kept; yours takes the first ones, as many as are kept.",
-            lambda kept, kernel, observed, ridge: predict_others(
-                kept, kernel=kernel, observed=torch.arange(len(observed)), ridge=ridge
+            lambda weights, kernel, observed, ridge: predict_others(
+                weights, kernel=kernel, observed=torch.arange(len(observed)), ridge=ridge
             ),
         ),
     ),

@@ -89,7 +89,7 @@ def lesson_cases(seed: int) -> Sequence[Case]:
         labels = torch.randint(shape[1], shape[:1], generator=generator)
         cases.append(Case((student, teacher, labels), {"temperature": temperature, "alpha": alpha}))
     student, teacher, labels = cases[1].args
-    cases.append(Case((student, teacher, labels), {"temperature": 5.0, "alpha": 0.0}, "the labels alone"))
+    cases.append(Case((student, teacher, labels), {"temperature": 5.0, "alpha": 0.0}, "the labels only"))
     cases.append(Case((student, teacher, labels), {"temperature": 5.0, "alpha": 1.0}, "the teacher alone"))
     agreeing = Case((teacher, teacher.clone(), labels), {"temperature": 5.0, "alpha": 0.5}, "student and teacher agree")
     return [*cases, agreeing]

@@ -1,4 +1,4 @@
-"""Trains two students that start alike, one on the labels alone and one with a teacher."""
+"""Trains two students that start alike, one on the labels only and one with a teacher."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ Loss = Callable[..., Tensor]
 
 
 class StudentPair(NamedTuple):
-    """Errors in percent so far, before training and after each of `epochs`: on labels alone, and distilled."""
+    """Errors in percent so far, before training and after each of `epochs`: on labels only, and distilled."""
 
     alone: list[float]
     distilled: list[float]

@@ -1,7 +1,7 @@
 """What a table is measured with, and what it is made of.
 
 `bench`: data, trainings and sweeps whose results are kept. `origin`: the command and the commit a result comes from.
-`section`: rows whose numbers know their results. `content`: sections as what a file holds. `fast_layers`: layers for
+`section`: rows whose numbers know their results. `content`: sections as what a file holds. `pictures`: their plots. `fast_layers`: layers for
 trainings that take hours on a processor.
 """
 

@@ -166,69 +166,69 @@ def _(labels, *, share, draws, new):
 
 
 @right("predict_others")
-def solved(kept, *, kernel, observed, ridge):
+def solved(weights, *, kernel, observed, ridge):
     across = kernel[:, observed]
     block = across[observed] + ridge * torch.eye(len(observed))
-    return torch.linalg.solve(block, kept.T).T @ across.T
+    return torch.linalg.solve(block, weights.T).T @ across.T
 
 
 @right("predict_others")
-def inverted_in_float64(kept, *, kernel, observed, ridge):
+def inverted_in_float64(weights, *, kernel, observed, ridge):
     k = kernel.double().numpy()
     chosen = observed.numpy()
     u = k[:, chosen] @ np.linalg.inv(k[np.ix_(chosen, chosen)] + ridge * np.eye(len(chosen)))
-    return kept.double().numpy() @ u.T
+    return weights.double().numpy() @ u.T
 
 
 @right("predict_others")
-def feature_by_feature(kept, *, kernel, observed, ridge):
+def feature_by_feature(weights, *, kernel, observed, ridge):
     block = torch.stack([torch.stack([kernel[i, j] for j in observed]) for i in observed])
     for i in range(len(observed)):
         block[i, i] += ridge
-    return torch.stack([kernel[:, observed] @ torch.linalg.solve(block, w) for w in kept])
+    return torch.stack([kernel[:, observed] @ torch.linalg.solve(block, w) for w in weights])
 
 
 @wrong("predict_others", "no ridge")
-def _(kept, *, kernel, observed, ridge):
+def _(weights, *, kernel, observed, ridge):
     across = kernel[:, observed]
-    return kept @ torch.linalg.solve(across[observed].double(), across.T.double()).float()
+    return weights @ torch.linalg.solve(across[observed].double(), across.T.double()).float()
 
 
 @wrong("predict_others", "ridge everywhere")
-def _(kept, *, kernel, observed, ridge):
+def _(weights, *, kernel, observed, ridge):
     across = kernel[:, observed]
-    return kept @ torch.linalg.inv(across[observed] + ridge) @ across.T
+    return weights @ torch.linalg.inv(across[observed] + ridge) @ across.T
 
 
 @wrong("predict_others", "no inverse")
-def _(kept, *, kernel, observed, ridge):
-    return kept @ kernel[observed]
+def _(weights, *, kernel, observed, ridge):
+    return weights @ kernel[observed]
 
 
 @wrong("predict_others", "kept ones stay")
-def _(kept, *, kernel, observed, ridge):
+def _(weights, *, kernel, observed, ridge):
     ridged = kernel + ridge * torch.eye(len(kernel))
     u = ridged[:, observed] @ torch.linalg.inv(ridged[observed][:, observed])
-    return kept @ u.T
+    return weights @ u.T
 
 
 @wrong("predict_others", "kept ones stay")
-def _(kept, *, kernel, observed, ridge):
-    predicted = solved(kept, kernel=kernel, observed=observed, ridge=ridge)
-    predicted[:, observed] = kept
+def _(weights, *, kernel, observed, ridge):
+    predicted = solved(weights, kernel=kernel, observed=observed, ridge=ridge)
+    predicted[:, observed] = weights
     return predicted
 
 
 @wrong("predict_others", "only the kept ones")
-def _(kept, *, kernel, observed, ridge):
+def _(weights, *, kernel, observed, ridge):
     block = kernel[observed][:, observed]
-    return kept @ torch.linalg.inv(block + ridge * torch.eye(len(block))) @ block
+    return weights @ torch.linalg.inv(block + ridge * torch.eye(len(block))) @ block
 
 
 @wrong("predict_others", "first pixels")
-def _(kept, *, kernel, observed, ridge):
-    m = kept.shape[1]
-    return kept @ torch.linalg.inv(kernel[:m, :m] + ridge * torch.eye(m)) @ kernel[:m]
+def _(weights, *, kernel, observed, ridge):
+    m = weights.shape[1]
+    return weights @ torch.linalg.inv(kernel[:m, :m] + ridge * torch.eye(m)) @ kernel[:m]
 
 
 @right("server_step")
