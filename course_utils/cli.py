@@ -235,6 +235,8 @@ def kit(out: Path, pages: Path, lab: str | None, timing: bool) -> None:
     except OSError as error:
         raise click.ClickException(f"cannot write to {out}: {error}; choose another folder with --out") from error
     except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("course_utils"):
+            raise
         raise click.ClickException(
             f"{error.name} is not here: the kit answers the questions for class, so what students get is without it; "
             "run `course kit` in the lecturer's own copy of the course"
@@ -251,15 +253,12 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
     from course_utils.course.tidy import problems, tidy_file
 
     bad = 0
-    try:
-        for path in notebooks_in(paths or (course_folder() / "notebooks",)):
-            if not check and tidy_file(path):
-                click.echo(f"tidied {path}")
-            for problem in problems(path):
-                bad += 1
-                click.echo(f"{path} {problem}", err=True)
-    except ModuleNotFoundError as error:
-        raise click.ClickException(str(error)) from error
+    for path in notebooks_in(paths or (course_folder() / "notebooks",)):
+        if not check and tidy_file(path):
+            click.echo(f"tidied {path}")
+        for problem in problems(path):
+            bad += 1
+            click.echo(f"{path} {problem}", err=True)
     sys.exit(1 if bad else 0)
 
 
@@ -394,7 +393,7 @@ def handout(folder: Path, repo: str | None, branch: str, overwrite: bool) -> Non
 
     try:
         done = hand_out(course_folder(), folder, repo=repo, branch=branch, overwrite=overwrite)
-    except (ValueError, GitError, ModuleNotFoundError) as error:
+    except (ValueError, GitError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{done.files} files, {done.size / 1e6:.1f} MB, with {', '.join(done.exercises) or 'no exercises'}")
     click.echo(f"commit {done.commit[:10]} in {folder}" if done.commit else f"nothing has changed in {folder}")

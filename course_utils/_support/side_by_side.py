@@ -32,9 +32,9 @@ def side_by_side(
 ) -> Iterator[tuple[int, Any]]:
     """Yield the index of each item and ``function(item)``, in the order in which the calls finish.
 
-    at_once: calls at one time; by default one for each processor, or two for each thread of the cluster, so that none waits for work.
-    With 1 they run in this process. threads: of this process instead of processes, for calls that wait for something
-    outside. scheduler: the address of a Dask cluster, whose machines have the same packages installed.
+    at_once: calls at one time; by default one for each processor, or two for each thread of the cluster, so that none
+    waits for work. With 1 they run in this process. threads: of this process instead of processes, for calls that wait
+    for something outside. scheduler: the address of a Dask cluster, whose machines have the same packages installed.
 
     Raises: what the function raises, immediately; ValueError for at_once below 1, if Dask is not installed, or if
     there is no scheduler or no worker; WorkerLost, after all calls that can still finish, if a worker was killed.

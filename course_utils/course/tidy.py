@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from course_utils._support.extras import require
 from course_utils._support.files import written_atomically
 
 __all__ = ["problems", "tidied", "tidy_file"]
@@ -38,11 +39,9 @@ def tidied(notebook: Notebook) -> Notebook:
     >>> tidied({"cells": [], "metadata": {"widgets": {}}, "nbformat": 4, "nbformat_minor": 5})["metadata"]
     {}
     """
-    try:
-        from nbstripout import strip_output
-    except ModuleNotFoundError as problem:
-        raise ModuleNotFoundError("`course tidy` needs nbstripout: run `pip install -e '.[test]'`") from problem
+    require("nbstripout")
     import nbformat
+    from nbstripout import strip_output
 
     clean = strip_output(
         nbformat.from_dict(json.loads(json.dumps(notebook))),

@@ -2,8 +2,8 @@
 
 `loop` has fit, `training` the step and the epoch, `batches` what a step sees, `settings` what decides the result,
 `history` what each epoch reached, `evaluation` the test, `device` where it all runs.
-`ensemble` trains many networks at once (`stacked`: their parameters as one tensor), `sweep` runs a grid of settings that
-survives a stop, `memorize` and `federated` are two experiments of the lecture. `checkpoint`, `not_finite` and
+`ensemble` trains many networks at once (`stacked`: their parameters as one tensor), `sweep` runs a grid of settings
+that survives a stop, `memorize` and `federated` are two experiments of the lecture. `checkpoint`, `not_finite` and
 `out_of_memory` are what a training does when things break.
 """
 

@@ -119,4 +119,4 @@ def test_without_nbstripout_the_way_out_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "nbstripout", None)
     result = CliRunner().invoke(main, ["tidy", str(write(tmp_path / "a.ipynb", notebook()))])
     assert result.exit_code == 1
-    assert "`course tidy` needs nbstripout: run `pip install -e '.[test]'`" in result.output
+    assert "nbstripout is not installed; it comes with an extra: pip install 'course-utils[test]'" in result.output

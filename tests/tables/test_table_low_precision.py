@@ -97,7 +97,14 @@ def test_a_network_computes_in_the_numbers_of_its_format(form: str, bits: int) -
 
 
 def test_a_training_that_ends_in_no_number_counts_as_a_guess(bench: Workbench) -> None:
-    point: dict[str, Any] = {"rows": 250, "hidden": [20], "epochs": 2, "update_every": 3, "seed": 0, "stochastic": False}
+    point: dict[str, Any] = {
+        "rows": 250,
+        "hidden": [20],
+        "epochs": 2,
+        "update_every": 3,
+        "seed": 0,
+        "stochastic": False,
+    }
     training = table.TRAINING | {"lr": 1e6}
     result = table.trained_network(bench, form="float16", compute=16, update=16, training=training, **point)
     assert result == {"error": pytest.approx(90.0), "loss": None}

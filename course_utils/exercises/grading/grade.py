@@ -84,8 +84,8 @@ def grade(
 
     `folder`: notebooks/exercises of the lecturer. With `exercise` or `student` only these are graded (again); the other
     rows stay. What was graded before is not graded again, unless the submission, the exercise or the grader has
-    changed, or `again` asks for it. `jobs`: students at once, by default one for each processor. `scheduler`: address of a
-    Dask cluster, whose machines have the course and bubblewrap installed. `progress` wraps the stream of records.
+    changed, or `again` asks for it. `jobs`: students at once, by default one for each processor. `scheduler`: address
+    of a Dask cluster, whose machines have the course and bubblewrap installed. `progress` wraps the stream of records.
 
     Raises: FileNotFoundError for a folder that is not there, ValueError for one without files or a bad marks.csv.
     """

@@ -9,13 +9,14 @@ import json
 import logging
 from typing import Any
 
-__all__ = ["NBGRADER", "TEACHER_TAG", "student_version"]
+from course_utils._support.extras import require
+
+__all__ = ["TEACHER_TAG", "student_version"]
 
 Notebook = dict[str, Any]
 
 TEACHER_TAG = "teacher"  # of a cell that the lecturer alone has
 STEPS = ("LockCells", "ClearSolutions", "ClearOutput", "ClearHiddenTests", "ClearMarkScheme", "ComputeChecksums")
-NBGRADER = "exercises are handed out by nbgrader, which is not installed: run `pip install -e '.[teach]'`"
 
 
 def student_version(notebook: Notebook) -> Notebook:
@@ -24,14 +25,12 @@ def student_version(notebook: Notebook) -> Notebook:
     Raises: ValueError for a notebook that nbgrader refuses, such as one with a solution that does not end;
     ModuleNotFoundError, with the way out, where nbgrader is not installed.
     """
+    require("nbgrader")
     import nbformat
     from nbconvert.preprocessors import TagRemovePreprocessor
+    from nbgrader import preprocessors
+    from nbgrader.nbgraderformat import MetadataValidator, ValidationError
 
-    try:
-        from nbgrader import preprocessors
-        from nbgrader.nbgraderformat import MetadataValidator, ValidationError
-    except ModuleNotFoundError as problem:
-        raise ModuleNotFoundError(NBGRADER) from problem
     quiet = logging.Logger("exercises")  # a logger of its own: the error below says what is wrong
     quiet.addHandler(logging.NullHandler())
     steps = [TagRemovePreprocessor(enabled=True, remove_cell_tags={TEACHER_TAG}, log=quiet)]
