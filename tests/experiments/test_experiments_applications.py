@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from miniatures import few_digits, trained_classifiers, trained_spellers, trained_translators
 from scipy import ndimage
 from torch import nn
 
 from course_utils.data import Dataset, load_dataset
 from course_utils.data.vision import import_torchvision
 from course_utils.experiments.applications.agent import agent, falling, greedy_path
-from course_utils.experiments.applications.captions import STATES, Spellers, spellers, spelling_scores
-from course_utils.experiments.applications.classifier import WIDTHS, Classifiers, classifiers, small_cnn
+from course_utils.experiments.applications.captions import STATES, spelling_scores
+from course_utils.experiments.applications.classifier import WIDTHS, small_cnn
 from course_utils.experiments.applications.depth import gradients
 from course_utils.experiments.applications.dqn import Replay, best_of, learn, q_network
 from course_utils.experiments.applications.edges import INK, chimera, dotted, edges_of, rubbed_out, sharpened
@@ -27,33 +28,14 @@ from course_utils.models import count_parameters
 from course_utils.train import evaluate
 
 
-@pytest.fixture(scope="module")
-def data() -> Dataset:
-    return load_dataset("digits").subset(500)
-
-
-@pytest.fixture(scope="module")
-def read(data: Dataset) -> Classifiers:
-    return classifiers(data, epochs=3)
-
-
-@pytest.fixture(scope="module")
-def captioned(data: Dataset) -> Spellers:
-    return spellers(data, epochs=4)
-
-
-@pytest.fixture(scope="module")
-def translated(data: Dataset, read: Classifiers) -> Translators:
-    return Translators(data, read, epochs=2)
-
-
 def test_only_pictures_of_digits_are_taken() -> None:
     wrong = Dataset("table", torch.zeros(4, 3), torch.arange(4), torch.zeros(4, 3), torch.arange(4), classes=4)
     with pytest.raises(ValueError, match="needs pictures of the ten digits"):
         digit_pictures(wrong)
 
 
-def test_errors_of_the_classifiers_are_those_of_evaluate(read: Classifiers) -> None:
+def test_errors_of_the_classifiers_are_those_of_evaluate() -> None:
+    read = trained_classifiers()
     for width, model in read.models.items():
         assert read.errors(1)[width] == pytest.approx(100 - 100 * evaluate(model, read.data).accuracy)
         q = (9 + 1) * width + (9 * width + 1) * 2 * width + (2 * width * 4 + 1) * 10
@@ -99,8 +81,8 @@ def test_the_speller_learns_the_names_and_forgets_without_its_state() -> None:
             assert torch.equal(row, again)
 
 
-def test_spellers_have_a_line_for_each_state(captioned: Spellers) -> None:
-    assert repr(captioned).count("state") == len(STATES)
+def test_spellers_have_a_line_for_each_state() -> None:
+    assert repr(trained_spellers()).count("state") == len(STATES)
 
 
 def test_names_are_spelt_with_the_letters_that_there_are() -> None:
@@ -129,8 +111,8 @@ def test_nothing_but_the_bottleneck_passes_without_shortcuts() -> None:
         assert 0 <= float(outputs.min()) <= float(outputs.max()) <= 1
 
 
-def test_translators_learn_from_the_truth_of_their_own_row(data: Dataset, read: Classifiers) -> None:
-    untrained, trained = (Translators(data, read, epochs=epochs) for epochs in (0, 4))
+def test_translators_learn_from_the_truth_of_their_own_row() -> None:
+    untrained, trained = (Translators(few_digits(), trained_classifiers(), epochs=epochs) for epochs in (0, 4))
     for name in BUILDS:
         assert trained.quality(name, trained.edges).error < 0.8 * untrained.quality(name, untrained.edges).error
     quality = trained.quality("8, shortcuts", trained.edges)
@@ -141,8 +123,8 @@ def test_translators_learn_from_the_truth_of_their_own_row(data: Dataset, read: 
     assert repr(trained).count("Q = ") == len(BUILDS)
 
 
-def test_changes_of_the_edges(translated: Translators) -> None:
-    edges = translated.edges
+def test_changes_of_the_edges() -> None:
+    edges = trained_translators().edges
     for change in (rubbed_out, dotted, chimera):
         torch.testing.assert_close(change(edges, 0.0), edges)
     assert rubbed_out(edges, 0.5)[:, :, :8].sum() == 0
@@ -238,10 +220,9 @@ def test_gradients_fade_through_sigmoids_and_not_past_shortcuts() -> None:
     assert gradients("ReLU", 100, x, labels, scale=1.2).min() > 1e6
 
 
-def test_published_sizes_are_those_of_networks_that_are_built(
-    read: Classifiers, captioned: Spellers, translated: Translators
-) -> None:
-    counts = {network.name: network.q for network in networks(read, captioned, translated)}
+def test_published_sizes_are_those_of_networks_that_are_built() -> None:
+    counted = networks(trained_classifiers(), trained_spellers(), trained_translators())
+    counts = {network.name: network.q for network in counted}
     with torch.device("meta"):
         assert counts["AlexNet (2012)"] == count_parameters(import_torchvision().models.alexnet())
         atari = nn.Sequential(
@@ -255,4 +236,4 @@ def test_published_sizes_are_those_of_networks_that_are_built(
         unet = nn.ModuleList([*down, *(nn.ConvTranspose2d(n, m, 4, 2, 1) for n, m in up)])
         assert counts["edges to photos (2016)"] == unet_generator() == count_parameters(unet)
     assert list(counts.values()) == sorted(counts.values())
-    assert f"{counts['VGG16 (2014)']:,}" in sizes(networks(read, captioned, translated))
+    assert f"{counts['VGG16 (2014)']:,}" in sizes(counted)

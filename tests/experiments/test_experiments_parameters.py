@@ -73,7 +73,7 @@ def test_predicted_features_are_the_matrix_times_the_kept_weights() -> None:
     np.testing.assert_array_equal(zero.before, zero.observed)
     assert path.predictions["data", 10, 0.2].accuracy[1] > 0.85
     for columns, share in product((1, 10), SHARES):
-        ours, theirs = path.predictions["near", columns, share], ridge_path.predictions["own", columns, share]
+        ours, theirs = path.predictions["near", columns, share], ridge_path.predictions["reader", columns, share]
         np.testing.assert_allclose(theirs.before, ours.before, atol=1e-3)
         assert theirs.accuracy[0] == pytest.approx(ours.accuracy[0], abs=0.01)
 

@@ -3,47 +3,22 @@
 import numpy as np
 import pytest
 import torch
+from miniatures import few_digits, trained_classifiers, trained_spellers, trained_translators
 from panels import line, visit
 
-from course_utils.data import Dataset, load_dataset
-from course_utils.experiments.applications.captions import Spellers
-from course_utils.experiments.applications.classifier import Classifiers
 from course_utils.experiments.applications.speller import LETTERS
-from course_utils.experiments.applications.translator import Translators
 from course_utils.panels import applications
 from course_utils.panels.applications import (
     captions,
     classification,
-    classifiers,
     depth,
     giants,
     imagenet,
     live_agent,
     live_captions,
-    spellers,
     translation,
 )
 from course_utils.panels.applications.imagenet import ERRORS
-
-
-@pytest.fixture(scope="module")
-def data() -> Dataset:
-    return load_dataset("digits").subset(500)
-
-
-@pytest.fixture(scope="module")
-def read(data: Dataset) -> Classifiers:
-    return classifiers(data, epochs=3)
-
-
-@pytest.fixture(scope="module")
-def captioned(data: Dataset) -> Spellers:
-    return spellers(data, epochs=4)
-
-
-@pytest.fixture(scope="module")
-def translated(data: Dataset, read: Classifiers) -> Translators:
-    return Translators(data, read, epochs=2)
 
 
 def test_what_the_notebook_uses_is_there() -> None:
@@ -65,8 +40,8 @@ def test_imagenet_marks_as_many_pictures_as_were_wrong() -> None:
     assert "would be 19.3 %" in panel.words
 
 
-def test_the_classification_panel_shows_its_pictures(read: Classifiers) -> None:
-    panel = classification(read)
+def test_the_classification_panel_shows_its_pictures() -> None:
+    panel = classification(trained_classifiers())
     assert len(set(visit(panel))) >= 8
     assert "wrong" not in panel.set(order="wrong", width=1).words.split(":")[0]
     assert panel.result.label not in panel.result.guesses
@@ -76,7 +51,8 @@ def test_the_classification_panel_shows_its_pictures(read: Classifiers) -> None:
     assert doubts == sorted(doubts)
 
 
-def test_captions_take_a_rule_of_the_reader(captioned: Spellers) -> None:
+def test_captions_take_a_rule_of_the_reader() -> None:
+    captioned = trained_spellers()
     panel = captions(captioned)
     assert len(set(visit(panel, picture=1))) >= 8
     highest = captions(captioned, choose=lambda p: p.argmax())
@@ -92,8 +68,8 @@ def test_captions_take_a_rule_of_the_reader(captioned: Spellers) -> None:
             captions(captioned, choose=wrong)
 
 
-def test_live_captions_learn(data: Dataset) -> None:
-    panel = live_captions(data)
+def test_live_captions_learn() -> None:
+    panel = live_captions(few_digits())
     assert len(set(visit(panel))) >= 4
     panel.set(train=True)
     assert panel.result.accuracy[-1] > 0.7 > panel.result.accuracy[0]
@@ -101,7 +77,8 @@ def test_live_captions_learn(data: Dataset) -> None:
     assert line(panel, 10, "correct name")[-1, 1] == panel.result.accuracy[-1]
 
 
-def test_translation_takes_a_function_of_the_reader(translated: Translators) -> None:
+def test_translation_takes_a_function_of_the_reader() -> None:
+    translated = trained_translators()
     panel = translation(translated)
     assert len(set(visit(panel, amount=0.5))) >= 8
     assert panel.set(amount=1.0).result.edges.sum() == 0
@@ -127,8 +104,8 @@ def test_the_agents_panel_takes_functions_of_the_reader() -> None:
         live_agent(reward=lambda kind, row, column: None)
 
 
-def test_giants_fit_where_their_bytes_do(read: Classifiers, captioned: Spellers, translated: Translators) -> None:
-    panel = giants(classified=read, captioned=captioned, translated=translated)
+def test_giants_fit_where_their_bytes_do() -> None:
+    panel = giants(classified=trained_classifiers(), captioned=trained_spellers(), translated=trained_translators())
     assert len(set(visit(panel))) >= 5
     result = panel.set(bits=1, room=10e6).result
     by_name = dict(zip([n.name for n in result.networks], result.bytes, strict=True))

@@ -100,7 +100,7 @@ def test_a_gradient_of_the_reader_is_checked_and_its_number_shown() -> None:
     assert "✗ (it is 6)" in wrong.set(shown=3).words  # the answer stays while the reader goes through the steps
     visit(panel)
     tensors = backpropagation(lambda *five: torch.tensor(right(*five)))
-    assert tensors.result.own == pytest.approx(panel.result.own)
+    assert tensors.result.by_reader == pytest.approx(panel.result.by_reader)
     for bad in (lambda *five: 1.0, lambda *five: (1.0, 2.0), lambda *five: None):
         with pytest.raises(ValueError, match="three numbers, dw, db, dv"):
             backpropagation(bad)

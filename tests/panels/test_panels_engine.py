@@ -1,5 +1,6 @@
 """The panel engine without a browser: controls, what is sent, what is drawn, and what happens when something fails."""
 
+import ast
 import base64
 import io
 import subprocess
@@ -21,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from PIL import Image
 
+import course_utils.panels
 from course_utils.panels.engine import Button, Choice, Panel, Show, Slider, Text, Toggle, on_move
 from course_utils.panels.engine.canvas import INDEXED, Canvas, Patch, changed_boxes, indexed, make_patch
 from course_utils.plots import write
@@ -216,6 +218,26 @@ def test_importing_the_panels_writes_no_file_and_starts_no_thread(tmp_path: Path
     modules, left = done.stdout.splitlines()
     assert int(modules) > 50
     assert left == "['MainThread'] []"
+
+
+PANELS = Path(course_utils.panels.__path__[0])
+
+
+def test_the_text_under_a_panel_is_what_describe_returns() -> None:
+    """A module with several panels has a `describe_X` for each."""
+    problems = []
+    for path in sorted(PANELS.glob("*/*.py")):
+        nodes = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+        panels = [node.name for node in nodes if node.returns and ast.unparse(node.returns) == "Panel"]
+        if path.parent.name == "engine" or not panels:
+            continue
+        wanted = {"describe"} if len(panels) == 1 else {f"describe_{name}" for name in panels}
+        texts = {node.name for node in nodes if (ast.get_docstring(node) or "").startswith("The sentence")}
+        shows = [node for node in nodes if node.name == "show" and node.returns and ast.unparse(node.returns) == "str"]
+        last = {ast.unparse(show.body[-1]).partition("(")[0].removeprefix("return ") for show in shows}
+        if not wanted == texts == last:
+            problems.append(f"{path.relative_to(PANELS)}: {sorted(wanted)}, got {sorted(texts)}; shows return {last}")
+    assert problems == []
 
 
 # What is sent

@@ -135,7 +135,7 @@ def test_a_readers_prediction_drives_the_panel() -> None:
         return w[:, torch.cdist(places, known).argmin(1)]
 
     panel = predicted(DIGITS, predict=nearest)
-    assert list(panel.controls["kind"].options.values()) == ["own"]  # type: ignore[attr-defined]
+    assert list(panel.controls["kind"].options.values()) == ["reader"]  # type: ignore[attr-defined]
     assert len(set(visit(panel))) >= 5
 
 

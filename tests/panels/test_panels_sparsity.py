@@ -106,7 +106,7 @@ def test_group_lasso_draws_the_weights_neurons_and_accuracy_that_it_names(path: 
 def test_group_lasso_with_the_reader_s_own_step(path: LambdaPath) -> None:
     data = path.data
     panel = group_lasso(path, prox=lambda w, *, step, dim: prox_group(w, step=step, dim=dim)).set(lam=4e-3)
-    assert panel.values["kind"] == "own"
+    assert panel.values["kind"] == "reader"
     assert panel.result.difference == pytest.approx(0, abs=1e-3)
     idle = group_lasso(path, prox=lambda w, *, step, dim: w).set(lam=4e-3)
     assert idle.result.difference > 0.01

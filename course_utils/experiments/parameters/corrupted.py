@@ -40,9 +40,9 @@ class CorruptedPath:
                 *_, self.curves[kind, width] = memorize(make, datasets, epochs=epochs, lr=0.01, batch_size=50)
 
     @property
-    def own(self) -> bool:
+    def by_reader(self) -> bool:
         """Whether the corruption is a function of the reader's."""
-        return ("own", SHARES[0]) in self.data
+        return ("reader", SHARES[0]) in self.data
 
     def __repr__(self) -> str:
         return (
@@ -78,7 +78,7 @@ def _train(data: str | Dataset, corrupt: Corrupt | None, epochs: int) -> Corrupt
     clean = replace(clean, x_test=clean.x_test[:TEST_ROWS], y_test=clean.y_test[:TEST_ROWS])
     if corrupt is None:
         return CorruptedPath(dict(CORRUPTIONS), clean, HIDDEN, epochs)
-    return CorruptedPath({"own": _checked(corrupt)}, clean, HIDDEN[-1:], epochs)
+    return CorruptedPath({"reader": _checked(corrupt)}, clean, HIDDEN[-1:], epochs)
 
 
 def _checked(corrupt: Corrupt) -> Corrupt:

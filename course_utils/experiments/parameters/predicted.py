@@ -45,8 +45,8 @@ class Prediction(NamedTuple):
 class PredictedPath:
     """The lesson's network with its first layer predicted: `predictions` by (kind, columns, share).
 
-    `features`: of the trained layer, those of the rows `shown`; `accuracy`: with all `weights`; `own`: whether a
-    function of the reader's predicts.
+    `features`: of the trained layer, those of the rows `shown`; `accuracy`: with all `weights`;
+    `by_reader`: whether a function of the reader's predicts.
     """
 
     def __init__(self, data: str | Dataset, predict: Predict | None, epochs: int = EPOCHS) -> None:
@@ -57,9 +57,9 @@ class PredictedPath:
         self.weights = layer.in_features * layer.out_features
         self.shown = torch.arange(FEATURES) * (layer.out_features // FEATURES)
         self.features = layer.weight.detach()[self.shown].numpy()
-        self.own = predict is not None
+        self.by_reader = predict is not None
         rows = self.data.subset(min(ROWS, len(self.data.y_train)))
-        kinds = ("own",) if predict else KINDS
+        kinds = ("reader",) if predict else KINDS
         self.predictions: dict[tuple[str, int, float], Prediction] = {}
         for columns in COLUMNS:
             for share in SHARES:

@@ -118,7 +118,7 @@ def lambda_path(
     """Train one network for each penalty, l1_ratio and lambda of the plan, with a progress bar; again only if new.
 
     With `prox`, your own ``prox(w, *, step, dim)`` in place of `prox_group`, only its networks are trained, under the
-    kind "own", and the others are taken from the path without it.
+    kind "reader", and the others are taken from the path without it.
     """
     if isinstance(data, str):
         return _of_name(data, prox, plan, seed)
@@ -135,7 +135,7 @@ def _train(data: Dataset, prox: Prox | None, plan: Plan, seed: int) -> LambdaPat
         data = data.subset(plan.rows, seed=seed)
     data = replace(data, x_test=data.x_test[: plan.test_rows], y_test=data.y_test[: plan.test_rows])
     if prox is not None:
-        keys: list[tuple[str, float | None]] = [("own", None)]
+        keys: list[tuple[str, float | None]] = [("reader", None)]
     else:
         keys = [(kind, ratio) for kind in KINDS.values() for ratio in (plan.ratios if kind in MIXED else (None,))]
     settings = [{"seed": seed, "regularizer": _regularizer(key, lam, prox)} for key in keys for lam in plan.lams]
@@ -156,6 +156,6 @@ def _train(data: Dataset, prox: Prox | None, plan: Plan, seed: int) -> LambdaPat
 
 def _regularizer(key: tuple[str, float | None], lam: float, prox: Prox | None) -> Regularizer:
     kind, ratio = key
-    if kind == "own":
+    if kind == "reader":
         return Regularizer("group", lam=lam, prox=prox)
     return Regularizer(kind, lam=lam, l1_ratio=0.5 if ratio is None else ratio)

@@ -45,7 +45,7 @@ def captions(data: str | Dataset | Spellers = "digits", *, choose: Choose | None
     from the probabilities of the 16 letters, a tensor, to the number of one.
     """
     trained = data if isinstance(data, Spellers) else spellers(data)
-    rules = {"yours": "own"} if choose else RULES
+    rules = {"yours": "reader"} if choose else RULES
     rows = rows_by_doubt(trained, SHOWN)
     controls = [
         Slider(name="picture", label="Test picture, from uncertain to certain", values=PICTURES, value=16),
@@ -62,7 +62,7 @@ def captions(data: str | Dataset | Spellers = "digits", *, choose: Choose | None
         chooses: dict[str, Choose] = {
             "greedy": greedy,
             "draw": lambda p: torch.multinomial(p, 1, generator=draws),
-            "own": choose or greedy,
+            "reader": choose or greedy,
         }
         with random_numbers(again):
             letters, p, states = spell(trained.models[state], trained.data.x_test, choose=chooses[rule], forget=forget)
@@ -136,11 +136,11 @@ class CaptionsPicture:
         self.states.set_data(np.repeat(matrix, STATES[-1] // len(matrix), axis=0))
         bottom, top, left, right = STATES[-1] - 0.5, -0.5, step - 0.5, step + 0.5
         self.now.set_data([left, right, right, left, left], [bottom, bottom, top, top, bottom])
-        return words(caption, before, letter, step)
+        return describe(caption, before, letter, step)
 
 
-def words(caption: Captioned, before: str, letter: int, step: int) -> str:
-    """What is spelt, and how well all test pictures are."""
+def describe(caption: Captioned, before: str, letter: int, step: int) -> str:
+    """The sentences under the panel: what is spelt, and how well all test pictures are."""
     after = f"“{before}”" if before else "nothing"
     named = "the end of the word" if LETTERS[letter] == STOP else f"“{LETTERS[letter]}”"
     (word,) = spelled(torch.tensor(caption.letters)[None])

@@ -114,11 +114,11 @@ class ClassificationPicture:
         self.truth.set_data([read.label], [read.p[read.label] + 0.06])
         self.errors.set_ydata(list(read.errors.values()))
         self.ring.set_data([self.sizes[read.width]], [read.errors[read.width]])
-        return words(read, self.sizes[read.width], self.tests)
+        return describe(read, self.sizes[read.width], self.tests)
 
 
-def words(read: Read, size: int, rows: int) -> str:
-    """What is guessed, and how often that is wrong."""
+def describe(read: Read, size: int, rows: int) -> str:
+    """The sentences under the panel: what a network of this size guesses, and how often that is wrong."""
     guesses = ", ".join(f"{g} ({read.p[g]:.0%})" for g in read.guesses)
     allowed = "1 guess" if len(read.guesses) == 1 else f"{len(read.guesses)} guesses"
     verdict = "right" if read.label in read.guesses else "wrong"

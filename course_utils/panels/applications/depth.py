@@ -15,7 +15,7 @@ __all__ = ["DEPTHS", "SCALES", "depth"]
 
 DEPTHS = (2, 5, 10, 20, 50, 100)
 SCALES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
-SEEDS = {"one draw": 0, "another one": 1, "a third one": 2}
+SEEDS = {"seed 0": 0, "seed 1": 1, "seed 2": 2}
 BATCH = 32
 
 Norms = dict[str, np.ndarray]  # for each kind, the norm of the gradient of every layer
@@ -28,7 +28,7 @@ def depth(data: str | Dataset = "digits") -> Panel:
     controls = [
         Slider(name="layers", label="Hidden layers", values=DEPTHS, value=20),
         Slider(name="scale", label="Weights multiplied by", values=SCALES, value=1.0),
-        Choice(name="seed", label="Weights", options=SEEDS),
+        Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
     @lru_cache(maxsize=32)
@@ -62,12 +62,16 @@ class DepthPicture:
         axes.legend(loc="upper left", ncols=3, fontsize=10)
 
     def show(self, norms: Norms) -> str:
-        parts = []
-        for line, (kind, values) in zip(self.lines, norms.items(), strict=True):
+        for line, values in zip(self.lines, norms.values(), strict=True):
             line.set_data(np.linspace(0, 1, len(values)), np.clip(values, 1e-30, 1e30))
-            parts.append(f"{kind} {scientific(values[0])} and {scientific(values[-1])}")
-        layers = len(norms[KINDS[0]])
-        return f"{layers} hidden layers; gradient of the first and of the last: {'; '.join(parts)}."
+        return describe(norms)
+
+
+def describe(norms: Norms) -> str:
+    """The sentence under the panel: the gradient of the first and of the last layer, for each kind."""
+    parts = [f"{kind} {scientific(values[0])} and {scientific(values[-1])}" for kind, values in norms.items()]
+    layers = len(norms[KINDS[0]])
+    return f"{layers} hidden layers; gradient of the first and of the last: {'; '.join(parts)}."
 
 
 def scientific(value: float) -> str:

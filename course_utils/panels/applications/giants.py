@@ -91,7 +91,7 @@ class GiantsPicture:
         for text, row, size in zip(self.texts, self.rows, sized.bytes, strict=True):
             text.xy = (size, float(row))
             text.set_text(f"{bytes_in_words(size)} {'✓' if size <= sized.room else '✗'}")
-        return words(sized)
+        return describe(sized)
 
 
 def beside(axes: Axes, row: Any) -> Annotation:
@@ -107,8 +107,8 @@ def beside(axes: Axes, row: Any) -> Annotation:
     )
 
 
-def words(sized: Sized) -> str:
-    """How many fit, and how few bits the largest may have."""
+def describe(sized: Sized) -> str:
+    """The sentences under the panel: how many networks fit, and how far the largest would have to shrink."""
     fit = [network.name for network, size in zip(sized.networks, sized.bytes, strict=True) if size <= sized.room]
     largest = sized.networks[-1]
     ratio = math.ceil(4 * largest.q / sized.room)

@@ -105,7 +105,7 @@ class ImageNetPicture:
         for dots, which in ((self.right, ~result.wrong), (self.wrong, result.wrong)):
             rows, columns = which.nonzero()
             dots.set_data(columns, rows)
-        return words(result)
+        return describe(result)
 
     def _scale(self, *, logarithmic: bool) -> None:
         scale = "log" if logarithmic else "linear"
@@ -117,8 +117,8 @@ class ImageNetPicture:
         move_limits(self.bars, y=(1, 300) if logarithmic else (0, 50))
 
 
-def words(result: Year) -> str:
-    """The year, its error, and how that compares."""
+def describe(result: Year) -> str:
+    """The sentences under the panel: the year, its error, and how that compares."""
     year, error = result.year, result.error
     sentences = [f"{year}: five wrong guesses for {error:g} % of the pictures, {result.wrong.sum()} of 1,000"]
     if result.before is not None:

@@ -29,7 +29,7 @@ __all__ = ["live_agent"]
 ARROWS = dict(zip(ACTIONS, "↑→↓←", strict=True))
 MEMORIES = {"5,000 steps": 5000, "32 steps": 32, "1 step": 1}
 STARTS = {"at S": False, "anywhere": True}
-SEEDS = {"new network": 0, "another one": 1, "a third one": 2}
+SEEDS = {"seed 0": 0, "seed 1": 1, "seed 2": 2}
 DARKEST = 1.5  # the value that has the darkest colour
 WINDOW = 20  # episodes of the moving average
 ENDS = np.array([symbol in "GTP" for symbol in CELLS])
@@ -52,7 +52,7 @@ def live_agent(*, reward: Reward | None = None, epsilon: Epsilon | None = None) 
         Slider(name="wind", label="Wind, blowing down", values=[0, 0.1, 0.2, 0.3, 0.4], value=0),
         Choice(name="memory", label="Replay memory", options=MEMORIES),
         Choice(name="anywhere", label="Episodes start", options=STARTS),
-        Choice(name="seed", label="Start from", options=SEEDS),
+        Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
     def compute(train: bool, gamma: float, wind: float, last: float = 0.0, **settings: Any) -> Iterator[Progress]:
@@ -90,7 +90,7 @@ class AgentPicture:
         self._show_grid(progress)
         self._show_returns(progress)
         self.epsilon.set_data(*zip(*progress.epsilons, strict=True))
-        return words(progress)
+        return describe(progress)
 
     def _show_grid(self, progress: Progress) -> None:
         values = np.where(ENDS, progress.rewards, progress.q.max(1))
@@ -137,8 +137,8 @@ def furnish(grid: Axes) -> tuple[dict[int, tuple[Text, Text]], Text]:
     return texts, mark
 
 
-def words(progress: Progress) -> str:
-    """How far the agent is, and how good it is by now."""
+def describe(progress: Progress) -> str:
+    """The sentences under the panel: how far the agent is, and how good it is by now."""
     end = KINDS[CELLS[progress.path[-1]]]
     where = f"leads to the {end} in {len(progress.path) - 1} steps" if end != "floor" else "leads nowhere"
     epsilon = progress.epsilons[-1][1]

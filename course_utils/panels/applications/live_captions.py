@@ -16,7 +16,7 @@ from course_utils.plots import COLOURS, INK
 
 __all__ = ["live_captions"]
 
-STARTS = {"new network": 0, "another one": 1, "a third one": 2}
+SEEDS = {"seed 0": 0, "seed 1": 1, "seed 2": 2}
 
 
 def live_captions(data: str | Dataset = "digits") -> Panel:
@@ -27,7 +27,7 @@ def live_captions(data: str | Dataset = "digits") -> Panel:
         Toggle(name="train", label="Train live"),
         Slider(name="state", label="Numbers in the state", values=STATES, value=32),
         Slider(name="lr", label="Learning rate η", values=[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], value=0.01),
-        Choice(name="seed", label="Start from", options=STARTS),
+        Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
     def compute(train: bool, state: float, lr: float, seed: int) -> Iterator[Course]:
@@ -62,12 +62,17 @@ class SpellingPicture:
             text.set_color(INK["blue" if right else "orange"])
         self.accuracy.set_data(range(len(course.accuracy)), course.accuracy)
         self.unknown.set_data(range(len(course.unknown)), course.unknown)
-        return (
-            f"Epoch {len(course.accuracy) - 1}: 0 to 9 are spelt "
-            f"{', '.join(word or '(nothing)' for word in course.words)}. "
-            f"Of all test pictures {course.accuracy[-1]:.1%} get their correct name, "
-            f"{course.unknown[-1]:.1%} a word that is no name of a digit (Q = {course.parameters:,})."
-        )
+        return describe(course)
+
+
+def describe(course: Course) -> str:
+    """The sentences under the panel: how the ten digits are spelt, and how many of all pictures get their name."""
+    return (
+        f"Epoch {len(course.accuracy) - 1}: 0 to 9 are spelt "
+        f"{', '.join(word or '(nothing)' for word in course.words)}. "
+        f"Of all test pictures {course.accuracy[-1]:.1%} get their correct name, "
+        f"{course.unknown[-1]:.1%} a word that is no name of a digit (Q = {course.parameters:,})."
+    )
 
 
 def captioned(axes: Axes, image: np.ndarray) -> Text:

@@ -142,15 +142,20 @@ class TranslationPicture:
             point.set_ydata([accuracy])
             label.set_y(accuracy + (0.09 if label.get_verticalalignment() == "bottom" else -0.09))
         self.untouched.set_ydata([result.edges_accuracy] * 2)
-        name = result.name
-        self.ring.set_data([self.sizes[name]], [result.accuracy[name]])
-        error = float(np.abs(result.output - result.truth).mean())
-        return (
-            f"A {result.label} through {name} (Q = {self.sizes[name]:,}), read as {result.read}; mean error "
-            f"{error:.3f}. Over {self.tests} test pictures: mean error {result.errors[name]:.3f}, "
-            f"accuracy of a classifier {result.accuracy[name]:.1%}, on the edges themselves "
-            f"{result.edges_accuracy:.1%}."
-        )
+        size = self.sizes[result.name]
+        self.ring.set_data([size], [result.accuracy[result.name]])
+        return describe(result, size, self.tests)
+
+
+def describe(result: Translated, size: int, rows: int) -> str:
+    """The sentences under the panel: what a network of this size made of the edges, and how good all outputs are."""
+    error = float(np.abs(result.output - result.truth).mean())
+    return (
+        f"A {result.label} through {result.name} (Q = {size:,}), read as {result.read}; mean error "
+        f"{error:.3f}. Over {rows} test pictures: mean error {result.errors[result.name]:.3f}, "
+        f"accuracy of a classifier {result.accuracy[result.name]:.1%}, on the edges themselves "
+        f"{result.edges_accuracy:.1%}."
+    )
 
 
 def framed(axes: Axes, side: int, title: str) -> AxesImage:

@@ -1,4 +1,4 @@
-"""Stochastic rounding against BinaryConnect on a loss of two weights: what a smaller step size does to each.
+"""Stochastic rounding against BinaryConnect on a loss of two weights: what a smaller learning rate does to each.
 
 (Li, De, Xu, Studer, Samet, Goldstein 2017, arXiv:1706.02379.) Both compute only on the points of a grid. Stochastic
 rounding rounds the weight itself after each step; BinaryConnect rounds for the gradient and keeps a real weight.
@@ -26,9 +26,9 @@ class Walks(NamedTuple):
 
 
 def annealing() -> Panel:
-    """Where two ways to train weights on a grid spend their time, as the step size falls (Li, De et al. 2017)."""
+    """Where two ways to train weights on a grid spend their time, as the learning rate falls (Li, De et al. 2017)."""
     controls = [
-        Slider(name="lr", label="Step size η", values=[0.3, 0.1, 0.03, 0.01, 0.003, 0.001][::-1], value=0.1),
+        Slider(name="lr", label="Learning rate η", values=[0.3, 0.1, 0.03, 0.01, 0.003, 0.001][::-1], value=0.1),
         Button(name="again", label="Other noise"),
     ]
 
@@ -62,16 +62,24 @@ class GridPicture:
 
     def show(self, walks: Walks) -> str:
         """Size the dots by the share of steps that each point has."""
-        shares_near = []
         for dots, points in zip(self.dots, (walks.stochastic_rounding, walks.binary_connect), strict=True):
             cells = np.round((points + LIMIT) / GRID).astype(int)
             share = np.zeros((len(self.ticks), len(self.ticks)))
             np.add.at(share, (cells[:, 1], cells[:, 0]), 1 / len(points))
             dots.set_sizes(np.sqrt(share.ravel()) * 420)
             dots.set_array(np.maximum(share.ravel(), 1e-3))
-            near = np.max(abs(points - MINIMUM), axis=1) < GRID
-            shares_near.append(float(np.mean(near)))
-        return (
-            f"η = {walks.lr:g}: share of {STEPS:,} steps spent on the four points around the minimum: "
-            f"stochastic rounding {shares_near[0]:.0%}, BinaryConnect {shares_near[1]:.0%}."
-        )
+        return describe(walks)
+
+
+def describe(walks: Walks) -> str:
+    """The sentence under the panel: how often either of the two is near the minimum."""
+    return (
+        f"η = {walks.lr:g}: share of {STEPS:,} steps spent on the four points around the minimum: "
+        f"stochastic rounding {share_near_minimum(walks.stochastic_rounding):.0%}, "
+        f"BinaryConnect {share_near_minimum(walks.binary_connect):.0%}."
+    )
+
+
+def share_near_minimum(points: np.ndarray) -> float:
+    """The share of the points visited that are among the four of the grid around the minimum."""
+    return float(np.mean(np.max(abs(points - MINIMUM), axis=1) < GRID))

@@ -52,10 +52,8 @@ class FeaturePicture:
     """The features of four networks, each as a sheet of small images."""
 
     def __init__(self, figure: Figure, networks: Noises) -> None:
-        data = networks.data
+        self.networks, data = networks, networks.data
         self.side = data.input_shape[-2:] if len(data.input_shape) > 1 else (1, data.features)
-        self.errors = ", ".join(f"{name} {networks.errors[kind]:.1f} %" for name, kind in KINDS.items())
-        self.clipped = np.mean(abs(first_layer(networks.models["stoch"]).weight.detach().numpy()) > 0.99)
         self.maps = {}
         for axes, (name, kind) in zip(figure.subplots(1, 4), KINDS.items(), strict=True):
             self.maps[kind] = weight_map(axes, np.zeros((2, 2)), limit=1.0)
@@ -70,9 +68,16 @@ class FeaturePicture:
             # A hundred shades are enough for the eye, and travel to the browser as a palette.
             sheet.set_data(np.round(mosaic(rows, self.side, down=DOWN, across=ACROSS) / spread * 50) * spread / 50)
             sheet.set_clim(-spread, spread)
-        last = features.first + ACROSS * DOWN - 1
-        return (
-            f"Features {features.first} to {last} of the first layer (binary networks: "
-            f"{WEIGHT_NAMES[features.what]}). Test errors: {self.errors}. Of the stochastic network's real weights "
-            f"{self.clipped:.0%} lie at −1 or +1."
-        )
+        return describe(features, self.networks)
+
+
+def describe(features: FeatureImages, networks: Noises) -> str:
+    """The sentences under the panel: which features are shown, the test errors, and how many weights are clipped."""
+    last = features.first + ACROSS * DOWN - 1
+    errors = ", ".join(f"{name} {networks.errors[kind]:.1f} %" for name, kind in KINDS.items())
+    clipped = np.mean(abs(first_layer(networks.models["stoch"]).weight.detach().numpy()) > 0.99)
+    return (
+        f"Features {features.first} to {last} of the first layer (binary networks: "
+        f"{WEIGHT_NAMES[features.what]}). Test errors: {errors}. Of the stochastic network's real weights "
+        f"{clipped:.0%} lie at −1 or +1."
+    )

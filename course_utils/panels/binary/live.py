@@ -24,8 +24,8 @@ def live_training(data: str | Dataset = "digits") -> Panel:
     controls = [
         Toggle(name="train", label="Train live"),
         Choice(name="kind", label="Binarization", options=KINDS),
-        Slider(name="lr", label="Step size η", values=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3], value=0.1),
-        Choice(name="seed", label="Initialization", options={"seed 0": 0, "seed 1": 1}),
+        Slider(name="lr", label="Learning rate η", values=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3], value=0.1),
+        Choice(name="seed", label="Initial weights", options={"seed 0": 0, "seed 1": 1}),
     ]
 
     def compute(train: bool, kind: str, lr: float, seed: int) -> Iterator[SignTraining]:
@@ -57,10 +57,15 @@ class SignTrainingPicture:
         epochs = range(len(state.accuracies))
         self.accuracy.set_data(epochs, state.accuracies)
         self.flipped.set_data(epochs, state.flipped)
-        clipped = np.mean(abs(state.weights) > 0.99)
-        # Only binary training clips its real weights; the picture gathers those beyond in the outermost bars.
-        where = "at" if abs(state.weights).max() <= 1 else "at or beyond"
-        return (
-            f"Epoch {epochs[-1]}: accuracy {state.accuracies[-1]:.1%}; {state.flipped[-1]:.1%} of the signs flipped in "
-            f"the last epoch; {clipped:.0%} of the real weights lie {where} −1 or +1."
-        )
+        return describe(state)
+
+
+def describe(state: SignTraining) -> str:
+    """The sentence under the panel: accuracy, flips, and the real weights at the ends."""
+    clipped = np.mean(abs(state.weights) > 0.99)
+    # Only binary training clips its real weights; the picture gathers those beyond in the outermost bars.
+    where = "at" if abs(state.weights).max() <= 1 else "at or beyond"
+    return (
+        f"Epoch {len(state.accuracies) - 1}: accuracy {state.accuracies[-1]:.1%}; {state.flipped[-1]:.1%} of the signs "
+        f"flipped in the last epoch; {clipped:.0%} of the real weights lie {where} −1 or +1."
+    )

@@ -85,19 +85,24 @@ class RulePicture:
         right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, fontsize=9.5, columnspacing=1)
 
     def show(self, drawn: SignDraws) -> str:
-        """Draw the curves, and name the first ten signs."""
+        """Draw the curves and the points."""
         p = drawn.probability[int(np.argmin(abs(W.numpy() - drawn.w)))]
         self.probability.set_data(W, drawn.probability)
         self.marker.set_data([drawn.w], [p])
         self.means.set_data(GRID, drawn.means)
         self.expectation.set_data(W, drawn.expectation)
-        inner = abs(W.numpy()) <= 1
-        bias = abs(drawn.expectation - W.numpy())[inner].max()
-        unbiased = "the expectation is w itself" if bias < 1e-6 else f"the expectation is up to {bias:.2f} away from w"
-        signs = " ".join("+1" if s > 0 else "−1" for s in drawn.draws[:10])
-        if len(drawn.draws) > 10:
-            signs += " …"
-        return (
-            f"w = {drawn.w:g} becomes +1 with probability {p:.2f}. Drawn: {signs}, mean "
-            f"{number(drawn.draws.mean(), '+.2f')}. For w from −1 to 1 {unbiased}."
-        )
+        return describe(drawn, p)
+
+
+def describe(drawn: SignDraws, p: float) -> str:
+    """The sentences under the panel: the probability `p` of +1 for w, the first ten signs drawn, and the bias."""
+    inner = abs(W.numpy()) <= 1
+    bias = abs(drawn.expectation - W.numpy())[inner].max()
+    unbiased = "the expectation is w itself" if bias < 1e-6 else f"the expectation is up to {bias:.2f} away from w"
+    signs = " ".join("+1" if s > 0 else "−1" for s in drawn.draws[:10])
+    if len(drawn.draws) > 10:
+        signs += " …"
+    return (
+        f"w = {drawn.w:g} becomes +1 with probability {p:.2f}. Drawn: {signs}, mean "
+        f"{number(drawn.draws.mean(), '+.2f')}. For w from −1 to 1 {unbiased}."
+    )

@@ -102,10 +102,15 @@ class TernaryPicture:
         self.error.set_data(FACTORS, layer.errors)
         self.accuracy.set_data(FACTORS, layer.accuracies)
         self.marker.set_xdata([layer.factor] * 2)
-        at = FACTORS.index(layer.factor)
-        best = FACTORS[int(np.argmin(layer.errors))]
-        return (
-            f"Threshold {layer.factor:g} × mean |w| = {layer.threshold:.3f}: {layer.zeros:.0%} of the weights "
-            f"become 0, the others ±{layer.scale:.3f}; the layer's error is {layer.errors[at]:.2f} (minimum at "
-            f"{best:g}); with all layers ternary the accuracy is {layer.accuracies[at]:.1%}."
-        )
+        return describe(layer)
+
+
+def describe(layer: TernaryLayer) -> str:
+    """The sentence under the panel: the threshold, the zeros, the layer's error and the accuracy."""
+    at = FACTORS.index(layer.factor)
+    best = FACTORS[int(np.argmin(layer.errors))]
+    return (
+        f"Threshold {layer.factor:g} × mean |w| = {layer.threshold:.3f}: {layer.zeros:.0%} of the weights "
+        f"become 0, the others ±{layer.scale:.3f}; the layer's error is {layer.errors[at]:.2f} (minimum at "
+        f"{best:g}); with all layers ternary the accuracy is {layer.accuracies[at]:.1%}."
+    )

@@ -81,8 +81,13 @@ class BitRows:
                     continue
                 box.set_facecolor(colour if bits[i] else "#E5E9EC")
                 write(text, text=str(int(bits[i])), color="white" if bits[i] else COLOURS["ink"])
-        agree = int(rows["x XNOR w"].sum())
-        return (
-            f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the inner product is {agree} − {n - agree} = "
-            f"2 · {agree} − {n} = {product.by_bits}; computed with floats it is {product.by_floats}."
-        )
+        return describe(product)
+
+
+def describe(product: Product) -> str:
+    """The sentences under the panel: the places that agree, and the inner product by bits and by floats."""
+    n, agree = len(product.x), int((product.x == product.w).sum())
+    return (
+        f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the inner product is {agree} − {n - agree} = "
+        f"2 · {agree} − {n} = {product.by_bits}; computed with floats it is {product.by_floats}."
+    )

@@ -39,7 +39,7 @@ class Trace(NamedTuple):
     gradients: dict[str, float]
     shown: int
     torch: dict[str, float]  # what PyTorch says
-    own: dict[str, float] | None  # what the reader's function says
+    by_reader: dict[str, float] | None  # what the reader's function says
     right: int  # at how many of POINTS it is right
 
 
@@ -154,14 +154,19 @@ class GraphPicture:
                 f"parameters."
             )
         self.rule.set_text(rule)
-        answer = verdict(trace) if trace.own or len(backward) == len(BACKWARD) else ""
+        answer = verdict(trace) if trace.by_reader or len(backward) == len(BACKWARD) else ""
         self.check.set_text(answer)
-        return f"{rule.removesuffix('.')}. {answer}".replace("\n", " ").rstrip()
+        return describe(rule, answer)
+
+
+def describe(rule: str, answer: str) -> str:
+    """The sentences under the panel: the two texts of the picture, the rule of the step and the verdict, in a row."""
+    return f"{rule.removesuffix('.')}. {answer}".replace("\n", " ").rstrip()
 
 
 def verdict(trace: Trace) -> str:
     """The parameters' gradients beside PyTorch's or the reader's, and what a step (4) would do."""
-    if trace.own is None:
+    if trace.by_reader is None:
         g = trace.gradients
         same = all(equal(g[name], trace.torch[name]) for name in PARAMETERS)
         w, b, v = (trace.values[name] - ETA * g[name] for name in PARAMETERS)
@@ -173,7 +178,7 @@ def verdict(trace: Trace) -> str:
         )
     parts = []
     for name in PARAMETERS:
-        answer, expected = trace.own[name], trace.torch[name]
+        answer, expected = trace.by_reader[name], trace.torch[name]
         mark = "✓" if equal(answer, expected) else f"✗ (it is {short(expected)})"
         parts.append(f"∂L/∂{name} = {short(answer)} {mark}")
     return f"Yours: {', '.join(parts)}.\nAll three right at {trace.right} of {POINTS} random points."

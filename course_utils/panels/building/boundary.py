@@ -15,7 +15,7 @@ __all__ = ["boundary"]
 
 RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 SHAPES = {"two spirals": "spirals", "two moons": "moons", "ring and core": "rings"}
-STARTS = {"new network": 0, "another one": 1, "a third one": 2}
+SEEDS = {"seed 0": 0, "seed 1": 1, "seed 2": 2}
 SIDES = LinearSegmentedColormap.from_list("sides", ["#F2C6A8", "#FBEFE7", "#E6F0F7", "#A9CDE6"])
 
 
@@ -29,7 +29,7 @@ def boundary() -> Panel:
         Slider(name="depth", label="Hidden layers", values=[0, 1, 2, 3, 4], value=2),
         Slider(name="eta", label="Learning rate η", values=RATES, value=0.03),
         Slider(name="size", label="Batch size", values=[8, 32, 128, 400], value=32),
-        Choice(name="seed", label="Start from", options=STARTS),
+        Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
     def compute(
@@ -75,10 +75,15 @@ class BoundaryPicture:
         epochs = range(0, EVERY * len(result.costs), EVERY)
         self.cost.set_data(epochs, result.costs)
         self.accuracy.set_data(epochs, result.accuracy)
-        network = f"{'-'.join(map(str, result.sizes))}, Q = {result.parameters:,} parameters"
-        if result.diverged:
-            return f"{network}: the cost is no longer finite, training diverged; take a smaller η."
-        return (
-            f"{network}. Epoch {epochs[-1]}: cost {result.costs[-1]:.3f}, accuracy "
-            f"{result.accuracy[-1]:.1%} on {len(result.data.y_test)} test points."
-        )
+        return describe(result)
+
+
+def describe(result: Boundary) -> str:
+    """The sentence under the panel: the network, its cost and its accuracy."""
+    network = f"{'-'.join(map(str, result.sizes))}, Q = {result.parameters:,} parameters"
+    if result.diverged:
+        return f"{network}: the cost is no longer finite, training diverged; take a smaller η."
+    return (
+        f"{network}. Epoch {EVERY * (len(result.costs) - 1)}: cost {result.costs[-1]:.3f}, accuracy "
+        f"{result.accuracy[-1]:.1%} on {len(result.data.y_test)} test points."
+    )

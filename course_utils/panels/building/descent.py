@@ -104,13 +104,19 @@ class DescentPicture:
         self.end.set_data([steps], walk.costs[-1:])
         batch_costs: Any = [] if walk.size == rows else walk.batch_costs
         self.batch.set_data(range(len(batch_costs)), batch_costs)
-        taken = f"After {steps} steps of η = {walk.eta:g}"
-        if walk.diverged:
-            return f"{taken} the weights are beyond 100 million: it diverges."
-        return (
-            f"{taken} ({steps * walk.size / rows:.1f} epochs) w₁ = {number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: "
-            f"the cost is {walk.costs[-1]:.3g}, at the start {walk.costs[0]:.3g}, at the minimum {self.bottom:.3g}."
-        )
+        return describe(walk, self.bottom)
+
+
+def describe(walk: Walk, bottom: float) -> str:
+    """The sentence under the panel: the weights and the cost now; `bottom`: the cost at the minimum."""
+    rows, steps, w = len(patients()[0]), len(walk.path) - 1, walk.path[-1]
+    taken = f"After {steps} steps of η = {walk.eta:g}"
+    if walk.diverged:
+        return f"{taken} the weights are beyond 100 million: it diverges."
+    return (
+        f"{taken} ({steps * walk.size / rows:.1f} epochs) w₁ = {number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: "
+        f"the cost is {walk.costs[-1]:.3g}, at the start {walk.costs[0]:.3g}, at the minimum {bottom:.3g}."
+    )
 
 
 def beside(axes: Axes, text: str, offset: tuple[int, int], side: str) -> Annotation:

@@ -27,7 +27,7 @@ __all__ = ["filters"]
 
 ROWS = 3000
 SIZES = {"3 × 3 pixels": 3, "5 × 5 pixels": 5}
-STARTS = {"new network": 0, "another one": 1}
+SEEDS = {"seed 0": 0, "seed 1": 1}
 
 
 def filters(data: str | Dataset = "digits") -> Panel:
@@ -40,7 +40,7 @@ def filters(data: str | Dataset = "digits") -> Panel:
         Toggle(name="train", label="Train live"),
         Slider(name="digit", label="Class of the image", values=digits, value=3 % len(digits)),
         Choice(name="size", label="Filters of", options=SIZES),
-        Choice(name="seed", label="Start from", options=STARTS),
+        Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
     finished: dict[tuple[int, int], tuple[nn.Sequential, list[float]]] = {}
 
@@ -114,11 +114,16 @@ class FiltersPicture:
         self.bar.set_width(count)
         self.count.set_text(f"  {count:,}")
         self.count.set_x(count)
-        return (
-            f"Epoch {len(result.accuracy) - 1}: accuracy {result.accuracy[-1]:.1%} on {self.tests:,} test images; the "
-            f"maps are of an image of class {result.digit}. The first layer has {count:,} parameters; a dense layer "
-            f"with as many outputs would have {self.dense:,}, {self.dense / count:,.0f} times as many."
-        )
+        return describe(result, count, self.dense, test_images=self.tests)
+
+
+def describe(result: Snapshot, parameters: int, dense: int, *, test_images: int) -> str:
+    """The sentences under the panel: accuracy, class, and the parameters of the first layer and of a dense one."""
+    return (
+        f"Epoch {len(result.accuracy) - 1}: accuracy {result.accuracy[-1]:.1%} on {test_images:,} test images; the "
+        f"maps are of an image of class {result.digit}. The first layer has {parameters:,} parameters; a dense layer "
+        f"with as many outputs would have {dense:,}, {dense / parameters:,.0f} times as many."
+    )
 
 
 def show_all(images: list[HeatMap], matrices: np.ndarray) -> None:

@@ -117,12 +117,7 @@ class SlidingPicture:
             cell.set_text(f"{short(pixel)} × {bracketed(short(weight))}\n= {short(product)}")
         self._show_map(place)
         self.place.set_xy(corner)
-        total = short(products.sum())
-        after = f", after the ReLU {short(place.map[place.row, place.column])}" if place.relu else ""
-        return (
-            f"Row {place.row + 1}, column {place.column + 1}: the nine products add up to {total}{after}. "
-            f"The map has values from {short(place.map.min())} to {short(place.map.max())}; it takes 9 weights."
-        )
+        return describe(place)
 
     def _show_map(self, place: Place) -> None:
         """The map up to the place, and dots where it is still to come."""
@@ -134,6 +129,16 @@ class SlidingPicture:
         self.map.set_clim(-edge, edge)
         missing = np.arange(index + 1, place.map.size)
         self.later.set_data(missing % columns, missing // columns)
+
+
+def describe(place: Place) -> str:
+    """The sentences under the panel: the sum of the products at the place, and the values of the map."""
+    total = short((place.window * place.kernel).sum())
+    after = f", after the ReLU {short(place.map[place.row, place.column])}" if place.relu else ""
+    return (
+        f"Row {place.row + 1}, column {place.column + 1}: the nine products add up to {total}{after}. "
+        f"The map has values from {short(place.map.min())} to {short(place.map.max())}; it takes 9 weights."
+    )
 
 
 def frame(axes: Axes, size: int) -> Rectangle:

@@ -114,8 +114,15 @@ class SumPicture:
         units = len(bends)
         error = result.errors[result.placement][units - 1]
         self.ring.set_data([units], [error if error > ZERO else np.nan])
-        return (
-            f"{plural(units, 'unit')}, {3 * units + 1} parameters: each unit has a weight, a bias and an output "
-            f"weight, and the output one bias. The largest error is {error if error > ZERO else 0:.3g}. The newest "
-            f"bend is at x = {number(result.newest)}, the output weight of its unit {number(float(layer.v[newest]))}."
-        )
+        return describe(result, error, newest)
+
+
+def describe(result: Approximation, error: float, newest: int) -> str:
+    """The sentences under the panel: parameters, the largest error, and the unit with the newest bend."""
+    units = len(result.layer.b)
+    return (
+        f"{plural(units, 'unit')}, {3 * units + 1} parameters: each unit has a weight, a bias and an output "
+        f"weight, and the output one bias. The largest error is {error if error > ZERO else 0:.3g}. The newest "
+        f"bend is at x = {number(result.newest)}, the output weight of its unit "
+        f"{number(float(result.layer.v[newest]))}."
+    )

@@ -131,7 +131,7 @@ class NetworksPicture:
         if not self.axes.get_xlim()[0] <= smallest <= largest <= self.axes.get_xlim()[1]:
             self.axes.set_xlim(smallest / 1.5, largest * 1.5)
         self.show_table(window(ordered(scene), now), now.methods if scene.finished else None)
-        return describe_network(scene)
+        return describe(scene)
 
     def show_table(self, lines: list[CompressedNetwork], current: Methods | None) -> None:
         """A line for each network, that of the current methods in bold; the rest stays empty."""
@@ -168,8 +168,8 @@ def frontier(networks: list[CompressedNetwork]) -> list[CompressedNetwork]:
     return front
 
 
-def describe_network(scene: Scene) -> str:
-    """The present network in a sentence."""
+def describe(scene: Scene) -> str:
+    """The sentence under the panel: the present network, and how many are better."""
     now = scene.now
     state = "" if scene.finished else "On the way to: "
     better = sum(network.size < now.size and network.accuracy > now.accuracy for network in scene.networks)

@@ -70,11 +70,11 @@ class LeftOutPicture:
             bar.set_height(count)
             bar.set_facecolor(COLOURS["orange"] if i == result.label else COLOURS["blue"])
             bar.set_hatch("///" if i == result.label else "")
-        return describe_errors(result)
+        return describe(result)
 
 
-def describe_errors(result: LeftOutClass) -> str:
-    """Errors before and after the correction."""
+def describe(result: LeftOutClass) -> str:
+    """The sentences under the panel: errors at this shift and at the best one."""
     total, on_class = result.errors(result.shift)
     rows = int((result.labels == result.label).sum())
     errors = (

@@ -76,10 +76,15 @@ class PairPicture:
         """Draw the epochs so far."""
         for line, errors in ((self.alone, pair.alone), (self.distilled, pair.distilled)):
             line.set_data([i / pair.epochs for i in range(len(errors))], errors)
-        size = f"{pair.parameters:,} parameters, the teacher {self.teacher_parameters:,}"
-        if len(pair.alone) == 1:
-            return f"Ready: the student has {size}; the teacher's test error is {self.teacher_error:.1f} %."
-        return (
-            f"Epoch {len(pair.alone) - 1}: test error {pair.alone[-1]:.1f} % with labels only, "
-            f"{pair.distilled[-1]:.1f} % distilled; teacher {self.teacher_error:.1f} %. The student has {size}."
-        )
+        return describe(pair, self.teacher_error, self.teacher_parameters)
+
+
+def describe(pair: StudentPair, teacher_error: float, teacher_parameters: int) -> str:
+    """The sentences under the panel: the test errors of both students and of the teacher, and their sizes."""
+    size = f"{pair.parameters:,} parameters, the teacher {teacher_parameters:,}"
+    if len(pair.alone) == 1:
+        return f"Ready: the student has {size}; the teacher's test error is {teacher_error:.1f} %."
+    return (
+        f"Epoch {len(pair.alone) - 1}: test error {pair.alone[-1]:.1f} % with labels only, "
+        f"{pair.distilled[-1]:.1f} % distilled; teacher {teacher_error:.1f} %. The student has {size}."
+    )

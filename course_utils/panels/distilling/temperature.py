@@ -105,11 +105,11 @@ class AnswerPicture:
         for bars, values in ((self.hard, answer.hard), (self.soft, answer.soft)):
             for bar, value in zip(bars, values, strict=True):
                 bar.set_height(max(float(value), 1e-9))
-        return describe_answer(answer)
+        return describe(answer)
 
 
-def describe_answer(answer: Answer) -> str:
-    """The three most likely classes."""
+def describe(answer: Answer) -> str:
+    """The sentences under the panel: the three most likely classes, and the entropy."""
     order = np.argsort(-answer.soft)[:3]
     likely = ", ".join(f"{i} with {number(answer.soft[i], '.2g')}" for i in order)
     entropy = float(-(answer.soft * np.log2(np.maximum(answer.soft, 1e-12))).sum())

@@ -1,7 +1,14 @@
-"""The engine of the panels: controls, a pure function of their values, and a function that draws its result."""
+"""The engine of the panels: controls, a pure function of their values, and a function that draws its result.
+
+panel      Panel, which ties the three together and answers the browser
+controls   Slider, Choice, Toggle, Text, Button: a name, a label, and the values that are allowed
+canvas     the picture as pixels, and what of it has changed since the last one
+lettering  texts and legends that stay as they are, painted once
+typed      functions of s that a reader types
+"""
 
 from course_utils.panels.engine.controls import Button, Choice, Control, Slider, Text, Toggle
-from course_utils.panels.engine.panel import Draw, Panel, Show, describe, on_move, waiting
+from course_utils.panels.engine.panel import Draw, Panel, Show, error_report, on_move, waiting
 
 __all__ = [
     "Button",
@@ -13,7 +20,7 @@ __all__ = [
     "Slider",
     "Text",
     "Toggle",
-    "describe",
+    "error_report",
     "on_move",
     "waiting",
 ]

@@ -5,8 +5,8 @@
 `compute` is a plain function, called in the kernel's own thread, or a generator function that yields a result whenever
 there is something new to show. A generator runs in a worker thread, where the latest values win: it is dropped at its
 next `yield` when a reader has moved a control again. `draw(figure)` builds the artists once and returns `show`, which
-updates them in place and says in words what the picture shows. So a test needs no browser, and a reader's function can
-replace ours.
+updates them in place and returns the words under the picture, those of the module's function `describe`. So a test
+needs no browser, and a reader's function can replace ours.
 """
 
 import base64
@@ -30,7 +30,7 @@ from course_utils.panels.engine.canvas import Canvas, Patch
 from course_utils.panels.engine.controls import Control
 from course_utils.plots import style
 
-__all__ = ["Draw", "Panel", "Show", "describe", "on_move", "waiting"]
+__all__ = ["Draw", "Panel", "Show", "error_report", "on_move", "waiting"]
 
 NOT_BEGUN = "{name} has not been begun: write it in its cell, run that cell, and then this one again."
 CAPTION = "<p>{words}</p><p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
@@ -163,7 +163,7 @@ class Panel(anywidget.AnyWidget):
         self._controls = [control.spec() | {"value": self.values[name]} for name, control in self.controls.items()]
         # Two outputs, because JupyterLab shows nothing but an error for a widget whose kernel is gone; the front end
         # hides the still picture while the panel lives.
-        words = self.words or (describe(self.error) or {}).get("message", "")
+        words = self.words or (error_report(self.error) or {}).get("message", "")
         still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": words}
         display(still, raw=True, metadata={"image/png": {"alt": words}})
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
@@ -244,7 +244,7 @@ class Panel(anywidget.AnyWidget):
             "number": self._number,
             "settled": settled,
             "words": self.words,
-            "error": describe(self.error),
+            "error": error_report(self.error),
             "values": self.values if controls else None,
             "width": width,
             "height": height,
@@ -300,7 +300,7 @@ def waiting(title: str, problem: NotImplementedError) -> Panel:
     return Panel(title, [], compute, draw, size=(960, 20))
 
 
-def describe(problem: Exception | None) -> dict[str, str] | None:
+def error_report(problem: Exception | None) -> dict[str, str] | None:
     """An exception as the front end shows it; a function that is still to be written needs no traceback."""
     if problem is None:
         return None

@@ -137,7 +137,7 @@ class KafPicture:
             self.target.set_data(S, basis.target)
         self.stems.set_segments([[(d, 0), (d, alpha)] for d, alpha in zip(basis.dictionary, basis.alpha, strict=True)])
         self.dots.set_data(basis.dictionary, basis.alpha)
-        return describe_kaf(basis)
+        return describe(basis)
 
 
 def coefficient(value: float) -> str:
@@ -145,8 +145,8 @@ def coefficient(value: float) -> str:
     return number(value, ".3g" if abs(value) < 1000 else ",.0f")
 
 
-def describe_kaf(basis: Basis) -> str:
-    """The KAF in two sentences."""
+def describe(basis: Basis) -> str:
+    """The sentences under the panel: the KAF, the kernel that is changed, and the error."""
     i, change = basis.changed
     moved = f"has been changed by {number(change, '+g')} to" if change else "is"
     text = (

@@ -88,20 +88,25 @@ class MaxoutPicture:
     def show(self, pieces: Pieces) -> str:
         """Draw the lines, and the regions of the planes."""
         values = pieces.slopes[:, None] * X + pieces.offsets[:, None]
-        k = len(values)
+        maximum = values.max(0)
         for i, line in enumerate(self.lines):
-            if i < k:
+            if i < len(values):
                 line.set_data(X, values[i])
             else:
                 line.set_data([], [])
-        self.maximum.set_data(X, values.max(0))
+        self.maximum.set_data(X, maximum)
         self.target.set_data(X, pieces.target)
         self.regions.set_data(pieces.which)
         # Bands of equal height, every second one darker, show the slopes of the planes.
         self.bands.set_data(np.floor(pieces.height * 4) % 2 * 0.5)
         self.bands.set_clim(0, 1)
-        error = np.abs(values.max(0) - pieces.target).max()
-        return (
-            f"K = {k}: {2 * k} parameters per neuron with one input, {3 * k} with two. The largest error is "
-            f"{error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are highest somewhere."
-        )
+        return describe(pieces, maximum)
+
+
+def describe(pieces: Pieces, maximum: np.ndarray) -> str:
+    """The sentences under the panel: parameters, the error of the lines' `maximum` on X, and the planes in use."""
+    k, error = len(pieces.slopes), np.abs(maximum - pieces.target).max()
+    return (
+        f"K = {k}: {2 * k} parameters per neuron with one input, {3 * k} with two. The largest error is "
+        f"{error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are highest somewhere."
+    )

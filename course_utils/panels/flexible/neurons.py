@@ -79,10 +79,14 @@ class NeuronPicture:
         for (start, now), start_values, now_values in zip(self.curves, curves.start, curves.now, strict=True):
             start.set_data(S, start_values)
             now.set_data(S, now_values)
-        epochs = range(len(curves.accuracies))
-        self.accuracy.set_data(epochs, curves.accuracies)
-        change = np.abs(curves.now - curves.start).max(1)
-        return (
-            f"Epoch {epochs[-1]}: test accuracy {curves.accuracies[-1]:.1%}; the curves of "
-            f"{curves.place} have changed by {change.min():.2f} to {change.max():.2f}."
-        )
+        self.accuracy.set_data(range(len(curves.accuracies)), curves.accuracies)
+        return describe(curves)
+
+
+def describe(curves: NeuronCurves) -> str:
+    """The sentence under the panel: the accuracy, and how far the curves have changed."""
+    change = np.abs(curves.now - curves.start).max(1)
+    return (
+        f"Epoch {len(curves.accuracies) - 1}: test accuracy {curves.accuracies[-1]:.1%}; the curves of "
+        f"{curves.place} have changed by {change.min():.2f} to {change.max():.2f}."
+    )

@@ -91,6 +91,11 @@ class CurvePicture:
         """Draw both curves."""
         self.value.set_data(S, curve.value)
         self.slope.set_data(S, curve.slope)
-        low, high = number(float(curve.value.min())), number(float(curve.value.max()))
-        at_zero = number(float(curve.slope[len(S) // 2]))
-        return f"{curve.name}: from {low} to {high} for s from −4 to 4, slope {at_zero} at 0."
+        return describe(curve)
+
+
+def describe(curve: Curve) -> str:
+    """The sentence under the panel: the function, its range, and its slope at 0."""
+    low, high = number(float(curve.value.min())), number(float(curve.value.max()))
+    at_zero = number(float(curve.slope[len(S) // 2]))
+    return f"{curve.name}: from {low} to {high} for s from −4 to 4, slope {at_zero} at 0."

@@ -73,10 +73,15 @@ class HingePicture:
                 line.set_data(S, fitted.hinges[i])
             else:
                 line.set_data([], [])
-        hinges = len(fitted.kinks) - 1
-        kinks = ", ".join(number(kink) for kink in fitted.kinks if abs(kink) < RANGE)
-        error = float(np.abs(fitted.value - fitted.target).max())
-        return (
-            f"Hinges S = {hinges}, {2 * hinges} parameters per neuron, visible kinks at {kinks}; the "
-            f"largest error is {error:.2f}."
-        )
+        return describe(fitted)
+
+
+def describe(fitted: Fitted) -> str:
+    """The sentence under the panel: hinges, parameters, kinks, and the largest error."""
+    hinges = len(fitted.kinks) - 1
+    kinks = ", ".join(number(kink) for kink in fitted.kinks if abs(kink) < RANGE)
+    error = float(np.abs(fitted.value - fitted.target).max())
+    return (
+        f"Hinges S = {hinges}, {2 * hinges} parameters per neuron, visible kinks at {kinks}; the "
+        f"largest error is {error:.2f}."
+    )

@@ -68,10 +68,15 @@ class ActivationsPicture:
             else:
                 line.set(visible=chosen.others, linewidth=1.2, alpha=0.55)
         point = self.networks.point(chosen.name, width=chosen.width, depth=chosen.depth)
-        relu = self.networks.point("ReLU", width=chosen.width, depth=chosen.depth)
         self.marker.set_data([point.parameters], [point.accuracy])
-        return (
-            f"{chosen.name}, {plural(chosen.depth, 'hidden layer')} of {chosen.width}: "
-            f"{point.parameters:,} parameters, test accuracy {point.accuracy:.1%}; ReLU in the same network: "
-            f"{relu.parameters:,}, {relu.accuracy:.1%}."
-        )
+        return describe(chosen, self.networks)
+
+
+def describe(chosen: Chosen, networks: Comparison) -> str:
+    """The sentence under the panel: the highlighted activation beside ReLU in the same network."""
+    point, relu = (networks.point(name, width=chosen.width, depth=chosen.depth) for name in (chosen.name, "ReLU"))
+    return (
+        f"{chosen.name}, {plural(chosen.depth, 'hidden layer')} of {chosen.width}: "
+        f"{point.parameters:,} parameters, test accuracy {point.accuracy:.1%}; ReLU in the same network: "
+        f"{relu.parameters:,}, {relu.accuracy:.1%}."
+    )

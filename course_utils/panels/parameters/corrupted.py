@@ -20,7 +20,7 @@ ROWS_OF_KIND = {
     "labels": "labels random",
     "shuffled": "rows with shuffled pixels",
     "random": "rows with random pixels",
-    "own": "rows corrupted by your function",
+    "reader": "rows corrupted by your function",
 }
 ACROSS, DOWN = 3, 4  # pictures of training rows
 
@@ -46,7 +46,7 @@ def corrupted(data: str | Dataset | CorruptedPath = "digits", *, corrupt: Corrup
         if not unwritten(problem):
             raise
         return waiting("Fitting your corruption", problem)
-    kinds = {"your corruption": "own"} if path.own else KINDS
+    kinds = {"your corruption": "reader"} if path.by_reader else KINDS
     widths = {f"{width}: {path.parameters[width]:,} parameters": width for width in path.hidden}
     controls = [
         Slider(name="share", label="Share corrupted", values=SHARES, value=0.4, texts=[f"{s:.0%}" for s in SHARES]),
@@ -57,7 +57,7 @@ def corrupted(data: str | Dataset | CorruptedPath = "digits", *, corrupt: Corrup
     def compute(share: float, kind: str, hidden: int) -> Fitted:
         return Fitted(kind, SHARES.index(share), hidden, path.curves[kind, hidden])
 
-    title = "Fitting your corruption" if path.own else "Fitting data without meaning"
+    title = "Fitting your corruption" if path.by_reader else "Fitting data without meaning"
     return Panel(title, controls, compute, lambda figure: CorruptedPicture(figure, path).show, size=(960, 430))
 
 
@@ -109,7 +109,7 @@ class CorruptedPicture:
         self.last_test.set_data(SHARES, 100 * curves.test_error[:, -1].numpy())
         for mark in self.marks:
             mark.set_xdata([share, share])
-        return words(result, self.path)
+        return describe(result, self.path)
 
 
 class Tiles:
@@ -152,8 +152,8 @@ class Tiles:
         self.image.set_data(sheet)
 
 
-def words(result: Fitted, path: CorruptedPath) -> str:
-    """The end of the training in numbers."""
+def describe(result: Fitted, path: CorruptedPath) -> str:
+    """The sentences under the panel: whether all rows fit, and the end of the training in numbers."""
     share, curves, i = SHARES[result.number], result.curves, result.number
     epoch = int(curves.fitted()[i])
     fits = f"all training rows fit from epoch {epoch} on" if epoch >= 0 else "not all training rows fit"

@@ -107,7 +107,7 @@ class FederatedPicture:
             accuracy = [100 * r.accuracy for r in history]
             a.set_data([r.number for r in history], accuracy)
             b.set_data([max(megabytes(r), 1e-9) for r in history[1:]], accuracy[1:])
-        return words(rounds, self.data)
+        return describe(rounds, self.data)
 
 
 def megabytes(done: Round) -> float:
@@ -115,8 +115,8 @@ def megabytes(done: Round) -> float:
     return (done.bytes_up + done.bytes_down) / 1e6
 
 
-def words(rounds: Rounds, data: Dataset) -> str:
-    """The last round in numbers."""
+def describe(rounds: Rounds, data: Dataset) -> str:
+    """The sentences under the panel: the last round in numbers."""
     full, few, (up, down) = rounds.full[-1], rounds.few[-1], rounds.bits
     clients, rows = len(rounds.counts), int(rounds.counts.sum())
     known = float((rounds.counts > 0).sum(1).mean())

@@ -46,7 +46,7 @@ def predicted(data: str | Dataset | PredictedPath = "digits", *, predict: Predic
     `data`: a name of `load_dataset`, a data set, or a path from `predicted_path`. `predict`: as there.
     """
     path = data if isinstance(data, PredictedPath) else predicted_path(data, predict=predict)
-    kinds = {"your function": "own"} if path.own else KINDS
+    kinds = {"your function": "reader"} if path.by_reader else KINDS
     texts = [f"{s:.0%}" for s in SHARES]
     controls = [
         Slider(name="share", label="Share of the weights kept", values=SHARES, value=0.2, texts=texts),
@@ -68,7 +68,7 @@ class PredictedPicture:
     def __init__(self, figure: Figure, path: PredictedPath) -> None:
         self.path = path
         *pictures, curves = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.75])
-        total, self.kept, self.predicted = (Features(axes, path) for axes in pictures)
+        total, self.observed, self.predicted = (Features(axes, path) for axes in pictures)
         total.show(path.features)
         titles = ("All weights", "Kept weights", "Predicted")
         self.title = [axes.set_title(title) for axes, title in zip(pictures, titles, strict=True)][-1]
@@ -96,7 +96,7 @@ class PredictedPicture:
         prediction = self.path.predictions[state.kind, state.columns, state.share]
         untrained = "Others are 0" if state.kind == "zero" else "Predicted"
         self.title.set_text("Then trained" if state.trained else untrained)
-        self.kept.show(prediction.observed)
+        self.observed.show(prediction.observed)
         self.predicted.show(prediction.after if state.trained else prediction.before)
         for name, kind, i in (("before", state.kind, 0), ("after", state.kind, 1), ("zero", "zero", 1)):
             known = (kind, state.columns, state.share) in self.path.predictions
@@ -105,7 +105,7 @@ class PredictedPicture:
                 accuracies = [self.path.predictions[kind, state.columns, share].accuracy[i] for share in SHARES]
                 self.lines[name].set_data(SHARES, 100 * np.array(accuracies))
         self.mark.set_xdata([state.share, state.share])
-        return words(self.path, state, prediction)
+        return describe(state, prediction, self.path)
 
 
 class Features:
@@ -128,8 +128,8 @@ class Features:
         self.image.set_data(self._wall(features))
 
 
-def words(path: PredictedPath, state: State, prediction: Prediction) -> str:
-    """The numbers of a state."""
+def describe(state: State, prediction: Prediction, path: PredictedPath) -> str:
+    """The sentences under the panel: how many weights are kept, and the accuracy before and after training."""
     if state.kind == "zero":
         how, base = "the others are 0", ""
     else:

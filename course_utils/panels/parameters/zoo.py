@@ -124,7 +124,7 @@ class ZooPicture:
         best = scene.frontier
         self.edge.set_data([getattr(n, scene.x) for n in best], [getattr(n, scene.y) for n in best])
         label(self.axes, self.names, scene)
-        return words(scene)
+        return describe(scene)
 
 
 def size_of(network: Network, scene: Scene) -> float:
@@ -196,8 +196,8 @@ def points_between(ends: list[tuple[float, float, float]]) -> list[tuple[float, 
     return points
 
 
-def words(scene: Scene) -> str:
-    """The marked network in numbers, and the smallest one that is as good."""
+def describe(scene: Scene) -> str:
+    """The sentences under the panel: the marked network, the smallest one that is as good, and what is drawn."""
     n = scene.marked
     smallest = min((m for m in scene.networks if m.top1 >= n.top1), key=lambda m: m.parameters)
     if smallest is n:

@@ -134,7 +134,7 @@ class BitPicture:
         inside = SIZES[0] <= size <= SIZES[-1]
         at = float(np.interp(math.log(size), np.log(SIZES), stored.spacing)) if inside else math.nan
         self.marker.set_data([size] if inside else [], [at] if inside else [])
-        return describe_number(stored)
+        return describe(stored)
 
     def show_bits(self, stored: Stored, offset: float) -> None:
         """The bits of the number, from `offset` on, in the colours of their fields."""
@@ -167,8 +167,8 @@ def caption_places(fields: list[str]) -> dict[str, float]:
     return middle
 
 
-def describe_number(stored: Stored) -> str:
-    """How the number is stored, and with which error."""
+def describe(stored: Stored) -> str:
+    """The sentence under the panel: how the number is stored, and with which error."""
     error = abs(stored.value - stored.asked)
     if math.isinf(stored.value) and not math.isinf(stored.asked):
         lost = f"{number(stored.asked, 'g')} is too large for this format"

@@ -77,11 +77,17 @@ class GraphPicture:
         self.ranges.set_text(
             f"min and max are passed on:  scale {scale:.5f}   ·   zero = code {zero}   ·   codes 0 to {largest}"
         )
-        error = float((flow.y - flow.x.clamp(min=0)).abs().max())
-        return (
-            f"Codes from 0 to {largest}, a step of {scale:.5f}, 0 is code {zero}. The ReLU is one comparison "
-            f"of integers with {zero}. The error of the result is {error:.4f} at most, half a step is {scale / 2:.4f}."
-        )
+        return describe(flow)
+
+
+def describe(flow: Flow) -> str:
+    """The sentences under the panel: the codes, and the error of the result."""
+    zero, scale, largest = int(flow.qparams.zero_point), float(flow.qparams.scale), flow.qparams.qmax
+    error = float((flow.y - flow.x.clamp(min=0)).abs().max())
+    return (
+        f"Codes from 0 to {largest}, a step of {scale:.5f}, 0 is code {zero}. The ReLU is one comparison "
+        f"of integers with {zero}. The error of the result is {error:.4f} at most, half a step is {scale / 2:.4f}."
+    )
 
 
 def column(axes: Axes, x: float, head: str) -> Text:

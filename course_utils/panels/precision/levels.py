@@ -137,9 +137,14 @@ class LevelsPicture:
         self.accuracies.set_data(BITS, layer.accuracies)
         self.float_accuracy.set_ydata([layer.float_accuracy] * 2)
         self.marker.set_data([layer.bits], [accuracy])
-        error = np.abs(layer.quantized - layer.weights)
-        return (
-            f"At {layer.bits} bits {layer.layer} has {len(distinct):,} different values; a weight changes by "
-            f"{error.mean():.4f} on average and by {error.max():.4f} at most. With all layers at {layer.bits} bits "
-            f"the accuracy is {accuracy:.1%}, in float32 {layer.float_accuracy:.1%}."
-        )
+        return describe(layer, len(distinct), accuracy)
+
+
+def describe(layer: QuantizedLayer, values: int, accuracy: float) -> str:
+    """The sentences under the panel: how many values the layer has left, how far they moved, and the accuracy."""
+    error = np.abs(layer.quantized - layer.weights)
+    return (
+        f"At {layer.bits} bits {layer.layer} has {values:,} different values; a weight changes by "
+        f"{error.mean():.4f} on average and by {error.max():.4f} at most. With all layers at {layer.bits} bits "
+        f"the accuracy is {accuracy:.1%}, in float32 {layer.float_accuracy:.1%}."
+    )

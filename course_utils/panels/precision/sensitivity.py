@@ -85,8 +85,13 @@ class SensitivityPicture:
             bar.set_width(accuracy)
             text.set_text(f"{accuracy:.1%}")
         self.float_accuracy.set_xdata([result.float_accuracy] * 2)
-        accuracies = ", ".join(f"{title} {accuracy:.1%}" for title, accuracy in result.accuracies.items())
-        return (
-            f"At {result.bits} bits: {accuracies}; in float32 {result.float_accuracy:.1%}. All weights then take "
-            f"{result.kilobytes:.1f} kB, in float32 {result.kilobytes * 32 / result.bits:.1f} kB."
-        )
+        return describe(result)
+
+
+def describe(result: Sensitivity) -> str:
+    """The sentences under the panel: the accuracy of each part, and the bytes of all weights."""
+    accuracies = ", ".join(f"{title} {accuracy:.1%}" for title, accuracy in result.accuracies.items())
+    return (
+        f"At {result.bits} bits: {accuracies}; in float32 {result.float_accuracy:.1%}. All weights then take "
+        f"{result.kilobytes:.1f} kB, in float32 {result.kilobytes * 32 / result.bits:.1f} kB."
+    )

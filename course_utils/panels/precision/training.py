@@ -77,11 +77,11 @@ class CurvesPicture:
         for (loss, accuracy), training in zip(zip(*self.lines, strict=True), curves, strict=True):
             loss.set_data(range(1, len(training.losses) + 1), training.losses)
             accuracy.set_data(range(len(training.accuracies)), training.accuracies)
-        return describe_training(result)
+        return describe(result)
 
 
-def describe_training(result: Comparison) -> str:
-    """Where the training stands."""
+def describe(result: Comparison) -> str:
+    """The sentence under the panel: how far the training is, and how good beside float32."""
     updates = "float32" if result.update_bits is None else f"{result.update_bits} bits"
     setting = f"{result.compute_bits} bits for the computation, {updates} for the updates"
     float32 = f"training in float32 ended at {result.float32.accuracies[-1]:.1%}"

@@ -32,6 +32,11 @@ class Gallery(NamedTuple):
     place: int
     layer: int
 
+    def network(self, kind: str) -> tuple[Pruned, int]:
+        """The path of the network under a penalty, and its place there; "none": under no penalty."""
+        # Every path begins without a penalty, and from the same weights.
+        return (self.pruned["l2"], 0) if kind == "none" else (self.pruned[kind], self.place)
+
 
 def gallery(data: str | Dataset | LambdaPath = "digits") -> Panel:
     """The weight matrix of one layer without a penalty and under each of five (lecture, figure 10).
@@ -70,17 +75,23 @@ class GalleryPicture:
 
     def show(self, gallery: Gallery) -> str:
         layer, limit = gallery.layer, self.path.limits[gallery.layer]
-        shares = []
         for kind, image in self.maps.items():
-            # Every path begins without a penalty, and from the same weights.
-            pruned, i = (gallery.pruned["l2"], 0) if kind == "none" else (gallery.pruned[kind], gallery.place)
+            pruned, i = gallery.network(kind)
             image.set_data(pruned.weights[layer][i])
             image.set_clim(-limit, limit)
             zeros, accuracy = self.captions[kind]
             zeros.set_text(f"{pruned.sparsity[i, layer]:.0%}")
             accuracy.set_text(f"{pruned.accuracy[i]:.1%}")
-            shares.append(f"{NAMES[kind]} {pruned.sparsity[i, layer]:.0%}")
-        return f"λ = {self.path.lams[gallery.place]:.3g}, zeros in layer {layer + 1}: {', '.join(shares)}."
+        return describe(gallery, self.path)
+
+
+def describe(gallery: Gallery, path: LambdaPath) -> str:
+    """The sentence under the panel: the zeros in the layer under each penalty."""
+    layer, shares = gallery.layer, []
+    for kind, name in NAMES.items():
+        pruned, i = gallery.network(kind)
+        shares.append(f"{name} {pruned.sparsity[i, layer]:.0%}")
+    return f"λ = {path.lams[gallery.place]:.3g}, zeros in layer {layer + 1}: {', '.join(shares)}."
 
 
 def caption(axes: Axes) -> tuple[Text, Text]:

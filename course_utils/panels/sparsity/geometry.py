@@ -38,7 +38,7 @@ def geometry(*, penalty: Penalty | None = None) -> Panel:
     if penalty is None:
         controls.append(Choice(name="kind", label="Penalty", options=KINDS))
 
-    def compute(lam: float, p: float, angle: float, kind: str = "own") -> Touch:
+    def compute(lam: float, p: float, angle: float, kind: str = "reader") -> Touch:
         chosen = penalty or (group if kind == "group" else p_norm(p))
         return touch(quadratic(angle), chosen, lam)
 
@@ -79,6 +79,12 @@ class GeometryPicture:
         self.first.set_data(self.x, result.best[:, 0])
         self.second.set_data(self.x, result.best[:, 1])
         self.mark.set_xdata([self.x[result.chosen]] * 2)
-        best = " and ".join(number(weight, ".3f" if abs(weight) >= 5e-4 else ".0e") for weight in w)
-        zeros = int((w == 0).sum())
-        return f"λ = {LAMBDAS[result.chosen]:.3g}: the best weights are {best}. {ZEROS[zeros]}."
+        return describe(result)
+
+
+def describe(result: Touch) -> str:
+    """The sentences under the panel: the best weights, and how many of them are zero."""
+    w = result.best[result.chosen]
+    best = " and ".join(number(weight, ".3f" if abs(weight) >= 5e-4 else ".0e") for weight in w)
+    zeros = int((w == 0).sum())
+    return f"λ = {LAMBDAS[result.chosen]:.3g}: the best weights are {best}. {ZEROS[zeros]}."

@@ -16,8 +16,6 @@ from course_utils.plots import COLOURS, FAINT, number, weight_map, write
 
 __all__ = ["group_lasso"]
 
-OWN = "your own proximal step"
-
 
 class State(NamedTuple):
     """The networks along the path, and the lambda in use."""
@@ -36,12 +34,12 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
     """
     path = data if isinstance(data, LambdaPath) else lambda_path(data)
     reader_path = None if prox is None else lambda_path(path.data, prox=prox, plan=path.plan)
-    options = ({OWN: "own"} if reader_path else {}) | KINDS
+    options = ({"your own proximal step": "reader"} if reader_path else {}) | KINDS
     ratios = path.plan.ratios
     middle = ratios[len(ratios) // 2]
     where = "in the mixtures, not in your step" if reader_path else "in the mixtures"
     controls: list[Control] = [
-        Choice(name="kind", label="Penalty", options=options, value="own" if reader_path else "group"),
+        Choice(name="kind", label="Penalty", options=options, value="reader" if reader_path else "group"),
         lam_slider(path),
         Slider(name="l1_ratio", label=f"l1_ratio, {where}", values=ratios, value=middle),
         threshold_slider(),
@@ -49,7 +47,7 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
 
     def compute(kind: str, lam: float, l1_ratio: float, threshold: float) -> State:
         index = path.index(lam)
-        if reader_path is None or kind != "own":
+        if reader_path is None or kind != "reader":
             return State(path.pruned(kind, l1_ratio, threshold), index, None)
         pruned, reference = reader_path.pruned(kind, l1_ratio, threshold), path.pruned("group", l1_ratio, threshold)
         pairs = zip(pruned.weights, reference.weights, strict=True)
@@ -79,7 +77,7 @@ class GroupLassoPicture:
         self.pixel_map.show(np.abs(pruned.weights[0][i]).sum(axis=0))
         self.neuron_bars.show(pruned.neurons[i])
         self.curves.show(pruned, i)
-        return words(self.path, state)
+        return describe(state, self.path)
 
 
 def weight_maps(axes: np.ndarray, path: LambdaPath) -> list:
@@ -151,8 +149,8 @@ class Curves:
         self.mark.set_xdata([self.x[index]] * 2)
 
 
-def words(path: LambdaPath, state: State) -> str:
-    """The state in words, for those who cannot see the picture."""
+def describe(state: State, path: LambdaPath) -> str:
+    """The sentences under the panel: accuracy, zeros and neurons left, and how far the reader's networks differ."""
     pruned, i = state.pruned, state.place
     left = ", ".join(f"{n} of {size}" for n, size in zip(pruned.neurons[i], path.sizes, strict=False))
     sentence = (

@@ -15,7 +15,7 @@ from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, weight_map
 __all__ = ["live_training"]
 
 METHODS = {"proximal step": "prox", "gradient of the penalty": "gradient"}
-STARTS = {"new network": 0, "another one": 1, "a third one": 2}
+SEEDS = {"seed 0": 0, "seed 1": 1, "seed 2": 2}
 
 
 def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor] | None = None) -> Panel:
@@ -35,7 +35,7 @@ def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor]
         Choice(name="kind", label="Penalty", options=kinds, value="group"),
         Slider(name="lam", label="λ, strength of the penalty", values=plan.lams, value=plan.lams[len(plan.lams) // 2]),
         Choice(name="method", label="The penalty acts by", options=methods),
-        Choice(name="seed", label="Start from", options=STARTS),
+        Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
     def compute(train: bool, kind: str, lam: float, method: str, seed: int) -> Iterator[Course]:
@@ -84,8 +84,13 @@ class LiveTrainingPicture:
         self.zeros.set_data(x, course.zeros)
         for line, size, counts in zip(self.neurons, self.sizes, zip(*course.neurons, strict=True), strict=False):
             line.set_data(x, np.array(counts) / size)
-        left = ", ".join(f"{n} of {size}" for n, size in zip(course.neurons[-1], self.sizes, strict=False))
-        return (
-            f"Epoch {len(x) - 1}: accuracy {course.accuracy[-1]:.1%}, {course.zeros[-1]:.0%} of the weights exactly "
-            f"zero; inputs and hidden neurons left: {left}."
-        )
+        return describe(course, self.sizes)
+
+
+def describe(course: Course, sizes: list[int]) -> str:
+    """The sentence under the panel: accuracy, zeros, and the neurons left of those in a perceptron of these sizes."""
+    left = ", ".join(f"{n} of {size}" for n, size in zip(course.neurons[-1], sizes, strict=False))
+    return (
+        f"Epoch {len(course.zeros) - 1}: accuracy {course.accuracy[-1]:.1%}, {course.zeros[-1]:.0%} of the weights "
+        f"exactly zero; inputs and hidden neurons left: {left}."
+    )

@@ -65,11 +65,11 @@ class ShrinkagePicture:
             line.set_data(W, result.maps[kind])
         for way, line in self.paths.items():
             line.set_data(range(STEPS + 1), result.paths[way])
-        return words(result)
+        return describe(result)
 
 
-def words(result: Shrunk) -> str:
-    """The result in a sentence or two."""
+def describe(result: Shrunk) -> str:
+    """The sentences under the panel: which weights become zero, and where many steps end."""
     zeros = np.flatnonzero(result.maps["l1"] == 0)
     dead = "Only 0 stays 0"
     if len(zeros) > 1:

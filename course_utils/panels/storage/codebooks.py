@@ -66,10 +66,15 @@ class CodebookPicture:
                 line.set_data([], [])
         self.centroids.set_data(now, np.full(k, layer.at))
         move_limits(self.histogram, x=(-edge, edge))
-        empty = int((layer.counts == 0).sum())
-        return (
-            f"After {STEPS[layer.at]} steps: {k} centroids, bits per weight: {k.bit_length() - 1}; squared error "
-            f"{number(layer.error, '.2e')}, {layer.error / max(layer.best_error, 1e-30):.2f} times the "
-            f"minimum; {empty} centroids without a weight. With shared values in all layers the accuracy is "
-            f"{layer.accuracy:.1%} (after pruning alone {layer.pruned_accuracy:.1%})."
-        )
+        return describe(layer)
+
+
+def describe(layer: SharedLayer) -> str:
+    """The sentences under the panel: centroids, squared error, and the accuracy with shared values."""
+    k, empty = layer.paths.shape[1], int((layer.counts == 0).sum())
+    return (
+        f"After {STEPS[layer.at]} steps: {k} centroids, bits per weight: {k.bit_length() - 1}; squared error "
+        f"{number(layer.error, '.2e')}, {layer.error / max(layer.best_error, 1e-30):.2f} times the "
+        f"minimum; {empty} centroids without a weight. With shared values in all layers the accuracy is "
+        f"{layer.accuracy:.1%} (after pruning alone {layer.pruned_accuracy:.1%})."
+    )

@@ -29,14 +29,14 @@ class FrontierPicture:
     """A line for each method, and a ring round the network that is chosen."""
 
     def __init__(self, figure: Figure, networks: Frontier) -> None:
-        self.dense, self.dense_accuracy = networks.dense, networks.dense_accuracy
+        self.networks = networks
         axes = figure.subplots()
         styles = zip(networks.series.items(), LINE_STYLES, MARKERS, COLOURS.values(), strict=False)
         for (name, points), dashes, marker, colour in styles:
-            sizes = [100 * point.size / self.dense for point in points]
+            sizes = [100 * point.size / networks.dense for point in points]
             accuracies = [100 * point.accuracy for point in points]
             axes.plot(sizes, accuracies, linestyle=dashes, marker=marker, ms=6, color=colour, label=name)
-        axes.axhline(100 * self.dense_accuracy, color=COLOURS["grey"], ls="--", lw=1.3, label="dense network")
+        axes.axhline(100 * networks.dense_accuracy, color=COLOURS["grey"], ls="--", lw=1.3, label="dense network")
         (self.marker,) = axes.plot([], [], "o", ms=15, mfc="none", mew=2.4, color=COLOURS["ink"])
         axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="test accuracy (%)")
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
@@ -46,8 +46,13 @@ class FrontierPicture:
     def show(self, chosen: tuple[str, Point]) -> str:
         """Mark the network of a series."""
         series, point = chosen
-        self.marker.set_data([100 * point.size / self.dense], [100 * point.accuracy])
-        return (
-            f"{series}, {point.setting}: a file of {point.size:,} bytes, {self.dense / point.size:.1f} times "
-            f"smaller than the dense network, accuracy {point.accuracy:.1%} (dense {self.dense_accuracy:.1%})."
-        )
+        self.marker.set_data([100 * point.size / self.networks.dense], [100 * point.accuracy])
+        return describe(series, point, self.networks)
+
+
+def describe(series: str, point: Point, networks: Frontier) -> str:
+    """The sentence under the panel: the file and the accuracy of the network that is chosen."""
+    return (
+        f"{series}, {point.setting}: a file of {point.size:,} bytes, {networks.dense / point.size:.1f} times "
+        f"smaller than the dense network, accuracy {point.accuracy:.1%} (dense {networks.dense_accuracy:.1%})."
+    )

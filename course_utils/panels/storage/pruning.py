@@ -85,8 +85,14 @@ class PruningPicture:
         move_limits(self.weights, x=(-edge, edge))
         accuracy = self.path.accuracy[chosen.sparsity, chosen.rounds]
         self.marker.set_data([1 / (1 - chosen.sparsity)], [accuracy])
-        return (
-            f"{chosen.sparsity:.0%} of all weights removed, {np.mean(pruned != 0):.0%} of W{chosen.layer + 1} kept; "
-            f"rounds of retraining: {chosen.rounds}; accuracy {accuracy:.1%}, before pruning "
-            f"{self.path.accuracy[0.0, 0]:.1%}."
-        )
+        return describe(chosen, self.path)
+
+
+def describe(chosen: PrunedLayer, path: PruningPath) -> str:
+    """The sentence under the panel: how many weights are left, and the accuracy."""
+    pruned = path.weights[chosen.sparsity, chosen.rounds][chosen.layer]
+    return (
+        f"{chosen.sparsity:.0%} of all weights removed, {np.mean(pruned != 0):.0%} of W{chosen.layer + 1} kept; "
+        f"rounds of retraining: {chosen.rounds}; accuracy {path.accuracy[chosen.sparsity, chosen.rounds]:.1%}, before "
+        f"pruning {path.accuracy[0.0, 0]:.1%}."
+    )

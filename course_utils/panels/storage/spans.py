@@ -144,11 +144,11 @@ class GapsPicture:
         best = int(np.argmin(row.rates))
         self.minimum.set_data([BITS[best]], [row.rates[best]])
         self.marker.set_data([row.bits], [row.rates[BITS.index(row.bits)]])
-        return describe_gaps(row, self.yours)
+        return describe(row, yours=self.yours)
 
 
-def describe_gaps(row: GapRow, yours: bool) -> str:
-    """The gaps, and which of them lead to a filler."""
+def describe(row: GapRow, *, yours: bool) -> str:
+    """The sentences under the panel: the gaps, which of them lead to a filler, and the bits of a weight."""
     gaps = ", ".join(
         f"{gap} (filler)" if filler else str(gap) for gap, filler in zip(row.gaps, row.fillers, strict=True)
     )

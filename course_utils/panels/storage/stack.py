@@ -28,18 +28,18 @@ def stack(data: str | Dataset = "digits") -> Panel:
     dataset, model = lesson_data(data), trained_network(data)
     controls = [
         Toggle(name="prune", label="Prune", value=True),
-        Slider(name="kept", label="Share kept", values=DENSITIES, value=0.12, texts=[f"{d:.0%}" for d in DENSITIES]),
+        Slider(name="density", label="Share kept", values=DENSITIES, value=0.12, texts=[f"{d:.0%}" for d in DENSITIES]),
         Toggle(name="share", label="Share values", value=True),
         Slider(name="levels", label="Values per layer", values=(2, 4, 8, 16, 32, 64), value=8),
         Choice(name="coder", label="Coder", options=CODERS, value="huffman"),
     ]
     retrained: dict[tuple[Any, ...], NetworkFile] = {}
 
-    def compute(prune: bool, kept: float, share: bool, levels: float, coder: str) -> Iterator[NetworkFile]:
+    def compute(prune: bool, density: float, share: bool, levels: float, coder: str) -> Iterator[NetworkFile]:
         if coder == "mixed" and not share:
             raise ValueError("mixed contexts need shared values: switch Share values on, or choose Huffman")
         recipe: dict[str, Any] = {
-            "prune": 1 - kept if prune else None,
+            "prune": 1 - density if prune else None,
             "levels": int(levels) if share else None,
             "entropy": None if coder == "none" else coder,
         }
@@ -89,11 +89,16 @@ class FilePicture:
         self.size.set_text(f"{file.size:,} bytes, {ratio} the dense weights")
         self.accuracy.set_height(file.accuracy)
         self.percent.set_text(f"{file.accuracy:.1%}")
-        kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in file.by_kind.items())
-        return (
-            f"A file of {file.size:,} bytes, {ratio} {self.dense:,} dense bytes ({kinds}); read back, its "
-            f"accuracy is {file.accuracy:.1%} (dense network {self.dense_accuracy:.1%})."
-        )
+        return describe(file, self.dense, self.dense_accuracy)
+
+
+def describe(file: NetworkFile, dense: int, dense_accuracy: float) -> str:
+    """The sentence under the panel: the bytes of the file by kind, and its accuracy, beside the dense network."""
+    kinds = ", ".join(f"{kind} {n:,.0f}" for kind, n in file.by_kind.items())
+    return (
+        f"A file of {file.size:,} bytes, {smaller(dense / file.size)} {dense:,} dense bytes ({kinds}); read back, its "
+        f"accuracy is {file.accuracy:.1%} (dense network {dense_accuracy:.1%})."
+    )
 
 
 def round_up(size: float) -> float:

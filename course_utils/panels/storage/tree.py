@@ -124,11 +124,7 @@ class TreePicture:
         self.show_rows(code, order)
         deepest = max(1, *code.lengths)
         move_limits(self.tree, x=(-0.2, deepest + 0.9), y=(len(order) - 0.4, -0.6))
-        return (
-            f"{len(order)} symbols in {len(order) - 1} merges: {code.mean:.3f} bits each on average, from "
-            f"{min(code.lengths)} to {max(code.lengths)}; with a fixed length {code.fixed}; the entropy is "
-            f"{code.entropy:.3f} bits, a lower bound."
-        )
+        return describe(code)
 
     def show_rows(self, code: Code, order: list[int]) -> None:
         """In each row the symbol, its share and its codeword; the rows that are left stay empty."""
@@ -161,3 +157,13 @@ class TreePicture:
                 x, y, parent_y = len(word) - 1, rows[word], rows[word[:-1]]
                 edge.set_data([x, x, x + 1], [parent_y, y, y])
                 write(bit, text=word[-1], position=(x + 0.5, y))
+
+
+def describe(code: Code) -> str:
+    """The sentence under the panel: symbols, merges, bits per symbol, and the entropy."""
+    symbols = len(code.symbols)
+    return (
+        f"{symbols} symbols in {symbols - 1} merges: {code.mean:.3f} bits each on average, from "
+        f"{min(code.lengths)} to {max(code.lengths)}; with a fixed length {code.fixed}; the entropy is "
+        f"{code.entropy:.3f} bits, a lower bound."
+    )

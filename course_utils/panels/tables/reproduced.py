@@ -153,7 +153,7 @@ class ClaimsPicture:
                     colour = INK["orange"]
             for cell, text in zip(cells, texts, strict=True):
                 write(cell, text=text, color=colour)
-        return sentence(scene)
+        return describe(scene)
 
     def show_points(self, scene: Scene) -> None:
         """The point of each number, and a line for each of its seeds where there are several."""
@@ -188,8 +188,8 @@ def shown(claim: Claim) -> str:
     return claim.text.partition(" ±")[0]
 
 
-def sentence(scene: Scene) -> str:
-    """How many of the numbers are reached, and which one is the worst."""
+def describe(scene: Scene) -> str:
+    """The sentences under the panel: how many of the numbers are reached, and which one is the worst."""
     comparable = [claim for claim in scene.claims if not claim.note]
     parts = [f"{scene.title}: {len(scene.claims)} published numbers, first {scene.claims[0].what}."]
     if comparable:

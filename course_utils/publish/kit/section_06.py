@@ -60,12 +60,12 @@ LESSON = Lesson(
             panel="binary.annealing",
             steps=(
                 Step(
-                    {"Step size η": "0.01"},
+                    {"Learning rate η": "0.01"},
                     "BinaryConnect, which keeps real weights, at the minimum nearly all of the time, and stochastic rounding, which does not, about a third of it.",
                     lambda p: number_in(p, "BinaryConnect #%") > 90 and number_in(p, "stochastic rounding #%") < 50,
                 ),
                 Step(
-                    {"Step size η": "0.001"},
+                    {"Learning rate η": "0.001"},
                     "the same for a step ten times smaller: the jumps become rarer, but never settle.",
                     lambda p: number_in(p, "BinaryConnect #%") > 90 and number_in(p, "stochastic rounding #%") < 50,
                 ),
@@ -137,7 +137,7 @@ LESSON = Lesson(
             ),
         ),
         Question(
-            ask="Where are the real weights after training: near 0, spread evenly, or at the ends? What does a step size ten times smaller change?",
+            ask="Where are the real weights after training: near 0, spread evenly, or at the ends? What does a learning rate ten times smaller change?",
             answer="Some of them are pushed to the ends and clipped there, with η = 0.1 about one in five. With a small step far fewer are: they are still undecided, and the network has learned little.",
             panel="binary.live_training",
             steps=(
@@ -147,7 +147,7 @@ LESSON = Lesson(
                     lambda p: number_in(p, "epoch; #% of the real weights") > 10 and number_in(p, ": accuracy #%") > 92,
                 ),
                 Step(
-                    {"Step size η": "0.001"},
+                    {"Learning rate η": "0.001"},
                     "about 2 % of them at the ends, and an accuracy below 50 %.",
                     lambda p: number_in(p, "epoch; #% of the real weights") < 5 and number_in(p, ": accuracy #%") < 60,
                 ),

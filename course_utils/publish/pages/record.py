@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from course_utils.panels.engine import Panel, Slider, Toggle, describe
+from course_utils.panels.engine import Panel, Slider, Toggle, error_report
 from course_utils.publish.pages.grid import Costs, Grid, Setting, choose, thinner
 from course_utils.publish.pages.wording import plain_error
 
@@ -126,7 +126,7 @@ def _visit(recording: Recording, films: dict[tuple[Any, ...], Film]) -> Recordin
 def film_of(panel: Panel, values: dict[str, Any], scale: float, pictures: Pictures) -> Film:
     """What a panel shows on its way to these values."""
     stills = [
-        Still(pictures.add(pixels), "" if panel.error else panel.words, plain_error(describe(panel.error)))
+        Still(pictures.add(pixels), "" if panel.error else panel.words, plain_error(error_report(panel.error)))
         for pixels in panel.pictures(values, scale=scale)
     ]
     return thin(stills, FILM)

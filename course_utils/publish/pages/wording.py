@@ -30,7 +30,7 @@ def resting(controls: Sequence[Control]) -> dict[str, str]:
 
 
 def plain_error(problem: dict[str, str] | None) -> dict[str, str] | None:
-    """An error as `describe` gives it, without paths of the machine and numbers of the run.
+    """An error as `error_report` gives it, without paths of the machine and numbers of the run.
 
     >>> plain_error({"message": "ValueError: no", "traceback": 'File "/home/a/course_utils/data/", line 3, in f'})
     {'message': 'ValueError: no', 'traceback': 'File "course_utils/data/", line 3, in f'}
