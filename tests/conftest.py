@@ -15,11 +15,12 @@ import torch
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = Path(os.environ.get("COURSE_TEST_DATA", ROOT.parent / "shared" / "data"))
 
-# More examples by a setting; the same ones each time, so that a failure in CI can be seen again.
-settings.register_profile(
-    "course", max_examples=int(os.environ.get("COURSE_TEST_EXAMPLES", "200")), deadline=None, derandomize=True
-)
-settings.load_profile("course")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """More examples in the slow tier; the same ones each time, so that a failure in CI can be seen again."""
+    examples = 400 if config.getoption("--slow") else 100
+    settings.register_profile("course", max_examples=examples, deadline=None, derandomize=True)
+    settings.load_profile("course")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -383,14 +383,14 @@ class Liar:
     ),
     Hostile(
         "results without end",
-        "Results are a gigabyte, a million numbers, a generator without end, and a list that contains itself.",
+        "Results are a gigabyte, some hundred thousand numbers, a generator without end, and a list that contains itself.",
         instead="""
 import itertools
 
 def soft_threshold(w, *, step):
     return torch.zeros(1 << 28)
 def group_penalty(w, *, dim):
-    return tuple(range(10 ** 6))
+    return tuple(range(10**15, 10**15 + 300_000))
 def block_threshold(w, *, step, dim):
     return itertools.count()
 def active_inputs(w, *, threshold):
