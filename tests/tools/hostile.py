@@ -383,7 +383,7 @@ class Liar:
     ),
     Hostile(
         "results without end",
-        "Results are a gigabyte, some hundred thousand numbers, a generator without end, and a list that contains itself.",
+        "Results are a gigabyte, 300,000 numbers, a generator without end, and a list that contains itself.",
         instead="""
 import itertools
 
