@@ -9,11 +9,7 @@ __all__ = ["notebook_path", "shell"]
 
 
 def shell() -> Any | None:
-    """IPython's shell if this runs in one; IPython is not loaded to find out.
-
-    >>> shell() is None
-    True
-    """
+    """IPython's shell if this runs in one, else None; IPython is not loaded to find out."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython is not None else None
 
