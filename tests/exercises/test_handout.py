@@ -243,7 +243,7 @@ def test_a_notebook_that_cannot_be_cleared_is_refused(change, reason: str, cours
 
 def test_without_nbgrader_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nbgrader", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install -e '\.\[teach\]'"):
+    with pytest.raises(ModuleNotFoundError, match=r"course-utils\[teach\]"):
         release.student_version(read(ROOT / SOURCE))
 
 
