@@ -35,8 +35,9 @@ __all__ = [
 ]
 
 # Each colour stands out from white by 3:1 or more, and from each other one under every common colour blindness (after
-# Okabe and Ito's palette, whose light colours are too light for lines on white; tests/test_accessibility.py has the
-# bars). A colour goes with a line style and a marker of its own all the same, so that nothing is told by colour alone.
+# Okabe and Ito's palette, whose light colours are too light for lines on white; tests/panels/test_accessibility.py
+# has the bars). A colour goes with a line style and a marker of its own all the same, so that nothing is told by colour
+# alone.
 COLOURS = {
     "blue": "#0072B2",
     "orange": "#D55E00",

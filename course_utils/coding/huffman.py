@@ -1,9 +1,9 @@
 """Huffman codes, canonical and of limited length, written and read many symbols at a time (lecture, figure 5).
 
-A canonical code is known by the lengths of its words alone: words of one length are consecutive numbers, in the order
-of their symbols. Written: every word is shifted to its place, and the words that share 64 bits are joined at once.
-Read: the symbols lie in blocks of 1,024 whose lengths in bits stand in front, so all blocks are read side by side, each
-step by a table from the next bits to a symbol and its length.
+A canonical code is known by the lengths of its codewords alone: those of one length are consecutive numbers, in the
+order of their symbols ("words" below). Written: every word is shifted to its place, and the words that share 64 bits are
+joined at once. Read: the symbols lie in blocks of 1,024 whose lengths in bits stand in front, so all blocks are read
+side by side, each step by a table from the next bits to a symbol and its length.
 
 Huffman 1952; the lengths by package-merge (Larmore, Hirschberg 1990), which is optimal under a limit.
 """

@@ -39,12 +39,12 @@ def write(root: Path) -> list[Path]:
 
 def stale(root: Path) -> Iterator[tuple[Path, str]]:
     """Each file that is not up to date, with the text that it should have."""
-    for path, content in _wanted(root):
+    for path, content in _files_up_to_date(root):
         if not path.is_file() or path.read_text(encoding="utf-8") != content:
             yield path, content
 
 
-def _wanted(root: Path) -> Iterator[tuple[Path, str]]:
+def _files_up_to_date(root: Path) -> Iterator[tuple[Path, str]]:
     folder = root / "notebooks"
     course = pages(folder)
     readme = (root / "README.md").read_text(encoding="utf-8")

@@ -207,12 +207,12 @@ def _hint(task: Task, tried: list[tuple[Case, Outcome, Any]]) -> tuple[str, str]
     if not any(difference(outcome.value, right, task.tolerance) for _, outcome, right in values):
         return ("changes its argument", "") if any(outcome.changed for _, outcome, _ in values) else ("", "")
     for mistake in task.mistakes:
-        if all(_made(mistake.result, case, outcome.value, task.tolerance) for case, outcome, _ in values):
+        if all(_reproduces(mistake.result, case, outcome.value, task.tolerance) for case, outcome, _ in values):
             return mistake.name, mistake.hint
     return "", ""
 
 
-def _made(result: Callable[..., Any], case: Case, got: Any, tolerance: float) -> bool:
+def _reproduces(result: Callable[..., Any], case: Case, got: Any, tolerance: float) -> bool:
     """Whether a mistake gives `got` for this case."""
     copy = case.copy()
     try:

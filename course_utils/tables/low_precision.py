@@ -208,7 +208,7 @@ def section(title: str, trainings: dict[Setting, list[Result]], dense: list[Resu
             spread([r["seconds"] for r in results], ".0f"),
         ]
         rows.append(Row(cells, results if form == "float32" else [*results, *dense]))
-    head = ["format", "bits of computation", "of updates", "test error %", "beside float32", "core-seconds"]
+    head = ["format", "bits of computation", "of updates", "test error %", "vs. float32", "core-seconds"]
     return Section(title, head, rows, **rest)
 
 
@@ -229,12 +229,13 @@ def about(bench: Workbench) -> str:
 
 
 def formats_remark(trainings: dict[Setting, list[Result]]) -> str:
-    """The formats beside float32."""
+    """The formats compared with float32."""
     dense = mean_of(trainings[FLOAT], "error")
     differences = [
         f"{s[0]} with {s[1]} and {s[2]} bits {mean_of(trainings[s], 'error') - dense:+.2f}" for s in FORMATS[1:]
     ]
-    return f"**Points of error beside float32 ({dense:.2f} %): {'; '.join(differences)}.**".replace(" -", " −")
+    text = f"**Test error compared with float32 ({dense:.2f} %), in percentage points: {'; '.join(differences)}.**"
+    return text.replace(" -", " −")
 
 
 def fewest_bits(settings: Sequence[Setting], trainings: dict[Setting, list[Result]], what: str, place: int) -> str:

@@ -151,10 +151,10 @@ def check(attack: Hostile, row: Result) -> None:
     words = "\n".join([*row.record["notes"], *(line for task in row.record["tasks"] for line in task["words"])])
     assert sum(task["points"] for task in row.record["tasks"]) == attack.points, (attention, words)
     assert "succeeded" not in words + attention
-    assert re.search(attack.said, words), words
+    assert re.search(attack.feedback, words), words
     if attack.reason:
         assert re.search(attack.reason, attention), attention
-    elif not re.search("left out|did not end", attack.said):  # where either end is right, `said` has both
+    elif not re.search("left out|did not end", attack.feedback):  # where either end is right, `feedback` has both
         assert not re.search("no result came back|left out|given up", attention), attention
     assert row.record["seconds"] <= LIMITS.total + SECONDS_MORE
 

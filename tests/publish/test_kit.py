@@ -122,11 +122,11 @@ def test_each_section_has_enough_to_ask(lesson: Lesson) -> None:
 def test_sentences_are_whole(lesson: Lesson) -> None:
     for entry in lesson.entries:
         texts = [entry.claim, entry.truth] if isinstance(entry, Misconception) else [entry.ask, entry.answer]
-        for text in [*texts, *(step.seen for step in entry.steps)]:
+        for text in [*texts, *(step.observation for step in entry.steps)]:
             assert re.search(r"[.?)]$", text), text
             assert "  " not in text
         for step in entry.steps:
-            assert not step.seen.startswith("You")  # it goes on after "you see"
+            assert not step.observation.startswith("You")  # it goes on after "you see"
 
 
 def test_a_claim_that_is_wrong_is_found() -> None:

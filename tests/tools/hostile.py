@@ -72,7 +72,7 @@ def call(number, *arguments):
 class Hostile:
     """`why`: what it tries. `points`: of the tasks. `reason`: a pattern in what needs attention; empty for none.
 
-    `said`: a pattern in what the student reads. `walls`: it must not be run without bubblewrap.
+    `feedback`: a pattern in what the student reads. `walls`: it must not be run without bubblewrap.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Hostile:
     instead: str = ""
     points: float = POINTS
     reason: str = ""
-    said: str = ""
+    feedback: str = ""
     written: str = "A step never arrives."
     walls: bool = False
 
@@ -400,7 +400,7 @@ def active_inputs(w, *, threshold):
 """,
         points=3,
         reason="soft_threshold: no result came back: it took more than",
-        said=r"(?s)too large.*a count.*a list",
+        feedback=r"(?s)too large.*a count.*a list",
     ),
     Hostile(
         "an error without a text",
@@ -447,7 +447,7 @@ PARTLY = [
         "Right answers are kept for the open cases alone; see `OPEN_ANSWERS` in the test.",
         instead="OPEN_ANSWERS",
         points=POINTS - 2,
-        said="soft_threshold: all 7 cases are right",
+        feedback="soft_threshold: all 7 cases are right",
     ),
     Hostile(
         "asked before",
@@ -462,7 +462,7 @@ def keep(w, *args, **options):
 soft_threshold = group_penalty = block_threshold = active_inputs = half_and_half = keep
 """,
         points=0,
-        said="seen: ",
+        feedback="seen: ",
     ),
 ]
 
@@ -563,26 +563,26 @@ while True:
         "A search that takes exponential time.",
         instead=soft("import re\nre.match('(a+)+$', 'a' * 60 + 'b')"),
         points=POINTS - 2,
-        said="Late: it takes too long|did not end",
+        feedback="Late: it takes too long|did not end",
     ),
     Hostile(
         "a power of powers",
         "A number with a billion bits is calculated, where no signal is heard.",
         "x = 10 ** 10 ** 9",
-        said="cell 2 (raises Late|raises MemoryError|was left out: it did not end within)",
+        feedback="cell 2 (raises Late|raises MemoryError|was left out: it did not end within)",
     ),
     Hostile(
         "text that breaks the compiler",
         "Cells are nested ninety thousand deep, or hold a NUL.",
         "x = " + "(" * 90_000 + ")" * 90_000,
         "x = '\0'\n",
-        said="cell 2 raises",
+        feedback="cell 2 raises",
     ),
     Hostile(
         "operators without end",
         "A cell has fifty thousand signs before a number, which overflow the stack of the compiler.",
         "x = " + "-" * 50_000 + "1",
-        said="cell 2 (raises|was left out)",
+        feedback="cell 2 (raises|was left out)",
     ),
 ]
 
@@ -597,7 +597,7 @@ refused("larger files", lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 
 refused("8 GB mapped", lambda: mmap.mmap(-1, 8 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
 bytearray(4 << 30)
 """,
-        said="cell 2 raises MemoryError",
+        feedback="cell 2 raises MemoryError",
         walls=True,
     ),
     Hostile(
@@ -617,7 +617,7 @@ for _ in range(4):
         time.sleep(1000)
 time.sleep(1000)
 """,
-        said="cell 2 raises PermissionError",
+        feedback="cell 2 raises PermissionError",
         walls=True,
     ),
     Hostile(
@@ -642,7 +642,7 @@ if os.uname().machine == "x86_64":
         "fork bomb",
         "Every process starts another one.",
         "import os\nfor _ in range(10_000):\n    os.fork()",
-        said="cell 2 raises PermissionError",
+        feedback="cell 2 raises PermissionError",
         walls=True,
     ),
     Hostile(
@@ -674,7 +674,7 @@ with open("left-by-a-submission", "wb") as file:
         file.write(b"x" * (1 << 20))
 raise RuntimeError("succeeded")
 """,
-        said="cell 2 (raises OSError|was left out)",
+        feedback="cell 2 (raises OSError|was left out)",
     ),
     Hostile(
         "folders filled",
@@ -708,7 +708,7 @@ if os.fork() == 0:
 os.wait()
 os._exit(0)
 """,
-        said="cell 2 raises PermissionError",
+        feedback="cell 2 raises PermissionError",
         walls=True,
     ),
     Hostile(
@@ -810,7 +810,7 @@ def first_that_answers(w, step):
 """
         + soft("return first_that_answers(w, step)"),
         points=POINTS - 2,
-        said="LookupError: nothing among",
+        feedback="LookupError: nothing among",
         walls=True,
     ),
 ]

@@ -134,7 +134,7 @@ class Places:
             self.cells.insert(place, new)
             place += 1
             if name in self._tasks:
-                self.warnings.append(self._gone(self._tasks[name], name))
+                self.warnings.append(self._missing_cell(self._tasks[name], name))
             elif name == self._written:
                 self.warnings.append(
                     f"The cell of {self.title(name)} is missing. Bring it back with Edit > Undo Delete Cell, or write "
@@ -248,7 +248,7 @@ class Places:
             return name
         return next(f"{name}-{i}" for i in range(len(taken) + 1) if f"{name}-{i}" not in taken)
 
-    def _gone(self, task: Task, name: str) -> str:
+    def _missing_cell(self, task: Task, name: str) -> str:
         return (
             f"The cell of {self.title(name)} is missing. Bring it back with Edit > Undo Delete Cell, or write "
             f"`{signature(task)}` in a new code cell above its check."

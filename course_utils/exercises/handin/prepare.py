@@ -99,7 +99,7 @@ def prepare(
     """
     name = student_name(student)
     notebook = read_notebook(content)
-    task = load_exercise(_which(notebook.cells, exercise))
+    task = load_exercise(_exercise_answered(notebook.cells, exercise))
     places = Places(task, notebook.cells)
     warnings = [*places.warnings, *notes(places)]
     unsaved = differing(places, run)
@@ -152,7 +152,7 @@ def last_student(folder: Path) -> str:
     return newest.stem.split("_", 1)[1] if newest else ""
 
 
-def _which(cells: Sequence[Cell], exercise: str | None) -> str:
+def _exercise_answered(cells: Sequence[Cell], exercise: str | None) -> str:
     """The exercise that a notebook answers, which must be `exercise` if one is given."""
     answered = exercise_of(cells, exercises())
     if not answered and exercise and _answers(cells, exercise):

@@ -1,1 +1,1 @@
-"""The tasks of each exercise: what is right, the cases, and the mistakes that have a hint."""
+"""The tasks of each exercise: what is right, the cases, and the usual mistakes (`Mistake`), each with its hint."""

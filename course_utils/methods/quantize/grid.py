@@ -31,8 +31,8 @@ def round_to_grid(
 ) -> Tensor:
     """The nearest number of the grid for each x, a tensor like x; NaN stays NaN, infinities become ends of the grid.
 
-    `stochastic`: round up with the probability of the fraction instead, drawn with `generator`. The gradient is
-    straight-through.
+    `stochastic`: stochastic rounding instead, up with the probability of the fraction, drawn with `generator`. The
+    gradient is straight-through.
 
     >>> quarters = Grid(torch.tensor(0.25), torch.tensor(0), -8, 7)
     >>> round_to_grid(torch.tensor([0.3, 9.0, -9.0]), quarters)

@@ -73,7 +73,7 @@ class GiantsPicture:
         self.lines = axes.hlines(rows, 1, np.ones(len(rows)), lw=2, colors=FAINT)
         (self.small,) = axes.plot([1], [1], "o", ms=9, color=COLOURS["blue"], label="ours, trained in this notebook")
         (self.large,) = axes.plot([1], [1], "D", ms=8, color=COLOURS["green"], label="published")
-        self.texts = [beside(axes, row) for row in rows]
+        self.texts = [line_end_label(axes, row) for row in rows]
         self.edge = axes.axvline(1, color=COLOURS["orange"], ls="--", label="room")
         axes.set(xscale="log", xlim=(100, 2e13), ylim=(len(rows) - 0.4, -0.8), xlabel="bytes")
         axes.set_yticks(rows, [network.name for network in networks])
@@ -94,7 +94,7 @@ class GiantsPicture:
         return describe(sized)
 
 
-def beside(axes: Axes, row: Any) -> Annotation:
+def line_end_label(axes: Axes, row: Any) -> Annotation:
     """A text beside the end of a line."""
     return axes.annotate(
         "",

@@ -69,9 +69,9 @@ class DescentPicture:
         (self.path,) = surface.plot([], [], ".-", ms=6, lw=1.5, color=COLOURS["orange"])
         (self.now,) = surface.plot([], [], "o", ms=10, color=COLOURS["orange"], mec="white", mew=1.4)
         # Written beside the points, because what is drawn inside the axes would lie over a legend.
-        self.start_label = beside(surface, "start", (8, 5), "left")
-        self.now_label = beside(surface, "now", (10, 6), "left")
-        beside(surface, "minimum", (-11, -13), "right").xy = tuple(minimum())
+        self.start_label = point_label(surface, "start", (8, 5), "left")
+        self.now_label = point_label(surface, "now", (10, 6), "left")
+        point_label(surface, "minimum", (-11, -13), "right").xy = tuple(minimum())
         surface.set(xlim=EDGES[:2], ylim=EDGES[2:], xlabel="$w_1$", ylabel="$w_2$", title="Cost J of every pair")
 
     def _draw_data(self, data: Axes) -> None:
@@ -119,7 +119,7 @@ def describe(walk: Walk, bottom: float) -> str:
     )
 
 
-def beside(axes: Axes, text: str, offset: tuple[int, int], side: str) -> Annotation:
+def point_label(axes: Axes, text: str, offset: tuple[int, int], side: str) -> Annotation:
     """A bold text with a white edge beside a point that is set later."""
     return axes.annotate(
         text,

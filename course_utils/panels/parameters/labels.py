@@ -36,7 +36,7 @@ def place_labels(
     places: list[tuple[float, float] | None] = []
     for number, (name, (x, y), radius) in enumerate(zip(names, points, radii, strict=True)):
         wide = LETTER * len(name)
-        boxes = _around(x * width, y * height, radius + 4, wide)
+        boxes = _label_boxes(x * width, y * height, radius + 4, wide)
         inside = (boxes[:, :2] >= 0).all(1) & (boxes[:, 2:] <= size).all(1)
         boxes = boxes[inside & (_common(boxes, taken).sum(1) == 0)]
         covered = _common(boxes, circles.reshape(-1, 4)).sum(1)
@@ -49,7 +49,7 @@ def place_labels(
     return places
 
 
-def _around(x: float, y: float, away: float, wide: float) -> np.ndarray:
+def _label_boxes(x: float, y: float, away: float, wide: float) -> np.ndarray:
     """Boxes (left, bottom, right, top) of a name: right of its dot, left, above, below, and at the corners."""
     slope = 0.7 * away
     starts = [(x + away, y), (x - away - wide, y)]

@@ -81,7 +81,7 @@ class CurvesPicture:
 
 
 def describe(result: Comparison) -> str:
-    """The sentence under the panel: how far the training is, and how good beside float32."""
+    """The sentence under the panel: how far the training is, and how good compared with float32."""
     updates = "float32" if result.update_bits is None else f"{result.update_bits} bits"
     setting = f"{result.compute_bits} bits for the computation, {updates} for the updates"
     float32 = f"training in float32 ended at {result.float32.accuracies[-1]:.1%}"

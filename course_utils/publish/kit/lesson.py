@@ -13,12 +13,12 @@ class Step:
     """One move in front of the class.
 
     `settings`: controls by their labels and values by their texts, both as they stand on the screen; a switch is "on"
-    or "off", a button is "press". `seen`: the end of the sentence "You see ...". `holds`: whether the panel really
-    shows that; `compared`: whether its result and that of the step before relate as `seen` says.
+    or "off", a button is "press". `observation`: the end of the sentence "You see ...". `holds`: whether the panel
+    really shows that; `compared`: whether its result and that of the step before relate as `observation` says.
     """
 
     settings: Mapping[str, str]
-    seen: str
+    observation: str
     holds: Callable[[Any], bool]
     compared: Callable[[Any, Any], bool] = lambda now, before: True
 

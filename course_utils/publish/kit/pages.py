@@ -304,7 +304,7 @@ def move(step: Step) -> str:
     '*Bits b*: **2**, *Train live*: **on** → you see four levels.'
     """
     settings = ", ".join(f"*{plain(label)}*: **{plain(text)}**" for label, text in step.settings.items())
-    return f"{settings or 'As it opens'} → you see {step.seen}"
+    return f"{settings or 'As it opens'} → you see {step.observation}"
 
 
 def plain(text: str) -> str:

@@ -112,8 +112,8 @@ LESSON = Lesson(
             steps=(Step({}, "5 units, 16 parameters.", lambda p: says(p, "5 units, 16 parameters")),),
         ),
         Question(
-            ask="The breakpoints are equally spaced. You double the units from 20 to 40. By what factor does the largest error decrease?",
-            answer="By 4. Between two breakpoints the function is nearly a parabola, and half the distance makes a quarter of the error.",
+            ask="The bends are at equal distances. You double the units from 20 to 40. By what factor does the largest error decrease?",
+            answer="By 4. Between two bends the function is nearly a parabola, and half the distance gives a quarter of the error.",
             panel="building.sum_of_relus",
             steps=(
                 Step(

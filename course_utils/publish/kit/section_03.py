@@ -3,7 +3,7 @@
 from course_utils.publish.kit.lesson import Lesson, Misconception, Question, Skip, Step
 from course_utils.publish.kit.reading import number_in, says
 
-NETWORK, SHARE, KEPT = "Network, by size", "Share corrupted", "Share of the weights kept"
+NETWORK, SHARE, DENSITY = "Network, by size", "Share corrupted", "Share of the weights kept"
 UP, DOWN, DEALT = "Bits per weight, up", "Bits per weight, down", "Distribution of the rows"
 
 LESSON = Lesson(
@@ -76,7 +76,7 @@ LESSON = Lesson(
             panel="parameters.predicted",
             steps=(
                 Step(
-                    {KEPT: "20%"},
+                    {DENSITY: "20%"},
                     "an accuracy of about 20 % without training, and of about 86 % once the remaining weights are trained.",
                     lambda p: (
                         number_in(p, "predicted: accuracy #% before training") < 35

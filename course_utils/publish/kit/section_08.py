@@ -26,7 +26,7 @@ LESSON = Lesson(
                 Step(
                     {"Temperature T": "40"},
                     "the same classes in the same order, with nearly one tenth each.",
-                    lambda p: 0.07 < p.result.soft.min() and p.result.soft.max() < 0.13,
+                    lambda p: p.result.soft.min() > 0.07 and p.result.soft.max() < 0.13,
                     lambda now, before: list(now.soft.argsort()) == list(before.soft.argsort()),
                 ),
             ),

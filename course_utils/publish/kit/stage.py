@@ -139,6 +139,6 @@ def failures(stage: Stage, title: str, entry: Misconception | Question) -> list[
         before = panel.result
         if not holds:
             problems.append(
-                f"{entry.panel} at {dict(step.settings)} does not show: {step.seen!r}; it says {panel.words!r}"
+                f"{entry.panel} at {dict(step.settings)} does not show: {step.observation!r}; it says {panel.words!r}"
             )
     return problems

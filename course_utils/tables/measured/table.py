@@ -109,7 +109,7 @@ class Table:
         for part in self.parts:
             yield {"text/markdown": str(part), "text/plain": str(part)}, {}
             if picture := _picture(part):
-                alt = f"{part.title}: a picture of what its table above was made of."
+                alt = f"{part.title}: a plot of the numbers in the table above."
                 yield {"image/png": picture, "text/plain": alt}, {"image/png": {"alt": alt}}
         text = f"*{self.sources}*"
         yield {"text/markdown": text, "text/plain": text}, {}
