@@ -1,7 +1,7 @@
 """Huffman codes, canonical and of limited length, written and read many symbols at a time (lecture, figure 5).
 
 A canonical code is known by the lengths of its codewords alone: those of one length are consecutive numbers, in the
-order of their symbols ("words" below). Written: every word is shifted to its place, and the words that share 64 bits are
+order of their symbols (here: words). Written: every word is shifted to its place, and the words that share 64 bits are
 joined at once. Read: the symbols lie in blocks of 1,024 whose lengths in bits stand in front, so all blocks are read
 side by side, each step by a table from the next bits to a symbol and its length.
 

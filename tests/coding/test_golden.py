@@ -1,4 +1,4 @@
-"""Files of version 1, little-endian, that were written once and stay readable: `tests/coding/golden/NAME.cun` is NAME.npz.
+"""Files of version 1, little-endian, written once and still readable: `tests/coding/golden/NAME.cun` is NAME.npz.
 
 dense: every type, NaN payloads, -0.0, an empty array and a scalar. coded: every coder, gaps, rows and columns; all,
 none, one value; several Huffman blocks. joint: arrays in one stream, a convolution, float16, biases as
