@@ -1,11 +1,13 @@
 """The `course` command from the outside."""
 
+import io
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from click.testing import CliRunner, Result
@@ -107,10 +109,17 @@ def test_lab_without_a_clone_copies_the_notebooks_and_opens_them(started: list[l
     assert [path.name for path in installed.iterdir()] == [lab.COPY]
 
 
-@pytest.mark.parametrize("answer", ["n\n", ""])
-def test_lab_copies_nothing_unasked(started: list[list[str]], installed: Path, answer: str) -> None:
-    result = CliRunner().invoke(main, ["lab"], input=answer)
+def test_lab_copies_nothing_after_a_no(started: list[list[str]], installed: Path) -> None:
+    result = CliRunner().invoke(main, ["lab"], input="n\n")
     assert result.exit_code == 1
+    assert not list(installed.iterdir())
+    assert started == []
+
+
+def test_lab_copies_nothing_unasked(started: list[list[str]], installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # nobody answers
+    with pytest.raises(click.Abort):
+        main(["lab"], standalone_mode=False)
     assert not list(installed.iterdir())
     assert started == []
 
