@@ -95,7 +95,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_lab_without_a_clone_copies_the_notebooks_and_opens_them(started: list[list[str]], installed: Path) -> None:
+def test_lab_without_a_clone_copies_the_notebooks_and_opens_them(
+    started: list[list[str]], installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = CliRunner().invoke(main, ["lab", "--no-browser"], input="y\n")
     assert result.exit_code == 0, result.output
     copy = installed / lab.COPY
@@ -107,6 +109,8 @@ def test_lab_without_a_clone_copies_the_notebooks_and_opens_them(started: list[l
     assert course("lab", "--no-browser").exit_code == 0  # the second time asks nothing, and copies nothing
     assert started[1] == started[0]
     assert [path.name for path in installed.iterdir()] == [lab.COPY]
+    monkeypatch.chdir(copy / "notebooks")
+    assert lab.course_folder() == copy
 
 
 def test_lab_copies_nothing_after_a_no(started: list[list[str]], installed: Path) -> None:

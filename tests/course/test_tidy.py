@@ -50,6 +50,29 @@ def test_pictures_prints_and_captions_stay_and_the_rest_goes() -> None:
     }
 
 
+def test_every_trace_of_a_run_goes() -> None:
+    notebook_keys = ("widgets", "signature", "colab", "vscode", "toc")
+    language_keys = "version codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer"
+    cell_keys = "execution ExecuteTime collapsed scrolled heading_collapsed hidden trusted colab vscode id outputId"
+    before = notebook(
+        code(PRINTED, **dict.fromkeys(cell_keys.split(), "x")),
+        **dict.fromkeys(notebook_keys, "x"),
+        language_info={"name": "python"} | dict.fromkeys(language_keys.split(), "x"),
+    )
+    clean = tidied(before)
+    assert clean["metadata"] == {"language_info": {"name": "python"}}
+    assert clean["cells"][0]["metadata"] == {}
+
+
+def test_a_file_is_written_as_jupyter_writes_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ipynb", notebook(code(PRINTED | {"text": "λ = 0.5"}, BAR)))
+    assert tidy_file(path)
+    text = path.read_text(encoding="utf-8")
+    assert "λ = 0.5" in text
+    assert text.startswith('{\n "cells"')
+    assert text.endswith("}\n")
+
+
 def test_tidying_twice_changes_nothing_more_and_leaves_the_input_alone() -> None:
     before = notebook(code(PICTURE, BAR, execution={"a": 1}), language_info={"name": "python", "version": "3.12.1"})
     copy = json.loads(json.dumps(before))

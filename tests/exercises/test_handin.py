@@ -534,6 +534,12 @@ CELLS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=7) | st.fixed_
 )
 
 
+def test_a_huge_file_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("course_utils.exercises.notebook.reader.MOST_BYTES", 10)
+    with pytest.raises(NotebookError, match="Clear Outputs"):
+        prepared(b" " * 11)
+
+
 @settings(max_examples=60)
 @given(st.lists(CELLS | VALUES, max_size=4), st.integers(0, 30))
 def test_whatever_lies_between_the_cells_the_file_is_a_valid_notebook(cells: list[Any], place: int) -> None:

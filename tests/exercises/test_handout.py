@@ -308,6 +308,43 @@ def test_a_planted_secret_is_named_with_its_file(what: str, place: str, small: P
     assert sentence.endswith(f" of {origin}")
 
 
+LINE = "a sentence of more than forty letters, for the lecturer alone"
+
+
+def hidden_test(cells: list[dict[str, Any]]) -> None:
+    cell_of(cells, "soft_threshold-check")["source"] += ["\n### BEGIN HIDDEN TESTS\n", LINE, "\n### END HIDDEN TESTS"]
+
+
+def teachers_cell(cells: list[dict[str, Any]]) -> None:
+    cells.insert(3, {"cell_type": "markdown", "id": "mine", "metadata": {"tags": ["teacher"]}, "source": [LINE]})
+
+
+def model_answer(cells: list[dict[str, Any]]) -> None:
+    metadata = {"nbgrader": {"grade_id": "ex04-mine", "solution": True}}
+    cells.insert(3, {"cell_type": "markdown", "id": "mine", "metadata": metadata, "source": [LINE]})
+
+
+@pytest.mark.parametrize("change", [hidden_test, teachers_cell, model_answer])
+def test_each_secret_part_of_a_notebook_is_named(change, course: Path, tmp_path: Path) -> None:
+    (course / SOURCE).write_text(json.dumps(changed_source(change)), encoding="utf-8")
+    tree = tmp_path / "students"
+    module = tree / "course_utils" / "exercises" / "tasks" / "ex04.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(LINE)
+    assert leaks(tree, course) == [f"course_utils/exercises/tasks/ex04.py has {LINE!r} of {SOURCE}"]
+    (tree / "notebooks").mkdir()
+    (tree / "notebooks" / "lecture.ipynb").write_text(json.dumps({"cells": [{"source": [LINE]}]}))
+    assert leaks(tree, course) == [], "what the lecture says is no secret"
+
+
+def test_a_seed_is_named_in_every_file_but_not_in_a_picture(small: Path, tmp_path: Path) -> None:
+    picture = {"output_type": "display_data", "data": {"image/png": "+7204417+"}}
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [{"source": [], "outputs": [picture]}]}))
+    assert leaks(tmp_path, small) == []
+    (tmp_path / "README.md").write_text("Seed: 7,204,417")
+    assert leaks(tmp_path, small) == [f"README.md has the seed of {TEACHER}"]
+
+
 def test_what_anybody_may_write_is_no_secret(small: Path, tmp_path: Path) -> None:
     common = ["import torch", "return w - step", "total = 0.0", "10_000_000", "172044179", "0.7204417", "1,7204,417"]
     module = tmp_path / "course_utils" / "exercises" / "tasks" / "ex04.py"

@@ -27,6 +27,8 @@ CELLS = {
     "x = !ls": "x = get_ipython().getoutput('ls')",
     ">>> x = 1\n>>> y = 2": "x = 1\ny = 2",
     "  x = 1\n  y = 2": "x = 1\ny = 2",
+    "%%timeit\nx = 1": "x = 1",
+    "%%prun\nx = 1": "x = 1",
 }
 
 

@@ -427,6 +427,18 @@ def test_in_what_students_get_the_command_says_where_the_kit_is(
     assert "run `course kit` in the lecturer's own copy of the course" in done.output
 
 
+def test_a_package_that_the_kit_lacks_is_no_part_of_the_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'mistune'", name="mistune")
+
+    monkeypatch.setattr("course_utils.publish.kit.write.write", lacking)
+    done = CliRunner().invoke(main, ["kit", "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert done.output == (
+        "Error: mistune is not installed; it comes with an extra: pip install 'course-utils[course]'\n"
+    )
+
+
 def test_the_kit_is_written_through_a_link_and_a_folder_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)

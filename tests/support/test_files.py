@@ -108,16 +108,35 @@ def test_a_staging_folder_is_removed_and_so_are_those_of_dead_processes(tmp_path
     for name in (f".staging-a-{MACHINE}-{dead.pid}-x", f".staging-b-{MACHINE}-{os.getppid()}-x", ".staging-c", "c"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "part").write_bytes(b"abc")
+    with staging(tmp_path / "c" / "new" / "folder", "a") as private:
+        assert private.parent == tmp_path / "c" / "new" / "folder"
     with staging(tmp_path, "a") as private:
         (private / "part").write_bytes(b"abc")
         with staging(tmp_path, "a") as another:
             assert private.is_dir()
             assert another != private
     assert set(os.listdir(tmp_path)) == {f".staging-b-{MACHINE}-{os.getppid()}-x", ".staging-c", "c"}
-    for part in ((tmp_path / ".staging-c"), (tmp_path / ".staging-c" / "part")):
+    for part, stays in ((tmp_path / ".staging-c", True), (tmp_path / ".staging-c" / "part", False)):
         os.utime(part, (0, time.time() - 2 * DAY))
-    with staging(tmp_path, "a"):
-        assert not (tmp_path / ".staging-c").exists()
+        with staging(tmp_path, "a"):
+            assert (tmp_path / ".staging-c").exists() == stays  # it is as old as the newest part of it
+
+
+def test_the_draft_of_another_user_or_of_a_similar_name_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(process: int, number: int) -> None:
+        raise PermissionError
+
+    theirs, similar, stale = f".a.b-{MACHINE}-1", ".axb-00000000-2", ".a.b-00000000-3"
+    for name in (theirs, similar, stale):
+        (tmp_path / name).write_bytes(b"draft")
+    for name in (similar, stale):
+        os.utime(tmp_path / name, (0, 0))
+    monkeypatch.setattr(os, "kill", refused)
+    with written_atomically(tmp_path / "a.b") as file:
+        file.write(b"new")
+    assert set(os.listdir(tmp_path)) == {"a.b", theirs, similar}
 
 
 def test_threads_that_write_one_file_leave_a_complete_one(tmp_path: Path) -> None:
