@@ -4,6 +4,7 @@ An array has a section of its own, with its indices under a Huffman code, an ANS
 with all others of entropy "mixed", which takes the fewest bytes for a small network (see `joint`).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -110,7 +111,8 @@ def read_coded(section: Reader, shape: tuple[int, ...], kind: str) -> Coded:
     if full > 1 or number >= ENTROPY.index("mixed"):
         raise FormatError(f"{section.place}: no flag {full}, or no coder {number}")
     entropy = ENTROPY[number]
-    size = section.varint(2**62 if entropy == "in order" else MAX_CENTROIDS)
+    # A few bytes can stand for a codebook of multiples of any length, so it is bounded before it is made.
+    size = section.varint(math.prod(shape) if entropy == "in order" else MAX_CENTROIDS)
     codebook = _read_codebook(section, size, kind)
     positions = section.take(section.varint(2**62))
     if full and positions:
@@ -229,9 +231,13 @@ def _read_codebook(section: Reader, size: int, kind: str) -> NDArray[Any]:
 
 def _multiples(spacing: Any, negative: int, size: int, dtype: np.dtype) -> NDArray[Any]:
     """-negative spacing, ..., -spacing, spacing, 2 spacing, ...: `size` numbers."""
-    factors = np.concatenate([np.arange(-negative, 0), np.arange(1, size - negative + 1)])
-    with np.errstate(all="ignore"):
-        return (factors * np.float64(spacing)).astype(dtype)
+    values = np.empty(size, dtype)
+    for start in range(0, size, CHUNK):
+        factors = np.arange(start, min(start + CHUNK, size)) - negative
+        factors += factors >= 0
+        with np.errstate(all="ignore"):
+            values[start : start + CHUNK] = (factors * np.float64(spacing)).astype(dtype)
+    return values
 
 
 def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -241,6 +242,7 @@ ATTACKS: dict[str, bytes] = {
     "a codebook in another form": forged((4,), coded(book=b"\3\0\0\x80?"), kind=1),
     "a codebook of float16 for whole numbers": forged((4,), coded(book=b"\1\0\0"), kind=1, dtype=7),
     "a list that is too short": forged((4,), coded(coder=3), kind=1),
+    "a list of 2^28 multiples for 4 places": forged((4,), coded(coder=3, size=2**28, book=b"\2\0\0\0\x80?"), kind=1),
     "a list of 2^60": forged((4,), coded(coder=3, size=2**60), kind=1),
     "a row of 2^19 columns": forged((1, 2**19), coded(full=0, positions=b"\0" + b"\1" * 4), kind=1),
     "as long as the rows of nothing": forged((), b"", like_the_rows=True),
@@ -272,6 +274,33 @@ def test_the_kept_attacks_are_those_that_are_forged_here() -> None:
 def test_the_forger_can_make_right_files(folder: Path) -> None:
     assert outcome(folder / "right.cun", forged()) == "loaded"
     assert outcome(folder / "right.cun", forged((4,), coded(), kind=1)) == "loaded"
+
+
+def test_a_long_list_is_refused_before_it_is_made(folder: Path) -> None:
+    path = folder / "list.cun"
+    path.write_bytes(ATTACKS["a list of 2^28 multiples for 4 places"])
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match="a number that is above 4"):
+            load(path, max_bytes=2**20)
+        assert tracemalloc.get_traced_memory()[1] < 2**21  # a header is read in one piece
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_list_of_multiples_takes_little_more_than_itself(folder: Path) -> None:
+    path, count = folder / "list.cun", 2**21
+    values = np.arange(1, count + 1).astype("f4")
+    save(path, {"w": Coded(values, np.zeros(0, int), np.ones(count, bool), "in order")})
+    assert path.stat().st_size < 100
+    tracemalloc.start()
+    try:
+        array = load(path)["w"]
+        assert isinstance(array, Coded)
+        assert tracemalloc.get_traced_memory()[1] < values.nbytes + count + 2**23
+    finally:
+        tracemalloc.stop()
+    assert np.array_equal(array.codebook, values)
 
 
 def test_the_limit_is_on_what_is_decoded(folder: Path) -> None:

@@ -4,12 +4,13 @@ import io
 import json
 import os
 import stat
+import tracemalloc
 import zipfile
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from course_utils.exercises.grading.collect import Submission, collect
@@ -156,6 +157,42 @@ def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
         archive.writestr("ex04.ipynb", b" " * 30_000_000)
     (submission,) = collected(tmp_path, {"jane.zip": buffer.getvalue()})
     assert "MB are read" in submission.problem
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_is_packed_by_another_method_is_left_packed(tmp_path: Path, method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("ex04.ipynb", b" " * 100_000_000)
+    files = {"jane.zip": buffer.getvalue(), "bob/ex04.ipynb": NB}
+    tracemalloc.start()
+    try:
+        bob, jane = sorted(collected(tmp_path, files), key=lambda submission: submission.student)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert bob.notebook is not None
+    assert "another method than deflate, and was not opened" in jane.problem
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=4))
+def test_a_damaged_zip_file_never_ends_the_class(tmp_path: Path, method: int, flips: list[tuple[float, int]]) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("ex04.ipynb", NB[:300])
+        archive.writestr("notes/a.txt", b"x")
+    content = bytearray(buffer.getvalue())
+    for place, change in flips:
+        content[int(place * len(content))] ^= change
+    (tmp_path / "class" / "bob").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "class" / "jane").mkdir(exist_ok=True)
+    (tmp_path / "class" / "bob" / "ex04.ipynb").write_bytes(NB)
+    (tmp_path / "class" / "jane" / "work.zip").write_bytes(content)
+    submissions = {submission.student: submission for submission in collect(tmp_path / "class", KNOWN)}
+    assert submissions["bob"].notebook is not None
+    assert "jane" in submissions
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

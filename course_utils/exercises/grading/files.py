@@ -173,6 +173,10 @@ def _member(
     if not _is_read(parts):
         yield Entry(parts)
         return
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Of bzip2 and LZMA `read(limit)` unpacks more than the limit; their errors are not those of zip files either.
+        yield Entry(parts, problem="is packed by another method than deflate, and was not opened; ask for it as .ipynb")
+        return
     try:
         with archive.open(info) as file:
             content = file.read(limit + 1)  # what the header says of the size may be wrong
