@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import tempfile
 import threading
 import time
@@ -26,9 +27,11 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     The bytes go into a draft in the same folder, are forced to the disk, and replace `path` in one step. On an error
     the draft is removed and an older file under `path` stays as it was. A process that is killed leaves its draft, and
-    the next one that writes `path` removes it.
+    the next one that writes `path` removes it. A symbolic link stays, and its target is written; a file that is
+    replaced leaves its permissions to the new one.
 
-    Raises: FileNotFoundError if the folder does not exist; whatever the block raises.
+    Raises: FileNotFoundError if the folder does not exist; FileExistsError for a folder, a device or a pipe;
+    PermissionError for a file that is read-only; whatever the block raises.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with written_atomically(Path(folder) / "a.bin") as file:
@@ -37,8 +40,11 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     b'abc'
     """
     path = Path(path)
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))  # which ends with an error in no case, also not for links in a circle
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} of {path.name} does not exist; make it first")
+    mode = _replaceable(path)
     _clear_stale(path.parent, re.escape(f".{path.name}") + OWNER + r"(?:-t\d+)?")
     draft = path.with_name(f".{path.name}-{_owner()}-t{threading.get_ident()}")
     try:
@@ -46,6 +52,8 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if mode is not None:
+            draft.chmod(mode)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
@@ -73,6 +81,20 @@ def staging(folder: Path, name: str) -> Iterator[Path]:
         yield private
     finally:
         shutil.rmtree(private, ignore_errors=True)
+
+
+def _replaceable(path: Path) -> int | None:
+    """The permissions of the file under `path`, None if there is none; an error for what no file may replace."""
+    try:
+        about = path.lstat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(about.st_mode):
+        kind = "a folder" if stat.S_ISDIR(about.st_mode) else "no ordinary file, but a device, a pipe or a link"
+        raise FileExistsError(f"{path} is {kind}, which nothing is written over; give another name")
+    if not about.st_mode & 0o222:  # asked of the file, since an administrator may write to any
+        raise PermissionError(f"{path} is read-only; make it writable, or give another name")
+    return stat.S_IMODE(about.st_mode)
 
 
 def _owner() -> str:

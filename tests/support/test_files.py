@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -154,3 +155,49 @@ def test_threads_that_write_one_file_leave_a_complete_one(tmp_path: Path) -> Non
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, [b"a", b"b", b"c", b"d"]))
     assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes, devices and links are POSIX's")
+def test_what_is_no_ordinary_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("folder", "pipe", "loop"):
+        with pytest.raises(OSError), written_atomically(tmp_path / name) as file:
+            file.write(b"x")
+    assert (tmp_path / "folder").is_dir()
+    assert stat.S_ISFIFO((tmp_path / "pipe").lstat().st_mode)
+    with (
+        pytest.raises(FileExistsError, match=r"folder is a folder, .*; give another name"),
+        written_atomically(tmp_path / "folder"),
+    ):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe", "loop"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need special rights on Windows")
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere" / "a.bin"
+    target.parent.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    for content in (b"new", b"newer"):  # at first the link leads nowhere
+        with written_atomically(link) as file:
+            file.write(content)
+        assert link.is_symlink()
+        assert target.read_bytes() == content
+    assert [path.name for path in target.parent.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are POSIX's")
+def test_permissions_stay_and_a_read_only_file_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    with written_atomically(path) as file:
+        file.write(b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.chmod(0o440)
+    with pytest.raises(PermissionError, match="read-only; make it writable"), written_atomically(path) as file:
+        file.write(b"x")
+    assert path.read_bytes() == b"new"
