@@ -49,11 +49,11 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     draft = path.with_name(f".{path.name}-{_owner()}-t{threading.get_ident()}")
     try:
         with draft.open("wb") as file:
+            if mode is not None:
+                draft.chmod(mode)  # before the bytes, so that nobody reads in the draft what they may not in the file
             yield file
             file.flush()
             os.fsync(file.fileno())
-        if mode is not None:
-            draft.chmod(mode)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

@@ -119,9 +119,7 @@ def outcome(path: Path, content: bytes) -> str:
 def test_mutated_files_with_right_checksums_are_loaded_or_refused(folder: Path) -> None:
     path, content = a_file(folder)
     header = read_header(path)
-    outcomes = [
-        outcome(path, wrong) for wrong in mutated(content, header, 700)
-    ]  # more of them in the slow tier: test_fuzz
+    outcomes = [outcome(path, wrong) for wrong in mutated(content, header, 700)]  # the slow tier has more
     assert 0 < outcomes.count("loaded") < 700
 
 

@@ -195,6 +195,7 @@ def test_permissions_stay_and_a_read_only_file_is_not_replaced(tmp_path: Path) -
     path.write_bytes(b"old")
     path.chmod(0o640)
     with written_atomically(path) as file:
+        assert {stat.S_IMODE(part.stat().st_mode) for part in tmp_path.iterdir()} == {0o640}, "of the draft as well"
         file.write(b"new")
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     path.chmod(0o440)

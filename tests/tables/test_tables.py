@@ -51,7 +51,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
 def parts(bench: Workbench) -> Iterator[list[Section]]:
     with pytest.MonkeyPatch.context() as patch:
         network, recipes_of, best = resnet20().eval(), deep_compression.recipes_of, deep_compression.best
-        # Mixed contexts cost seconds for a file that is not very sparse; `tests/coding` has them.
+        # Mixed contexts cost seconds for a file that is not very sparse; `tests/compress` has them in recipes.
         quick = {name: replace(recipe, entropy="ans") for name, recipe in best(bench).items()}
         patch.setattr(deep_compression, "best", lambda bench: quick)
         some = {title: each for title, each in recipes_of(bench).items() if "mixed" not in title}
