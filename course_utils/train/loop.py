@@ -38,8 +38,10 @@ def fit(
     `settings`: those of `Settings` (batch_size, lr, schedule, optimizer, weight_decay, regularizer, method, loss, ...).
     `evaluate_every`: epochs from one evaluation on the test part to the next; 0 for none. `checkpoint`: a file that is
     written after each epoch, atomically; if it is there already, training goes on from it and ends with the same
-    numbers as if it had never stopped. A training that is killed loses one epoch at most. The network trains on
-    `device` and comes back to where it was.
+    numbers as if it had never stopped. A training that is killed loses one epoch at most. The file belongs to one
+    training: the same data, settings (a loss or another function with all values that it uses) and network, which has
+    the weights that this training began with or those of the file. What a function changes itself, such as a count of
+    its calls, is not kept. The network trains on `device` and comes back to where it was.
 
     If the memory is too small for a batch, the epoch is trained again with each batch in parts whose gradients are
     summed, half as large until they fit, and so it stays. That is the same step up to rounding, for a loss that is a
@@ -50,9 +52,9 @@ def fit(
     not finite.
 
     Raises: ValueError for a setting that is not allowed, a network without parameters, data without rows, labels that
-    are no classes (with the cross-entropy), or a checkpoint of another training; FloatingPointError if the loss or the
-    weights are no longer finite, with the step and what usually helps; torch.OutOfMemoryError if even one row does not
-    fit.
+    are no classes (with the cross-entropy), a checkpoint of another training, with the first difference, or a setting
+    that cannot be compared with one, such as a generator; FloatingPointError if the loss or the weights are no longer
+    finite, with the step and what usually helps; torch.OutOfMemoryError if even one row does not fit.
 
     >>> from course_utils.data import load_dataset
     >>> from course_utils.models import mlp

@@ -19,7 +19,13 @@ from torch.nn import functional as F
 from course_utils.data import Dataset
 from course_utils.methods.penalties import parameter_groups
 from course_utils.train.batches import batches, parts_of_batch
-from course_utils.train.checkpoint import fingerprint, load_checkpoint, save_checkpoint
+from course_utils.train.checkpoint import (
+    Fingerprint,
+    check_fingerprint,
+    fingerprint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from course_utils.train.evaluation import evaluate
 from course_utils.train.history import Epoch, History
 from course_utils.train.not_finite import (
@@ -62,7 +68,7 @@ class Training:
         self.rows_at_once: int | None = None  # the rows of a part, where the memory is too small for a complete batch
         normalises = any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules())
         self.minimum_rows = 2 if normalises else 1
-        self.fingerprint: dict[str, str] = {}
+        self.fingerprint = Fingerprint({}, {})
 
     def step(self, rows: Tensor, *, number: int, steps: int) -> Tensor:
         """Take step `number` of `steps` on a batch of rows, and return the sum of their losses.
@@ -102,22 +108,13 @@ class Training:
         started = time.perf_counter()
         before = _copied(self.state())
         try:
-            while (train_loss := attempt(self._pass)) is None:
-                self.restore(before)
-                rows = self.rows_at_once or min(self.settings.batch_size, len(self.data.y_train))
-                self.rows_at_once = halved(rows, minimum=self.minimum_rows, work=f"training on {self.data.name}")
-        except NotFiniteError as error:
+            train_loss = self._complete_pass(before)
+            metrics = None
+            if evaluated and len(self.data.y_test):
+                metrics = evaluate(self.model, self.data, loss=self.settings.loss)
+        except BaseException:  # also a reader's interruption: what is trained again then begins where a checkpoint is
             self.restore(before)
-            began = bool(self.history) or error.step > 1
-            help_ = remedy(self.data, self.settings, self.params, steps_taken=began)
-            raise FloatingPointError(
-                f"training is no longer finite since step {error.step} of epoch {len(self.history) + 1}: "
-                f"{error.numbers}; {help_} (the network is as it was before "
-                "that epoch)"
-            ) from None
-        metrics = None
-        if evaluated and len(self.data.y_test):
-            metrics = evaluate(self.model, self.data, loss=self.settings.loss)
+            raise
         self.history.append(
             Epoch(
                 number=len(self.history) + 1,
@@ -127,6 +124,24 @@ class Training:
                 seconds=time.perf_counter() - started,
             )
         )
+
+    def _complete_pass(self, before: dict[str, Any]) -> float:
+        """Take the steps of an epoch, in smaller parts where the memory is short, and return the mean loss."""
+        try:
+            while (train_loss := attempt(self._pass)) is None:
+                self.restore(before)
+                rows = self.rows_at_once or min(self.settings.batch_size, len(self.data.y_train))
+                self.rows_at_once = halved(rows, minimum=self.minimum_rows, work=f"training on {self.data.name}")
+            return train_loss
+        except NotFiniteError as error:
+            self.restore(before)
+            began = bool(self.history) or error.step > 1
+            help_ = remedy(self.data, self.settings, self.params, steps_taken=began)
+            raise FloatingPointError(
+                f"training is no longer finite since step {error.step} of epoch {len(self.history) + 1}: "
+                f"{error.numbers}; {help_} (the network is as it was before "
+                "that epoch)"
+            ) from None
 
     def _pass(self) -> float:
         """Take the steps of an epoch and return the mean loss.
@@ -191,11 +206,12 @@ class Training:
 
     def resume(self, path: Path) -> None:
         """Go on from a checkpoint where there is one; one that is refused changes nothing."""
-        # Taken at the start: what a network prints of itself may change as it learns.
         self.fingerprint = fingerprint(self.model, self.data, self.settings)
         if not path.exists():
             return
-        state = load_checkpoint(path, fingerprint=self.fingerprint)
+        checkpoint = load_checkpoint(path)
+        check_fingerprint(path, checkpoint, self.fingerprint)
+        self.fingerprint, state = checkpoint
         if len(state["history"]) > self.settings.epochs:
             raise ValueError(
                 f"{path} is the checkpoint of {len(state['history'])} epochs, got epochs={self.settings.epochs}; ask "

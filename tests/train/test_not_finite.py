@@ -146,7 +146,7 @@ def test_the_network_and_the_checkpoint_are_those_of_the_last_good_epoch(tmp_pat
         train(spoilt, lr=0.01, checkpoint=path, after_step=spoil)
     for p, q in zip(good.parameters(), spoilt.parameters(), strict=True):
         assert torch.equal(p, q)
-    saved = load_checkpoint(path, fingerprint={})
+    saved = load_checkpoint(path).state
     assert len(saved["history"]) == 2
     assert all_finite(saved["model"].values())
     assert torch.equal(saved["model"]["1.weight"], good[1].weight)

@@ -152,7 +152,7 @@ def test_a_resumed_training_stays_with_its_parts(tmp_path: Path) -> None:
     for history in fit_epochs(killed, DIGITS, device="cpu", checkpoint=path, **settings):
         if len(history) == 2:
             break
-    assert load_checkpoint(path, fingerprint={})["at_once"] == 16
+    assert load_checkpoint(path).state["at_once"] == 16
     train(resumed, epochs=4, checkpoint=path)
     assert same(complete, resumed)
 

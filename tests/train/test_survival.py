@@ -36,7 +36,7 @@ def survive(variant: str, kills: int, folder: Path, seed: int) -> int:
     """
     uninterrupted = folder / "uninterrupted.pt"
     seconds = attempt(variant, uninterrupted)
-    expected, size = load_checkpoint(uninterrupted, fingerprint={}), uninterrupted.stat().st_size
+    expected, size = load_checkpoint(uninterrupted).state, uninterrupted.stat().st_size
     assert len(expected["history"]) == EPOCHS
     left, run = moments(kills, seed), 0
     drafts = 0
@@ -54,7 +54,7 @@ def survive(variant: str, kills: int, folder: Path, seed: int) -> int:
                 drafts += check_folder(path)
             assert run < 10 * kills, "the trainings end before they can be killed"
         assert os.listdir(run_folder) == ["c.pt"]
-        same(load_checkpoint(path, fingerprint={}), expected)
+        same(load_checkpoint(path).state, expected)
     return drafts
 
 
@@ -64,7 +64,7 @@ def check_folder(path: Path) -> int:
     assert all(name.startswith(f".{path.name}-") for name in others)
     assert len(others) <= 1, "drafts pile up"
     if path.exists():
-        state = load_checkpoint(path, fingerprint={})
+        state = load_checkpoint(path).state
         assert 1 <= len(state["history"]) <= EPOCHS
         assert all(bool(torch.isfinite(w).all()) for w in state["model"].values())
     return len(others)
