@@ -1,4 +1,4 @@
-"""Values as text that is the same in every process, so that what a file was made with can be compared with what is here.
+"""Values as text that is the same in every process, to compare what a file was made with to what is here.
 
 A function is its code, its defaults, and the values of the variables that it uses; an object is its class and its
 state, a tensor its numbers. Of what an installed package defines, only the name counts. What a function reaches by
@@ -284,12 +284,11 @@ def _members(kind: type) -> Iterator[tuple[str, Any]]:
 def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
     """The attributes of a network that are its own; its hooks have numbers that differ each time."""
     for key, value in sorted(vars(module).items()):
-        if "hooks" in key:
-            if value:
-                yield key, list(value.values()) if isinstance(value, dict) else value
-        elif key not in ("_parameters", "_buffers", "_modules"):
-            if not (isinstance(value, Tensor) and value.grad_fn is not None):  # which is computed from parameters
-                yield key, value
+        is_computed = isinstance(value, Tensor) and value.grad_fn is not None  # from parameters
+        if "hooks" in key and value:
+            yield key, list(value.values()) if isinstance(value, dict) else value
+        elif not ("hooks" in key or key in ("_parameters", "_buffers", "_modules") or is_computed):
+            yield key, value
 
 
 def _unreadable(name: str, value: Any) -> ValueError:

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ Record = dict[str, Any]
 class Journal:
     """Records by their keys; of two with the same key the later counts.
 
-    A line is forced to the disk before `add` returns. An incomplete last line, left by a kill, is ignored, and the next
-    `add` writes over it.
+    A line is forced to the disk before `add` returns, and never changed: several processes may write into one journal.
+    An incomplete last line, left by a kill or a full disk, is ignored, and the next `add` begins a new one.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -32,27 +33,23 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[str, Record] = {}
-        complete = 0  # bytes of the lines that end
-        content = path.read_bytes() if path.is_file() else b""
-        for line in content.splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
-            complete += len(line)
-            entry = _entry(line)
-            if entry is not None:
+        lines = path.read_bytes().split(b"\n") if path.is_file() else [b""]
+        for line in lines[:-1]:  # after the last newline is nothing, or what another process may be just writing
+            if (entry := _entry(line)) is not None:
                 self.records[entry["key"]] = entry["record"]
-        # Cut off by `add` alone: another process may be writing the line at this moment.
-        self._incomplete_at = complete if complete < len(content) else None
 
     def add(self, key: str, record: Record) -> None:
-        """Write a record."""
-        line = json.dumps({"key": key, "record": record}, ensure_ascii=False) + "\n"
-        with self.path.open("ab") as file:
-            if self._incomplete_at is not None:
-                file.truncate(self._incomplete_at)
-                self._incomplete_at = None
-            file.write(line.encode())
-            file.flush()
+        """Write a record.
+
+        Raises: TypeError or ValueError for one that is no JSON; OSError where it cannot be written.
+        """
+        # A single surrogate, which a text from elsewhere may have, is read back as it was.
+        line = json.dumps({"key": key, "record": record}, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
+        with _lock(self.path, "writing"), self.path.open("a+b", buffering=0) as file:
+            if not _ends_complete(file):
+                line = b"\n" + line
+            while line:
+                line = line[file.write(line) :]
             os.fsync(file.fileno())
         self.records[key] = record
 
@@ -66,7 +63,7 @@ def alone(path: Path) -> Iterator[None]:
     Raises: ValueError where another process holds the lock.
     """
     try:
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=0):
+        with _lock(path, "lock", timeout=0):
             yield
     except Timeout as error:
         raise ValueError(
@@ -74,10 +71,22 @@ def alone(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _lock(path: Path, purpose: str, *, timeout: float = -1) -> FileLock:
+    """A lock that ends with its process, for all processes that ask for the same path and purpose."""
+    return FileLock(path.with_name(f".{path.name}.{purpose}"), timeout=timeout)
+
+
+def _ends_complete(file: RawIOBase) -> bool:
+    if file.seek(0, os.SEEK_END) == 0:
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
+
+
 def _entry(line: bytes) -> Record | None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     valid = isinstance(entry, dict) and isinstance(entry.get("key"), str) and isinstance(entry.get("record"), dict)
     return entry if valid else None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
+from course_utils._support.description import Description, first_difference
 from course_utils._support.journal import Journal
 from course_utils._support.side_by_side import WorkerLost, side_by_side
 from course_utils.data.sources import DataError
@@ -55,8 +56,10 @@ def run_sweep(
     grid: settings by name, as JSON values; see `product`. A record is ``{"settings": point, "values": what the function
     returned, "seconds": its time}``; the function returns JSON values by name, and is known to the workers (a function
     of a module, or anything that cloudpickle can carry).
-    journal: keeps every record as soon as it is there; points that stand in it are not run. `name` tells sweeps in one
-    journal apart; by default it is the function's.
+    journal: keeps every record as soon as it is there; points that stand in it are not run, unless the function is
+    another one (other code, or another value that it uses), which is refused. `name` tells sweeps in one journal apart;
+    by default it is the function's. Points of a name that is given are known by that name alone: with another function
+    give another one.
     n_jobs: processes, by default one for each processor; with 1 the points run in this process. All of them share a
     GPU.
     scheduler: the address of a Dask cluster, whose machines have the same package installed; a worker does one point at
@@ -67,8 +70,9 @@ def run_sweep(
     progress: a bar with the time left. on_progress: called with all finished records after each new one, for a table
     that grows while the sweep runs.
 
-    Raises: ValueError for a point that is no JSON, or a batch below 1; DataError at once where data are not available;
-    SweepError after all other points if some have failed, or if a worker was ended.
+    Raises: ValueError for a point that is no JSON, a batch below 1, or a journal of another function; DataError
+    at once where data are not available; SweepError after all other points if some have failed, or if a worker was
+    ended.
 
     >>> records = run_sweep(lambda a, b: {"sum": a + b}, product(a=[1, 2], b=[3]), n_jobs=1, progress=False)
     >>> [record["values"] for record in records]
@@ -78,9 +82,11 @@ def run_sweep(
 
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}: so many points are handed over together")
-    title = name or getattr(function, "__qualname__", repr(function))
+    title = name or _title(function)
     keys = [_key(title, point) for point in grid]
     points = {key: dict(point) for key, point in zip(keys, grid, strict=True)}
+    if journal is not None and not name:
+        _check_function(function, title, journal, points)
     records = {key: journal.records[key] for key in points if journal and key in journal.records}
     waiting = {key: point for key, point in points.items() if key not in records}
     failed: list[str] = []
@@ -118,6 +124,30 @@ def _key(title: str, point: Mapping[str, Any]) -> str:
             f"the settings of a point must be JSON values (numbers, texts, lists), got {dict(point)!r}: {error}"
         ) from error
     return f"{title} {spelled}"
+
+
+def _title(function: Callable[..., Any]) -> str:
+    """The name of a function, or that of the class of an object that is called."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _check_function(function: Callable[..., Any], title: str, journal: Journal, points: Iterable[str]) -> None:
+    """Note in the journal what the function is, or refuse one that differs from what is noted there."""
+    description, key = Description(), f"{title} is"
+    try:
+        description.add(title, function)
+    except ValueError as error:
+        raise ValueError(f"{error}; give the sweep a name, or no journal") from error
+    difference = first_difference(journal.records.get(key, {}), description.lines)
+    if key not in journal.records and journal.records.keys().isdisjoint(points):
+        journal.add(key, description.lines)
+    elif difference is not None:
+        raise ValueError(
+            f"{journal.path} has points of another function: {difference}; use another journal, give the sweep another "
+            "name, or delete the journal"
+        )
 
 
 def _batches(waiting: Mapping[str, Point], batch_by: Sequence[str] | None, batch: int) -> list[dict[str, Point]]:

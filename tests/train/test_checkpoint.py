@@ -1,4 +1,4 @@
-"""A checkpoint goes on with the same training, also defined again, and refuses another one with the difference named."""
+"""A checkpoint goes on with the same training, also one defined again, and names what differs in another."""
 
 import functools
 import importlib

@@ -7,6 +7,7 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ def quiet(*arguments: Any, **settings: Any) -> list[dict[str, Any]]:
     return run_sweep(*arguments, progress=False, **settings)
 
 
+def points(journal: Journal) -> list[dict[str, Any]]:
+    """The records of points, without what the journal notes of the function."""
+    return [record for record in journal.records.values() if "values" in record]
+
+
 def double(a: int) -> dict[str, int]:
     return {"b": 2 * a, "process": os.getpid()}
 
@@ -49,10 +55,10 @@ def test_a_finished_point_is_not_run_again_and_a_new_one_is(tmp_path: Path) -> N
         return {"a": a}
 
     path = tmp_path / "journal.jsonl"
-    first = quiet(count, product(a=[1, 2, 2]), journal=Journal(path), n_jobs=1)
+    first = quiet(count, product(a=[1, 2, 2]), name="count", journal=Journal(path), n_jobs=1)
     assert calls == [1, 2]
     assert first[1] == first[2]
-    again = quiet(count, product(a=[3, 2, 1]), journal=Journal(path), n_jobs=1)
+    again = quiet(count, product(a=[3, 2, 1]), name="count", journal=Journal(path), n_jobs=1)
     assert calls == [1, 2, 3]
     assert [r["values"]["a"] for r in again] == [3, 2, 1]
     quiet(count, product(a=[1]), name="another", journal=Journal(path), n_jobs=1)
@@ -63,11 +69,60 @@ def test_a_torn_last_line_costs_one_point(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     quiet(double, product(a=range(4)), journal=Journal(path), n_jobs=1)
     path.write_bytes(path.read_bytes()[:-9])
-    before = path.read_bytes().count(b"\n")
+    assert len(points(Journal(path))) == 3
     records = quiet(double, product(a=range(4)), journal=Journal(path), n_jobs=1)
-    assert before == 3
-    assert path.read_bytes().count(b"\n") == len(Journal(path).records) == 4
+    assert len(points(Journal(path))) == 4
     assert [r["values"]["b"] for r in records] == [0, 2, 4, 6]
+
+
+def times(scale: float) -> Callable[[int], dict[str, float]]:
+    return lambda a: {"b": scale * a}
+
+
+class Times:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+
+    def __call__(self, a: int) -> dict[str, float]:
+        return {"b": self.scale * a}
+
+
+def multiplied(scale: float, a: int) -> dict[str, float]:
+    return {"b": scale * a}
+
+
+@pytest.mark.parametrize(
+    "make", [times, Times, lambda scale: partial(multiplied, scale)], ids=["closure", "object", "partial"]
+)
+def test_the_points_of_another_function_are_refused(make: Callable[[float], Any], tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    quiet(make(2.0), product(a=[1, 2]), journal=Journal(path), n_jobs=1)
+    content = path.read_bytes()
+    quiet(make(2.0), product(a=[2, 1]), journal=Journal(path), n_jobs=1)
+    assert path.read_bytes() == content, "no point was run again"
+    with pytest.raises(
+        ValueError, match=r"journal\.jsonl has points of another function: .* was 2\.0 and is now 3\.0; use"
+    ):
+        quiet(make(3.0), product(a=[1, 4]), journal=Journal(path), n_jobs=1)
+    assert path.read_bytes() == content
+    named = quiet(make(3.0), product(a=[1]), journal=Journal(path), name="three", n_jobs=1)
+    assert named[0]["values"] == {"b": 3.0}
+
+
+def test_a_journal_that_does_not_say_what_the_function_was_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    quiet(multiplied, product(scale=[1.0], a=[1]), journal=Journal(path), n_jobs=1)
+    path.write_bytes(path.read_bytes().split(b"\n", 1)[1])
+    with pytest.raises(ValueError, match="points of another function: multiplied was not there and is now multiplied"):
+        quiet(multiplied, product(scale=[1.0], a=[1]), journal=Journal(path), n_jobs=1)
+
+
+def test_a_function_whose_state_cannot_be_read_needs_a_name(tmp_path: Path) -> None:
+    numbers = iter(n for n in [1, 2])
+    arguments: dict[str, Any] = {"journal": Journal(tmp_path / "journal.jsonl"), "n_jobs": 1}
+    with pytest.raises(ValueError, match="numbers is of type generator, .*; give the sweep a name, or no journal"):
+        quiet(lambda a: {"b": next(numbers)}, product(a=[1]), **arguments)
+    assert quiet(lambda a: {"b": next(numbers)}, product(a=[1]), name="next", **arguments)[0]["values"] == {"b": 1}
 
 
 def fails_at_two(a: int) -> dict[str, int]:
@@ -81,7 +136,7 @@ def test_a_point_that_fails_is_named_and_the_others_are_kept(tmp_path: Path, job
     journal = Journal(tmp_path / "journal.jsonl")
     with pytest.raises(SweepError, match=r"1 of 5 points .* kept.*ZeroDivisionError: two, at the settings {'a': 2}"):
         quiet(fails_at_two, product(a=range(5)), journal=journal, n_jobs=jobs)
-    assert sorted(r["values"]["a"] for r in journal.records.values()) == [0, 1, 3, 4]
+    assert sorted(r["values"]["a"] for r in points(journal)) == [0, 1, 3, 4]
 
 
 def ends_its_process(a: int) -> dict[str, int]:
@@ -95,7 +150,7 @@ def test_a_worker_that_is_killed_is_a_sentence(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     with pytest.raises(SweepError, match="the others are kept; run it again .* ended from outside"):
         quiet(ends_its_process, product(a=range(4)), journal=journal, n_jobs=2)
-    assert {r["values"]["a"] for r in journal.records.values()} <= {0, 1, 2}
+    assert {r["values"]["a"] for r in points(journal)} <= {0, 1, 2}
 
 
 def test_what_is_no_json_is_refused() -> None:
@@ -138,7 +193,7 @@ def test_small_networks_are_trained_as_one_and_still_have_a_record_each(tmp_path
     journal = Journal(tmp_path / "journal.jsonl")
     grid = product(lr=[0.001, 0.01], seed=[0, 1])
     records = quiet(trained_together, grid, journal=journal, n_jobs=1, batch_by=[], batch=16)
-    assert len(journal.records) == 4
+    assert len(points(journal)) == 4
     for record in records:
         torch.manual_seed(record["settings"]["seed"])
         model = mlp([64, 8, 10])
