@@ -101,13 +101,17 @@ def bench(names: tuple[str, ...], device: str, report: bool) -> None:
         for line in about():
             click.echo(line)
         return
-    from course_utils.bench import claims, table
+    from course_utils.bench import NOT_MEASURED, claims, table
 
+    if unknown := [name for name in names if not any(name in claim for claim in claims())]:
+        raise click.ClickException(f"no claim is called {', '.join(unknown)}; there are {', '.join(claims())}")
     chosen = [claim for claim in claims() if not names or any(name in claim for name in names)]
-    if not chosen:
-        raise click.ClickException(f"no claim is called {', '.join(names)}; there are {', '.join(claims())}")
+    not_measured = 0
     for line in table(chosen, device):
         click.echo(line)
+        not_measured += line.startswith(NOT_MEASURED)
+    if not_measured:
+        raise click.ClickException(f"{not_measured} of {len(chosen)} claims could not be measured here")
 
 
 @main.command()
@@ -148,11 +152,12 @@ def table(
     """Measure the lecture's tables NAMES again, beside the published numbers; without NAMES list them.
 
     Results, files, checkpoints and the report are kept in the folder OUT, so that an interrupted run is resumed;
-    OUT/NAME/*-so-far.md shows the results so far.
+    OUT/NAME/*-so-far.md shows the results so far. Where data are missing, all else is measured, and the command ends
+    with an error.
     """
     from course_utils.tables import tables
     from course_utils.tables.measured.publish import publish, report_of_course
-    from course_utils.tables.run import run_tables
+    from course_utils.tables.run import NotMeasured, run_tables
     from course_utils.train.sweep import SweepError
 
     wanted = tables() if everything else list(names)
@@ -171,15 +176,21 @@ def table(
         scheduler=scheduler,
         device=device,
     )
+    missing = ""
     try:
-        for line in lines:
-            say(line)
+        try:
+            for line in lines:
+                say(line)
+        except NotMeasured as error:
+            missing = str(error)
         for path in publish(out, course_folder()) if into_course else ():
             say(f"written: {path}")
         if report:
             say(f"written: {report_of_course(report)}")
     except (OSError, ValueError, SweepError) as error:
         raise click.ClickException(str(error)) from error
+    if missing:
+        raise click.ClickException(f"not everything is measured:\n{missing}")
 
 
 @main.command()
@@ -344,6 +355,12 @@ def grade(
         )
     except (OSError, ValueError, WorkerLost) as error:
         raise click.ClickException(str(error)) from error
+    if (exercise or student) and not graded.now:
+        wanted = " ".join(filter(None, [student, exercise]))
+        raise click.ClickException(
+            f"nothing was graded: {source} has no submission of {wanted} that can be read; names are those of "
+            f"{out / 'grades.csv'}"
+        )
     attention = sum(len(result.attention) for result in graded.results)
     click.echo(f"{len(graded.results)} rows, {graded.now} of them graded now: {out / 'grades.csv'}")
     click.echo(f"{attention} things that need attention: {out / 'needs-attention.csv'}")
@@ -430,8 +447,14 @@ def new_exercise(name: str) -> None:
 
 
 def notebooks_in(paths: Iterable[Path]) -> list[Path]:
-    """The notebooks among the paths, and those in folders among them."""
-    return [file for path in paths for file in (sorted(path.rglob("*.ipynb")) if path.is_dir() else [path])]
+    """The notebooks among the paths, and those in folders among them; an error for a path that leads to none."""
+    notebooks = []
+    for path in paths:
+        files = sorted(path.rglob("*.ipynb")) if path.is_dir() else [path]
+        if not files or any(file.suffix != ".ipynb" for file in files):
+            raise click.ClickException(f"{path} is no notebook and no folder with notebooks; name a file NAME.ipynb")
+        notebooks += files
+    return notebooks
 
 
 def say(line: str) -> None:

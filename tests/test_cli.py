@@ -2,10 +2,12 @@
 
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -190,6 +192,32 @@ def test_bench_answers_a_wrong_name_with_the_right_ones() -> None:
     result = course("bench", "no_such_claim")
     assert result.exit_code == 1
     assert "slider_follows_the_hand" in result.output
+    result = course("bench", "slider", "no_such_claim")
+    assert result.exit_code == 1
+    assert "no claim is called no_such_claim" in result.output
+
+
+@pytest.mark.parametrize("wanted", [["--student", "nobody"], ["--exercise", "ex99"]])
+def test_grading_nobody_is_an_error(wanted: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from course_utils.exercises.grading import grade
+
+    monkeypatch.setattr(grade, "grade", lambda source, out, **_: grade.Graded([], 0, out))
+    result = course("grade", str(tmp_path), *wanted)
+    assert result.exit_code == 1
+    assert re.search(rf"Error: nothing was graded: .* has no submission of {wanted[1]} that can be read", result.output)
+    assert course("grade", str(tmp_path)).exit_code == 0
+
+
+def test_bench_ends_with_an_error_where_a_claim_cannot_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(device: str) -> list[dict]:
+        raise RuntimeError(f"no {device} device")
+
+    monkeypatch.setattr(bench, "claims", lambda: ["a_is_fast"])
+    monkeypatch.setattr(bench.importlib, "import_module", lambda name: SimpleNamespace(run=run))
+    result = course("bench", "--device", "cuda")
+    assert result.exit_code == 1
+    assert "not measured: no cuda device" in result.output
+    assert "Error: 1 of 1 claims could not be measured here" in result.output
 
 
 def test_the_table_shows_rows_and_says_what_could_not_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,18 @@
-"""Where this code runs: IPython's shell, and the notebook that its kernel was started for."""
+"""The kernel of the course's notebooks: what their files say of it, its shell, and the notebook that it runs."""
 
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["notebook_path", "shell"]
+__all__ = ["METADATA", "notebook_path", "shell"]
+
+# What a notebook's file says of its kernel and its language, the same on every machine. By the second nbconvert knows
+# that a script is a .py file.
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "name": "python", "nbconvert_exporter": "python"},
+}
 
 
 def shell() -> Any | None:

@@ -10,8 +10,9 @@ import pkgutil
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-__all__ = ["claims", "table"]
+__all__ = ["NOT_MEASURED", "claims", "table"]
 
+NOT_MEASURED = "  not measured: "  # how the line of a claim begins that cannot run on this machine
 TOOLS = ("about", "browser", "timing")  # modules that are no claims
 
 
@@ -32,7 +33,7 @@ def table(names: Sequence[str], device: str) -> Iterator[str]:
         try:
             rows = importlib.import_module(f"{__name__}.{name}").run(device)
         except (ImportError, RuntimeError, ValueError) as error:
-            yield f"  not measured: {error}"
+            yield f"{NOT_MEASURED}{error}"
             continue
         for row in rows:
             numbers = f"{number(row['measured'])} {number(row['baseline'])} {number(row['ratio'], 8)}"

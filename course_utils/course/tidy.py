@@ -1,7 +1,7 @@
 """Notebooks fit to be committed: with their pictures, without widget state, timestamps or the paths of a machine.
 
 nbstripout takes out what belongs to one run. What it does not know is done here: views of widgets, which are empty
-places without their kernel, and the name that a machine gives its kernel.
+places without their kernel, and what a machine says of its kernel and its Python.
 """
 
 import json
@@ -12,16 +12,14 @@ from typing import Any
 
 from course_utils._support.extras import require
 from course_utils._support.files import written_atomically
+from course_utils._support.kernel import METADATA
 
 __all__ = ["problems", "tidied", "tidy_file"]
 
 MAX_BYTES = 600_000
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 OF_ONE_RUN = [
     *(f"metadata.{key}" for key in ("widgets", "signature", "colab", "vscode", "toc")),
-    *(f"metadata.language_info.{key}" for key in ("version", "codemirror_mode", "file_extension", "mimetype")),
-    *(f"metadata.language_info.{key}" for key in ("nbconvert_exporter", "pygments_lexer")),
     *(f"cell.metadata.{key}" for key in ("execution", "ExecuteTime", "collapsed", "scrolled", "heading_collapsed")),
     *(f"cell.metadata.{key}" for key in ("hidden", "trusted", "colab", "vscode", "id", "outputId")),
 ]
@@ -51,8 +49,8 @@ def tidied(notebook: Notebook) -> Notebook:
         extra_keys=OF_ONE_RUN,
         drop_output_types={"stream:stderr"},  # progress bars, and warnings, which name files of the machine
     )
-    if "kernelspec" in clean.metadata:
-        clean.metadata.kernelspec = KERNEL
+    if clean.metadata.keys() & METADATA.keys():
+        clean.metadata.update(METADATA)
     for cell in clean.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]

@@ -432,7 +432,7 @@ def after_training(bench: Workbench) -> Section:
         resnet20(pretrained=True)
         data = bench.dataset("cifar10")
     except DataError as error:
-        return Section(title, head, [], text=f"Not measured: {error}", name="resnet20")
+        return Section(title, head, [], text=f"Not measured: {error}", name="resnet20", missing=str(error))
     results = bench.sweep(shared, [{"bits": bits} for bits in RESNET_BITS[bench.level]])
     rows = [
         Row(

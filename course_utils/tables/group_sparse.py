@@ -105,7 +105,7 @@ def run(bench: Workbench) -> Iterator[Section]:
         try:
             data = bench.dataset(name)
         except DataError as error:
-            yield Section(task.title, HEAD, published(name), f"Not measured: {error}.", name=name)
+            yield Section(task.title, HEAD, published(name), f"Not measured: {error}.", name=name, missing=str(error))
             continue
         path = bench.sweep(trained, path_points(bench, name), batch_by=BATCH, batch=task.together)
         lams = choose(path, **accuracies(name))

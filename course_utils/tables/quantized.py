@@ -117,7 +117,7 @@ def mnist(bench: Workbench) -> Section:
 def not_measured(row: str, title: str, error: DataError) -> Section:
     """The published row, and why nothing stands below it."""
     rows = [Row(["published", _published(row)["32"]])]
-    return Section(title, ["", "accuracy"], rows, f"Not measured: {error}.", name=row.lower())
+    return Section(title, ["", "accuracy"], rows, f"Not measured: {error}.", name=row.lower(), missing=str(error))
 
 
 def cifar10(bench: Workbench) -> Section:
@@ -387,7 +387,7 @@ def on_imagenet(bench: Workbench) -> Section:
                 rows += imagenet_rows(bench, model)
             except DataError as error:
                 notes.append(f"- {name}: not measured, {error}.")
-    return Section(title, head, rows, text, "\n".join(notes), name="imagenet")
+    return Section(title, head, rows, text, "\n".join(notes), name="imagenet", missing=" ".join(notes))
 
 
 def unreachable() -> Section:

@@ -45,7 +45,7 @@ def run(bench: Workbench) -> Iterator[Section]:
     """The shares of random labels and the kinds of noise, on each data set that is installed."""
     for name, title in DATA.items():
         if reason := why_not_measured(bench, name):
-            yield Section(f"{title}: not measured", ["data set"], [], text=reason, name=name)
+            yield Section(f"{title}: not measured", ["data set"], [], text=reason, name=name, missing=reason)
             continue
         trainings = measured(bench, name)
         yield shares(bench, name, trainings)

@@ -18,7 +18,11 @@ from course_utils.tables.workbench.pictures import draw_picture
 from course_utils.train import pick_device
 from course_utils.train.sweep import SweepError
 
-__all__ = ["run_tables"]
+__all__ = ["NotMeasured", "run_tables"]
+
+
+class NotMeasured(RuntimeError):
+    """Parts of tables for which data are missing; all else is measured and written."""
 
 
 def run_tables(
@@ -35,7 +39,8 @@ def run_tables(
 
     Each has its own folder in `out`; `out` itself holds measured/NAME.json and the report of all that was measured
     there. Raises: ValueError for an unknown name or device, for a folder that cannot be written, or for a table's file
-    that cannot be read; SweepError at the end if a table could not be finished.
+    that cannot be read; at the end SweepError if a table could not be finished, or otherwise NotMeasured if data are
+    missing for one.
     """
     modules = {name: table(name) for name in names}
     pick_device(device)
@@ -46,6 +51,7 @@ def run_tables(
         raise ValueError(f"cannot write to {out}: {error}; choose another folder with --out") from error
     read_tables(out / "measured", tables())  # a file that cannot be read is found before the work, not after it
     failed: list[str] = []
+    missing: list[str] = []
     for name, module in modules.items():
         command = command_of(name, level=level, seeds=seeds, validate=validate, device=device)
         bench = Workbench(
@@ -68,10 +74,13 @@ def run_tables(
         except (SweepError, ValueError, OSError) as error:  # the other tables are measured all the same
             failed.append(f"{name}: {error}")
             continue
+        missing += [f"{name}, {section.title}: {section.missing}" for section in sections if section.missing]
         if paths := write(name, module, level, sections, out):
             yield f"{time.perf_counter() - started:.0f} s; written: {', '.join(map(str, paths))}\n"
     if failed:
-        raise SweepError("\n".join(failed))
+        raise SweepError("\n".join(failed + missing))
+    if missing:
+        raise NotMeasured("\n".join(missing))
 
 
 def command_of(name: str, *, level: str, seeds: int | None, validate: bool, device: str) -> str:
@@ -85,7 +94,7 @@ def sections_of(module: ModuleType, bench: Workbench) -> Iterator[Section]:
     try:
         yield from module.run(bench)
     except DataError as error:
-        yield Section("Not measured", [""], [], text=f"{error}.", name="not-measured")
+        yield Section("Not measured", [""], [], text=f"{error}.", name="not-measured", missing=str(error))
 
 
 def write(name: str, module: ModuleType, level: str, sections: Sequence[Section], out: Path) -> list[Path]:

@@ -5,11 +5,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from click.testing import CliRunner
 
+from course_utils._support.kernel import METADATA
+from course_utils._support.paths import EXERCISES, NOTEBOOKS
 from course_utils.cli import main
 from course_utils.course.tidy import MAX_BYTES, WIDGET_VIEW, problems, tidied, tidy_file
+from course_utils.exercises.catalogue import exercises, load_exercise
+from course_utils.exercises.notebook.reader import read_notebook
+from course_utils.exercises.notebook.skeleton import skeleton
 
 
 def code(*outputs: dict[str, Any], count: int | None = 7, **metadata: Any) -> dict[str, Any]:
@@ -46,13 +52,14 @@ def test_pictures_prints_and_captions_stay_and_the_rest_goes() -> None:
     assert clean_cell["metadata"] == {"tags": ["x"]}
     assert clean_cell["execution_count"] == 7
     assert clean["metadata"] == {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"file_extension": ".py", "name": "python", "nbconvert_exporter": "python"},
     }
 
 
 def test_every_trace_of_a_run_goes() -> None:
     notebook_keys = ("widgets", "signature", "colab", "vscode", "toc")
-    language_keys = "version codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer"
+    language_keys = "version codemirror_mode mimetype pygments_lexer"
     cell_keys = "execution ExecuteTime collapsed scrolled heading_collapsed hidden trusted colab vscode id outputId"
     before = notebook(
         code(PRINTED, **dict.fromkeys(cell_keys.split(), "x")),
@@ -60,7 +67,7 @@ def test_every_trace_of_a_run_goes() -> None:
         language_info={"name": "python"} | dict.fromkeys(language_keys.split(), "x"),
     )
     clean = tidied(before)
-    assert clean["metadata"] == {"language_info": {"name": "python"}}
+    assert clean["metadata"] == METADATA
     assert clean["cells"][0]["metadata"] == {}
 
 
@@ -79,7 +86,8 @@ def test_tidying_twice_changes_nothing_more_and_leaves_the_input_alone() -> None
     once = tidied(before)
     assert before == copy
     assert tidied(once) == once
-    assert once["metadata"]["language_info"] == {"name": "python"}
+    assert once["metadata"] == METADATA
+    assert tidied(notebook(code(PRINTED)))["metadata"] == {}, "what is not there is not made up"
 
 
 @pytest.mark.parametrize(
@@ -143,3 +151,32 @@ def test_without_nbstripout_the_way_out_is_named(tmp_path: Path, monkeypatch: py
     result = CliRunner().invoke(main, ["tidy", str(write(tmp_path / "a.ipynb", notebook()))])
     assert result.exit_code == 1
     assert "nbstripout is not installed; it comes with an extra: pip install 'course-utils[test]'" in result.output
+
+
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_nbconvert_makes_a_python_script_of_every_notebook(path: Path) -> None:
+    assert_is_script(tidied(json.loads(path.read_text(encoding="utf-8"))))
+
+
+@pytest.mark.parametrize("name", exercises())
+def test_nbconvert_makes_a_python_script_of_what_exercises_write(name: str) -> None:
+    source = (EXERCISES / "source" / name / f"{name}.ipynb").read_bytes()
+    assert_is_script(skeleton(load_exercise(name)))
+    assert_is_script(read_notebook(source).document())
+
+
+@pytest.mark.parametrize("command", ["tidy", "export"])
+def test_a_path_without_notebooks_is_an_error(command: str, tmp_path: Path) -> None:
+    (tmp_path / "words.md").write_text("words")
+    for path in (tmp_path, tmp_path / "words.md"):
+        result = CliRunner().invoke(main, [command, str(path)])
+        assert result.exit_code == 1
+        assert f"{path} is no notebook and no folder with notebooks" in result.output
+
+
+def assert_is_script(content: dict[str, Any]) -> None:
+    from nbconvert.exporters import ScriptExporter
+
+    text, resources = ScriptExporter().from_notebook_node(nbformat.reads(json.dumps(content), as_version=4))
+    assert resources["output_extension"] == ".py"
+    compile(text, "script", "exec")

@@ -17,15 +17,15 @@ from test_tables import stand_in
 
 from course_utils.cli import main
 from course_utils.data import DataError, Dataset
+from course_utils.tables import deep_compression, quantized, run, tables
 from course_utils.tables import measured as loader
-from course_utils.tables import run
 from course_utils.tables.measured import Claim, Table, measured
 from course_utils.tables.measured import table as shown_table
 from course_utils.tables.measured.overview import cited
 from course_utils.tables.measured.publish import publish
 from course_utils.tables.measured.records import Content, read_table, read_tables, table_from, write_table
 from course_utils.tables.measured.report import write_report
-from course_utils.tables.workbench import Row, Section, Workbench, origin, spread
+from course_utils.tables.workbench import Row, Section, Workbench, bench, origin, spread
 from course_utils.train.sweep import SweepError
 
 
@@ -71,11 +71,16 @@ def tables_in(folder: Path) -> dict[str, Content]:
     return read_tables(folder, NAMES)
 
 
-def measure(out: Path, *names: str, level: str = "full", seeds: int | None = None, validate: bool = False) -> str:
-    lines = run.run_tables(
+def measure(out: Path, *names: str, **options: Any) -> str:
+    return "\n".join(lines_of(out, *names, **options))
+
+
+def lines_of(
+    out: Path, *names: str, level: str = "full", seeds: int | None = None, validate: bool = False
+) -> Iterator[str]:
+    return run.run_tables(
         names, out, level=level, seeds=seeds, validate=validate, jobs=1, progress=False, data=DATA, device="cpu"
     )
-    return "\n".join(lines)
 
 
 @pytest.mark.usefixtures("fake")
@@ -135,8 +140,10 @@ def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
 
     missing = SimpleNamespace(TITLE="Missing", SECTION="09", SEEDS=1, run=without_data)
     monkeypatch.setattr(run, "table", lambda name: missing if name == "others" else FAKE)
-    printed = measure(tmp_path, "others", "squares")
-    assert "## Not measured\n\nsusy is not available." in printed
+    printed: list[str] = []
+    with pytest.raises(run.NotMeasured, match="^others, Not measured: susy is not available$"):
+        printed.extend(lines_of(tmp_path, "others", "squares"))
+    assert "## Not measured\n\nsusy is not available." in "\n".join(printed)
     assert [len(each["records"]) for each in tables_in(tmp_path / "measured").values()] == [4, 0]
     text = (tmp_path / "README.md").read_text()
     assert "| [Missing](#others) | 09 | not measured | 0 |" in text  # it does not vanish from the overview
@@ -148,8 +155,46 @@ def test_data_that_are_not_there_are_a_sentence_and_the_next_table_is_measured(
     file = tmp_path / "measured" / "squares.json"
     measured_once = file.read_bytes()
     monkeypatch.setattr(run, "table", lambda name: missing)
-    measure(tmp_path, "squares")
+    with pytest.raises(run.NotMeasured):
+        measure(tmp_path, "squares")
     assert file.read_bytes() == measured_once  # what was measured stays
+
+
+@pytest.mark.parametrize("name", tables())
+def test_the_command_ends_with_an_error_where_data_are_missing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object, **__: object) -> Dataset:
+        raise DataError("the data are not here; put them there")
+
+    monkeypatch.setenv("COURSE_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(bench, "_loaded", missing)
+    for module in (quantized, deep_compression):
+        monkeypatch.setattr(module, "resnet20", missing)
+    arguments = ["table", name, "--quick", "--jobs", "1", "--device", "cpu", "--out", str(tmp_path)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert re.search(
+        rf"Error: not everything is measured:\n{name}, .*the data are not here; put them there", result.output
+    )
+    assert "not measured" in (tmp_path / "README.md").read_text().lower()
+
+
+@pytest.mark.usefixtures("fake")
+def test_what_is_measured_is_published_though_data_are_missing_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(bench: Workbench) -> Iterator[Section]:
+        yield from sections(bench)
+        yield Section("Images", [""], [], missing="images are not here")
+
+    monkeypatch.setattr(run, "table", lambda name: SimpleNamespace(TITLE="Half", SECTION="04", SEEDS=1, run=half))
+    monkeypatch.setattr(bench, "_loaded", lambda name, root: DATA["mnist"])
+    arguments = ["table", "squares", "--out", str(tmp_path), "--jobs", "1", "--report", str(tmp_path / "report")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "Error: not everything is measured:\nsquares, Images: images are not here" in result.output
+    assert f"written: {tmp_path / 'report'}" in result.output
 
 
 @pytest.mark.usefixtures("fake")
@@ -381,7 +426,7 @@ PRINTING = """
 import sys
 from pathlib import Path
 from course_utils.cli import main
-from course_utils.tables import run
+from course_utils.tables import deep_compression, quantized, run, tables
 
 def lines(names, out, **settings):
     yield from ("a \\N{MINUS SIGN}" for _ in range(10_000))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from course_utils._support.kernel import METADATA
 from course_utils.exercises.notebook.cell import Cell, name_of, set_source, source_of, strings
 
 __all__ = ["Notebook", "NotebookError", "read_notebook", "receipt_of"]
@@ -21,8 +22,6 @@ MOST_CELLS = 500
 MOST_LETTERS = 200_000  # of one cell
 MOST_DEPTH = 100  # of lists and objects within each other, in what a cell has shown
 LONGEST_STUDENT = 80
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-METADATA = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # without its kernel a widget is an empty place
 IDENTIFIER = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 JSON_KIND = re.compile(r"application/(.*\+)?json")

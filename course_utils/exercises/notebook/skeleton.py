@@ -7,6 +7,7 @@ with it by the tests.
 
 from typing import Any
 
+from course_utils._support.kernel import METADATA
 from course_utils.exercises.notebook.cell import Cell
 from course_utils.exercises.task import Exercise, Task, signature
 
@@ -71,9 +72,7 @@ def skeleton(exercise: Exercise) -> dict[str, Any]:
     cells.append(code(call, tags=("handin",), **marked(f"{exercise.name}-handin")))
     for number, cell in enumerate(cells):
         cell["id"] = f"{exercise.name}-{number:02}"
-    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return {"cells": cells, "metadata": dict(METADATA), "nbformat": 4, "nbformat_minor": 5}
 
 
 HAND_IN = """Run the cell, write your name, save the notebook (Ctrl + S), and press the button. It looks through the

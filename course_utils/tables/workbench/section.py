@@ -49,7 +49,7 @@ class Section:
 
     `draw` draws the part's picture into an empty matplotlib figure; `name`, unique in the table, is how a notebook asks
     for the part, and the stem of the picture's file; by default it is made of the title. `claims` are the published
-    numbers beside the measured ones; their records are results.
+    numbers beside the measured ones; their records are results. `missing`: why it is not measured, or not all of it.
     """
 
     title: str
@@ -60,6 +60,7 @@ class Section:
     draw: Callable[[Any], object] | None = field(default=None, compare=False)
     name: str = ""
     claims: Sequence[Claim] = ()
+    missing: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:
