@@ -18,6 +18,11 @@ __all__ = ["staging", "written_atomically"]
 
 MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"  # machines may share a folder, and their process ids differ
 OWNER = r"-(?P<machine>[0-9a-f]{8})-(?P<process>\d{1,9})"  # in the name of a draft or of a staging folder
+LONGEST = 180  # bytes of a name that its draft repeats: file systems allow 255 in all
+WINDOWS = os.name == "nt"
+RESERVED = re.compile(
+    r"(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?|.*[<>:\"|?*\x00-\x1f].*|.*[. ]", re.IGNORECASE | re.DOTALL
+)
 DAY = 24 * 3600  # seconds; nothing is written for so long, so what is older has no owner
 
 
@@ -28,10 +33,11 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     The bytes go into a draft in the same folder, are forced to the disk, and replace `path` in one step. On an error
     the draft is removed and an older file under `path` stays as it was. A process that is killed leaves its draft, and
     the next one that writes `path` removes it. A symbolic link stays, and its target is written; a file that is
-    replaced leaves its permissions to the new one.
+    replaced leaves its permissions and its owner to the new one; other names of it (hard links) keep the old bytes.
 
     Raises: FileNotFoundError if the folder does not exist; FileExistsError for a folder, a device or a pipe;
-    PermissionError for a file that is read-only; whatever the block raises.
+    PermissionError for a file or a folder that is read-only; ValueError for a name that Windows keeps for devices or
+    does not allow, there; whatever the block raises.
 
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with written_atomically(Path(folder) / "a.bin") as file:
@@ -44,17 +50,24 @@ def written_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         path = Path(os.path.realpath(path))  # which ends with an error in no case, also not for links in a circle
     if not path.parent.is_dir():
         raise FileNotFoundError(f"the folder {path.parent} of {path.name} does not exist; make it first")
-    mode = _replaceable(path)
-    _clear_stale(path.parent, re.escape(f".{path.name}") + OWNER + r"(?:-t\d+)?")
-    draft = path.with_name(f".{path.name}-{_owner()}-t{threading.get_ident()}")
+    if WINDOWS and RESERVED.fullmatch(path.name):
+        raise ValueError(f"{path.name} cannot be the name of a file on Windows; give another one")
+    replaced = _replaceable(path)
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST else f"{zlib.crc32(os.fsencode(path.name)):08x}"
+    _clear_stale(path.parent, re.escape(f".{name}") + OWNER + r"(?:-t\d+)?")
+    draft = path.with_name(f".{name}-{_owner()}-t{threading.get_ident()}")
+    with _said_of(path):
+        opened = draft.open("wb")
     try:
-        with draft.open("wb") as file:
-            if mode is not None:
-                draft.chmod(mode)  # before the bytes, so that nobody reads in the draft what they may not in the file
+        with opened as file:
+            if replaced is not None:
+                # Before the bytes, so that nobody reads in the draft what they may not in the file.
+                _take_over(draft, replaced)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
+        with _said_of(path):
+            os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -83,8 +96,28 @@ def staging(folder: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _replaceable(path: Path) -> int | None:
-    """The permissions of the file under `path`, None if there is none; an error for what no file may replace."""
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Let an error say which file was to be written, and what to do, in the place of the name of its draft."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
+        raise type(error)(
+            f"{path} cannot be written: {reason}; give another place, or make its folder writable"
+        ) from error
+
+
+def _take_over(draft: Path, replaced: os.stat_result) -> None:
+    """Give a draft the owner, as far as one may, and the permissions of the file that it replaces."""
+    if not WINDOWS:
+        with suppress(PermissionError):
+            os.chown(draft, replaced.st_uid, replaced.st_gid)
+    draft.chmod(stat.S_IMODE(replaced.st_mode))
+
+
+def _replaceable(path: Path) -> os.stat_result | None:
+    """What is known of the file under `path`, None if there is none; an error for what no file may replace."""
     try:
         about = path.lstat()
     except FileNotFoundError:
@@ -94,7 +127,7 @@ def _replaceable(path: Path) -> int | None:
         raise FileExistsError(f"{path} is {kind}, which nothing is written over; give another name")
     if not about.st_mode & 0o222:  # asked of the file, since an administrator may write to any
         raise PermissionError(f"{path} is read-only; make it writable, or give another name")
-    return stat.S_IMODE(about.st_mode)
+    return about
 
 
 def _owner() -> str:
@@ -118,7 +151,7 @@ def _is_stale(path: Path, machine: str | None, process: str) -> bool:
         return True
     if machine != MACHINE:
         return False
-    if os.name == "nt":  # where signal 0 would end the process, but no file can be removed that a process has open
+    if WINDOWS:  # where signal 0 would end the process, but no file can be removed that a process has open
         return path.is_file()
     return not _is_running(int(process))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from course_utils._support import files
 from course_utils._support.files import DAY, MACHINE, staging, written_atomically
 
 
@@ -202,3 +203,118 @@ def test_permissions_stay_and_a_read_only_file_is_not_replaced(tmp_path: Path) -
     with pytest.raises(PermissionError, match="read-only; make it writable"), written_atomically(path) as file:
         file.write(b"x")
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u00e9",
+        "e\u0301",
+        "\u1100\u1161",
+        "a b\n[c]*",
+        "\udcff",
+        ".hidden",
+        "a" * 255,
+        "\u00e9" * 127,
+        "-t1",
+        "con.txt",
+    ],
+    ids=ascii,
+)
+@pytest.mark.skipif(os.name == "nt", reason="names are bytes on POSIX alone")
+def test_a_name_of_any_form_is_that_of_the_file(name: str, tmp_path: Path) -> None:
+    stale = tmp_path / f".{name}-00000000-3"
+    if len(os.fsencode(stale.name)) <= 255:
+        stale.write_bytes(b"draft")
+        os.utime(stale, (0, 0))
+    for content in (b"new", b"newer"):
+        with written_atomically(tmp_path / name) as file:
+            file.write(content)
+        assert (tmp_path / name).read_bytes() == content
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize(
+    "name", ["NUL", "con", "Aux.txt", "com1.tar.gz", "LPT9 .x", "a:b", "a.", "a ", "a?", "a\nb"], ids=ascii
+)
+def test_names_that_windows_keeps_for_itself_are_refused_there(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "WINDOWS", True)
+    with (
+        pytest.raises(ValueError, match="cannot be the name of a file on Windows; give another one"),
+        written_atomically(tmp_path / name),
+    ):
+        pass
+    for allowed in ("console", "com", "nul_", "lpt10", ".con", "a.b c", "\u00e9"):
+        with written_atomically(tmp_path / allowed) as file:
+            file.write(b"new")
+    assert len(os.listdir(tmp_path)) == 7
+
+
+@pytest.mark.skipif(os.name == "nt", reason="owners and links are POSIX's")
+def test_the_owner_stays_and_another_name_keeps_the_old_bytes(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.bin", tmp_path / "other"
+    path.write_bytes(b"old")
+    if os.geteuid() == 0:
+        os.chown(path, 1234, 2345)
+    owner = (path.stat().st_uid, path.stat().st_gid)
+    os.link(path, other)
+    with written_atomically(path) as file:
+        file.write(b"new")
+    assert (path.stat().st_uid, path.stat().st_gid) == owner
+    assert (path.read_bytes(), other.read_bytes()) == (b"new", b"old")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the umask is POSIX's")
+def test_a_new_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        with written_atomically(tmp_path / "a.bin") as file:
+            file.write(b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.bin").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("call", ["open", "replace"])
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a read-only one, or one with the sticky bit, where only their owners may replace files."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "no", "a draft")
+
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(*{"open": (Path, "open", refused), "replace": (os, "replace", refused)}[call])
+    with (
+        pytest.raises(
+            PermissionError, match=r"a\.bin cannot be written: Permission denied; give another place, or make"
+        ),
+        written_atomically(path) as file,
+    ):
+        file.write(b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(OSError, match="File too large"), written_atomically(path) as file:
+            file.write(bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
