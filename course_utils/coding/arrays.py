@@ -117,8 +117,9 @@ def read_coded(section: Reader, shape: tuple[int, ...], kind: str, budget: Budge
     positions = section.take(section.varint(2**62))
     if full and positions:
         raise FormatError(f"{section.place}: {section.where} has positions, and none of its places is zero")
-    budget.take(math.prod(shape), section.where)
-    with budget.lend(working_bytes(positions), section.where):
+    places = math.prod(shape)
+    budget.take(places, section.where)
+    with budget.lend(working_bytes(positions, places), section.where):
         mask = np.ones(shape, bool) if full else decode_positions(positions, shape=shape)
     if not full and mask.all():
         raise FormatError(f"{section.place}: {section.where} has no zeros, and does not say so")

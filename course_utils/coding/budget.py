@@ -21,7 +21,7 @@ class Budget:
     >>> budget.take(401, "array 'v'")
     Traceback (most recent call last):
         ...
-    course_utils.coding.reader.FormatError: array 'v' takes 401 bytes, 400 of 1,000 are left; give a larger max_bytes
+    course_utils.coding.reader.FormatError: array 'v': 401 bytes more, and 400 of 1,000 are left; give a larger max_bytes
     """
 
     def __init__(self, limit: int) -> None:
@@ -34,7 +34,7 @@ class Budget:
         """
         if count > self.left:
             raise FormatError(
-                f"{where} takes {count:,} bytes, {self.left:,} of {self.limit:,} are left; give a larger max_bytes"
+                f"{where}: {count:,} bytes more, and {self.left:,} of {self.limit:,} are left; give a larger max_bytes"
             )
         self.left -= count
 

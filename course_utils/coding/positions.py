@@ -70,13 +70,13 @@ def decode_positions(data: bytes | memoryview, *, shape: tuple[int, ...]) -> NDA
     return _decode_gaps(data, size).reshape(shape)
 
 
-def working_bytes(data: bytes | memoryview) -> int:
-    """The memory that `decode_positions` takes besides the mask, in bytes, to within some MiB."""
+def working_bytes(data: bytes | memoryview, places: int) -> int:
+    """The memory that `decode_positions` takes besides the mask of so many places, in bytes, to within some MiB."""
     if not data:
         return 0
     if data[0] == ROWS_AND_COLUMNS:
         return 4 * len(data)  # in the decoder, and encoded again
-    return int.from_bytes(data[1:5], "little") * (1 if data[0] < 8 else 2)
+    return min(places, int.from_bytes(data[1:5], "little")) * (1 if data[0] < 8 else 2)
 
 
 def _rows(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -135,7 +135,10 @@ class CompressedModel:
 
     def _fill(self, model: nn.Module) -> None:
         _check_shapes({name: _shape(value) for name, value in self.arrays.items()}, model)
-        model.load_state_dict(self.state_dict())
+        decoded = self.state_dict()
+        with torch.no_grad():  # one by one: `load_state_dict` looks for the names of each layer among all
+            for name, value in model.state_dict().items():
+                value.copy_(decoded[name])
 
     def _named(self) -> Arrays:
         if self.architecture is None:
@@ -160,7 +163,9 @@ def _outline(header: Header, max_bytes: int) -> nn.Module | None:
         raise FormatError(f"the header: {error}") from error
     names = list(model.state_dict())
     if len(names) != len(arrays) or [entry.name for entry in arrays] != [str(i) for i in range(len(arrays))]:
-        raise FormatError(f"the header names the network {reprlib.repr(name)} with {len(names)} arrays, and there are others")
+        raise FormatError(
+            f"the header names the network {reprlib.repr(name)} with {len(names)} arrays, and there are others"
+        )
     _check_shapes({name: entry.shape for name, entry in zip(names, arrays, strict=True)}, model)
     return model
 
