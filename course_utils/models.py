@@ -7,6 +7,7 @@ and returns logits (n, classes). The weights of a new network are drawn by torch
 
 import inspect
 import os
+import reprlib
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -116,9 +117,9 @@ def build(name: Any, *, max_bytes: int = 2**30) -> nn.Module:
         return _NAMED[name]()
     if isinstance(name, list) and len(name) > 1 and all(type(n) is int and n > 0 for n in name):
         if 4 * sum(a * b + b for a, b in pairwise(name)) > max_bytes:
-            raise ValueError(f"an mlp of {name} takes more than {max_bytes:,} bytes; allow more")
+            raise ValueError(f"an mlp of {reprlib.repr(name)} takes more than {max_bytes:,} bytes; allow more")
         return mlp(name)
-    raise ValueError(f"no network is called {name!r}; there are {', '.join(_NAMED)}, and lists of sizes")
+    raise ValueError(f"no network is called {reprlib.repr(name)}; there are {', '.join(_NAMED)}, and lists of sizes")
 
 
 class _Block(nn.Module):

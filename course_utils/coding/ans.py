@@ -91,12 +91,16 @@ class AnsCode:
 
         if len(data) % 4 or not data:
             raise ValueError(f"the data must be whole 32-bit words, got {len(data)} bytes")
-        coder = constriction.stream.stack.AnsCoder(np.frombuffer(data, "<u4").astype(np.uint32))
+        words, state = np.frombuffer(data, "<u4"), np.zeros(0, np.uint32)
         model, used, symbols = self._model(), self._used.astype(self.dtype), np.empty(count, self.dtype)
         for start in range(0, count, CHUNK):
             part = symbols[start : start + CHUNK]
+            # The last words come first. A symbol takes half a word at most, and two words are the coder's state.
+            split = max(0, len(words) - max(0, len(part) // 2 + 4 - len(state)))
+            coder = constriction.stream.stack.AnsCoder(np.concatenate([words[split:].astype(np.uint32), state]))
             part[:] = used[coder.decode(model, len(part))]
-        if not coder.is_empty():
+            words, state = words[:split], coder.get_compressed()
+        if len(words) or len(state):
             raise ValueError("the data hold more than these symbols")
         return symbols
 

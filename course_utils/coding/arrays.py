@@ -5,7 +5,7 @@ with all others of entropy "mixed", which takes the fewest bytes for a small net
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from course_utils.coding.ans import AnsCode
+from course_utils.coding.budget import Budget
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.coding.joint import Sparse, decode_joint, encode_joint
-from course_utils.coding.positions import decode_positions, encode_positions
+from course_utils.coding.positions import decode_positions, encode_positions, working_bytes
 from course_utils.coding.reader import FormatError, Reader, varint
-from course_utils.coding.symbols import smallest_dtype
+from course_utils.coding.symbols import count_symbols, smallest_dtype
 
 __all__ = ["ENTROPY", "Coded", "Part", "coded_section", "dense_bytes", "joint_section", "read_coded", "read_joint"]
 
 ENTROPY = (None, "huffman", "ans", "in order", "mixed")
 MAX_CENTROIDS = 2**16  # for entropy "in order" there is no limit: its codebook lists the nonzeros
-CHUNK = 2**17  # indices at once, which keeps the memory small
+CHUNK = 2**16  # indices or values at once, which keeps the memory small
 PLAIN, FLOAT16, MULTIPLES = range(3)  # how a codebook is written
 
 
@@ -102,40 +103,59 @@ def coded_section(name: str, value: Coded) -> list[Part]:
     ]
 
 
-def read_coded(section: Reader, shape: tuple[int, ...], kind: str) -> Coded:
+def read_coded(section: Reader, shape: tuple[int, ...], kind: str, budget: Budget) -> Coded:
     """The array of a section that `coded_section` wrote; `kind`: the type of its numbers, such as "float32".
 
-    Raises: FormatError, or ValueError from a coder, for other bytes.
+    Raises: FormatError, or ValueError from a coder, for other bytes, or for an array above the budget.
     """
     full, number = section.byte(), section.byte()
     if full > 1 or number >= ENTROPY.index("mixed"):
         raise FormatError(f"{section.place}: no flag {full}, or no coder {number}")
     entropy = ENTROPY[number]
-    # A few bytes can stand for a codebook of multiples of any length, so it is bounded before it is made.
     size = section.varint(math.prod(shape) if entropy == "in order" else MAX_CENTROIDS)
-    codebook = _read_codebook(section, size, kind)
+    codebook = _read_codebook(section, size, kind, budget)
     positions = section.take(section.varint(2**62))
     if full and positions:
         raise FormatError(f"{section.place}: {section.where} has positions, and none of its places is zero")
-    mask = np.ones(shape, bool) if full else decode_positions(positions, shape=shape)
+    places = math.prod(shape)
+    budget.take(places, section.where)
+    with budget.lend(working_bytes(positions, places), section.where):
+        mask = np.ones(shape, bool) if full else decode_positions(positions, shape=shape)
+    if not full and mask.all():
+        raise FormatError(f"{section.place}: {section.where} has no zeros, and does not say so")
     count = int(mask.sum())
+    indices = _read_indices(section, entropy, size, count, budget)
+    return Coded(codebook, indices, mask, entropy, positions[0] if positions else None)
+
+
+def _read_indices(
+    section: Reader, entropy: str | None, size: int, count: int, budget: Budget
+) -> NDArray[np.unsignedinteger]:
+    """The table of the coder and the indices, which are the rest of the section."""
+    if entropy == "in order":
+        section.finish()
+        if count != size:
+            raise ValueError(f"there are {count} nonzeros and {size} values")
+        return np.zeros(0, np.uint8)
+    budget.take(count * np.dtype(smallest_dtype(size)).itemsize, section.where)
+    if entropy is None:
+        return _unpack(section.rest(), size, count)
     if entropy == "huffman":
         table = np.frombuffer(section.take((size + 1) // 2), np.uint8)
         lengths = np.stack([table >> 4, table & 15], 1).reshape(-1)
         if lengths[size:].any():
             raise FormatError(f"{section.place}: {section.where} has more lengths than centroids")
-        indices = HuffmanCode(lengths[:size]).decode(section.rest(), count=count)
-    elif entropy == "ans":
-        frequencies = [section.varint(2**16) for _ in range(size)]
-        indices = AnsCode(np.array(frequencies, np.int64)).decode(section.rest(), count=count)
-    elif entropy == "in order":
-        section.finish()
-        if count != size:
-            raise ValueError(f"there are {count} nonzeros and {size} values")
-        indices = np.zeros(0, np.uint8)
+        huffman = HuffmanCode(lengths[:size])
+        indices = huffman.decode(section.rest(), count=count)
+        shortest = HuffmanCode.from_counts(count_symbols(indices, size))
+        same = np.array_equal(shortest.lengths, huffman.lengths)
     else:
-        indices = _unpack(section.rest(), size, count)
-    return Coded(codebook, indices, mask, entropy, positions[0] if positions else None)
+        ans = AnsCode(np.array([section.varint(2**16) for _ in range(size)], np.int64))
+        indices = ans.decode(section.rest(), count=count)
+        same = np.array_equal(AnsCode.from_counts(count_symbols(indices, size)).frequencies, ans.frequencies)
+    if not same:
+        raise ValueError("the table is not the one that is made for these indices")
+    return indices
 
 
 def joint_section(arrays: Mapping[str, Coded]) -> list[Part]:
@@ -163,15 +183,25 @@ def joint_section(arrays: Mapping[str, Coded]) -> list[Part]:
     return [*parts, Part("", "stream", stream, {(names[i], what): spent for (i, what), spent in bits.items()})]
 
 
-def read_joint(section: Reader, entries: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, Coded]:
+def read_joint(section: Reader, entries: Mapping[str, tuple[tuple[int, ...], str]], budget: Budget) -> dict[str, Coded]:
     """The arrays of the joint section; `entries`: the shape and the type of each.
 
-    Raises: FormatError, or ValueError from the coder, for bytes that `joint_section` cannot have written.
+    Raises: FormatError, or ValueError from the coder, for bytes that `joint_section` cannot have written, or for arrays
+    above the budget.
     """
+    places = sum(math.prod(shape) for shape, _ in entries.values())
+    budget.take(3 * places, section.where)  # masks, and indices of two bytes
+    with budget.lend(8 * places + section.end, section.where):  # ranks, and a copy of the stream
+        return _read_joint(section, entries, budget)
+
+
+def _read_joint(
+    section: Reader, entries: Mapping[str, tuple[tuple[int, ...], str]], budget: Budget
+) -> dict[str, Coded]:
     books, sides = [], []
     for _, kind in entries.values():
         negative, positive = section.varint(MAX_CENTROIDS), section.varint(MAX_CENTROIDS)
-        books.append(_read_codebook(section, negative + positive, kind))
+        books.append(_read_codebook(section, negative + positive, kind, budget))
         sides.append((negative, positive))
         rising = bool(np.all(np.diff(books[-1].astype(np.float64)) > 0))
         if not rising or int((books[-1] < 0).sum()) != negative or int((books[-1] > 0).sum()) != positive:
@@ -203,41 +233,73 @@ def _checked(name: str, value: Coded) -> tuple[NDArray[Any], NDArray[np.bool_]]:
 
 def _codebook_bytes(codebook: NDArray[Any]) -> bytes:
     """A codebook in the shortest of three ways that give back every bit of it."""
-    dtype = codebook.dtype
-    if dtype.kind == "f" and len(codebook):
-        negative = int((codebook < 0).sum())
-        spacing = codebook[negative] if negative < len(codebook) else -codebook[-1]
-        if _same_bits(_multiples(spacing, negative, len(codebook), dtype), codebook):
-            return bytes([MULTIPLES]) + varint(negative) + dense_bytes(spacing.reshape(1))
-        with np.errstate(over="ignore"):
-            half = codebook.astype(np.float16)
-        if dtype != np.float16 and _same_bits(half.astype(dtype), codebook):
-            return bytes([FLOAT16]) + dense_bytes(half)
-    return bytes([PLAIN]) + dense_bytes(codebook)
+    form = _form(codebook)
+    if form == MULTIPLES:
+        negative, spacing = _negative_and_spacing(codebook)
+        return bytes([MULTIPLES]) + varint(negative) + dense_bytes(spacing)
+    return bytes([form]) + dense_bytes(codebook.astype(np.float16) if form == FLOAT16 else codebook)
 
 
-def _read_codebook(section: Reader, size: int, kind: str) -> NDArray[Any]:
+def _read_codebook(section: Reader, size: int, kind: str, budget: Budget) -> NDArray[Any]:
     form, dtype = section.byte(), np.dtype(kind)
     little_endian = dtype.newbyteorder("<")
-    if form == PLAIN:
-        return np.frombuffer(section.take(size * dtype.itemsize), little_endian).astype(dtype)
-    if form == FLOAT16 and dtype.kind == "f":
-        return np.frombuffer(section.take(2 * size), "<f2").astype(dtype)
-    if form == MULTIPLES and dtype.kind == "f":
+    if form > MULTIPLES or (form != PLAIN and dtype.kind != "f"):
+        raise FormatError(f"{section.place}: no form {form} of a codebook of {kind}")
+    # A few bytes can stand for many multiples, so they are counted before they are made.
+    budget.take(size * dtype.itemsize, section.where)
+    place = section.place
+    if form == MULTIPLES:
         negative = section.varint(size)
-        return _multiples(np.frombuffer(section.take(dtype.itemsize), little_endian)[0], negative, size, dtype)
-    raise FormatError(f"{section.place}: no form {form} of a codebook of {kind}")
+        spacing = np.frombuffer(section.take(dtype.itemsize), little_endian).astype(dtype)
+        codebook = np.empty(size, dtype)
+        for start, part in _chunks(codebook):
+            part[:] = _multiples(spacing, negative, start, len(part), dtype)
+        written = size > 0 and negative == _negative_and_spacing(codebook)[0]
+        written = written and _same_bits(spacing, _negative_and_spacing(codebook)[1])
+    else:
+        raw = np.frombuffer(
+            section.take(size * (2 if form == FLOAT16 else dtype.itemsize)), "<f2" if form == FLOAT16 else little_endian
+        )
+        codebook = raw.astype(dtype)
+        written = form == PLAIN or all(
+            _same_bits(part.astype("<f2"), raw[start : start + CHUNK]) for start, part in _chunks(codebook)
+        )
+    if not written or _form(codebook) != form:
+        raise FormatError(f"{place}: a codebook of {section.where} is not in the form of the fewest bytes")
+    return codebook
 
 
-def _multiples(spacing: Any, negative: int, size: int, dtype: np.dtype) -> NDArray[Any]:
-    """-negative spacing, ..., -spacing, spacing, 2 spacing, ...: `size` numbers."""
-    values = np.empty(size, dtype)
-    for start in range(0, size, CHUNK):
-        factors = np.arange(start, min(start + CHUNK, size)) - negative
-        factors += factors >= 0
-        with np.errstate(all="ignore"):
-            values[start : start + CHUNK] = (factors * np.float64(spacing)).astype(dtype)
-    return values
+def _form(codebook: NDArray[Any]) -> int:
+    """The form of the fewest bytes that gives back every bit."""
+    dtype = codebook.dtype
+    if dtype.kind != "f" or not len(codebook):
+        return PLAIN
+    negative, spacing = _negative_and_spacing(codebook)
+    if all(_same_bits(_multiples(spacing, negative, i, len(part), dtype), part) for i, part in _chunks(codebook)):
+        return MULTIPLES
+    with np.errstate(over="ignore", invalid="ignore"):
+        exact = all(_same_bits(part.astype(np.float16).astype(dtype), part) for _, part in _chunks(codebook))
+    return FLOAT16 if dtype != np.float16 and exact else PLAIN
+
+
+def _negative_and_spacing(codebook: NDArray[Any]) -> tuple[int, NDArray[Any]]:
+    """How many values are negative, and the smallest of the others, or of all without their sign; (1,)."""
+    negative = sum(int((part < 0).sum()) for _, part in _chunks(codebook))
+    return negative, codebook[negative : negative + 1] if negative < len(codebook) else -codebook[-1:]
+
+
+def _multiples(spacing: NDArray[Any], negative: int, start: int, count: int, dtype: np.dtype) -> NDArray[Any]:
+    """-negative spacing, ..., -spacing, spacing, 2 spacing, ...: `count` of these numbers from the `start`-th on."""
+    factors = np.arange(start, start + count) - negative
+    factors += factors >= 0
+    with np.errstate(all="ignore"):
+        return (factors * spacing.astype(np.float64)).astype(dtype)
+
+
+def _chunks(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Views of so many values at once that what is computed from them takes little memory, with where they start."""
+    for start in range(0, len(values), CHUNK):
+        yield start, values[start : start + CHUNK]
 
 
 def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:

@@ -7,8 +7,9 @@
 
 Numbers are little-endian; FORMAT.md in the repository has every byte. Sections follow each other without a gap, and
 nothing follows the last.
-Files may come from anyone: every length is compared with the bytes that are there, in whole numbers of any size, before
-anything is allocated; nothing in a file is executed; `FormatError` says what is wrong, and where.
+Files may come from anyone: every length is compared with the bytes that are there, in whole numbers of any size, and
+every array with the memory that it may take, before anything is allocated; nothing in a file is executed; `FormatError`
+says what is wrong, and where. The same arrays have one file, so what is loaded can be saved to the same bytes.
 """
 
 import json
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from course_utils._support.files import written_atomically
 from course_utils.coding.arrays import Coded, Part, coded_section, dense_bytes, joint_section, read_coded, read_joint
+from course_utils.coding.budget import Budget
 from course_utils.coding.reader import FormatError, Reader, varint
 
 __all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
@@ -55,11 +57,6 @@ class Entry:
         """The bytes of the array in memory, decoded."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
-    @property
-    def memory(self) -> int:
-        """The most bytes that it takes in memory: decoded, or as mask, indices of two bytes and section."""
-        return max(self.decoded_bytes, 0 if self.kind == "dense" else 3 * math.prod(self.shape) + self.length)
-
 
 @dataclass(frozen=True)
 class Header:
@@ -78,10 +75,10 @@ def save(
 ) -> int:
     """Write arrays and coded arrays under their names, atomically; returns the size of the file in bytes.
 
-    The same input gives the same bytes on every machine. `metadata`: anything that JSON can hold.
+    The same input gives the same bytes on every machine. `metadata`: a dictionary that JSON can hold.
 
-    Raises: ValueError for an array of another type than `TYPES`, or coded indices that do not fit their codebook;
-    FileNotFoundError if the folder does not exist.
+    Raises: ValueError for an array of another type than `TYPES`, coded indices that do not fit their codebook, or
+    metadata that are no JSON; OSError where the file cannot be written, such as FileNotFoundError without the folder.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -104,11 +101,11 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
     [('header', 15), ('checksum', 4), ('dense', 36), ('checksum', 4)]
     """
     for name in tensors:
-        if not 0 < len(name.encode()) <= MAX_NAME:
-            raise ValueError(f"a name must have 1 to {MAX_NAME} bytes, got {name!r}")
+        if not 0 < len(name.encode(errors="replace")) <= MAX_NAME or not _is_text(name):
+            raise ValueError(f"a name must be text of 1 to {MAX_NAME} bytes in UTF-8, got {name!r}")
     joint = {name: value for name, value in tensors.items() if isinstance(value, Coded) and value.entropy == "mixed"}
-    text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False) if metadata else ""
-    header = varint(len(text.encode())) + text.encode() + varint(len(tensors))
+    text = _metadata_bytes(metadata)
+    header = varint(len(text)) + text + varint(len(tensors))
     sections: list[Part] = []
     rows_before: int | None = None
     for number, (name, value) in enumerate(tensors.items()):
@@ -119,6 +116,8 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
                 f"{name} must have at most {MAX_DIMENSIONS} dimensions and a type among {', '.join(TYPES)}, "
                 f"got {len(shape)} and {array.dtype}; convert it first"
             )
+        if _is_too_large(shape):
+            raise ValueError(f"{name} has the shape {shape}, and the sizes other than 0 must have a product below 2^59")
         kind = _kind(value)
         header += _name_bytes(name, number)
         header += bytes([KINDS.index(kind) << 4 | TYPES.index(array.dtype.name)])
@@ -179,7 +178,8 @@ def _checksum(parts: list[Part]) -> Part:
 def read_header(path: str | os.PathLike[str]) -> Header:
     """The header of a file, without its arrays.
 
-    Raises: FormatError for a file that is damaged or of another format; OSError where it cannot be read.
+    Raises: FormatError for a file that is damaged or of another format, or what is no file; OSError where it cannot be
+    read.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -187,20 +187,19 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     ...     read_header(f"{folder}/a.cun").entries
     (Entry(name='w', kind='dense', dtype='float32', shape=(3, 3), start=19, length=36),)
     """
-    with Path(path).open("rb") as file:
-        data = file.read(MAX_HEADER + 32)
-        size = os.fstat(file.fileno()).st_size
-    return _header(data, size)
+    with _opened(path) as file:
+        return _header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
 
 
 def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, NDArray[Any] | Coded]:
     """The arrays of a file by their names, as they were given to `save`.
 
-    `max_bytes`: how many bytes all arrays together may take in memory, decoded; a file may come from anyone, and a few
-    bytes can stand for very many zeros. Reading takes at most 64 MiB more.
+    `max_bytes`: how many bytes all arrays together may take in memory: decoded, and as they are read, with masks,
+    indices, codebooks and the section that is being read. A file may come from anyone, and a few bytes can stand for
+    very many zeros. Reading takes at most 64 MiB more.
 
-    Raises: FormatError for a file that is damaged, of another format, or larger than that; OSError where it cannot be
-    read.
+    Raises: FormatError for a file that is damaged, of another format, or larger than that, or for what is no file;
+    OSError where it cannot be read.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -210,20 +209,31 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, N
         ...
     course_utils.coding.reader.FormatError: the arrays take 8,000 bytes, 1,024 are allowed; give a larger max_bytes
     """
-    header = read_header(path)
-    total = sum(entry.memory for entry in header.entries)
-    if total > max_bytes:
-        raise FormatError(f"the arrays take {total:,} bytes, {max_bytes:,} are allowed; give a larger max_bytes")
-    with Path(path).open("rb") as file:
-        arrays = {entry.name: _array(file, entry) for entry in header.entries if entry.kind != "joint"}
-        arrays |= _joint(file, [entry for entry in header.entries if entry.kind == "joint"])
+    with _opened(path) as file:
+        header = _header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
+        decoded = sum(entry.decoded_bytes for entry in header.entries)
+        if decoded > max_bytes:
+            raise FormatError(f"the arrays take {decoded:,} bytes, {max_bytes:,} are allowed; give a larger max_bytes")
+        budget = Budget(max_bytes)
+        arrays = {entry.name: _array(file, entry, budget) for entry in header.entries if entry.kind != "joint"}
+        arrays |= _joint(file, [entry for entry in header.entries if entry.kind == "joint"], budget)
     return {entry.name: arrays[entry.name] for entry in header.entries}
+
+
+def _opened(path: str | os.PathLike[str]) -> BinaryIO:
+    path = Path(path)
+    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+        raise FormatError(f"{path} is no file, but a folder, a device or a pipe; give the name of a file")
+    return path.open("rb")
 
 
 def _header(data: bytes, size: int) -> Header:
     reader = Reader(data, 0, len(data), "the header")
-    if reader.take(4) != MAGIC:
-        raise FormatError("byte 0: this is not the file of a compressed network")
+    if (magic := bytes(reader.take(4))) != MAGIC:
+        raise FormatError(
+            f"byte 0: this is not the file of a compressed network, which starts with {MAGIC.hex()}; it starts with "
+            f"{magic.hex()}"
+        )
     if (version := reader.byte()) != VERSION:
         raise FormatError(
             f"byte 4: the file has version {version}, and this library reads version {VERSION}; update it"
@@ -255,22 +265,51 @@ def _header(data: bytes, size: int) -> Header:
 
 def _metadata(body: Reader) -> dict[str, Any]:
     at = body.at
-    raw = body.take(body.varint(MAX_HEADER))
+    raw = bytes(body.take(body.varint(MAX_HEADER)))
     try:
-        metadata = json.loads(bytes(raw)) if raw else {}
+        return _parsed(raw)
+    except ValueError as error:
+        raise FormatError(f"byte {at}: {error}") from error
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    """The metadata of these bytes; ValueError for any other than those that are written."""
+    try:
+        metadata = json.loads(raw.decode()) if raw else {}
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"byte {at}: the metadata are not JSON") from error
+        raise ValueError("the metadata are not JSON in UTF-8") from error
     if not isinstance(metadata, dict):
-        raise FormatError(f"byte {at}: the metadata must be a JSON object")
+        raise ValueError("the metadata must be a JSON object")
+    if _dumped(metadata) != raw:
+        raise ValueError("the metadata are not written with each key once, in order, without spaces or escapes")
     return metadata
+
+
+def _metadata_bytes(metadata: dict[str, Any] | None) -> bytes:
+    raw = _dumped(metadata)
+    _parsed(raw)  # so that they can be loaded
+    return raw
+
+
+def _dumped(metadata: dict[str, Any] | None) -> bytes:
+    if not metadata:
+        return b""
+    try:
+        text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"the metadata must be what JSON can hold, in UTF-8: {error}") from error
 
 
 def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry:
     at = body.at
     try:
-        name = bytes(body.take(body.varint(MAX_NAME))).decode() or str(number)
+        name = bytes(body.take(body.varint(MAX_NAME))).decode()
     except UnicodeDecodeError as error:
         raise FormatError(f"byte {at}: a name is not UTF-8") from error
+    if name == str(number):
+        raise FormatError(f"byte {at}: the name of array {number} is its number, which takes no bytes")
+    name = name or str(number)
     kind, dtype = divmod(body.byte(), 16)
     if kind >= len(KINDS) or dtype >= len(TYPES):
         raise FormatError(f"{body.place}: no kind {kind}, or no type {dtype}")
@@ -281,20 +320,33 @@ def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry
         shape = before.shape[:1]
     else:
         raise FormatError(f"byte {at}: {name!r} is as long as the array before has rows, and there is none with rows")
-    if math.prod(max(1, n) for n in shape) >= 2**59:  # also where another dimension is 0: NumPy counts in 63 bits
+    if dimensions == 1 and before is not None and shape == before.shape[:1]:
+        raise FormatError(f"byte {at}: {name!r} is as long as the array before has rows, which takes one byte")
+    if _is_too_large(shape):
         raise FormatError(f"byte {at}: {name!r} has the shape {shape}, which no array can have")
     return Entry(name, KINDS[kind], TYPES[dtype], shape, start, 0 if KINDS[kind] == "joint" else body.varint(2**62))
 
 
-def _array(file: BinaryIO, entry: Entry) -> NDArray[Any] | Coded:
+def _is_too_large(shape: tuple[int, ...]) -> bool:
+    """Whether no array can have this shape, also where a size is 0: NumPy counts in 63 bits."""
+    return math.prod(max(1, n) for n in shape) >= 2**59
+
+
+def _is_text(name: str) -> bool:
+    """Whether all of a name is characters, and none half of one, which UTF-8 cannot hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _array(file: BinaryIO, entry: Entry, budget: Budget) -> NDArray[Any] | Coded:
     where = f"array {entry.name!r}"
     if entry.kind == "coded":
-        with _located_errors(section := _section(file, entry, where)):
-            return read_coded(section, entry.shape, entry.dtype)
+        with budget.lend(entry.length, where), _located_errors(section := _section(file, entry, where)):
+            return read_coded(section, entry.shape, entry.dtype, budget)
     if entry.length != entry.decoded_bytes:
         raise FormatError(
             f"byte {entry.start}: {where} takes {entry.decoded_bytes} bytes, its section has {entry.length}"
         )
+    budget.take(entry.decoded_bytes, where)
     array = np.empty(entry.shape, np.dtype(entry.dtype).newbyteorder("<"))
     raw = array.reshape(-1).view(np.uint8)
     file.seek(entry.start)
@@ -305,13 +357,14 @@ def _array(file: BinaryIO, entry: Entry) -> NDArray[Any] | Coded:
     return array.astype(entry.dtype, copy=False)
 
 
-def _joint(file: BinaryIO, entries: list[Entry]) -> dict[str, Coded]:
+def _joint(file: BinaryIO, entries: list[Entry], budget: Budget) -> dict[str, Coded]:
     if not entries:
         return {}
     if excess := _excess(entry.shape for entry in entries):
         raise FormatError(f"the header: joint arrays have {excess}")
-    with _located_errors(section := _section(file, entries[0], "the joint arrays")):
-        return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries})
+    where = "the joint arrays"
+    with budget.lend(entries[0].length, where), _located_errors(section := _section(file, entries[0], where)):
+        return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries}, budget)
 
 
 def _excess(shapes: Iterable[tuple[int, ...]]) -> str:

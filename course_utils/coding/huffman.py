@@ -110,20 +110,22 @@ class HuffmanCode:
         header = 2 * ((count - 1) // BLOCK)
         if len(data) < header:
             raise ValueError(f"the lengths of blocks take {header} bytes, and there are {len(data)}")
-        starts = np.concatenate([[0], np.cumsum(np.frombuffer(data[:header], "<u2"), dtype=np.int64)])
-        body = np.frombuffer(data, np.uint8, offset=header)
-        if int(starts[-1]) >= 8 * len(body):
-            raise ValueError(f"a block starts at bit {starts[-1]}, and there are {8 * len(body)}")
-        symbols = np.empty(count, self.dtype)
-        for first in range(0, len(starts), GROUP):
-            blocks = slice(first, first + GROUP)
-            next_starts = starts[first + 1 : first + GROUP + 1]
-            byte, group = int(starts[first]) >> 3, symbols[first * BLOCK : (first + GROUP) * BLOCK]
-            stop = (int(next_starts[-1]) >> 3) + 1 if first + GROUP < len(starts) else len(body)
-            ends = 8 * byte + self._read(body[byte:stop], starts[blocks] - 8 * byte, group)
+        block_bits, body = np.frombuffer(data[:header], "<u2"), np.frombuffer(data, np.uint8, offset=header)
+        longest = int(self.lengths.max()) * BLOCK
+        start = int(block_bits.sum(dtype=np.int64))  # of the last block
+        if int(block_bits.max(initial=0)) > longest or not start < 8 * len(body) < start + longest + 8:
+            raise ValueError(f"blocks of {BLOCK} symbols do not take so many bits, in {len(body)} bytes")
+        symbols, start = np.empty(count, self.dtype), 0
+        for first in range(0, len(block_bits) + 1, GROUP):
+            next_starts = start + np.cumsum(block_bits[first : first + GROUP], dtype=np.int64)
+            starts = np.concatenate([[start], next_starts])[:GROUP]
+            byte, group = start >> 3, symbols[first * BLOCK : (first + GROUP) * BLOCK]
+            stop = (int(next_starts[-1]) >> 3) + 1 if first + GROUP <= len(block_bits) else len(body)
+            ends = 8 * byte + self._read(body[byte:stop], starts - 8 * byte, group)
             if not np.array_equal(ends[: len(next_starts)], next_starts):
                 raise ValueError("the blocks do not end where the next ones start")
-        rest = 8 * len(body) - int(ends[-1])
+            start = int(ends[-1])
+        rest = 8 * len(body) - start
         if not 0 <= rest < 8 or body[-1] & ((1 << rest) - 1):
             raise ValueError("the data do not end behind the last symbol")
         return symbols

@@ -118,8 +118,19 @@ def _code_arrays(
         for i, row_in_use in enumerate(rows):
             if row_in_use:
                 matrix[i] = places.code_row(i, matrix[i].tolist() if writing else None)
+        if not writing:
+            _check_in_use(matrix, rows, columns)
         if not layout.is_bias:
             units = rows
+
+
+def _check_in_use(matrix: NDArray[np.int64], rows: list[int], columns: list[int]) -> None:
+    """Raise ValueError where a row or column is said to be in use, and has no nonzero."""
+    in_use = matrix.any(axis=1).sum(), matrix.any(axis=0).sum() if len(columns) > 1 else 1
+    if in_use != (sum(rows), sum(columns)):
+        raise ValueError(
+            f"{sum(rows)} rows and {sum(columns)} columns are in use, {in_use[0]} and {in_use[1]} hold a nonzero"
+        )
 
 
 def _code_rows(mixer: Mixer, layout: Layout, units: list[int], counts: NDArray[np.intp] | None) -> list[int]:

@@ -73,18 +73,13 @@ class BitEncoder:
 
     def finish(self) -> bytes:
         """All bytes. The decoder reads zeros behind them, so the last one is never zero."""
-        for size in range(5):
-            step = 1 << (32 - 8 * size)
-            end = -(-self.low // step) * step
-            if end <= self.high:
-                break
-        return (bytes(self.out) + end.to_bytes(4, "big")[:size]).rstrip(b"\0")
+        return (bytes(self.out) + _fewest_bytes(self.low, self.high)).rstrip(b"\0")
 
 
 class BitDecoder:
     """What `BitEncoder` wrote, bit by bit, given the same probabilities.
 
-    Raises: ValueError, from `finish`, if there were more bytes than bits.
+    Raises: ValueError, from `finish`, for bytes that are not those of the bits that were read.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -109,9 +104,21 @@ class BitDecoder:
         return bit
 
     def finish(self) -> None:
-        """Check that all bytes have been read."""
-        if len(self.data) > self.at or self.data[-1:] == b"\0":
-            raise ValueError(f"{len(self.data)} bytes of bits were expected to end at byte {self.at} at the latest")
+        """Check that the bytes are those that `BitEncoder.finish` returns for the bits that were read."""
+        written = self.at - 4
+        expected = (self.data[:written].ljust(written, b"\0") + _fewest_bytes(self.low, self.high)).rstrip(b"\0")
+        if self.data != expected:
+            raise ValueError(f"{len(self.data)} bytes of bits do not end as an encoder ends them")
+
+
+def _fewest_bytes(low: int, high: int) -> bytes:
+    """The fewest bytes that name a number from low to high, with zeros behind them."""
+    for size in range(4):
+        step = 1 << (32 - 8 * size)
+        end = -(-low // step) * step
+        if end <= high:
+            return end.to_bytes(4, "big")[:size]
+    return low.to_bytes(4, "big")
 
 
 class Mixer:

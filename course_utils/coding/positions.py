@@ -15,13 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from course_utils._support.check import in_range
 from course_utils.coding.gaps import encode_gaps
 from course_utils.coding.huffman import HuffmanCode
+from course_utils.coding.symbols import count_symbols
 
-__all__ = ["decode_positions", "encode_positions"]
+__all__ = ["decode_positions", "encode_positions", "working_bytes"]
 
 ROWS_AND_COLUMNS = 0  # the first byte; 1 to 8 are the bits of gaps
 UNIT = 2**16
 MAX_COLUMNS = 2**18  # for rows and columns: each takes memory
 CHUNK = 2**18  # gaps at once, which keeps the memory small
+ROWS_PER_BYTE = 64  # a row takes an eighth of a bit at least, at a probability of MAX_PROBABILITY
 MIN_PROBABILITY, MAX_PROBABILITY = 16, 60_000  # out of UNIT: nothing is impossible
 
 
@@ -62,8 +64,19 @@ def decode_positions(data: bytes | memoryview, *, shape: tuple[int, ...]) -> NDA
         rows = shape[0] if len(shape) > 1 else 1
         if size // rows > MAX_COLUMNS:
             raise ValueError(f"rows and columns are for {MAX_COLUMNS:,} columns at most")
+        if rows > ROWS_PER_BYTE * len(data):  # each takes microseconds
+            raise ValueError(f"{len(data)} bytes cannot be {rows:,} rows")
         return _decode_rows(data[1:], rows, size).reshape(shape)
     return _decode_gaps(data, size).reshape(shape)
+
+
+def working_bytes(data: bytes | memoryview, places: int) -> int:
+    """The memory that `decode_positions` takes besides the mask of so many places, in bytes, to within some MiB."""
+    if not data:
+        return 0
+    if data[0] == ROWS_AND_COLUMNS:
+        return 4 * len(data)  # in the decoder, and encoded again
+    return min(places, int.from_bytes(data[1:5], "little")) * (1 if data[0] < 8 else 2)
 
 
 def _rows(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -72,7 +85,7 @@ def _rows(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _encode(mask: NDArray[np.bool_], coding: int) -> bytes:
     if coding == ROWS_AND_COLUMNS:
-        return bytes([ROWS_AND_COLUMNS]) + _encode_rows(_rows(mask))
+        return bytes([ROWS_AND_COLUMNS]) + _encode_rows(_rows(mask)).astype("<u4").tobytes()
     return _encode_gaps(mask, coding)
 
 
@@ -98,6 +111,8 @@ def _decode_gaps(data: bytes | memoryview, size: int) -> NDArray[np.bool_]:
     if lengths[alphabet:].any():
         raise ValueError("the table of gaps has more lengths than there are gaps")
     symbols = HuffmanCode(lengths[:alphabet]).decode(data[header:], count=count)
+    if not np.array_equal(HuffmanCode.from_counts(count_symbols(symbols, alphabet)).lengths, lengths[:alphabet]):
+        raise ValueError("the table of gaps is not the shortest code for these gaps")
     if symbols[-1] == 1 << bits:
         raise ValueError("the last gap leads to no nonzero")
     mask, last = np.zeros(size, bool), -1
@@ -129,7 +144,7 @@ class _RowModel:
         self.row_count = max(8, self.row_count + (16 * int(row.sum()) - self.row_count) // 4)
 
 
-def _encode_rows(rows: NDArray[np.bool_]) -> bytes:
+def _encode_rows(rows: NDArray[np.bool_]) -> NDArray[np.uint32]:
     import constriction
 
     coder, model = constriction.stream.queue.RangeEncoder(), constriction.stream.model.Bernoulli(perfect=False)
@@ -137,7 +152,7 @@ def _encode_rows(rows: NDArray[np.bool_]) -> bytes:
     for row in rows:
         coder.encode(row.astype(np.int32), model, row_model.probabilities())
         row_model.learn(row)
-    return coder.get_compressed().astype("<u4").tobytes()
+    return coder.get_compressed()
 
 
 def _decode_rows(data: bytes | memoryview, count: int, size: int) -> NDArray[np.bool_]:
@@ -145,7 +160,8 @@ def _decode_rows(data: bytes | memoryview, count: int, size: int) -> NDArray[np.
 
     if len(data) % 4:
         raise ValueError(f"the data must be whole 32-bit words, got {len(data)} bytes")
-    coder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
+    words = np.frombuffer(data, "<u4")
+    coder = constriction.stream.queue.RangeDecoder(words.astype(np.uint32))
     model, row_model = constriction.stream.model.Bernoulli(perfect=False), _RowModel(size // count)
     rows = np.zeros((count, size // count), bool)
     try:
@@ -154,6 +170,7 @@ def _decode_rows(data: bytes | memoryview, count: int, size: int) -> NDArray[np.
             row_model.learn(row)
     except AssertionError as error:  # what constriction raises for data that no encoder wrote
         raise ValueError("the data are no rows and columns") from error
-    if _encode_rows(rows) != data:  # the coder itself does not check what stands behind the end
+    del coder  # with its copy of the data
+    if not rows.any() or not np.array_equal(_encode_rows(rows), words):  # the coder does not check what it has left
         raise ValueError("the data hold more or less than these rows")
     return rows

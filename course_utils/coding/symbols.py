@@ -1,11 +1,13 @@
-"""Checks that all entropy coders share: their counts, the type of their symbols, and symbols that take no bits."""
+"""What all entropy coders share: counts of symbols, the type of symbols, and symbols that take no bits."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["checked_counts", "only_symbol", "smallest_dtype"]
+__all__ = ["checked_counts", "count_symbols", "only_symbol", "smallest_dtype"]
+
+CHUNK = 2**18  # symbols at once, which keeps the memory small
 
 
 def checked_counts(counts: ArrayLike) -> NDArray[Any]:
@@ -22,6 +24,18 @@ def checked_counts(counts: ArrayLike) -> NDArray[Any]:
     if table.ndim != 1 or (len(table) and (not np.issubdtype(table.dtype, np.integer) or int(table.min()) < 0)):
         raise ValueError(f"counts must be whole numbers, not negative, got {table.dtype} of shape {table.shape}")
     return table
+
+
+def count_symbols(symbols: NDArray[np.unsignedinteger], alphabet: int) -> NDArray[np.int64]:
+    """How often each of the symbols 0 to `alphabet` - 1 occurs in `symbols` (n,).
+
+    >>> count_symbols(np.array([2, 0, 2], np.uint8), 4)
+    array([1, 0, 2, 0])
+    """
+    counts = np.zeros(alphabet, np.int64)
+    for start in range(0, len(symbols), CHUNK):
+        counts += np.bincount(symbols[start : start + CHUNK], minlength=alphabet)
+    return counts
 
 
 def smallest_dtype(alphabet: int) -> type[np.unsignedinteger]:

@@ -1,8 +1,10 @@
 """A compressed network: its coded arrays, the file that holds them, and the networks that come out of it."""
 
 import copy
+import math
 import os
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from course_utils.coding.container import Coded, FormatError, Part, layout, load, read_header, save
+from course_utils.coding.container import Coded, FormatError, Header, Part, layout, load, read_header, save
 from course_utils.compress.codes import run_from_codes_
 from course_utils.compress.recipe import Recipe
 from course_utils.methods.layers import weight_layers
@@ -44,11 +46,12 @@ class CompressedModel:
     def __init__(self, arrays: Arrays, *, model: nn.Module | None = None, recipe: Recipe | None = None) -> None:
         self.arrays, self.recipe = arrays, recipe
         self.architecture = None if model is None else architecture(model)
+        self.metadata = {} if self.architecture is None else {"model": self.architecture}
         self._model = None if model is None else copy.deepcopy(model)
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the file, atomically; returns its size in bytes."""
-        return save(path, self._named(), metadata=self._metadata())
+        return save(path, self._named(), metadata=self.metadata)
 
     def layout(self) -> list[Part]:
         """The bytes of the file, piece by piece."""
@@ -57,31 +60,26 @@ class CompressedModel:
             part._replace(
                 array=names.get(part.array, ""), bits={(names[name], what): n for (name, what), n in part.bits.items()}
             )
-            for part in layout(self._named(), metadata=self._metadata())
+            for part in layout(self._named(), metadata=self.metadata)
         ]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> "CompressedModel":
         """Read a file that `save` has written; it may come from a stranger.
 
-        `max_bytes`: of the network in memory, see `container.load`.
+        `max_bytes`: of the arrays in memory, see `container.load`, and of the network's parameters.
 
-        Raises: FormatError for a file that is damaged or of another format, or names a network that it does not hold.
+        Raises: FormatError for a file that is damaged or of another format, or names a network that it does not hold;
+        OSError where it cannot be read.
         """
-        name = read_header(path).metadata.get("model")
+        header = read_header(path)
+        outline = _outline(header, max_bytes)
         arrays = load(path, max_bytes=max_bytes)
+        if outline is not None:
+            arrays = dict(zip(outline.state_dict(), arrays.values(), strict=True))
         network = cls(arrays)
-        if name is None:
-            return network
-        try:
-            model = build(name, max_bytes=max_bytes)
-        except ValueError as error:
-            raise FormatError(f"the header: {error}") from error
-        names = list(model.state_dict())
-        if len(names) != len(arrays) or list(arrays) != [str(i) for i in range(len(arrays))]:
-            raise FormatError(f"the header names the network {name!r} with {len(names)} arrays, and there are others")
-        network = cls(dict(zip(names, arrays.values(), strict=True)), model=model)
-        network._fill(model)
+        network.metadata, network.architecture = header.metadata, header.metadata.get("model")
+        network._model = outline
         return network
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -101,9 +99,7 @@ class CompressedModel:
         Raises: ValueError where the architecture is not known, or another than that of the arrays.
         """
         if model is None:
-            if self._model is None:
-                raise ValueError("the file does not name its architecture; give to_model() a network to fill")
-            model = copy.deepcopy(self._model)
+            model = self._new_model()
         try:
             self._fill(model)
         except FormatError as error:
@@ -122,29 +118,65 @@ class CompressedModel:
     @property
     def dense_bytes(self) -> int:
         """The parameters of the network as float32, in bytes: what all rates refer to."""
-        sizes = {name: np.prod(_shape(value), dtype=np.int64) for name, value in self.arrays.items()}
+        sizes = {name: math.prod(_shape(value)) for name, value in self.arrays.items()}
         if self._model is not None:
             parameters = {name for name, _ in self._model.named_parameters()}
             sizes = {name: size for name, size in sizes.items() if name in parameters}
-        return 4 * int(sum(sizes.values()))
+        return 4 * sum(sizes.values())
+
+    def _new_model(self) -> nn.Module:
+        """The network that was compressed or that the file names, with any weights."""
+        if self._model is None:
+            raise ValueError("the file does not name its architecture; give to_model() a network to fill")
+        if not any(value.is_meta for value in self._model.state_dict().values()):
+            return copy.deepcopy(self._model)
+        with torch.random.fork_rng(devices=[]):  # its first weights are replaced, so they take no random numbers
+            return build(self.architecture, max_bytes=self.dense_bytes)
 
     def _fill(self, model: nn.Module) -> None:
-        target, decoded = model.state_dict(), self.state_dict()
-        for name in target.keys() | decoded.keys():
-            in_file, in_model = (tuple(s[name].shape) if name in s else "none" for s in (decoded, target))
-            if in_file != in_model:
-                raise FormatError(
-                    f"{name} has the shape {in_file} in the file and {in_model} in {type(model).__name__}"
-                )
-        model.load_state_dict(decoded)
+        _check_shapes({name: _shape(value) for name, value in self.arrays.items()}, model)
+        decoded = self.state_dict()
+        with torch.no_grad():  # one by one: `load_state_dict` looks for the names of each layer among all
+            for name, value in model.state_dict().items():
+                value.copy_(decoded[name])
 
     def _named(self) -> Arrays:
         if self.architecture is None:
             return self.arrays
         return {str(i): value for i, value in enumerate(self.arrays.values())}  # a number is shorter than a name
 
-    def _metadata(self) -> dict[str, Any] | None:
-        return None if self.architecture is None else {"model": self.architecture}
+
+def _outline(header: Header, max_bytes: int) -> nn.Module | None:
+    """The network that a header names, without memory for its weights; None if it names none.
+
+    Raises: FormatError where the arrays are not those of the network.
+    """
+    name, arrays = header.metadata.get("model"), header.entries
+    if name is None:
+        return None
+    if isinstance(name, list) and len(arrays) != 2 * (len(name) - 1):  # before so many layers are made
+        raise FormatError(f"the header names an mlp of {len(name):,} sizes, and there are {len(arrays):,} arrays")
+    try:
+        with torch.device("meta"):
+            model = build(name, max_bytes=max_bytes)
+    except ValueError as error:
+        raise FormatError(f"the header: {error}") from error
+    names = list(model.state_dict())
+    if len(names) != len(arrays) or [entry.name for entry in arrays] != [str(i) for i in range(len(arrays))]:
+        raise FormatError(
+            f"the header names the network {reprlib.repr(name)} with {len(names)} arrays, and there are others"
+        )
+    _check_shapes({name: entry.shape for name, entry in zip(names, arrays, strict=True)}, model)
+    return model
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]], model: nn.Module) -> None:
+    """Raise FormatError unless the `state_dict` of a network has these names and shapes."""
+    target = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name in target.keys() | shapes.keys():
+        in_file, in_model = (s.get(name, "none") for s in (shapes, target))
+        if in_file != in_model:
+            raise FormatError(f"{name} has the shape {in_file} in the file and {in_model} in {type(model).__name__}")
 
 
 def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Arrays:

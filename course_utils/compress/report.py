@@ -46,10 +46,10 @@ class Layer:
         return [
             self.name,
             f"{self.weights:,}",
-            f"{self.nonzeros / max(1, self.weights):.1%}",
+            _percent(self.nonzeros, self.weights, 1),
             *(f"{n:.1f}" for n in (self.weight_bits, self.weight_coded, self.index_bits, self.index_coded)),
-            f"{self.bytes_fixed / (4 * max(1, self.weights)):.2%}",
-            f"{self.bytes_coded / (4 * max(1, self.weights)):.2%}",
+            _percent(self.bytes_fixed, 4 * self.weights, 2),
+            _percent(self.bytes_coded, 4 * self.weights, 2),
         ]
 
 
@@ -79,7 +79,11 @@ class Report:
                 # Weights that do not share values are written in order, in the place of a codebook.
                 key = (array, "values" if what == "stream" or (array in unshared and what == "codebook") else what)
                 parts[key] = parts.get(key, 0.0) + share * len(part.data)
-        layers = [_layer(n, v, parts) for n, v in network.arrays.items() if isinstance(v, Coded) and v.mask.ndim > 1]
+        by_array: dict[str, dict[str, float]] = {}
+        for (array, what), count in parts.items():
+            by_array.setdefault(array, {})[what] = count
+        weights = {n: v for n, v in network.arrays.items() if isinstance(v, Coded) and v.mask.ndim > 1}
+        layers = [_layer(name, value, by_array.get(name, {})) for name, value in weights.items()]
         return cls(tuple(layers), parts, round(sum(parts.values())), network.dense_bytes)
 
     @property
@@ -143,20 +147,23 @@ class Report:
             sum(layer.index_coded * layer.nonzeros for layer in layers) / max(1, nonzeros),
         ]
         fixed = sum(layer.bytes_fixed - layer.bytes_coded for layer in self.layers) + self.size
-        share = f"{nonzeros / max(1, weights):.1%}"
         return [
             "whole file",
             f"{weights:,}",
-            share,
+            _percent(nonzeros, weights, 1),
             *(f"{mean:.1f}" for mean in bits),
-            f"{fixed / self.dense:.2%}",
-            f"{self.size / self.dense:.2%}",
+            _percent(fixed, self.dense, 2),
+            _percent(self.size, self.dense, 2),
         ]
 
 
-def _layer(name: str, value: Coded, parts: dict[tuple[str, str], float]) -> Layer:
+def _percent(part: float, total: float, digits: int) -> str:
+    """A share in percent; a dash where there is nothing to share."""
+    return f"{part / total:.{digits}%}" if total else "-"
+
+
+def _layer(name: str, value: Coded, coded: dict[str, float]) -> Layer:
     nonzeros, size = int(value.mask.sum()), value.mask.size
-    coded = {what: n for (array, what), n in parts.items() if array == name}
     levels = len(value.codebook)
     itemsize = value.codebook.dtype.itemsize
     in_order = value.entropy == "in order"  # the codebook has one value for each weight
