@@ -19,8 +19,7 @@ from course_utils.exercises.grading.exchange import ExchangeError, packed, recei
 from course_utils.exercises.grading.silent import Silent
 from course_utils.exercises.notebook.jupyter import compiled
 
-LIMITS = {  # what one process may take; once set, it cannot raise them
-    resource.RLIMIT_AS: 3_000_000_000,
+LIMITS = {  # what one process may take; once set, it cannot raise them. The watch outside limits the memory.
     resource.RLIMIT_FSIZE: 10_000_000,
     resource.RLIMIT_NOFILE: 256,
     resource.RLIMIT_NPROC: 256,
