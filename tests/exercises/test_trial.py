@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -118,7 +119,9 @@ def test_a_student_s_version_that_earns_points_is_refused(course: Path, students
 def test_a_library_that_computes_otherwise_is_refused(
     course: Path, students: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    broken = "import torch\nright = torch.relu\ntorch.relu = lambda x: 1.01 * right(x)"
+    broken = (
+        "import torch\nright = torch.Tensor.clamp\ntorch.Tensor.clamp = lambda x, **bounds: 1.01 * right(x, **bounds)"
+    )
     with_library(monkeypatch, tmp_path, run_first=broken)
     assert "the model solution of ex04 gets 0 of 2 points for soft_threshold" in refused(course, students)
 
@@ -146,11 +149,11 @@ def test_a_machine_that_is_too_slow_is_refused(course: Path, students: Path) -> 
 def test_a_part_that_the_solution_needs_and_that_is_hidden_is_refused(
     course: Path, students: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    setup = "from course_utils.models import mlp\nmlp(4, 3)\n"
-    change(course, "soft_threshold", lambda code: code.replace("### BEGIN", f"{setup}    ### BEGIN", 1))
-    change(course, "soft_threshold", lambda code: code.replace("\nmlp(", "\n    mlp("))
+    use = "from course_utils.models import mlp; mlp([4, 3])"
+    change(course, "soft_threshold", lambda code: code.replace("### BEGIN", f"{use}\n    ### BEGIN"))
     with_library(monkeypatch, tmp_path, "models.mlp")
-    assert "mlp is what this exercise asks for" in refused(course, students)
+    said = refused(course, students)
+    assert "mlp is what this exercise asks for" in said, said
 
 
 def test_the_command_says_so_and_fails_and_earlier_students_keep_their_marks(

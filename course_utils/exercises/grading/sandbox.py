@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ MOST_MEMORY = 2_000_000_000  # bytes in use by all processes of a student togeth
 FASTEST = 10e9  # bytes per second that a student's processes are thought to take at most
 MOST_PROCESSES = 8
 MOST_THREADS = 300  # of all these processes
+MORE_PROCESSES = 1000  # of the account that grades, its threads included, beside those that it has
 MOST_FILES = 64_000_000  # bytes of the folders in memory
 GLANCES = (0.01, 0.1)  # least and most seconds between two looks at a student's processes
 GRACE = 5.0  # seconds in which the kernel takes away what was killed
@@ -106,7 +108,15 @@ class Sandbox:
         return Watched(process, ours, folder)
 
     def _command(self, line: int, calls: int | None) -> list[str]:
-        python = [sys.executable, "-s", "-P", "-m", "course_utils.exercises.grading.runner", str(line)]
+        python = [
+            sys.executable,
+            "-s",
+            "-P",
+            "-m",
+            "course_utils.exercises.grading.runner",
+            str(line),
+            str(_most_processes()),
+        ]
         if self.bwrap is None:
             return python
         refused = [] if calls is None else ["--seccomp", str(calls)]
@@ -161,6 +171,22 @@ def _python() -> list[Path]:
     prefixes = [Path(prefix) for prefix in dict.fromkeys((sys.base_prefix, sys.prefix)) if not _in_usr(Path(prefix))]
     parts = [prefix / name for prefix in prefixes for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
     return [path for path in parts if path.exists()]
+
+
+@cache
+def _most_processes() -> int:
+    """How many processes and threads this account may have, beside which it runs a student's.
+
+    Where these have no namespace of their own the kernel counts all: a fixed number would leave no thread to students
+    of a lecturer whose browser has many.
+    """
+    every = psutil.process_iter(["uids", "num_threads"])
+    threads = (process.info["num_threads"] or 1 for process in every if _is_ours(process))
+    return MORE_PROCESSES + sum(threads)
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    return process.info["uids"] is not None and process.info["uids"].real == os.getuid()
 
 
 def _in_usr(path: Path) -> bool:
