@@ -7,7 +7,6 @@ the folder is abandoned, and removes it.
 import atexit
 import os
 import shutil
-import stat
 import tempfile
 import threading
 from functools import cache
@@ -39,8 +38,7 @@ def _own_folder() -> Path:
 
 def _remove_if_abandoned(path: Path) -> None:
     try:
-        about = path.lstat()
-        if stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid():  # neither a link, nor somebody else's
+        if path.lstat().st_uid == os.geteuid():  # not somebody else's; and rmtree follows no link
             lock = _lock_file(path / LOCK)
             shutil.rmtree(path, ignore_errors=True)
             os.close(lock)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from course_utils.exercises.check import is_call
 from course_utils.exercises.grading.mark import Job, mark
 from course_utils.exercises.grading.sandbox import UnfitMachine
 from course_utils.exercises.notebook.reader import Notebook, read_notebook
@@ -80,8 +81,9 @@ def _result(task: dict[str, Any]) -> str:
 
 
 def _reason(task: dict[str, Any], record: dict[str, Any]) -> str:
-    """What came back of a task, in one line."""
-    return str(task["lost"] or " ".join([*record["notes"][:1], *task["words"]]))[:MOST_LETTERS]
+    """What came back of a task, in one line, without the call."""
+    words = [line for line in task["words"] if not is_call(task["name"], line)]
+    return " ".join((task["lost"] or " ".join([*record["notes"][:1], *words])).split())[:MOST_LETTERS]
 
 
 def _unfit(job: Job, work: str, result: str, reason: str) -> UnfitMachine:
