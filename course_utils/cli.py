@@ -330,18 +330,20 @@ def grade(
     """Grade the submissions in SOURCE, a folder or zip file from a learning platform.
 
     Writes grades.csv, needs-attention.csv, marks.csv (for your own marks, which stay), a page with the written answers
-    of each exercise, and a feedback page for each student. An interrupted run is resumed.
+    of each exercise, and a feedback page for each student. An interrupted run is resumed. Before the first student of
+    an exercise the model solution and an empty submission are graded: unless they get all points and none, it stops.
     """
     from tqdm import tqdm
 
     from course_utils._support.side_by_side import WorkerLost
     from course_utils.exercises.grading.grade import grade
-    from course_utils.exercises.grading.sandbox import UNCOVERED, bubblewrap
+    from course_utils.exercises.grading.sandbox import check_system, uncovered
 
-    if bubblewrap() is None:
-        click.secho(f"Warning: {UNCOVERED}", err=True, fg="yellow")
     out = out or source.resolve().with_name(f"{source.stem}-grades")
     try:
+        check_system()
+        if warning := uncovered():
+            click.secho(f"Warning: {warning}", err=True, fg="yellow")
         graded = grade(
             source,
             out,

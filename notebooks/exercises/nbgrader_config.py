@@ -3,7 +3,7 @@
 from nbconvert.preprocessors import TagRemovePreprocessor
 from nbgrader.converters import GenerateAssignment
 
-from course_utils.exercises.handout.release import TEACHER_TAG
+from course_utils.exercises.notebook.release import TEACHER_TAG
 
 c = get_config()  # noqa: F821  (nbgrader defines it)
 c.CourseDirectory.course_id = "compressing_neural_networks"

@@ -22,8 +22,8 @@ from course_utils.exercises import exercises, hand_in, load_exercise
 from course_utils.exercises.grading.collect import collect
 from course_utils.exercises.handin import form, saved
 from course_utils.exercises.handin.prepare import FOLDER, HandIn, last_student, prepare, student_name, write
-from course_utils.exercises.handout.release import student_version
 from course_utils.exercises.notebook.reader import NotebookError, receipt_of
+from course_utils.exercises.notebook.release import student_version
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "notebooks" / "exercises" / "source"

@@ -17,9 +17,9 @@ from course_utils._support.paths import LAB_SETTINGS
 from course_utils.cli import main
 from course_utils.course.map import stale
 from course_utils.exercises import exercises, load_exercise
-from course_utils.exercises.handout import release
 from course_utils.exercises.handout.leaks import leaks
 from course_utils.exercises.handout.write import RECORD, Handout, HandoutError, hand_out, tracked
+from course_utils.exercises.notebook import release
 
 pytest.importorskip("nbgrader", reason="exercises are handed out by nbgrader: pip install -e '.[teach]'")
 

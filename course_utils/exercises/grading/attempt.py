@@ -84,8 +84,8 @@ class Attempt:
         try:
             receive(process.line, within=max(0.1, min(self.limits.start, self._end - time.monotonic())))
         except (ExchangeError, TimeoutError):
-            self.given_up = "the process could not be started"
             self._stop()
+            self.given_up = process.ended_for or "the process could not be started"
             return None
         for number, (name, source) in enumerate(self.cells):
             if number in self._left_out:

@@ -13,8 +13,10 @@ from course_utils.exercises.catalogue import exercises, load_exercise
 from course_utils.exercises.grading.attempt import Limits
 from course_utils.exercises.grading.collect import Submission, collect
 from course_utils.exercises.grading.feedback import is_empty, write_feedback, write_written
-from course_utils.exercises.grading.mark import AnswerKey, Job, answer_key, mark
+from course_utils.exercises.grading.mark import AnswerKey, Job, answer_key
 from course_utils.exercises.grading.marks import Mark, read_marks, table, wait_for
+from course_utils.exercises.grading.sandbox import check_system
+from course_utils.exercises.grading.trial import Trial, mark_after_trial, trial_of
 
 __all__ = ["Graded", "Result", "grade"]
 
@@ -87,8 +89,10 @@ def grade(
     changed, or `again` asks for it. `jobs`: students at once, by default one for each processor. `scheduler`: address
     of a Dask cluster, whose machines have the course and bubblewrap installed. `progress` wraps the stream of records.
 
-    Raises: FileNotFoundError for a folder that is not there, ValueError for one without files or a bad marks.csv.
+    Raises: FileNotFoundError for a folder that is not there, ValueError for one without files or a bad marks.csv;
+    UnfitMachine where no submission can run, or where the lecturer's own work does not get its marks.
     """
+    check_system()
     out.mkdir(parents=True, exist_ok=True)
     submissions = collect(source, exercises())
     keys = {name: answer_key(folder, name) for name in {s.exercise for s in submissions if s.notebook and s.exercise}}
@@ -103,7 +107,8 @@ def grade(
             key = _key(submission, keys)
             if wanted and (again or selected or key not in journal.records):
                 waiting[key] = Job(keys[submission.exercise], submission.notebook, limits or Limits())
-        for key, record in progress(_marked(waiting, jobs, scheduler), len(waiting)):
+        trials = {name: trial_of(folder, name) for name in {job.key.exercise for job in waiting.values()}}
+        for key, record in progress(_marked(waiting, trials, jobs, scheduler), len(waiting)):
             journal.add(key, record)
     results = _results(submissions, keys, journal, out)
     _write(results, keys, out)
@@ -116,13 +121,15 @@ def _key(submission: Submission, keys: dict[str, AnswerKey]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _marked(waiting: dict[str, Job], jobs: int | None, scheduler: str | None) -> Iterator[tuple[str, dict[str, Any]]]:
+def _marked(
+    waiting: dict[str, Job], trials: dict[str, Trial], jobs: int | None, scheduler: str | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Records as they come, with their keys.
 
     A thread watches each student's process; the work is done in that process, so threads are enough on one machine.
     """
-    keys, work = list(waiting), list(waiting.values())
-    for number, record in side_by_side(mark, work, at_once=jobs, scheduler=scheduler, threads=True):
+    keys, work = list(waiting), [(job, trials[job.key.exercise]) for job in waiting.values()]
+    for number, record in side_by_side(mark_after_trial, work, at_once=jobs, scheduler=scheduler, threads=True):
         yield keys[number], record
 
 

@@ -1,10 +1,7 @@
 """One submission is graded: its functions run in a process of their own, and are judged here."""
 
-import atexit
 import hashlib
 import re
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -19,6 +16,7 @@ from course_utils.exercises.check import Checked
 from course_utils.exercises.grading.attempt import Attempt, Limits
 from course_utils.exercises.grading.library import without
 from course_utils.exercises.grading.sandbox import Sandbox, bubblewrap
+from course_utils.exercises.grading.scratch import new_folder
 from course_utils.exercises.judge import Outcome, Verdict, judge, wrong
 from course_utils.exercises.notebook.reader import Notebook, read_notebook
 from course_utils.exercises.task import Case, Task
@@ -155,7 +153,6 @@ def _sandbox(hides: tuple[str, ...]) -> Sandbox:
 
 @cache
 def _prepared(hides: tuple[str, ...]) -> Sandbox:
-    folder = tempfile.mkdtemp(prefix="course-library-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    without(hides, Path(folder))
-    return Sandbox(Path(folder), bwrap=bubblewrap())
+    library = new_folder("library")
+    without(hides, library)
+    return Sandbox(library, bwrap=bubblewrap())

@@ -1,7 +1,8 @@
 """The student's process: runs the cells of a notebook, then calls its functions with what the grader sends.
 
-It is started with the number of an open socket. Nothing that is right or hidden ever comes here: a function's arguments
-arrive, what it returned goes back, and the grader judges it elsewhere. Students may do what they like in this process.
+It is started with the number of an open socket, and how many processes the account may have. Nothing that is right or
+hidden ever comes here: a function's arguments arrive, what it returned goes back, and the grader judges it elsewhere.
+Students may do what they like in this process.
 """
 
 import io
@@ -11,6 +12,7 @@ import resource
 import signal
 import socket
 import sys
+from contextlib import suppress
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -19,11 +21,9 @@ from course_utils.exercises.grading.exchange import ExchangeError, packed, recei
 from course_utils.exercises.grading.silent import Silent
 from course_utils.exercises.notebook.jupyter import compiled
 
-LIMITS = {  # what one process may take; once set, it cannot raise them
-    resource.RLIMIT_AS: 3_000_000_000,
+LIMITS = {  # what one process may take; once set, it cannot raise them. The watch outside limits the memory.
     resource.RLIMIT_FSIZE: 10_000_000,
     resource.RLIMIT_NOFILE: 256,
-    resource.RLIMIT_NPROC: 256,
     resource.RLIMIT_CORE: 0,
 }
 
@@ -51,8 +51,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    for kind, most in LIMITS.items():
-        resource.setrlimit(kind, (most, most))
+    limit(processes=int(sys.argv[2]))
     space = ModuleType("__main__").__dict__
     shell = Shell()
     space |= {"get_ipython": lambda: shell, "display": Silent()}  # names that Jupyter gives
@@ -73,6 +72,16 @@ def main() -> None:
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         reply(line, answer | {"ticket": message["ticket"]})
+
+
+def limit(processes: int) -> None:
+    """Set the limits of this process, and let the kernel end it first where the machine's memory is short."""
+    for kind, most in (LIMITS | {resource.RLIMIT_NPROC: processes}).items():
+        hard = resource.getrlimit(kind)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (most, most))
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # Linux alone has it
+        file.write("1000")
 
 
 def reply(line: socket.socket, answer: dict[str, Any]) -> None:

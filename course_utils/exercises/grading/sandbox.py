@@ -11,11 +11,11 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +23,64 @@ import psutil
 
 from course_utils._support.paths import PACKAGE
 from course_utils.exercises.grading.calls import call_filter
+from course_utils.exercises.grading.scratch import new_folder
 
-__all__ = ["UNCOVERED", "Sandbox", "Watched", "bubblewrap"]
+__all__ = ["Sandbox", "UnfitMachine", "Watched", "bubblewrap", "check_system", "uncovered"]
 
-MOST_MEMORY = 2_000_000_000  # bytes in use by all processes of a student together
+MOST_MEMORY = 2_000_000_000  # bytes in use by all processes of a student together, in memory and in swap
+FASTEST = 10e9  # bytes per second that a student's processes are thought to take at most
 MOST_PROCESSES = 8
 MOST_THREADS = 300  # of all these processes
+MORE_PROCESSES = 1000  # of the account that grades, its threads included, beside those that it has
 MOST_FILES = 64_000_000  # bytes of the folders in memory
-GLANCE = 0.1  # seconds between two looks at a student's processes
+GLANCES = (0.01, 0.1)  # least and most seconds between two looks at a student's processes
 GRACE = 5.0  # seconds in which the kernel takes away what was killed
 UNCOVERED = (
-    "bubblewrap is not installed, so submissions run with the rights of your own account: they could read and change "
-    "your files, other submissions and the hidden cases, end the grading, use the network, and leave processes behind. "
-    "Limits on time, memory and output hold for mistakes, but not against malice. "
-    "Grade submissions of strangers only after `apt install bubblewrap` (Linux)."
+    "submissions run with the rights of your own account: they could read and change your files, other submissions and "
+    "the hidden cases, end the grading, use the network, and leave processes behind. Limits on time, memory and output "
+    "hold for mistakes, but not against malice."
 )
+PAGE = "notebooks/exercises/README.md, under `Where the sandbox works`, has the commands"
+
+
+class UnfitMachine(ValueError):
+    """This machine cannot grade, or marks the lecturer's own work wrong; the message says why, and the way out."""
+
+
+def check_system() -> None:
+    """Raises: UnfitMachine on Windows, where no submission can be started."""
+    if sys.platform == "win32":
+        raise UnfitMachine(
+            "Windows itself cannot run submissions within limits; grade in WSL 2, the Linux that is part of Windows, "
+            f"or in a container: {PAGE}"
+        )
 
 
 def bubblewrap() -> str | None:
     """The path of bubblewrap, if it is installed and works here."""
     path = shutil.which("bwrap")
-    if path is None:
-        return None
+    return path if path is not None and not _refusal(path) else None
+
+
+def uncovered() -> str:
+    """Why submissions have no walls here, what they could do, and the way out; empty where bubblewrap works."""
+    path = shutil.which("bwrap")
+    if sys.platform != "linux":
+        reason, remedy = "Bubblewrap exists for Linux alone", f"in a Linux container; {PAGE}"
+    elif path is None:
+        reason, remedy = "Bubblewrap is not installed", "after `apt install bubblewrap`"
+    elif refusal := _refusal(path):
+        reason, remedy = f"Bubblewrap is not allowed to work here ({refusal})", f"where it is; {PAGE}"
+    else:
+        return ""
+    return f"{reason}, so {UNCOVERED} Grade submissions of strangers only {remedy}."
+
+
+def _refusal(path: str) -> str:
+    """What bubblewrap says where it may not make its namespaces, as in many containers."""
     arguments = [path, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
-    trial = subprocess.run(arguments, capture_output=True, check=False)
-    return path if trial.returncode == 0 else None
+    probe = subprocess.run(arguments, capture_output=True, check=False)
+    return "" if probe.returncode == 0 else probe.stderr.decode(errors="replace").strip() or "it ends without a word"
 
 
 class Sandbox:
@@ -59,7 +92,7 @@ class Sandbox:
     def start(self) -> "Watched":
         """A new process, which will say on its line that it is ready."""
         ours, theirs = socket.socketpair()
-        folder = tempfile.mkdtemp(prefix="course-student-") if self.bwrap is None else None
+        folder = str(new_folder("student")) if self.bwrap is None else None
         with theirs, _call_filter() as calls:
             line = theirs.fileno()
             process = subprocess.Popen(
@@ -75,7 +108,15 @@ class Sandbox:
         return Watched(process, ours, folder)
 
     def _command(self, line: int, calls: int | None) -> list[str]:
-        python = [sys.executable, "-s", "-P", "-m", "course_utils.exercises.grading.runner", str(line)]
+        python = [
+            sys.executable,
+            "-s",
+            "-P",
+            "-m",
+            "course_utils.exercises.grading.runner",
+            str(line),
+            str(_most_processes()),
+        ]
         if self.bwrap is None:
             return python
         refused = [] if calls is None else ["--seccomp", str(calls)]
@@ -132,6 +173,22 @@ def _python() -> list[Path]:
     return [path for path in parts if path.exists()]
 
 
+@cache
+def _most_processes() -> int:
+    """How many processes and threads this account may have, beside which it runs a student's.
+
+    Where these have no namespace of their own the kernel counts all: a fixed number would leave no thread to students
+    of a lecturer whose browser has many.
+    """
+    every = psutil.process_iter(["uids", "num_threads"])
+    threads = (process.info["num_threads"] or 1 for process in every if _is_ours(process))
+    return MORE_PROCESSES + sum(threads)
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    return process.info["uids"] is not None and process.info["uids"].real == os.getuid()
+
+
 def _in_usr(path: Path) -> bool:
     return path.is_relative_to("/usr")
 
@@ -158,6 +215,7 @@ class Watched:
         self.process, self.line, self.folder = process, line, folder
         self.ended_for = ""  # why the watch has ended it
         self.peak = 0  # the most memory that was measured, in bytes
+        self.memory = 0  # what was measured last
         self.seconds = 0.0  # of processor time
         # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
         self._processes = {psutil.Process(process.pid)}
@@ -176,11 +234,19 @@ class Watched:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _guard(self) -> None:
-        while not self._over.wait(GLANCE) and self.process.poll() is None:
-            self.ended_for = self._too_much(self._family())
+        while not self._over.wait(self._pause()) and self.process.poll() is None:
+            try:
+                self.ended_for = self._too_much(self._family())
+            except Exception as problem:  # such as no more open files for the grader: what is not watched does not run
+                self.ended_for = f"it could not be watched ({type(problem).__name__})"
             if self.ended_for:
                 self._kill()
                 return
+
+    def _pause(self) -> float:
+        """Seconds until the next look: the fewer, the less is left of the memory."""
+        shortest, longest = GLANCES
+        return min(longest, max(shortest, (MOST_MEMORY - self.memory) / FASTEST))
 
     def _too_much(self, family: set[psutil.Process]) -> str:
         """What the processes take too much of; their number comes first, as it doubles while one counts the rest."""
@@ -196,9 +262,9 @@ class Watched:
         """Note the processor time so far and the memory now, which is returned."""
         milliseconds = sum(_asked(member, lambda p: 1000 * sum(p.cpu_times()[:4])) for member in family)
         self.seconds = max(self.seconds, milliseconds / 1000)
-        memory = sum(_asked(member, lambda p: p.memory_info().rss) for member in family)
-        self.peak = max(self.peak, memory)
-        return memory
+        self.memory = sum(_asked(member, _memory) for member in family)
+        self.peak = max(self.peak, self.memory)
+        return self.memory
 
     def _family(self) -> set[psutil.Process]:
         """All processes that the student's has started and that still run; also those whose parent has ended."""
@@ -221,7 +287,7 @@ class Watched:
         while (left := self._family()) and time.monotonic() < end:
             for member in left:
                 _asked(member, psutil.Process.kill)
-            psutil.wait_procs(left, timeout=GLANCE)
+            psutil.wait_procs(left, timeout=max(GLANCES))
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -229,6 +295,18 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
         return list(process.children(recursive=True))
     except psutil.NoSuchProcess:
         return []
+
+
+def _memory(process: psutil.Process) -> int:
+    """Bytes that a process holds: in memory, in swap, and, on Linux, in the kernel's tables of its pages.
+
+    Not its address space: PyTorch with CUDA reserves more of that than a student may use, and uses little of it.
+    """
+    try:
+        lines = Path(f"/proc/{process.pid}/status").read_bytes().splitlines()
+    except OSError:  # it has ended, or there is no such folder
+        return int(process.memory_info().rss)
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith((b"VmRSS:", b"VmSwap:", b"VmPTE:")))
 
 
 def _asked(process: psutil.Process, question: Callable[[psutil.Process], Any]) -> int:

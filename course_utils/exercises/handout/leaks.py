@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from course_utils.exercises.handout.release import TEACHER_TAG
+from course_utils.exercises.notebook.release import TEACHER_TAG
 from course_utils.exercises.teacher import load_teacher
 
 __all__ = ["leaks"]

@@ -19,7 +19,7 @@ from course_utils._support.git import current_branch, git, origin
 from course_utils.course import map as course_map
 from course_utils.course.binder_link import BinderLinkError, badge, binder_link
 from course_utils.exercises.handout.leaks import leaks
-from course_utils.exercises.handout.release import student_version
+from course_utils.exercises.notebook.release import student_version
 
 __all__ = ["Handout", "HandoutError", "hand_out"]
 
