@@ -25,7 +25,7 @@ from IPython.utils.text import SList
 from traitlets import Type
 from traitlets.config import Config
 
-from course_utils.exercises.notebook.jupyter import Translator, names_of
+from course_utils.exercises.notebook.jupyter import Translator, names_by_look, names_of
 
 __all__ = ["Shell"]
 
@@ -162,6 +162,8 @@ class Shell(InteractiveShell):
         """The names that the last cell was to give from where it stopped on, and has not given."""
         nothing = object()
         names = names_of(self._source, self._line())
+        if self._source.lstrip().startswith("%%"):  # of a magic that is not here nobody knows what it does
+            names |= names_by_look(self._source)
         return sorted(n for n in names if self.user_ns.get(n, nothing) is self._before.get(n, nothing))
 
     def _line(self) -> int:

@@ -19,7 +19,7 @@ from IPython.core import magics
 from IPython.core.alias import default_aliases
 from IPython.core.inputtransformer2 import TransformerManager
 
-__all__ = ["REFUSALS", "Translator", "compiled", "names_of", "tree_of"]
+__all__ = ["REFUSALS", "Translator", "compiled", "names_by_look", "names_of", "tree_of"]
 
 REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError)  # of Python, for a text that is none
 MOST_READ = 500_000  # characters, a few seconds
@@ -65,26 +65,32 @@ def tree_of(source: str, name: str) -> ast.Module:
 def names_of(source: str, since: int = 1) -> set[str]:
     """The names that a cell gives to something when it runs, from the statement at line `since` on.
 
-    Where Python refuses the cell, or what stands below a magic is not known, by how definitions look.
+    Where Python refuses the cell, those that look like it.
 
     >>> sorted(names_of("import math as m\nif m:\n    def half(x):\n        y = x / 2"))
     ['half', 'm']
     """
     try:
-        lines = [statement.lineno for statement in tree_of(source, "cell").body]
         codes = compiled(source, "cell")
+        lines = [statement.lineno for statement in tree_of(source, "cell").body]
     except REFUSALS:
-        lines, codes = [], []
+        return names_by_look(source)
     start = max((line for line in lines if line <= since), default=1)
-    names = {
+    return {
         instruction.argval
         for instruction in itertools.chain.from_iterable(map(dis.get_instructions, codes))
         if instruction.opname in ("STORE_NAME", "STORE_GLOBAL")
         and ((instruction.positions and instruction.positions.lineno) or start) >= start
     }
-    if not codes or source.lstrip().startswith("%%"):
-        names |= {first or second for first, second in DEFINITION.findall(source)}
-    return names
+
+
+def names_by_look(source: str) -> set[str]:
+    """The names in a text that is no Python, or of which that is not known, that look as if they were defined.
+
+    >>> names_by_look("def half(x:")
+    {'half'}
+    """
+    return {first or second for first, second in DEFINITION.findall(source)}
 
 
 class Translator(TransformerManager):
