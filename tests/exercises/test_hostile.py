@@ -329,7 +329,7 @@ os._exit(0)
     with Attempt(no_walls, [("cell 1", source), ("cell 2", HONEST)], LIMITS) as attempt:
         outcome = attempt.call("soft_threshold", Case((torch.ones(2),), {"step": 1.0}))
     assert outcome.value.tolist() == [0, 0]
-    assert attempt.notes == ["cell 1 was left out: the process ended"]
+    assert attempt.troubles[0].sentence == "cell 1 was left out: the process ended"
     assert survivors() == []
 
 

@@ -1,14 +1,12 @@
-"""Cells with what only Jupyter understands are plain Python for the check before hand-in and for the grader."""
+"""Cells with what only Jupyter understands are read as plain Python by the check before hand-in."""
 
 import ast
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils.exercises.grading.runner import Shell
-from course_utils.exercises.notebook.answers import defines, problem_of
+from course_utils.exercises.notebook.answers import begun, defines, left_over, problem_of
 from course_utils.exercises.notebook.jupyter import compiled, tree_of
 
 LINE, CELL = "get_ipython().run_line_magic", "get_ipython().run_cell_magic"
@@ -27,22 +25,35 @@ CELLS = {
     "x = !ls": "x = get_ipython().getoutput('ls')",
     ">>> x = 1\n>>> y = 2": "x = 1\ny = 2",
     "  x = 1\n  y = 2": "x = 1\ny = 2",
-    "%%timeit\nx = 1": "x = 1",
+    "%%timeit\nx = 1": "def _():\n    pass\n    x = 1",
+    "%%time x = 1\ny = 2": f"{CELL}('time', 'x = 1', 'y = 2\\n')",
+    "x: int = %time 3": "x: int = 3",
+    "%prun -s cumulative x = 1": "x = 1",
+    "%%prun -q -l 5 x = 1\ny = 2": "x = 1\ny = 2",
+    "time x = 1": "x = 1",
+    "pip install torch": f"{LINE}('pip', 'install torch')",
+    "cat notes.txt": f"{LINE}('cat', 'notes.txt')",
+    "x = await f()": "x = await f()",
     "%%prun\nx = 1": "x = 1",
 }
 
 
 @pytest.mark.parametrize("source", CELLS)
-def test_a_cell_is_read_as_jupyter_reads_it_and_runs_without_its_shell(source: str) -> None:
+def test_a_cell_is_read_as_jupyter_reads_it(source: str) -> None:
     assert ast.unparse(tree_of(source, "cell 1")) == CELLS[source]
     assert problem_of({"source": source}) == ""
-    space: dict[str, Any] = {"get_ipython": Shell}
-    exec(compiled(source, "cell 1"), space)
 
 
 @pytest.mark.parametrize(
     ("source", "line"),
-    [("%magic\ndef f(:", 2), ("\n \n%%time\nx = 1\ndef f(:", 5), ("%time f(\n", 1), ("\nawait f()", 2)],
+    [
+        ("%magic\ndef f(:", 2),
+        ("\n \n%%time\nx = 1\ndef f(:", 5),
+        ("%time f(\n", 1),
+        ("\n%time\nreturn", 3),
+        ("pip = 3 4", 1),
+        ("is this", 1),
+    ],
 )
 def test_what_is_no_python_either_way_is_an_error_with_its_line(source: str, line: int) -> None:
     with pytest.raises(SyntaxError) as caught:
@@ -51,16 +62,44 @@ def test_what_is_no_python_either_way_is_an_error_with_its_line(source: str, lin
     assert problem_of({"source": source}).startswith(f"line {line}: ")
 
 
-def test_an_error_in_a_cell_of_magics_is_known_by_its_line() -> None:
-    with pytest.raises(ZeroDivisionError) as caught:
-        exec(compiled("\n%%time\nx = 1\n%time y = 1 / 0", "cell 1"), {"get_ipython": Shell})
-    assert caught.traceback[-1].lineno + 1 == 4
+DEFINING = {
+    "%%time\ndef half(x):\n    return x / 2": True,
+    "%time\ndef half(x): return x / 2": True,
+    ">>> def half(x):\n...     return x / 2": True,
+    "In [3]: def half(x):\n   ...:     return x / 2": True,
+    "y = await f()\ndef half(x):\n    return x / 2": True,
+    "if True:\n    def half(x):\n        return x / 2": True,
+    "try:\n    from fast import half\nexcept ImportError:\n    def half(x):\n        return x / 2": True,
+    "half, third = lambda x: x / 2, None": True,
+    "(half := lambda x: x / 2)": True,
+    "half = %time lambda x: x / 2": True,
+    "from fast import quick as half": True,
+    "for half in range(3):\n    pass": True,
+    "half: int": False,
+    "def other():\n    def half(x):\n        return x / 2": False,
+    "%%timeit\ndef half(x):\n    return x / 2": False,
+    "%%bash\n%time\ndef half(x): return x / 2": False,
+    "%%script python\ndef half(x):\n    return x / 2": False,
+    '"""\ndef half(x):\n"""': False,
+    "async def half(x:": True,
+    "def half(x:\n    return x / 2": True,
+}
 
 
-@pytest.mark.parametrize("source", ["%%time\ndef half(x):\n    return x / 2", "%time\ndef half(x): return x / 2"])
-def test_a_function_below_a_magic_counts(source: str) -> None:
-    assert defines({"source": source}, "half")
-    assert not defines({"source": f"%%bash\n{source}"}, "half")
+@pytest.mark.parametrize("source", DEFINING)
+def test_a_function_is_found_where_the_cell_defines_it(source: str) -> None:
+    assert defines({"source": source}, "half") is DEFINING[source]
+
+
+@pytest.mark.parametrize("top", ["%%time\n", "if True:\n", "%time y = 1\n", "y = await f()\n"])
+def test_a_function_is_begun_wherever_it_stands(top: str) -> None:
+    indent = "    " if top.startswith("if") else ""
+    empty = f"{top}{indent}def half(x):\n{indent}    raise NotImplementedError()"
+    assert not begun({"source": empty}, "half")
+    assert begun({"source": f"{empty}\n{indent}    return x"}, "half")
+    assert left_over(
+        {"source": f"{top}{indent}def half(x):\n{indent}    y = x\n{indent}    raise NotImplementedError()"}, "half"
+    )
 
 
 PIECES = ["%time", "%%time", "%ls", "!", "?", "x", "= ", "\n", "  ", "(", ")", '"""', "\\", "def f():", "\0", ">>> "]

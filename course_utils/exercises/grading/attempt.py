@@ -11,7 +11,9 @@ from course_utils.exercises.grading.sandbox import Sandbox, Watched
 from course_utils.exercises.judge import Outcome
 from course_utils.exercises.task import Case
 
-__all__ = ["Attempt", "Limits"]
+__all__ = ["Attempt", "Limits", "Trouble"]
+
+MEND = "Kernel > Restart Kernel and Run All Cells stops at this cell, too: correct it there, and save the notebook."
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,52 @@ class Limits:
     restarts: int = 6
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """What went wrong with a cell, in a sentence, and the names that it did not give; None where that is not known.
+
+    `stopped`: the cell as a whole did nothing, because Python refuses it or it ended the process.
+    """
+
+    sentence: str
+    lost: frozenset[str] | None = None
+    stopped: bool = False
+
+    @classmethod
+    def of(cls, name: str, answer: Outcome) -> "Trouble":
+        """The trouble of a cell that raised an error."""
+        match answer.value:
+            case {"refused": True}:
+                return cls(f"{name} was not run: {answer.error}", stopped=True)
+            case {"lost": [*names]}:
+                return cls(f"{name} raises {answer.error}", frozenset(map(str, names)))
+        return cls(f"{name} raises {answer.error}")
+
+    def concerns(self, needed: frozenset[str] | None) -> bool:
+        """Whether a function that is graded may have missed what this cell was to give."""
+        return self.stopped or self.lost is None or needed is None or bool(self.lost & needed)
+
+    def note(self, needed: frozenset[str] | None) -> str:
+        """What the student reads, with what to do where a function that is graded may have missed something."""
+        if not self.concerns(needed):
+            return self.sentence
+        names = sorted((self.lost or frozenset()) & (needed or frozenset()))
+        missing = f", so {', '.join(names)} did not become what it says" if names else ""
+        return f"{self.sentence}{missing}. {MEND}"
+
+
 @dataclass
 class Attempt:
     """Runs `cells`, pairs of a name and a source, and answers calls of the functions that they define.
 
     A cell that ends the process or does not end is left out, and the others are run again in a new one; a function that
-    does so is not called again. `notes` has what went wrong with the cells, in sentences.
+    does so is not called again. `troubles` has what went wrong with the cells, by their numbers.
     """
 
     sandbox: Sandbox
     cells: Sequence[tuple[str, str]]
     limits: Limits = field(default_factory=Limits)
-    notes: list[str] = field(default_factory=list)
+    troubles: dict[int, Trouble] = field(default_factory=dict)
     peak: int = 0
     seconds: float = 0.0
     given_up: str = ""
@@ -74,6 +110,18 @@ class Attempt:
                 return answer
         return Outcome(lost=self._broken.get(name) or self.given_up)
 
+    def needed(self, names: Sequence[str]) -> frozenset[str] | None:
+        """These names and all that functions of these names use; None if that cannot be found out."""
+        while not self.given_up:
+            process = self._process or self._begin()
+            if process is None:
+                continue
+            answer = self._ask(process, {"needed": list(names)}, self.limits.call)
+            if isinstance(answer, Outcome) and isinstance(answer.value, list):
+                return frozenset(map(str, answer.value))
+            break
+        return None
+
     def _begin(self) -> Watched | None:
         """A new process in which the cells have run; None if it has to be tried again, or was given up."""
         if self._starts > self.limits.restarts:
@@ -93,10 +141,10 @@ class Attempt:
             answer = self._ask(process, {"cell": source, "name": name}, self.limits.cell)
             if isinstance(answer, str):
                 self._left_out.add(number)
-                self.notes.append(f"{name} was left out: {answer}")
+                self.troubles[number] = Trouble(f"{name} was left out: {answer}", stopped=True)
                 return None
-            if answer.error and self._starts == 1:
-                self.notes.append(f"{name} raises {answer.error}")
+            if answer.error and number not in self.troubles:
+                self.troubles[number] = Trouble.of(name, answer)
         return process
 
     def _ask(self, process: Watched, message: dict[str, Any], seconds: float) -> Outcome | str:

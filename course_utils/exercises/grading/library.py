@@ -14,7 +14,13 @@ LEFT_OUT = ("bench", "course", "exercises", "panels", "publish", "tables", "cli.
 SILENT = PACKAGE / "exercises" / "grading" / "silent.py"
 SILENCED = ("course", "exercises", "panels", "tables")
 
-RUNS_THERE = ("grading/exchange.py", "grading/runner.py", "notebook/jupyter.py")  # in the student's process
+RUNS_THERE = (  # in the student's process
+    "grading/exchange.py",
+    "grading/runner.py",
+    "grading/shell.py",
+    "grading/unattended.py",
+    "notebook/jupyter.py",
+)
 
 
 def without(hidden: Iterable[str], folder: Path) -> None:

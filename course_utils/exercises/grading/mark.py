@@ -77,6 +77,7 @@ def mark(job: Job) -> dict[str, Any]:
     teacher = teacher_from(job.key.teacher, job.key.exercise)
     cells = [("the first cell", job.key.setup), *job.notebook.code]
     with Attempt(_sandbox(exercise.hides), cells, job.limits) as attempt:
+        needed = attempt.needed([task.name for task in exercise.tasks])
         # The open cases of all tasks come first: words about them reach the student, and a process that had seen the
         # hidden ones could put them into its results and its errors.
         shown = [_verdict(attempt, task, task.cases(0)) for task in exercise.tasks]
@@ -85,8 +86,8 @@ def mark(job: Job) -> dict[str, Any]:
     return {
         "tasks": tasks,
         "written": {"of": exercise.written.points, "text": job.notebook.text(f"{exercise.name}-written")[:20_000]},
-        "notes": attempt.notes,
-        "attention": _attention(attempt, tasks),
+        "notes": [trouble.note(needed) for _, trouble in sorted(attempt.troubles.items())],
+        "attention": _attention(attempt, tasks, needed),
         "code": _fingerprint(job.notebook.code),
         "seconds": round(time.monotonic() - began, 2),  # by the clock
         "memory": attempt.peak,  # bytes
@@ -128,9 +129,10 @@ def _hidden_only(hidden: Verdict) -> str:
     return f"Of the cases that are used for grading {hidden.passed} of {hidden.total} are right.{hint}"
 
 
-def _attention(attempt: Attempt, tasks: Sequence[dict[str, Any]]) -> list[str]:
-    """What a person should look at."""
-    reasons = [note for note in attempt.notes if "was left out" in note]
+def _attention(attempt: Attempt, tasks: Sequence[dict[str, Any]], needed: frozenset[str] | None) -> list[str]:
+    """What a person should look at: of the cells those from which a function that is graded may miss something."""
+    troubles = sorted(attempt.troubles.items())
+    reasons = [trouble.sentence for _, trouble in troubles if trouble.concerns(needed)]
     if attempt.given_up:
         reasons.append(f"grading was given up: {attempt.given_up}")
     reasons += [f"{task['name']}: no result came back: {task['lost']}" for task in tasks if task["lost"]]

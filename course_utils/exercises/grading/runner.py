@@ -6,20 +6,19 @@ Students may do what they like in this process.
 """
 
 import io
-import linecache
 import os
 import resource
 import signal
 import socket
 import sys
 from contextlib import suppress
-from types import FrameType, ModuleType
+from types import FrameType
 from typing import Any
 
 from course_utils._support.unwritten import unwritten
 from course_utils.exercises.grading.exchange import ExchangeError, packed, receive, send, unpacked
-from course_utils.exercises.grading.silent import Silent
-from course_utils.exercises.notebook.jupyter import compiled
+from course_utils.exercises.grading.shell import Shell
+from course_utils.exercises.grading.unattended import leave_alone
 
 LIMITS = {  # what one process may take; once set, it cannot raise them. The watch outside limits the memory.
     resource.RLIMIT_FSIZE: 10_000_000,
@@ -34,6 +33,8 @@ class Late(BaseException):
 
 class Unheard(io.TextIOBase):
     """Takes what is printed, however much, and keeps none of it."""
+
+    encoding = "UTF-8"
 
     def writable(self) -> bool:
         """It is for writing alone."""
@@ -52,26 +53,39 @@ def main() -> None:
 
     torch.set_num_threads(1)
     limit(processes=int(sys.argv[2]))
-    space = ModuleType("__main__").__dict__
-    shell = Shell()
-    space |= {"get_ipython": lambda: shell, "display": Silent()}  # names that Jupyter gives
+    leave_alone()
+    shell = Shell.instance()
     sys.stdout = sys.stderr = Unheard()
     send(line, {"ready": os.getpid()})
-    while True:
-        message = receive(line)
-        seconds = message["seconds"]
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+    with shell.builtin_trap:
+        while True:
+            message = receive(line)
+            reply(line, answer(shell, message) | {"ticket": message["ticket"]})
+
+
+def answer(shell: Shell, message: dict[str, Any]) -> dict[str, Any]:
+    """What a cell, a call or a question comes to; or its error, as a line.
+
+    The timer fires once for each message, inside the inner `try`: nothing interrupts the writing of the error.
+    """
+    try:
         try:
-            if "cell" in message:
-                run(message["cell"], message["name"], space)
-                answer: dict[str, Any] = {"value": None}
-            else:
-                answer = call(space, message["call"], unpacked(message["args"]), unpacked(message["kwargs"]))
-        except BaseException as problem:
-            answer = {"error": error_line(problem, message.get("call", ""))}
+            signal.setitimer(signal.ITIMER_PROF, message["seconds"])
+            return _worked(shell, message)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        reply(line, answer | {"ticket": message["ticket"]})
+    except BaseException as problem:
+        error = error_line(problem, message.get("call", ""))
+        return {"error": error, "value": loss(shell) if "cell" in message else None}
+
+
+def _worked(shell: Shell, message: dict[str, Any]) -> dict[str, Any]:
+    if "cell" in message:
+        shell.run(message["cell"], message["name"])
+        return {"value": None}
+    if "needed" in message:
+        return {"value": packed(shell.needed(message["needed"]))}
+    return call(shell.user_ns, message["call"], unpacked(message["args"]), unpacked(message["kwargs"]))
 
 
 def limit(processes: int) -> None:
@@ -96,12 +110,6 @@ def _late(_signal: int, _frame: FrameType | None) -> None:
     raise Late("it takes too long")
 
 
-def run(source: str, name: str, space: dict[str, Any]) -> None:
-    """Run a cell; its lines are found again in the messages of errors."""
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compiled(source, name), space)
-
-
 def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, Any]:
     """What a function of the notebook returns, and whether it has changed what it was given."""
     import torch
@@ -116,34 +124,32 @@ def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, 
     return {"value": packed(value), "changed": changed}
 
 
+def loss(shell: Shell) -> Any:
+    """Of a cell that raised: whether nothing of it was run, and which names it did not give."""
+    try:
+        return packed({"refused": not shell.begun, "lost": shell.lost()})
+    except BaseException:  # of names that compare or hash as nobody expects
+        return None
+
+
 def error_line(problem: BaseException, called: str) -> str:
     """An error in one line: its type, its message, and the line of the student's own code that it comes from."""
-    if (name := unwritten(problem)) and called and name != called:
-        return f"NotImplementedError: it calls {name}, which has not been begun"
+    try:
+        if (name := unwritten(problem)) and called and name != called:
+            return f"NotImplementedError: it calls {name}, which has not been begun"
+        return f"{type(problem).__name__}: {str(problem)[:1000]}{_place(problem)}"
+    except BaseException:  # the error is a student's own, and may fail where it is told
+        return "an error that fails while its text is made"
+
+
+def _place(problem: BaseException) -> str:
     place, trace = "", problem.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if file.startswith("cell "):
             place = f" (line {trace.tb_lineno} of {file})"
         trace = trace.tb_next
-    return f"{type(problem).__name__}: {str(problem)[:1000]}{place}"
-
-
-class Shell(Silent):
-    """Stands for IPython's shell: magics and commands do nothing, and a command prints nothing."""
-
-    def run_line_magic(self, magic: str, options: str) -> None:
-        """As for ``%magic options``."""
-
-    def run_cell_magic(self, magic: str, options: str, cell: str) -> None:
-        """As for ``%%magic options`` at the top of a cell."""
-
-    def system(self, command: str) -> None:
-        """As for ``!command``."""
-
-    def getoutput(self, command: str) -> list[str]:
-        """As for ``lines = !command``."""
-        return []
+    return place
 
 
 if __name__ == "__main__":

@@ -2,16 +2,15 @@
 
 import ast
 import itertools
-import re
 import warnings
+from collections.abc import Iterator
 
 from course_utils.exercises.notebook.cell import Cell, source_of
-from course_utils.exercises.notebook.jupyter import compiled, tree_of
+from course_utils.exercises.notebook.jupyter import REFUSALS, compiled, names_of, tree_of
 
 __all__ = ["TEXT_STUB", "begun", "defines", "left_over", "problem_of"]
 
 TEXT_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer; for code see `begun`
-REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def defines(cell: Cell, name: str) -> bool:
@@ -20,10 +19,7 @@ def defines(cell: Cell, name: str) -> bool:
     >>> defines({"source": "def half(x):\\n    return x / 2"}, "half"), defines({"source": "half(3)"}, "half")
     (True, False)
     """
-    tree = _tree(cell)
-    if tree is None:
-        return bool(re.search(rf"(?m)^(?:async +)?def +{name}\b", source_of(cell)))
-    return any(_makes(statement, name) for statement in tree.body)
+    return name in names_of(source_of(cell))
 
 
 def begun(cell: Cell, name: str) -> bool:
@@ -73,24 +69,26 @@ def _tree(cell: Cell) -> ast.Module | None:
         return None
 
 
-def _makes(statement: ast.stmt, name: str) -> bool:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return statement.name == name
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        return any(isinstance(target, ast.Name) and target.id == name for target in targets)
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return any((alias.asname or alias.name) == name for alias in statement.names)
-    return False
-
-
 def _function(cell: Cell, name: str) -> ast.FunctionDef | None:
     """The last function of this name that the text writes out."""
     tree = _tree(cell)
     if tree is None:
         return None
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    functions = [node for node in _outside_functions(tree) if isinstance(node, ast.FunctionDef) and node.name == name]
     return functions[-1] if functions else None
+
+
+def _outside_functions(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements that run with the cell, in their order; also those below `if`, `with` and `try`."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inner = [
+                p for p in ast.iter_child_nodes(part) if isinstance(p, ast.stmt | ast.ExceptHandler | ast.match_case)
+            ]
+            waiting += reversed(inner)
 
 
 def _is_stub(statement: ast.stmt) -> bool:
