@@ -8,9 +8,8 @@ import warnings
 from course_utils.exercises.notebook.cell import Cell, source_of
 from course_utils.exercises.notebook.jupyter import compiled, tree_of
 
-__all__ = ["TEXT_STUB", "begun", "defines", "left_over", "problem_of"]
+__all__ = ["begun", "defines", "left_over", "problem_of"]
 
-TEXT_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer; for code see `begun`
 REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
