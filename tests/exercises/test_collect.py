@@ -216,12 +216,114 @@ def test_paths_in_a_zip_file_lead_nowhere(tmp_path: Path) -> None:
     assert who(collected(tmp_path, files)) == [("bob", "ex04"), ("jane", "ex04")]
 
 
-def test_the_newest_of_several_versions_is_graded(tmp_path: Path) -> None:
-    files = {"ex04.ipynb": notebook(more="old = 1"), "ex04 (1).ipynb": notebook(more="new = 2")}
+def work(*tasks: str, answer: str = "YOUR ANSWER HERE") -> bytes:
+    """A notebook of exercise 04 with these tasks begun."""
+    cells = [{"cell_type": "code", "source": f"def {task}(w, **options):\n    return w"} for task in tasks]
+    marks = {"nbgrader": {"grade_id": "ex04-written", "solution": True}}
+    cells.append({"cell_type": "markdown", "metadata": marks, "source": answer})
+    return json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+FULL = work("soft_threshold", "group_penalty", answer="Because 0 is a corner.")
+EMPTY = work()
+VERSIONS = {
+    "a second download": ({"ex04.ipynb": EMPTY, "ex04 (1).ipynb": FULL}, ["ex04 (1).ipynb was graded, the newer one"]),
+    "an empty one after a full one": (
+        {"ex04.ipynb": FULL, "ex04 (1).ipynb": EMPTY},
+        [
+            "ex04 (1).ipynb was graded, the newer one (0 of 5 tasks begun, no written answer)",
+            "ex04.ipynb has 2 of 5 tasks begun, a written answer. The newer one is emptier",
+            "take jane.zip/ex04 (1).ipynb away and grade again",
+        ],
+    ),
+    "without the answer after one with it": (
+        {"ex04.ipynb": FULL, "ex04-2.ipynb": work("soft_threshold", "group_penalty", "half_and_half")},
+        ["ex04-2.ipynb was graded, the newer one (3 of 5", "The newer one is emptier"],
+    ),
+    "unreadable after readable": (
+        {"ex04.ipynb": FULL, "ex04-1.ipynb": b"{"},
+        ["ex04-1.ipynb is damaged at line 1", "jane.zip/ex04.ipynb was graded"],
+    ),
+    "readable after unreadable": (
+        {"ex04.ipynb": b"", "ex04-1.ipynb": FULL},
+        ["ex04.ipynb is empty; jane.zip/ex04-1.ipynb was graded"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_of_several_versions_the_newest_readable_one_is_graded_and_the_others_are_named(
+    name: str, tmp_path: Path
+) -> None:
+    files, parts = VERSIONS[name]
     (submission,) = collected(tmp_path, {"jane.zip": zipped(files)})
+    (remark,) = submission.remarks
+    for part in parts:
+        assert part in remark
+    assert f"{submission.file} was graded" in remark
     assert submission.notebook is not None
-    assert "new = 2" in submission.notebook.code[0][1]
-    assert "2 versions were handed in" in submission.remarks[0]
+
+
+def test_versions_of_the_same_time_are_ordered_by_their_numbers(tmp_path: Path) -> None:
+    names = ["ex04.ipynb", "ex04 (2).ipynb", "ex04 (10).ipynb", "ex04 - copy.ipynb"]
+    for number, name in enumerate(names):
+        path = tmp_path / "jane" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(work(answer=f"Version {number}"))
+        os.utime(path, (1_000, 1_000))
+    (submission,) = collect(tmp_path, KNOWN)
+    assert submission.file == "jane/ex04 (10).ipynb"
+    assert len(submission.remarks) == 3
+
+
+def test_a_late_submission_is_named_with_the_one_in_time(tmp_path: Path) -> None:
+    files = {"doejane_4711_890_ex04.ipynb": FULL, "doejane_LATE_4711_891_ex04-1.ipynb": EMPTY}
+    (submission,) = collected(tmp_path, {"all.zip": zipped(files)})
+    assert submission.file.endswith("doejane_LATE_4711_891_ex04-1.ipynb")
+    assert "doejane_4711_890_ex04.ipynb has 2 of 5 tasks begun" in submission.remarks[0]
+
+
+def test_the_same_work_twice_is_no_matter(tmp_path: Path) -> None:
+    other_form = json.dumps(json.loads(FULL), indent=3).encode()
+    (submission,) = collected(tmp_path, {"jane/ex04.ipynb": FULL, "jane/ex04 (1).ipynb": other_form})
+    assert submission.remarks == ()
+
+
+def test_two_exercises_in_one_notebook_are_both_named(tmp_path: Path) -> None:
+    other = work("mlp_parameters", "corrupt_labels")
+    both = json.loads(FULL)
+    both["cells"] += json.loads(other)["cells"][:2]
+    (submission,) = collected(tmp_path, {"jane/ex04.ipynb": json.dumps(both).encode()})
+    assert submission.exercise == "ex04"
+    assert "also has functions of ex03 (mlp_parameters, corrupt_labels)" in submission.remarks[0]
+    files = {"bob/a.ipynb": json.dumps(both).encode(), "bob/ex03.ipynb": notebook("ex03")}
+    _, second = collected(tmp_path / "b", files)
+    assert second.exercise == "ex04"
+    assert second.remarks == ()
+
+
+def test_without_marks_the_functions_tell_the_exercise(tmp_path: Path) -> None:
+    cells = json.loads(FULL)["cells"][:2]
+    (submission,) = collected(tmp_path, {"jane/final.ipynb": json.dumps({"cells": cells}).encode()})
+    assert submission.exercise == "ex04"
+
+
+@pytest.mark.parametrize("file", ["ex04.py", "ex04.md", "ex04 (1).html", "ex04.txt"])
+def test_a_script_in_the_place_of_a_notebook_has_a_row_of_its_exercise(file: str, tmp_path: Path) -> None:
+    script = b"# %%\ndef soft_threshold(w, *, step):\n    return w"
+    first, second = collected(tmp_path, {f"jane/{file}": script, "jane/ex03.ipynb": notebook("ex03")})
+    assert (first.exercise, first.problem) == ("ex03", "")
+    assert second.exercise == "ex04"
+    assert f"there is no notebook among jane/{file}; ask for the file that ends in .ipynb" in second.problem
+
+
+OLD_FORMAT = json.dumps({"nbformat": 3, "worksheets": [{"cells": []}]}).encode()
+
+
+def test_a_notebook_in_an_old_format_has_a_row_and_a_reason(tmp_path: Path) -> None:
+    (submission,) = collected(tmp_path, {"jane/ex04.ipynb": OLD_FORMAT})
+    assert submission.exercise == "ex04"
+    assert "is a notebook in an old format (3)" in submission.problem
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])

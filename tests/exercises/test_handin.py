@@ -249,6 +249,7 @@ def merged(notebook: Notebook) -> None:
     lost("soft_threshold-check")(notebook)
 
 
+STUB = "def soft_threshold(w, *, step):\n    '''Text.'''\n    raise NotImplementedError()"
 REPAIRED = {
     "check lost": (lost("soft_threshold-check"), "Deleted cells were put back: the check of task 1."),
     "text lost": (lost("opening", "written-text", "end"), "put back: the first text, the text of task 6,"),
@@ -274,7 +275,11 @@ REPAIRED = {
     "another exercise in it": (with_another_exercise, "A cell of another exercise (ex99-hinge) was copied into it"),
     "CRLF": (with_crlf, "Line ends of Windows (CRLF)"),
     "huge output": (huge_output, "The file had 6.0 MB, and 5 MB are allowed"),
-    "answer below": (answer_below, "Your written answer stood below its cell; it was moved into it."),
+    "answer below": (answer_below, "Your written answer, or a part of it, stood beside its cell"),
+    "empty below": (
+        lambda n: n["cells"].append(added(STUB)),
+        "The function soft_threshold of task 1 was written in another cell; its empty cell was taken out.",
+    ),
     "no cell": (lambda n: n["cells"].insert(3, "text"), "Cell 4 was not a cell of a notebook; it was left out."),
 }  # fmt: skip
 
@@ -331,7 +336,11 @@ def not_run(notebook: Notebook) -> None:
         named(notebook, f"ex04-{name}")["execution_count"] = None
 
 
-STUB = "def soft_threshold(w, *, step):\n    '''Text.'''\n    raise NotImplementedError()"
+def written_elsewhere(notebook: Notebook) -> None:
+    put(named(notebook, "ex04-written"), "YOUR ANSWER HERE")
+    notebook["cells"].insert(2, added("My answer.", "markdown"))
+
+
 OTHER = "def soft_threshold(w, *, step):\n    return w"
 WARNED = {
     "answer lost": (
@@ -355,9 +364,13 @@ WARNED = {
         replaced("soft_threshold", "def soft_threshold(w, *, step):\n    y = w\n    raise NotImplementedError()"),
         "the line `raise NotImplementedError()` still stands in soft_threshold",
     ),
-    "empty below": (
-        lambda n: n["cells"].append(added(STUB)),
+    "empty below, with another function": (
+        lambda n: n["cells"].append(added(f"{STUB}\n\nx = 1")),
         "soft_threshold is defined more than once, and the last definition, which counts, is empty",
+    ),
+    "written elsewhere": (
+        written_elsewhere,
+        "Task 6, the written answer, is empty. If you have written it into your own cell `My answer.`, move it into",
     ),
     "no Python": (
         replaced("soft_threshold", "def soft_threshold(w, *, step):\n    return (w"),

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from course_utils.exercises.grading.files import Entry, entries
-from course_utils.exercises.notebook.cell import exercise_of
+from course_utils.exercises.grading.versions import (
+    EXERCISE,
+    Version,
+    exercise_answered,
+    newest,
+    other_exercises,
+    version_of,
+)
 from course_utils.exercises.notebook.reader import Notebook, NotebookError, read_notebook, receipt_of
 
 __all__ = ["Submission", "collect"]
@@ -20,7 +27,6 @@ CANVAS = re.compile(r"^(?P<student>[^\W_]+)_(?:LATE_)?(?P<id>\d+)_\d+_")
 HANDED_IN = re.compile(r"^(?P<exercise>ex\d\d)_(?P<student>.+)$")
 NOBODY = "nobody"
 LONGEST_NAME = 160  # bytes: a file system takes some 255, with what is added before and after
-EXERCISE = re.compile(r"(?i)(?<![a-z0-9])ex[-_ ]?(\d\d)(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -37,15 +43,6 @@ class Submission:
     receipt: str = ""
     problem: str = ""
     remarks: tuple[str, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Version:
-    """A notebook file that a student sent, as it was read; `problem`: why it could not be."""
-
-    entry: Entry
-    notebook: Notebook | None
-    problem: str = ""
 
 
 def collect(source: Path, known: Sequence[str]) -> list[Submission]:
@@ -159,34 +156,30 @@ def _clean(student: str) -> str:
 def _submissions(student: str, files: Sequence[Entry], known: Sequence[str]) -> Iterator[Submission]:
     """One submission for each exercise that a student sent; at least one, whatever it was."""
     notebooks = [entry for entry in files if entry.is_notebook]
-    broken = [entry for entry in files if entry.problem and not entry.is_notebook]
+    others = [entry for entry in files if not entry.is_notebook]
+    broken = [f"{entry.path} {entry.problem}" for entry in others if entry.problem]
     by_exercise: dict[str, list[Version]] = {}
-    for version in map(_version, notebooks):
-        by_exercise.setdefault(_exercise(version, known), []).append(version)
+    for version in map(version_of, notebooks):
+        by_exercise.setdefault(exercise_answered(version, known), []).append(version)
     for exercise, versions in sorted(by_exercise.items()):
-        yield _newest(student, exercise, versions, [f"{entry.path} {entry.problem}" for entry in broken])
-    if not notebooks:
-        entry = broken[0] if broken else files[0]
-        reason = f"{entry.path} {entry.problem}" if broken else f"there is no notebook among {_list(files)}"
-        yield Submission(student, "", entry.path, problem=reason)
+        elsewhere = [name for name in known if name not in by_exercise]
+        yield _submission(student, exercise, versions, broken, elsewhere)
+    named = {exercise: entry for entry in others if (exercise := _exercise_named(entry, known)) and not entry.problem}
+    for exercise, entry in named.items():
+        if exercise not in by_exercise:
+            yield Submission(student, exercise, entry.path, problem=_no_notebook([entry]))
+    if not notebooks and not named:
+        entry = next((entry for entry in others if entry.problem), files[0])
+        yield Submission(student, "", entry.path, problem=broken[0] if broken else _no_notebook(files))
 
 
-def _version(entry: Entry) -> Version:
-    if entry.problem:
-        return Version(entry, None, entry.problem)
-    try:
-        return Version(entry, read_notebook(entry.content, outputs=False))
-    except NotebookError as problem:
-        return Version(entry, None, problem.reason)
-
-
-def _newest(student: str, exercise: str, versions: Sequence[Version], remarks: list[str]) -> Submission:
-    """The newest readable version; the others are mentioned."""
-    *older, version = sorted(versions, key=lambda v: (v.notebook is not None, v.entry.time, v.entry.path))
+def _submission(
+    student: str, exercise: str, versions: Sequence[Version], remarks: list[str], elsewhere: Sequence[str]
+) -> Submission:
+    """What is graded of the versions of an exercise; `elsewhere`: exercises of which the student sent no notebook."""
+    version, of_the_others = newest(versions, exercise)
     entry, notebook = version.entry, version.notebook
-    different = [old for old in older if old.entry.content != entry.content]
-    if different:
-        remarks = [*remarks, f"{len(different) + 1} versions were handed in; the newest, {entry.path}, was graded"]
+    remarks = [*remarks, *of_the_others, *other_exercises(version, exercise, elsewhere)]
     if student.startswith(NOBODY):
         remarks = [*remarks, "nothing in its name or its folder tells whose it is"]
     if notebook is not None and notebook.student and _differ(notebook.student, student):
@@ -198,6 +191,16 @@ def _newest(student: str, exercise: str, versions: Sequence[Version], remarks: l
     return Submission(student, exercise, entry.path, notebook, receipt, problem, tuple(remarks))
 
 
+def _exercise_named(entry: Entry, known: Sequence[str]) -> str:
+    """The exercise that the name of a file says it answers; empty if it is none of the `known`."""
+    name = entry.parts[-1] if entry.parts else ""
+    return next((f"ex{number}" for number in EXERCISE.findall(name) if f"ex{number}" in known), "")
+
+
+def _no_notebook(files: Sequence[Entry]) -> str:
+    return f"there is no notebook among {_list(files)}; ask for the file that ends in .ipynb"
+
+
 def _list(files: Sequence[Entry]) -> str:
     names = ", ".join(entry.path for entry in files[:3])
     return f"{names} and {len(files) - 3} more" if len(files) > 3 else names
@@ -207,12 +210,3 @@ def _differ(claimed: str, student: str) -> bool:
     """Whether two names have no word in common, as in `jane.doe` and `Doe Jane 4711`."""
     claimed_words, student_words = (set(re.findall(r"[^\W_]{2,}", name.lower())) for name in (claimed, student))
     return not claimed_words & student_words and claimed.lower() not in student.lower().replace(" ", "")
-
-
-def _exercise(version: Version, known: Sequence[str]) -> str:
-    """The exercise that a notebook answers: what most of its cells say, or else its path."""
-    answered = exercise_of(version.notebook.cells, known) if version.notebook else ""
-    if answered:
-        return answered
-    names = [f"ex{number}" for part in reversed(version.entry.parts) for number in EXERCISE.findall(part)]
-    return next((name for name in names if name in known), "")

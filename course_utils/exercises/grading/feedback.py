@@ -11,7 +11,7 @@ import mistune
 from course_utils._support.files import written_atomically
 from course_utils._support.mathematics import join_formulas, split_formulas
 from course_utils.exercises.check import is_call
-from course_utils.exercises.notebook.answers import TEXT_STUB
+from course_utils.exercises.notebook.texts import is_blank
 
 if TYPE_CHECKING:
     from course_utils.exercises.grading.grade import Result
@@ -95,7 +95,7 @@ def _written(written: dict[str, Any], result: "Result") -> str:
 
 def is_empty(written: dict[str, Any]) -> bool:
     """Whether the cell of the written answer is as it was handed out, or without a letter."""
-    return written["text"].strip() in ("", TEXT_STUB)
+    return is_blank(written["text"])
 
 
 def prose(text: str) -> str:

@@ -15,9 +15,11 @@ from course_utils.exercises.catalogue import load_exercise
 from course_utils.exercises.check import Checked
 from course_utils.exercises.grading.attempt import Attempt, Limits
 from course_utils.exercises.grading.library import without
+from course_utils.exercises.grading.reading import LONGEST_ANSWER, Reading, read
 from course_utils.exercises.grading.sandbox import Sandbox, bubblewrap
 from course_utils.exercises.grading.scratch import new_folder
 from course_utils.exercises.judge import Outcome, Verdict, judge, wrong
+from course_utils.exercises.notebook.cell import Cell, name_of, source_of
 from course_utils.exercises.notebook.reader import Notebook, read_notebook
 from course_utils.exercises.task import Case, Task
 from course_utils.exercises.teacher import teacher_from
@@ -31,6 +33,7 @@ PREPARING = threading.Lock()
 class AnswerKey:
     """What an exercise is graded by: the lecturer's module, the first cell of the notebook, and the rubric.
 
+    `handed_out`: the texts of the cells that students do not write in, by their names.
     `version` changes with them and with the code that grades, so that marks of an older version are not taken for new.
     """
 
@@ -39,6 +42,7 @@ class AnswerKey:
     setup: str
     rubric: str
     version: str
+    handed_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,14 @@ def answer_key(folder: Path, exercise: str) -> AnswerKey:
     parts = [teacher.read_bytes(), setup.encode()]
     parts += [path.read_bytes() for path in sorted((PACKAGE / "exercises").rglob("*.py"))]
     version = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-    return AnswerKey(
-        exercise, teacher.read_text(encoding="utf-8"), setup, notebook.text(f"{exercise}-written"), version
-    )
+    handed_out = {name_of(cell): source_of(cell) for cell in notebook.cells if not _is_answered(cell)}
+    rubric = notebook.text(f"{exercise}-written")
+    return AnswerKey(exercise, teacher.read_text(encoding="utf-8"), setup, rubric, version, handed_out)
+
+
+def _is_answered(cell: Cell) -> bool:
+    """Whether students write in this cell."""
+    return cell["metadata"].get("nbgrader", {}).get("solution") is True
 
 
 def mark(job: Job) -> dict[str, Any]:
@@ -75,7 +84,8 @@ def mark(job: Job) -> dict[str, Any]:
     began = time.monotonic()
     exercise = load_exercise(job.key.exercise)
     teacher = teacher_from(job.key.teacher, job.key.exercise)
-    cells = [("the first cell", job.key.setup), *job.notebook.code]
+    reading = read(exercise, job.notebook.cells, job.key.handed_out)
+    cells = [("the first cell", job.key.setup), *reading.code]
     with Attempt(_sandbox(exercise.hides), cells, job.limits) as attempt:
         needed = attempt.needed([task.name for task in exercise.tasks])
         # The open cases of all tasks come first: words about them reach the student, and a process that had seen the
@@ -85,10 +95,10 @@ def mark(job: Job) -> dict[str, Any]:
     tasks = [_task(*verdicts) for verdicts in zip(exercise.tasks, shown, hidden, strict=True)]
     return {
         "tasks": tasks,
-        "written": {"of": exercise.written.points, "text": job.notebook.text(f"{exercise.name}-written")[:20_000]},
+        "written": {"of": exercise.written.points, "text": reading.written[:LONGEST_ANSWER]},
         "notes": [trouble.note(needed) for _, trouble in sorted(attempt.troubles.items())],
-        "attention": _attention(attempt, tasks, needed),
-        "code": _fingerprint(job.notebook.code),
+        "attention": [*_lost(reading, tasks), *_attention(attempt, tasks, needed)],
+        "code": _fingerprint(reading.code),
         "seconds": round(time.monotonic() - began, 2),  # by the clock
         "memory": attempt.peak,  # bytes
         "processor": round(attempt.seconds, 2),
@@ -127,6 +137,12 @@ def _hidden_only(hidden: Verdict) -> str:
     """What is said where only cases that the student has not seen go wrong."""
     hint = f" Hint: {hidden.hint}" if hidden.hint else ""
     return f"Of the cases that are used for grading {hidden.passed} of {hidden.total} are right.{hint}"
+
+
+def _lost(reading: Reading, tasks: Sequence[dict[str, Any]]) -> list[str]:
+    """What a person should look at in the notebook: the written answer, and the code of tasks that lost points."""
+    doubts = [reading.doubts[t["name"]] for t in tasks if t["name"] in reading.doubts and t["points"] < t["of"]]
+    return [*reading.remarks, *doubts]
 
 
 def _attention(attempt: Attempt, tasks: Sequence[dict[str, Any]], needed: frozenset[str] | None) -> list[str]:

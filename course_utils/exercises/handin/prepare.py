@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from course_utils._support.files import written_atomically
 from course_utils.exercises.catalogue import exercises, load_exercise
-from course_utils.exercises.handin.places import Places
 from course_utils.exercises.handin.state import differing, notes
 from course_utils.exercises.notebook.cell import Cell, clear_outputs, exercise_of, name_of, source_of
+from course_utils.exercises.notebook.places import Places
 from course_utils.exercises.notebook.reader import Notebook, NotebookError, read_notebook, receipt_of
 
 __all__ = ["FOLDER", "HandIn", "Written", "last_student", "prepare", "student_name", "write"]

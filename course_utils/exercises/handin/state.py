@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from course_utils.exercises.handin.places import Places
 from course_utils.exercises.notebook.answers import begun, defines, left_over, problem_of
 from course_utils.exercises.notebook.cell import Cell, name_of, source_of
+from course_utils.exercises.notebook.places import Places
+from course_utils.exercises.notebook.texts import is_blank
 from course_utils.exercises.task import Task, signature
 
 __all__ = ["differing", "notes"]
@@ -51,10 +52,14 @@ def _function(places: Places, number: int, task: Task) -> Iterator[str]:
 
 
 def _written(places: Places) -> Iterator[str]:
-    name = f"{places.exercise.name}-{places.exercise.written.name}"
-    cell = places.find(name)
-    if cell is not None and places.is_empty(name, cell):
-        yield f"Task {len(places.exercise.tasks) + 1}, the written answer, is empty; it will get no points."
+    if not is_blank(source_of(places.answer)):
+        return
+    empty = f"Task {len(places.exercise.tasks) + 1}, the written answer, is empty"
+    if texts := places.texts_elsewhere():
+        what = _list([_called(places, cell) for cell, _ in texts])
+        yield f"{empty}. If you have written it into {what}, move it into the cell below its question."
+    else:
+        yield f"{empty}; it will get no points."
 
 
 def _refused(places: Places) -> Iterator[str]:

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from course_utils.exercises.notebook.cell import Cell, source_of
 from course_utils.exercises.notebook.jupyter import REFUSALS, compiled, names_of, tree_of
 
-__all__ = ["TEXT_STUB", "begun", "defines", "left_over", "problem_of"]
-
-TEXT_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer; for code see `begun`
+__all__ = ["begun", "defines", "left_over", "problem_of"]
 
 
 def defines(cell: Cell, name: str) -> bool:

@@ -20,6 +20,7 @@ __all__ = ["Notebook", "NotebookError", "read_notebook", "receipt_of"]
 MOST_BYTES = 100_000_000  # of a file
 MOST_CELLS = 500
 MOST_LETTERS = 200_000  # of one cell
+MOST_IN_ALL = 1_000_000  # of all cells
 MOST_DEPTH = 100  # of lists and objects within each other, in what a cell has shown
 LONGEST_STUDENT = 80
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # without its kernel a widget is an empty place
@@ -144,6 +145,9 @@ def _refuse_long(cells: list[Cell]) -> None:
         if (letters := len(source_of(cell))) > MOST_LETTERS:
             reason = f"has {letters:,} characters in cell {number}, and {MOST_LETTERS:,} are read"
             raise NotebookError(reason, "Take out data that was pasted into this cell")
+    if (letters := sum(len(source_of(cell)) for cell in cells)) > MOST_IN_ALL:
+        reason = f"has {letters:,} characters in its cells, and {MOST_IN_ALL:,} are read"
+        raise NotebookError(reason, "Take out data that was pasted into them")
 
 
 def _student(document: dict[str, Any]) -> str:
