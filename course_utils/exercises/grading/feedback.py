@@ -25,6 +25,8 @@ __all__ = ["is_empty", "write_feedback", "write_written"]
 # formula that is nested some thousand times.
 MOST_PROSE = 6_000  # letters
 MOST_FORMULA = 500
+MOST_MOVE = 5  # times the size of a letter, up or aside: further away nobody would read what a formula shows
+MOVE = re.compile(r'<[^>]*(?:voffset="|margin-left:|width[:=]"?)-?(\d+)[\d.]*r?em')
 DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -49,12 +51,14 @@ h1, h2, h3, p, ul, .answer {{ contain: content; overflow-wrap: anywhere; }}
 .call {{ font: .93em/1.5 ui-monospace, monospace; }}
 .comment {{ white-space: pre-line; }}
 .answer {{
-  border: 1px dashed var(--line); border-radius: .3rem; padding: 0 1rem; margin: .6rem 0; max-height: 45rem;
+  border: 1px dashed; border-radius: .3rem; padding: 0 1rem; margin: .6rem 0; max-height: 45rem;
   overflow: auto;
 }}
 .answer * {{ contain: none; }}
 .answer .words {{ max-height: none; overflow: visible; }}
 .answer pre {{ white-space: pre-wrap; }}
+.answer :is(ul, ol) {{ padding-left: 1.2rem; }}
+.answer blockquote {{ margin: .3rem 0; padding-left: .4rem; border-left: 2px solid var(--line); }}
 @media print {{ .answer, .words {{ max-height: none; }} }}
 </style>
 <main>
@@ -155,7 +159,10 @@ def prose(text: str) -> str:
         marked, formulas = split_formulas(text)
         if any(len(formula) > MOST_FORMULA for formula, _ in formulas):
             raise ValueError("too long to be read as a formula")
-        return join_formulas(str(mistune.create_markdown(renderer=Plain(escape=True))(marked)), formulas)
+        page = join_formulas(str(mistune.create_markdown(renderer=Plain(escape=True))(marked)), formulas)
+        if any(int(size) > MOST_MOVE for size in MOVE.findall(page)):
+            raise ValueError("moved out of sight")
+        return page
     except Exception:  # a text that no parser expects must not stop the class
         return f"<p class='words'>{escape(text)}</p>"
 
