@@ -8,9 +8,11 @@ import os
 import re
 import stat
 import time
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,8 +26,9 @@ MOST_FILES = 20_000  # in one zip file
 FREE_BYTES, BYTES_PER_BYTE = 100_000_000, 10
 FREE_FILES, BYTES_PER_FILE = 2_000, 500
 MOST_DEPTH = 4  # of zip files in zip files
-JUNK = re.compile(r"(^|/)(__MACOSX|\.ipynb_checkpoints|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
+JUNK = re.compile(r"(^|/)((__MACOSX|\.ipynb_checkpoints)(/|$)|(\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$)")
 LONGEST_PATH = 1_000  # characters, in a zip file
+DRIVE = re.compile(r"^[A-Za-z]:(?=/)")
 ZIP_UTF8 = 0x800  # a flag of a file in a zip file: its name is in UTF-8
 
 
@@ -85,7 +88,7 @@ def entries(source: Path) -> Iterator[Entry]:
         folders.sort()
         for name in sorted(names + [f for f in folders if Path(folder, f).is_symlink()]):
             path = Path(folder, name)
-            parts = path.relative_to(source).parts
+            parts = _parts(os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "surrogateescape"))
             if not JUNK.search("/".join(parts)):
                 yield from _on_disk(path, parts, left)
 
@@ -107,8 +110,17 @@ def _on_disk(path: Path, parts: tuple[str, ...], left: Allowance) -> Iterator[En
         yield from _unpacked(Entry(parts, content, time=about.st_mtime), 0, left)
 
 
+def _parts(path: str) -> tuple[str, ...]:
+    """The parts of a path: the same from a folder and from a zip file, on each system and in each language of it.
+
+    What leads elsewhere, a root or a step upwards, is left out. macOS has other forms of the same letters.
+    """
+    parts = PurePosixPath(unicodedata.normalize("NFC", path)).parts
+    return tuple(part for part in parts if part not in ("/", "//", "..", "."))
+
+
 def _ends_with(parts: tuple[str, ...], ending: str) -> bool:
-    return bool(parts) and parts[-1].lower().endswith(ending)
+    return bool(parts) and parts[-1].lower().rstrip(" .").endswith(ending)  # Windows leaves out what comes after it
 
 
 def _is_zip(parts: tuple[str, ...]) -> bool:
@@ -134,7 +146,7 @@ def _unpacked(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:
         return
     try:
         with zipfile.ZipFile(io.BytesIO(entry.content)) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir() and not JUNK.search(info.filename)]
+            infos = [info for info in archive.infolist() if not (_name(info).endswith("/") or JUNK.search(_name(info)))]
             if len(infos) > MOST_FILES:
                 yield Entry(entry.parts, problem=f"holds {len(infos):,} files, and was not opened")
                 return
@@ -151,21 +163,26 @@ def _unpacked(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The name of a file in a zip file. macOS writes UTF-8 without the flag for it, and zipfile reads code page 437."""
-    if info.flag_bits & ZIP_UTF8:
-        return info.filename
-    try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+    """The path of a file in a zip file, which ends in a slash for a folder.
+
+    macOS writes UTF-8 without the flag for it, and zipfile reads code page 437; Windows may write drives and
+    backslashes.
+    """
+    name = info.filename
+    if not info.flag_bits & ZIP_UTF8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return DRIVE.sub("", name.replace("\\", "/"))
 
 
 def _member(
     archive: zipfile.ZipFile, info: zipfile.ZipInfo, entry: Entry, depth: int, left: Allowance
 ) -> Iterator[Entry]:
-    path = PurePosixPath(_name(info)[:LONGEST_PATH].replace("\\", "/"))
-    inner = [part for part in path.parts if part not in ("/", "..", ".")]
-    parts = (*entry.parts, *inner)
+    name = _name(info)
+    parts = (*entry.parts, *_parts(name[:LONGEST_PATH]))
+    if len(name) > LONGEST_PATH:
+        yield Entry(parts, problem=f"has a name of {len(name):,} letters, and was not opened; ask for a shorter one")
+        return
     limit = min(MOST_IN_ALL if _is_zip(parts) else MOST_BYTES, left.bytes_left)
     if stat.S_ISLNK(info.external_attr >> 16):
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")

@@ -1,6 +1,7 @@
 """A folder of submissions becomes marks: every student has a row, and what needs a person's attention is listed."""
 
 import hashlib
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +15,9 @@ from course_utils.exercises.grading.attempt import Limits
 from course_utils.exercises.grading.collect import Submission, collect
 from course_utils.exercises.grading.feedback import is_empty, write_feedback, write_written
 from course_utils.exercises.grading.mark import AnswerKey, Job, answer_key
-from course_utils.exercises.grading.marks import Mark, read_marks, table, wait_for
+from course_utils.exercises.grading.marks import Mark, read_marks, wait_for
 from course_utils.exercises.grading.sandbox import check_system
+from course_utils.exercises.grading.spreadsheet import as_typed, table
 from course_utils.exercises.grading.trial import Trial, mark_after_trial, trial_of
 
 __all__ = ["Graded", "Result", "grade"]
@@ -89,8 +91,9 @@ def grade(
     changed, or `again` asks for it. `jobs`: students at once, by default one for each processor. `scheduler`: address
     of a Dask cluster, whose machines have the course and bubblewrap installed. `progress` wraps the stream of records.
 
-    Raises: FileNotFoundError for a folder that is not there, ValueError for one without files or a bad marks.csv;
-    UnfitMachine where no submission can run, or where the lecturer's own work does not get its marks.
+    Raises: FileNotFoundError for a folder that is not there, ValueError for one without files, for a student who sent
+    nothing, or for a bad marks.csv; UnfitMachine where no submission can run, or where the lecturer's own work does not
+    get its marks.
     """
     check_system()
     out.mkdir(parents=True, exist_ok=True)
@@ -98,6 +101,7 @@ def grade(
     keys = {name: answer_key(folder, name) for name in {s.exercise for s in submissions if s.notebook and s.exercise}}
     selected = exercise is not None or student is not None
     path = out / "records.jsonl"
+    student = _among(submissions, student) if student is not None else None
     with alone(path):
         journal, waiting = Journal(path), {}
         for submission in submissions:
@@ -113,6 +117,14 @@ def grade(
     results = _results(submissions, keys, journal, out)
     _write(results, keys, out)
     return Graded(results, len(waiting), out)
+
+
+def _among(submissions: Sequence[Submission], student: str) -> str:
+    """The student as in the tables, from what was typed."""
+    name = unicodedata.normalize("NFC", as_typed(student))
+    if all(submission.student != name for submission in submissions):
+        raise ValueError(f"no submission here is of {student!r}; write the name as it stands in grades.csv")
+    return name
 
 
 def _key(submission: Submission, keys: dict[str, AnswerKey]) -> str:
@@ -221,17 +233,15 @@ def _row(result: Result) -> list[object]:
         status = f"not graded: {submission.problem}" if submission.problem else "not graded yet"
     else:
         status = "graded" if result.written is not None else "graded, the written answer waits"
-    tasks: list[object] = [f"{points:g}" for points in result.task_points]
-    tasks += [""] * (MOST_TASKS - len(tasks))
-    written = "" if result.written is None else f"{result.written:g}"
+    tasks = [*result.task_points, *[""] * (MOST_TASKS - len(result.task_points))]
     return [
         submission.student,
         submission.exercise,
-        f"{result.points:g}",
-        f"{result.of:g}",
+        result.points,
+        result.of,
         status,
         *tasks,
-        written,
+        "" if result.written is None else result.written,
         submission.receipt,
         submission.file,
     ]

@@ -73,8 +73,8 @@ def student_name(typed: str) -> str:
     proposal = re.sub(r"-+", "-", "".join(sign if _allowed(sign) else "-" for sign in name)).strip("-._")
     proposal = proposal[:LONGEST_NAME].strip("-._")
     if proposal == name:
-        # A browser calls a second download name-1: a number at the end must not look like that.
-        return re.sub(r"-(\d{1,2})$", r"_\1", name)
+        # A browser calls a second download name-1, a system name-copy: the end of a name must not look like that.
+        return re.sub(r"(?i)-(\d{1,2}|(?:copy|kopie)\d*)$", r"_\1", name)
     if not any(sign.isalnum() for sign in proposal):
         raise ValueError(f"{typed!r} is no name: it needs letters or digits.")
     raise ValueError(
