@@ -15,7 +15,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from course_utils._support.unwritten import unwritten
-from course_utils.exercises.grading.exchange import ExchangeError, packed, receive, send, unpacked
+from course_utils.exercises.grading.exchange import ANSWER, ExchangeError, packed, receive, send, tensors, unpacked
 from course_utils.exercises.grading.silent import Silent
 from course_utils.exercises.notebook.jupyter import compiled
 
@@ -78,7 +78,7 @@ def main() -> None:
 def reply(line: socket.socket, answer: dict[str, Any]) -> None:
     """Send an answer, or say that it is too large to be sent."""
     try:
-        send(line, answer)
+        send(line, answer, bound=ANSWER)
     except ExchangeError as problem:
         send(line, {"error": f"ValueError: what it returns is too large: {problem}", "ticket": answer["ticket"]})
 
@@ -94,17 +94,15 @@ def run(source: str, name: str, space: dict[str, Any]) -> None:
 
 
 def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, Any]:
-    """What a function of the notebook returns, and whether it has changed what it was given."""
-    import torch
-
+    """What a function of the notebook returns, and the arguments as it leaves them behind."""
     function = space.get(name)
     if not callable(function):
         return {"error": f"NameError: the notebook defines no function {name}"}
-    before = [value.clone() if isinstance(value, torch.Tensor) else None for value in (*args, *kwargs.values())]
     value = function(*args, **kwargs)
-    after = (*args, *kwargs.values())
-    changed = any(old is not None and not torch.equal(old, new) for old, new in zip(before, after, strict=True))
-    return {"value": packed(value), "changed": changed}
+    try:
+        return {"value": packed(value), "tensors": tensors([*args, *kwargs.values()])}
+    except ExchangeError as problem:
+        raise ValueError(f"what it returns is too large: {problem}") from None
 
 
 def error_line(problem: BaseException, called: str) -> str:
