@@ -129,6 +129,8 @@ def difference(got: Any, expected: Any, tolerance: float) -> str:
     >>> difference(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]), 1e-4)
     'At [1] it returns 2, and 4 is right.'
     """
+    if isinstance(got, Tensor) and (unusual := _unusual(got)):
+        return f"It returns {unusual}, and ordinary real numbers are asked for."
     if isinstance(expected, (tuple, list)):
         return _sequence(got, expected, tolerance)
     if isinstance(expected, bool):
@@ -156,8 +158,10 @@ def _sequence(got: Any, expected: Sequence[Any], tolerance: float) -> str:
 
 
 def _tensor(got: Any, expected: Tensor, tolerance: float) -> str:
-    if isinstance(got, (bool, int, float, np.ndarray, np.generic)):
-        got = torch.as_tensor(got)
+    if isinstance(got, (bool, int, float)):
+        got = torch.tensor(_as_float(got), dtype=torch.float64)
+    elif isinstance(got, (np.ndarray, np.generic)):
+        got = _from_numpy(got)
     if isinstance(got, (list, tuple)) and expected.ndim:
         got = _listed(got)
     if not isinstance(got, Tensor):
@@ -176,11 +180,38 @@ def _tensor(got: Any, expected: Tensor, tolerance: float) -> str:
     return f"{where} returns {float(got[tuple(place)]):.6g}, and {float(expected[tuple(place)]):.6g} is right."
 
 
+def _unusual(x: Tensor) -> str:
+    """What kind of tensor it is whose numbers cannot be compared; empty for all others."""
+    if x.is_meta:
+        return 'a tensor on the device "meta", which has no numbers'
+    if x.is_complex():
+        return "complex numbers"
+    if x.is_quantized:
+        return "a quantized tensor"
+    return "a sparse or nested tensor" if x.is_nested or x.layout != torch.strided else ""
+
+
+def _as_float(number: float) -> float:
+    """A number as it is compared; one that is too large for that is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)
+
+
+def _from_numpy(x: "np.generic | np.ndarray[Any, Any]") -> Any:
+    """Real numbers as a tensor, in whichever order they have their bytes; anything else as it is."""
+    if x.dtype.kind not in "biuf":
+        return x
+    array = np.array(x, order="C")
+    return torch.from_numpy(array.astype(np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")))
+
+
 def _listed(got: Any) -> Any:
     """A list of numbers, or of equally long lists of them, as a tensor; anything else as it is."""
     try:
         return torch.as_tensor(got, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         return got
 
 

@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from course_utils.exercises import exercises, load_exercise
 from course_utils.exercises.grading import mark, sandbox
 from course_utils.exercises.grading.attempt import Attempt, Limits
-from course_utils.exercises.grading.exchange import MOST_BYTES, ExchangeError, receive, send, unpacked
+from course_utils.exercises.grading.exchange import QUESTION, ExchangeError, receive, send, unpacked
 from course_utils.exercises.grading.feedback import prose
 from course_utils.exercises.grading.grade import Graded, Result, grade
 from course_utils.exercises.grading.library import without
@@ -498,7 +498,7 @@ def test_a_sender_who_dawdles_is_late() -> None:
 def test_a_reader_who_does_not_read_is_late() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, pytest.raises(TimeoutError):
-        send(ours, {"cell": "x" * (MOST_BYTES - 100)}, within=0.2)
+        send(ours, {"cell": "x" * (QUESTION.bytes - 100)}, within=0.2)
 
 
 # Texts of strangers

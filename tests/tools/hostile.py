@@ -711,14 +711,14 @@ os._exit(0)
     ),
     Hostile(
         "the network",
-        "Ports of the host, and the world beyond it, are called, and a port is opened.",
+        "Ports of the host, and the world beyond it, are called, and a port is to be opened.",
         TRY
         + """
 for address in (("127.0.0.1", PORT), ("::1", PORT), ("1.1.1.1", 53), ("192.168.0.1", 80)):
     refused(address, lambda: socket.create_connection(address, timeout=0.2))
 refused("a name", lambda: socket.getaddrinfo("example.org", 80))
 refused("the machine below", lambda: socket.socket(40, socket.SOCK_STREAM))
-listening = socket.create_server(("127.0.0.1", 0))
+refused("a port", lambda: socket.create_server(("127.0.0.1", 0)))
 """,
         walls=True,
     ),

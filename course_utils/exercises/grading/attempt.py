@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from course_utils.exercises.grading.exchange import ExchangeError, clean, packed, receive, send, unpacked
+from course_utils.exercises.grading.exchange import (
+    ANSWER,
+    ExchangeError,
+    clean,
+    packed,
+    receive,
+    send,
+    tensors,
+    unpacked,
+)
 from course_utils.exercises.grading.sandbox import Sandbox, Watched
 from course_utils.exercises.judge import Outcome
 from course_utils.exercises.task import Case
@@ -101,7 +110,8 @@ class Attempt:
             if process is None:
                 continue
             message = {"call": name, "args": packed(list(case.args)), "kwargs": packed(dict(case.kwargs))}
-            answer = self._ask(process, message, self.limits.call)
+            before = tensors([*case.args, *case.kwargs.values()])
+            answer = self._ask(process, message, self.limits.call, before)
             if isinstance(answer, str):
                 self._broken[name] = answer
             elif answer.error.startswith("Late:"):  # a loop that ends in no case must not use up the time of all others
@@ -130,7 +140,7 @@ class Attempt:
         self._starts += 1
         self._process = process = self.sandbox.start()
         try:
-            receive(process.line, within=max(0.1, min(self.limits.start, self._end - time.monotonic())))
+            receive(process.line, bound=ANSWER, within=max(0.1, min(self.limits.start, self._end - time.monotonic())))
         except (ExchangeError, TimeoutError):
             self._stop()
             self.given_up = process.ended_for or "the process could not be started"
@@ -147,8 +157,12 @@ class Attempt:
                 self.troubles[number] = Trouble.of(name, answer)
         return process
 
-    def _ask(self, process: Watched, message: dict[str, Any], seconds: float) -> Outcome | str:
-        """The outcome of a cell or a call; or why there is none, in which case the process has been ended."""
+    def _ask(self, process: Watched, message: dict[str, Any], seconds: float, before: Any = None) -> Outcome | str:
+        """The outcome of a cell or a call; or why there is none, in which case the process has been ended.
+
+        `before`: the tensors that a call is given. They come back with the answer and are compared here, as whatever
+        compares them in the student's process is the student's to replace.
+        """
         by_the_clock = min(seconds * self.limits.patience, self._end - time.monotonic())
         if by_the_clock <= 0:
             return self._ended(process, f"the time for a whole submission, {self.limits.total:g} s, is over")
@@ -156,15 +170,15 @@ class Attempt:
             # An answer that is written before the question has come cannot know its ticket.
             ticket = secrets.token_hex(8)
             send(process.line, message | {"seconds": seconds, "ticket": ticket}, within=by_the_clock)
-            answer = receive(process.line, within=by_the_clock)
+            answer = receive(process.line, within=by_the_clock, bound=ANSWER)
             if answer.get("ticket") != ticket:
                 raise ExchangeError("what came back answers another question")
-            value, error, changed = unpacked(answer.get("value")), answer.get("error"), answer.get("changed")
+            value, error, after = unpacked(answer.get("value")), answer.get("error"), answer.get("tensors")
         except TimeoutError:
             return self._ended(process, f"it did not end within {seconds:g} s")
         except ExchangeError as problem:
             return self._ended(process, "the process ended" if "has gone" in str(problem) else str(problem))
-        return Outcome(value, clean(error) if isinstance(error, str) else "", changed=changed is True)
+        return Outcome(value, clean(error) if isinstance(error, str) else "", changed=after != before)
 
     def _ended(self, process: Watched, reason: str) -> str:
         if self._end - time.monotonic() <= 0:

@@ -3,6 +3,9 @@
 They would hold memory that no watch counts (it belongs to no process), reach the lecturer's keys or the machine below
 through what namespaces do not divide, or open namespaces in which the walls could be built anew. Threads may be
 started and processes may not: a program that doubles itself faster than a watch can look must not begin.
+
+Measured with the files and the time that a student has: 2.1 GB in TCP sockets, 2.0 GB in pairs of sockets with larger
+buffers, 2.5 GB in extended attributes, 1.5 GB in events of inotify, 2 MB for each page that a pipe is given.
 """
 
 import platform
@@ -57,13 +60,32 @@ REFUSED = {
     "io_uring_enter": (426, 426),
     "io_uring_register": (427, 427),
     "syslog": (103, 116),
+    "socket": (41, 198),
+    "setsockopt": (54, 208),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+    "inotify_init": (253, 26),  # aarch64 has only inotify_init1
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
+    "io_setup": (206, 0),
+    "timer_create": (222, 107),
+    "splice": (275, 76),
+    "tee": (276, 77),
+    "vmsplice": (278, 75),
+    "seccomp": (317, 277),
+    "landlock_create_ruleset": (444, 444),
 }
 FORK, VFORK = 57, 58  # on x86_64 alone; aarch64 has only clone
-CLONE, CLONE3, MMAP, SOCKET = (56, 220), (435, 435), (9, 222), (41, 198)
+CLONE, CLONE3, MMAP, SOCKETPAIR, FCNTL, PRCTL = (56, 220), (435, 435), (9, 222), (53, 199), (72, 25), (157, 167)
+LATER = 450  # from here on both have the same calls, and those that a later kernel adds are not known to be harmless
 THREAD = 0x00010000  # CLONE_THREAD
 NEW_NAMESPACES = 0x7E020000  # the CLONE_NEW... flags together
 SHARED_AND_IN_NO_FILE = 0x21  # MAP_SHARED | MAP_ANONYMOUS
-LAST_FAMILY = 10  # AF_INET6; of the later ones some, such as AF_VSOCK, belong to no network namespace
+UNIX, STREAM, KIND_OF_SOCKET = 1, 1, 0xF  # AF_UNIX, SOCK_STREAM; the flags of a type lie above
+LOCKS = (6, 7, 37, 38)  # F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW: of a file each byte may have its own
+PIPE_SIZE = 1031  # F_SETPIPE_SZ
+SECCOMP_OF_PRCTL = 22
 FOREIGN = 0x40000000  # numbers from here on are of x86_64's second interface (x32)
 
 # Classic BPF: codes of instructions, and what a filter may answer.
@@ -93,6 +115,7 @@ def call_filter(machine: str = "") -> bytes | None:
         (ANSWER, 0, 0, KILL),
         (LOAD, 0, 0, NUMBER),
         *_answer(AT_LEAST, FOREIGN, NOT_PERMITTED),
+        *_answer(AT_LEAST, LATER, NO_SUCH_CALL),
         *_answer(EQUAL, CLONE3[column], NO_SUCH_CALL),
     ]
     for numbers in REFUSED.values():
@@ -103,7 +126,12 @@ def call_filter(machine: str = "") -> bytes | None:
     program += _with_argument(CLONE[column], 0, [*no_thread, *_answer(ANY_BIT, NEW_NAMESPACES, NOT_PERMITTED)])
     mask = (AND, 0, 0, SHARED_AND_IN_NO_FILE)
     program += _with_argument(MMAP[column], 3, [mask, *_answer(EQUAL, SHARED_AND_IN_NO_FILE, NOT_PERMITTED)])
-    program += _with_argument(SOCKET[column], 0, _answer(AT_LEAST, LAST_FAMILY + 1, NOT_PERMITTED))
+    # A pair of streams, which Python's event loops wake themselves with, and no datagrams.
+    no_pair = [(EQUAL, 1, 0, UNIX), (ANSWER, 0, 0, NOT_PERMITTED), (LOAD, 0, 0, _place(1)), (AND, 0, 0, KIND_OF_SOCKET)]
+    program += _with_argument(SOCKETPAIR[column], 0, [*no_pair, (EQUAL, 1, 0, STREAM), (ANSWER, 0, 0, NOT_PERMITTED)])
+    commands = [_answer(EQUAL, command, NOT_PERMITTED) for command in (*LOCKS, PIPE_SIZE)]
+    program += _with_argument(FCNTL[column], 1, [line for lines in commands for line in lines])
+    program += _with_argument(PRCTL[column], 0, _answer(EQUAL, SECCOMP_OF_PRCTL, NOT_PERMITTED))
     program.append((ANSWER, 0, 0, ALLOW))
     return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 
@@ -118,5 +146,10 @@ def _answer(test: int, operand: int, answer: int) -> list[Instruction]:
 
 def _with_argument(number: int, place: int, then: list[Instruction]) -> list[Instruction]:
     """For one call alone: test the lower half of an argument, and allow the call if no test answers."""
-    body = [(LOAD, 0, 0, 16 + 8 * place), *then, (ANSWER, 0, 0, ALLOW)]
+    body = [(LOAD, 0, 0, _place(place)), *then, (ANSWER, 0, 0, ALLOW)]
     return [(EQUAL, 0, len(body), number), *body]
+
+
+def _place(argument: int) -> int:
+    """Where the kernel's seccomp_data has the lower half of an argument."""
+    return 16 + 8 * argument

@@ -2,6 +2,8 @@
 
 A message is four bytes of length and so many bytes of JSON; tensors and arrays are written as dtype, shape and their
 bytes in base64. Of what cannot be written so only the name of its type arrives: an empty object of a type of that name.
+
+A byte of JSON may become a hundred in memory. So the entries of an answer are counted in its bytes, before it is read.
 """
 
 import base64
@@ -9,17 +11,19 @@ import json
 import math
 import socket
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["ExchangeError", "packed", "receive", "send", "unpacked"]
+__all__ = ["ANSWER", "QUESTION", "Bound", "ExchangeError", "packed", "receive", "send", "tensors", "unpacked"]
 
-MOST_BYTES = 4_000_000  # of one message; the largest result that a task asks for has some ten thousand
 MOST_DEPTH = 20
 MOST_TEXT = 2_000  # letters of an error message or of a text that is returned
+MOST_NAME = 100  # letters of the name of a type
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -29,24 +33,49 @@ DTYPES = {
 }  # fmt: skip
 
 
+class Bound(NamedTuple):
+    """How large a message may be: in bytes, and in entries of lists and the like, as many as brackets and commas."""
+
+    bytes: int
+    entries: int
+
+
+QUESTION = Bound(4_000_000, 4_000_000)  # from the grader: a cell has up to 200,000 characters
+# From a student, with the arguments as they are after the call. The largest that a task asks for has thirty thousand
+# bytes, and some hundred entries where it comes as a list.
+ANSWER = Bound(500_000, 20_000)
+
+
 class ExchangeError(Exception):
     """The other process has gone, keeps silent, or says what is no message."""
 
 
-def packed(value: Any, depth: int = 0) -> Any:
-    """A value in terms of JSON.
+def packed(value: Any) -> Any:
+    """A value in terms of JSON; ExchangeError for one with more entries than an answer may have.
 
     >>> packed((1, [None, float("nan")]))
     {'tuple': [1, {'list': [None, {'float': 'nan'}]}]}
     """
+    return _packed(value, 0, iter(range(ANSWER.entries)))
+
+
+def tensors(values: Iterable[Any]) -> Any:
+    """The tensors among some values as `packed` writes them, by which it is told whether a call has changed them."""
+    return packed([value if isinstance(value, Tensor) else None for value in values])
+
+
+def _packed(value: Any, depth: int, places: Iterator[int]) -> Any:
+    """`places`: one for each entry that there may still be, as the same list may lie in itself a million times."""
+    if next(places, None) is None:
+        raise ExchangeError(f"more than {ANSWER.entries:,} entries")
     if depth > MOST_DEPTH:
         return {"unknown": "something nested too deeply"}
     if value is None or isinstance(value, bool):
         return value
     if type(value) is int and abs(value) < 2**63:
         return value
-    if isinstance(value, float):
-        value = float(value)
+    if isinstance(value, int | float):
+        value = _as_float(value)
         return value if math.isfinite(value) else {"float": str(value)}
     if isinstance(value, str):
         return clean(value)
@@ -56,10 +85,18 @@ def packed(value: Any, depth: int = 0) -> Any:
         return _array(value)
     if isinstance(value, list | tuple):
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [packed(inner, depth + 1) for inner in value]}
+        return {kind: [_packed(inner, depth + 1, places) for inner in value]}
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {"dict": {key: packed(inner, depth + 1) for key, inner in value.items()}}
-    return {"unknown": type(value).__name__[:MOST_TEXT]}
+        return {"dict": {clean(key): _packed(inner, depth + 1, places) for key, inner in value.items()}}
+    return {"unknown": clean(type(value).__name__)[:MOST_NAME]}
+
+
+def _as_float(number: float) -> float:
+    """A number as it is compared; one that is too large for that is infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.copysign(math.inf, number)
 
 
 def clean(text: str) -> str:
@@ -68,20 +105,26 @@ def clean(text: str) -> str:
 
 
 def _tensor(x: Tensor) -> Any:
-    x = x.detach().cpu()
-    name = str(x.dtype).removeprefix("torch.")
-    if name not in DTYPES or x.layout != torch.strided or x.numel() * x.element_size() > MOST_BYTES:
-        return {"unknown": f"tensor of shape {tuple(x.shape)} and dtype {name}"}
-    data = x.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-    return {"tensor": [name, list(x.shape), base64.b64encode(data).decode()]}
+    """A tensor of real numbers, whatever its strides; of others it is said what they are."""
+    if x.is_nested or x.is_meta or x.layout != torch.strided or x.is_complex() or x.is_quantized:
+        kind = "nested" if x.is_nested else "meta" if x.is_meta else str(x.layout).removeprefix("torch.")
+        return {"unknown": f"{kind} tensor of dtype {str(x.dtype).removeprefix('torch.')}"}
+    if x.numel() * x.element_size() > ANSWER.bytes:
+        return {"unknown": clean(f"tensor of shape {tuple(x.shape)}")[:MOST_NAME]}
+    dtype = x.dtype if str(x.dtype).removeprefix("torch.") in DTYPES else torch.float64
+    # Of one entry the stride may be anything, and then its bytes are not to be had: so they are copied.
+    flat = torch.empty(x.numel(), dtype=dtype).copy_(x.detach().reshape(-1))
+    data = base64.b64encode(flat.view(torch.uint8).numpy().tobytes()).decode()
+    return {"tensor": [str(dtype).removeprefix("torch."), list(x.shape), data]}
 
 
 def _array(x: "np.generic | np.ndarray[Any, Any]") -> Any:
-    try:
-        inner = _tensor(torch.from_numpy(np.array(x)))
-    except TypeError:
-        return {"unknown": f"array of dtype {x.dtype}"}
-    return {"array": inner["tensor"]} if "tensor" in inner else inner
+    """An array or a number of numpy, in whichever order it has its bytes."""
+    if x.dtype.kind not in "biuf" or x.nbytes > ANSWER.bytes:
+        return {"unknown": f"array of shape {x.shape} and dtype {x.dtype}"[:MOST_NAME]}
+    array = np.array(x, order="C")
+    dtype = np.float64 if array.dtype.itemsize > 8 else array.dtype.newbyteorder("=")
+    return {"array": _tensor(torch.from_numpy(array.astype(dtype)))["tensor"]}
 
 
 def unpacked(value: Any, depth: int = 0) -> Any:
@@ -111,8 +154,14 @@ def unpacked(value: Any, depth: int = 0) -> Any:
         case "array", [str(name), list(shape), str(data)] if name != "bfloat16":
             return _as_tensor(name, shape, data).numpy()
         case "unknown", str():
-            return type("".join(filter(str.isprintable, inner))[:100], (), {})()
+            return _stranger("".join(filter(str.isprintable, inner[:MOST_NAME])))()
     raise ExchangeError("what came back is no value")
+
+
+@lru_cache(maxsize=100)
+def _stranger(name: str) -> type:
+    """A type of this name; a type takes a thousand bytes, so one is made for all objects that come under the name."""
+    return type(name, (), {})
 
 
 def _as_tensor(name: str, shape: list[Any], data: str) -> Tensor:
@@ -133,11 +182,11 @@ def _as_tensor(name: str, shape: list[Any], data: str) -> Tensor:
     return torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(DTYPES[name]).reshape(shape)
 
 
-def send(line: socket.socket, message: dict[str, Any], *, within: float | None = None) -> None:
-    """Write one message; TimeoutError if it is not taken in `within` seconds."""
+def send(line: socket.socket, message: dict[str, Any], *, within: float | None = None, bound: Bound = QUESTION) -> None:
+    """Write one message within a bound; TimeoutError if it is not taken in `within` seconds."""
     data = json.dumps(message).encode()
-    if len(data) > MOST_BYTES:
-        raise ExchangeError(f"a message of {len(data):,} bytes, and {MOST_BYTES:,} are allowed")
+    if len(data) > bound.bytes:
+        raise ExchangeError(f"a message of {len(data):,} bytes, and {bound.bytes:,} are allowed")
     line.settimeout(within)
     try:
         line.sendall(len(data).to_bytes(4, "big") + data)
@@ -147,14 +196,17 @@ def send(line: socket.socket, message: dict[str, Any], *, within: float | None =
         raise ExchangeError("the process has gone") from problem
 
 
-def receive(line: socket.socket, *, within: float | None = None) -> dict[str, Any]:
-    """Read one message; TimeoutError if it is not there, whole, in `within` seconds."""
+def receive(line: socket.socket, *, within: float | None = None, bound: Bound = QUESTION) -> dict[str, Any]:
+    """Read one message within a bound; TimeoutError if it is not there, whole, in `within` seconds."""
     end = None if within is None else time.monotonic() + within
     size = int.from_bytes(_read(line, 4, end), "big")
-    if size > MOST_BYTES:
-        raise ExchangeError(f"a message of {size:,} bytes, and {MOST_BYTES:,} are allowed")
+    if size > bound.bytes:
+        raise ExchangeError(f"a message of {size:,} bytes, and {bound.bytes:,} are allowed")
+    data = _read(line, size, end)
+    if sum(map(data.count, (b",", b"[", b"{"))) > bound.entries:
+        raise ExchangeError(f"a message of more than {bound.entries:,} entries")
     try:
-        message = json.loads(_read(line, size, end))
+        message = json.loads(data.decode())
     except (ValueError, RecursionError) as problem:
         raise ExchangeError("what came back is no message") from problem
     if not isinstance(message, dict):

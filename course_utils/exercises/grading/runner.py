@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any
 
 from course_utils._support.unwritten import unwritten
-from course_utils.exercises.grading.exchange import ExchangeError, packed, receive, send, unpacked
+from course_utils.exercises.grading.exchange import ANSWER, ExchangeError, packed, receive, send, tensors, unpacked
 from course_utils.exercises.grading.shell import Shell
 from course_utils.exercises.grading.unattended import leave_alone
 
@@ -101,7 +101,7 @@ def limit(processes: int) -> None:
 def reply(line: socket.socket, answer: dict[str, Any]) -> None:
     """Send an answer, or say that it is too large to be sent."""
     try:
-        send(line, answer)
+        send(line, answer, bound=ANSWER)
     except ExchangeError as problem:
         send(line, {"error": f"ValueError: what it returns is too large: {problem}", "ticket": answer["ticket"]})
 
@@ -111,17 +111,15 @@ def _late(_signal: int, _frame: FrameType | None) -> None:
 
 
 def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, Any]:
-    """What a function of the notebook returns, and whether it has changed what it was given."""
-    import torch
-
+    """What a function of the notebook returns, and the arguments as it leaves them behind."""
     function = space.get(name)
     if not callable(function):
         return {"error": f"NameError: the notebook defines no function {name}"}
-    before = [value.clone() if isinstance(value, torch.Tensor) else None for value in (*args, *kwargs.values())]
     value = function(*args, **kwargs)
-    after = (*args, *kwargs.values())
-    changed = any(old is not None and not torch.equal(old, new) for old, new in zip(before, after, strict=True))
-    return {"value": packed(value), "changed": changed}
+    try:
+        return {"value": packed(value), "tensors": tensors([*args, *kwargs.values()])}
+    except ExchangeError as problem:
+        raise ValueError(f"what it returns is too large: {problem}") from None
 
 
 def loss(shell: Shell) -> Any:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -32,7 +32,12 @@ FASTEST = 10e9  # bytes per second that a student's processes are thought to tak
 MOST_PROCESSES = 8
 MOST_THREADS = 300  # of all these processes
 MORE_PROCESSES = 1000  # of the account that grades, its threads included, beside those that it has
-MOST_FILES = 64_000_000  # bytes of the folders in memory
+MOST_FILES = 64_000_000  # bytes of each of the folders in memory
+MOST_INODES = (
+    20_000  # files, links and folders in them; each takes a thousand bytes of the kernel, and more with its name
+)
+IN_MEMORY = ("/dev/shm", "/tmp")
+HOME = "/tmp/student"
 GLANCES = (0.01, 0.1)  # least and most seconds between two looks at a student's processes
 GRACE = 5.0  # seconds in which the kernel takes away what was killed
 UNCOVERED = (
@@ -124,7 +129,7 @@ class Sandbox:
 
     def _environment(self, folder: str | None) -> dict[str, str]:
         library = str(self.library) if self.bwrap is None else "/library"
-        plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder or "/home/student", "PYTHONPATH": library}
+        plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder or HOME, "PYTHONPATH": library}
         return plain | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
 
     def _walls(self) -> list[str]:
@@ -140,14 +145,15 @@ class Sandbox:
         # Memory mapped from /dev/zero belongs to no process, so no watch would count it.
         walls += ["--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero"]
         # Before Python, which may live below one of them.
-        for folder in ("/dev/shm", "/tmp", "/home/student"):
+        for folder in IN_MEMORY:
             walls += ["--size", str(MOST_FILES), "--tmpfs", folder]
+        walls += ["--dir", HOME]
         for path in _python():
             walls += ["--ro-bind", str(path), str(path)]
         for hidden in map(str, _to_hide()):
             walls += ["--tmpfs", hidden, "--remount-ro", hidden]
         walls += ["--ro-bind", str(self.library), "/library", "--remount-ro", "/dev", "--remount-ro", "/"]
-        return [*walls, "--chdir", "/home/student"]
+        return [*walls, "--chdir", HOME]
 
 
 @contextmanager
@@ -218,7 +224,8 @@ class Watched:
         self.memory = 0  # what was measured last
         self.seconds = 0.0  # of processor time
         # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
-        self._processes = {psutil.Process(process.pid)}
+        self._outermost = psutil.Process(process.pid)
+        self._processes = {self._outermost}
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._guard, daemon=True)
         self._watch.start()
@@ -252,6 +259,8 @@ class Watched:
         """What the processes take too much of; their number comes first, as it doubles while one counts the rest."""
         if len(family) > MOST_PROCESSES:
             return f"it started more than {MOST_PROCESSES} processes"
+        if self._folders(family).files > MOST_INODES:
+            return f"it made more than {MOST_INODES:,} files"
         if self._measure(family) > MOST_MEMORY:
             return f"it took more than {MOST_MEMORY / 1e9:g} GB of memory"
         if sum(_asked(member, psutil.Process.num_threads) for member in family) > MOST_THREADS:
@@ -262,9 +271,13 @@ class Watched:
         """Note the processor time so far and the memory now, which is returned."""
         milliseconds = sum(_asked(member, lambda p: 1000 * sum(p.cpu_times()[:4])) for member in family)
         self.seconds = max(self.seconds, milliseconds / 1000)
-        self.memory = sum(_asked(member, _memory) for member in family)
+        self.memory = sum(_asked(member, _memory) for member in family) + self._folders(family).bytes
         self.peak = max(self.peak, self.memory)
         return self.memory
+
+    def _folders(self, family: set[psutil.Process]) -> "InMemory":
+        """What lies in the folders in memory, which no process counts as its own: all see the same ones."""
+        return max((_in_memory(member.pid) for member in family - {self._outermost}), default=InMemory(0, 0))
 
     def _family(self) -> set[psutil.Process]:
         """All processes that the student's has started and that still run; also those whose parent has ended."""
@@ -288,6 +301,28 @@ class Watched:
             for member in left:
                 _asked(member, psutil.Process.kill)
             psutil.wait_procs(left, timeout=max(GLANCES))
+
+
+class InMemory(NamedTuple):
+    """Bytes and files of the folders in memory."""
+
+    bytes: int
+    files: int
+
+
+def _in_memory(pid: int) -> InMemory:
+    """Of a process inside the walls; nothing for one that is not there yet, or has ended."""
+    used = [0, 0]
+    for folder in IN_MEMORY:
+        try:
+            if os.stat(f"/proc/{pid}/root{folder}").st_dev == os.stat(folder).st_dev:
+                return InMemory(0, 0)  # the machine's own
+            about = os.statvfs(f"/proc/{pid}/root{folder}")
+        except OSError:
+            return InMemory(0, 0)
+        used[0] += (about.f_blocks - about.f_bfree) * about.f_frsize
+        used[1] += about.f_files - about.f_ffree
+    return InMemory(*used)
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
