@@ -45,8 +45,8 @@ def trial_of(folder: Path, exercise: str) -> Trial:
         empty = json.dumps(student_version(json.loads(model))).encode()
     except ValueError as problem:
         raise ValueError(f"{exercise}: {problem}") from problem
-    notebooks = (read_notebook(content, outputs=False) for content in (model, empty))
-    return Trial(*notebooks, hashlib.sha256(model).hexdigest())
+    solved, begun = (read_notebook(content, outputs=False) for content in (model, empty))
+    return Trial(solved, begun, hashlib.sha256(model).hexdigest())
 
 
 def mark_after_trial(work: tuple[Job, Trial]) -> dict[str, Any]:
