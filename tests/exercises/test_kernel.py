@@ -180,6 +180,8 @@ LOST = [
     ("import os\nos._exit(0)", "was left out: the process ended", True),
     ("await 3\nH = 1", "raises TypeError", True),
     ("import sys\nsys.exit()", "raises SystemExit", False),
+    ("class No(Exception):\n    __len__ = lambda self: 0\nraise No\nH = 1", "raises No", True),
+    ("%%capture\nraise No\nH = 1", "raises No", True),
     ("I = 4\nreturn 4\nH = 1", "raises SyntaxError: 'return' outside function", True),
     ("while True: H = 1", "raises Late", False),
     ("while True: await asyncio.sleep(0)\nH = 1", "raises Late", True),
