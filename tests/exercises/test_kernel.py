@@ -252,6 +252,15 @@ def count():
     assert trouble.sentence == "cell 2 raises an error that fails while its text is made"
 
 
+def test_a_cell_that_awaits_for_ever_is_stopped_wherever_the_time_is_over(sandbox: Sandbox) -> None:
+    source = "import asyncio\nwhile True: await asyncio.sleep(0)"
+    with attempt(sandbox, *[source] * 10, limits=Limits(cell=0.05, patience=400)) as graded:
+        assert graded.needed(["f"]) == {"f"}
+    sentences = [trouble.sentence for trouble in graded.troubles.values()]
+    assert all(re.match(r"cell \d+ raises Late: it takes too long", sentence) for sentence in sentences)
+    assert len(sentences) == 10
+
+
 def test_a_lost_cell_is_in_the_attention_and_in_the_feedback_and_a_check_that_fails_is_not() -> None:
     source = json.loads((EXERCISES / "source" / "ex04" / "ex04.ipynb").read_text())
     for cell in source["cells"]:
