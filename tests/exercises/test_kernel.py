@@ -180,6 +180,8 @@ LOST = [
     ("import os\nos._exit(0)", "was left out: the process ended", True),
     ("await 3\nH = 1", "raises TypeError", True),
     ("import sys\nsys.exit()", "raises SystemExit", False),
+    ("class No(Exception):\n    __len__ = lambda self: 0\nraise No\nH = 1", "raises No", True),
+    ("%%capture\nraise No\nH = 1", "raises No", True),
     ("I = 4\nreturn 4\nH = 1", "raises SyntaxError: 'return' outside function", True),
     ("while True: H = 1", "raises Late", False),
     ("while True: await asyncio.sleep(0)\nH = 1", "raises Late", True),
@@ -248,6 +250,15 @@ def count():
         assert called(graded, "count").value == 2
     (trouble,) = graded.troubles.values()
     assert trouble.sentence == "cell 2 raises an error that fails while its text is made"
+
+
+def test_a_cell_that_awaits_for_ever_is_stopped_wherever_the_time_is_over(sandbox: Sandbox) -> None:
+    source = "import asyncio\nwhile True: await asyncio.sleep(0)"
+    with attempt(sandbox, *[source] * 10, limits=Limits(cell=0.05, patience=400)) as graded:
+        assert graded.needed(["f"]) == {"f"}
+    sentences = [trouble.sentence for trouble in graded.troubles.values()]
+    assert all(re.match(r"cell \d+ raises Late: it takes too long", sentence) for sentence in sentences)
+    assert len(sentences) == 10
 
 
 def test_a_lost_cell_is_in_the_attention_and_in_the_feedback_and_a_check_that_fails_is_not() -> None:

@@ -407,7 +407,7 @@ def active_inputs(w, *, threshold):
         "The error that a function raises fails while it is told.",
         instead=soft("raise Silent()", "class Silent(Exception):\n    __str__ = lambda self: 1 / 0"),
         points=POINTS - 2,
-        reason="soft_threshold: no result came back: the process ended",
+        feedback="an error that fails while its text is made",
     ),
     Hostile(
         "last words",

@@ -27,8 +27,8 @@ LIMITS = {  # what one process may take; once set, it cannot raise them. The wat
 }
 
 
-class Late(BaseException):
-    """The processor time of a cell or a call is over; no `except Exception` holds it."""
+class Late(KeyboardInterrupt):
+    """The processor time of a cell or a call is over; no `except Exception` holds it, and no event loop."""
 
 
 class Unheard(io.TextIOBase):

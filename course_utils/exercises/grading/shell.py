@@ -144,6 +144,7 @@ class Shell(InteractiveShell):
             self._loop = asyncio.new_event_loop()  # in the old one the cell would go on
         if self.problem is not None:
             raise self.problem
+        self._before = {}
 
     async def _run(self, source: str) -> None:
         refused = None
@@ -156,7 +157,9 @@ class Shell(InteractiveShell):
         )
         self.events.trigger("post_execute")
         self.events.trigger("post_run_cell", result)
-        self.problem = result.error_before_exec or result.error_in_exec or self.problem
+        for problem in (result.error_in_exec, result.error_before_exec):
+            if problem is not None:  # an error may say that it is false
+                self.problem = problem
 
     def lost(self) -> list[str]:
         """The names that the last cell was to give from where it stopped on, and has not given."""
@@ -168,7 +171,7 @@ class Shell(InteractiveShell):
 
     def _line(self) -> int:
         """Where the last cell stopped."""
-        line, trace = 1, self.problem.__traceback__ if self.problem else None
+        line, trace = 1, None if self.problem is None else self.problem.__traceback__
         while trace is not None:
             code = trace.tb_frame.f_code
             if (code.co_filename, code.co_name) == (self.compile.cell, "<module>"):
@@ -196,7 +199,8 @@ class Shell(InteractiveShell):
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **options: Any) -> None:
         """Note the error, also one that a magic such as %%capture shows and does not pass on."""
-        self.problem = self.problem or (exc_tuple or sys.exc_info())[1]
+        if self.problem is None:
+            self.problem = (exc_tuple or sys.exc_info())[1]
 
     def showsyntaxerror(self, *args: Any, **options: Any) -> None:
         """The same for what Python refuses."""
