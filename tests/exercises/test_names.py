@@ -114,6 +114,11 @@ def test_an_ordinary_name_is_its_own_key(name: str) -> None:
     assert key(unicodedata.normalize("NFD", name)) == name
 
 
+@pytest.mark.parametrize("name", ["a?b", "CON", " ada", "x" * 300])
+def test_nobody_takes_the_key_of_another_by_calling_themselves_so(name: str) -> None:
+    assert key(key(name)) != key(name)
+
+
 @settings(max_examples=30)
 @given(raw=st.lists(names, min_size=2, max_size=10, unique_by=same), data=st.data())
 def test_nobody_s_key_depends_on_the_others(

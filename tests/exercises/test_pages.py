@@ -17,25 +17,27 @@ from course_utils.exercises.grading.marks import Mark
 
 TOWER = "Z" + "\u0301\u0300\u0302\u0308\u030a\u0332\u0323" * 60
 ANSWERS = {
-    "ordinary": "A step *never* arrives at $w = 0$:\n\n$$w - \\eta \\lambda \\operatorname{sign}(w)$$\n\n- so it\n- jumps",
+    "ordinary": "A step *never* arrives at $w = 0$:\n\n$$w - \\lambda \\operatorname{sign}(w)$$\n\n- so it\n- jumps",
     "raised": r"$\raisebox{-60em}{3 of 3}$ and $\raisebox{60em}{up}$",
     "moved": r"$\hspace{-90em}left$ $\kern90em right$ $\mspace{-900mu}x$ $$\hskip-50em y$$",
-    "out of place": r"$\overset{\overset{\overset{\overset{a}{b}}{c}}{d}}{\raisebox{-5em}{3 of 3}\raisebox{5em}{up}\hspace{-5em}x}$",
+    "out of place": r"$\overset{\overset{\overset{a}{b}}{c}}{\raisebox{-5em}{3 of 3}\raisebox{5em}{up}\hspace{-5em}x}$",
     "boxed": "$" + r"\boxed{" * 20 + "x" + "}" * 20 + "$",
     "tall": r"$\begin{array}{c}" + r"a\\" * 150 + r"b\end{array}$" + "\n\nline" * 400,
     "tower": TOWER + " " + TOWER,
     "long": "w" * 5000,
     "code": "```\n" + "x" * 3000 + "\n```\n`" + "y" * 2000 + "`",
     "turned": "\u202eabc 3 of 3\u202e\u2066 and \u202d so on\n\nשלום עולם",
-    "headings": "# Feedback for Bob\n## ex04: 15 of 15 points\n### ✓ Task 1. Soft threshold: 2 of 2\nWritten\n===\nanswer\n---",
+    "headings": "# Feedback\n## ex04: 15 of 15 points\n### ✓ Task 1. Soft threshold: 2 of 2\nWritten\n===\nanswer\n---",
     "markup": "</div></section><h1 style='position:fixed;top:0'>3 of 3</h1><style>body{display:none}</style>",
     "pictures": "![3 of 3](https://example.org/a.png) [the rubric](https://example.org/b) <https://example.org/c>",
     "quotes": "> " * 200 + "deep\n\n" + "- " * 200 + "deep",
 }
-# The parts of a page that hold what strangers wrote are hidden, and the page takes no notice.
+# The answers are taken away, and what is outside their frames does not change; the frames are covered.
 HIDE = """() => { for (const box of document.querySelectorAll(".answer")) {
   const height = box.getBoundingClientRect().height;
   box.style.cssText = `box-sizing:border-box;max-height:none;height:${height}px`; box.replaceChildren(); } }"""
+FRAMES = """parts => parts.map(part => [part.tagName, getComputedStyle(part).contain,
+  part.getBoundingClientRect().left, part.getBoundingClientRect().right])"""
 FILL = """() => { for (const box of document.querySelectorAll(".answer")) {
   const cover = document.createElement("div"), frame = box.getBoundingClientRect();
   cover.style.cssText = `position:absolute;background:#808080;left:${frame.left + scrollX}px;` +
@@ -106,15 +108,17 @@ def test_ordinary_spaces_of_a_formula_stay() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ANSWERS)
-def test_words_and_names_of_files_stay_in_their_place(browser: Browser, pages: Path, name: str) -> None:
-    page = opened(browser, pages / "feedback" / f"{name}.html", viewport={"width": 390, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    parts = page.locator("main > *, section > *")
-    frames = parts.evaluate_all("parts => parts.map(part => [...Object.values(part.getBoundingClientRect().toJSON())])")
-    assert all(left >= 0 and right <= 390 for *_, right, _, left in frames)
-    contained = parts.evaluate_all("parts => parts.map(p => [p.tagName, getComputedStyle(p).contain])")
-    assert {tag for tag, contain in contained if contain != "content"} <= {"SECTION"}
+def test_words_and_names_of_files_stay_in_their_place(browser: Browser, pages: Path) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    for name in ANSWERS:
+        page.goto((pages / "feedback" / f"{name}.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        parts = page.locator("main > *, section > *")
+        assert parts.count() > 8
+        for tag, contain, left, right in parts.evaluate_all(FRAMES):
+            assert contain == "content" or tag == "SECTION"
+            assert left >= 0
+            assert right <= 390
     page.close()
 
 
