@@ -232,7 +232,7 @@ def test_the_command_says_what_it_did(copied: tuple[Path, Path], monkeypatch: py
     result = CliRunner().invoke(main, ["grade", str(source), "--out", str(out), "--exercise", "ex03"])
     assert result.exit_code == 0, result.output
     assert "9 rows, 0 of them graded now" in result.output
-    assert "bubblewrap is not installed" in result.output
+    assert "Bubblewrap is not installed" in result.output
     assert "needs attention" in result.output.replace("need attention", "needs attention")
     wrong = CliRunner().invoke(main, ["grade", str(source / "none")])
     assert wrong.exit_code == 2

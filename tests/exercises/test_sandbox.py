@@ -165,8 +165,10 @@ def grader(folder: Path, *arguments: str) -> Iterator[tuple["subprocess.Popen[st
     environment = os.environ | {"TMPDIR": str(folder)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process, Path(process.stdout.readline().strip()).parent
-        process.kill()
+        try:
+            yield process, Path(process.stdout.readline().strip()).parent
+        finally:
+            process.kill()
 
 
 def test_the_folder_of_a_grader_goes_with_it(tmp_path: Path) -> None:

@@ -40,13 +40,13 @@ def trial_of(folder: Path, exercise: str) -> Trial:
 
     Raises: ValueError for a notebook of which no student's version can be made.
     """
-    model = (folder / "source" / exercise / f"{exercise}.ipynb").read_bytes()
+    content = (folder / "source" / exercise / f"{exercise}.ipynb").read_bytes()
     try:
-        empty = json.dumps(student_version(json.loads(model))).encode()
+        empty = json.dumps(student_version(json.loads(content))).encode()
     except ValueError as problem:
         raise ValueError(f"{exercise}: {problem}") from problem
-    solved, begun = (read_notebook(content, outputs=False) for content in (model, empty))
-    return Trial(solved, begun, hashlib.sha256(model).hexdigest())
+    model = read_notebook(content, outputs=False)
+    return Trial(model, read_notebook(empty, outputs=False), hashlib.sha256(content).hexdigest())
 
 
 def mark_after_trial(work: tuple[Job, Trial]) -> dict[str, Any]:
