@@ -5,7 +5,8 @@
     sparse arrays -> bytes              joint, by the context model of mixing
     an array -> a section               arrays (a codebook, positions and coded indices)
     named arrays -> one file            container: save, load, read_header
-    what they stand on                  reader (bytes of a file that nobody has checked)  symbols (checks of counts)
+    what they stand on                  reader (bytes of a file that nobody has checked)  budget (memory)
+                                        symbols (counts of symbols)
 
 >>> from course_utils.coding.huffman import HuffmanCode
 """
