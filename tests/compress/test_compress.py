@@ -432,7 +432,7 @@ def test_a_network_is_compared_with_its_arrays_before_it_is_built(
     path = tmp_path / "a.cun"
     save(path, {"0": np.zeros((2, 3), "f4"), "1": np.zeros(2, "f4")}, metadata={"model": name})
     made: list[nn.Module] = []
-    monkeypatch.setattr(nn.Linear, "reset_parameters", made.append)
+    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda layer: made.append(layer))
     with pytest.raises(FormatError, match=message) as refusal:
         CompressedModel.load(path)
     assert len(str(refusal.value)) < 200
