@@ -5,7 +5,7 @@ with all others of entropy "mixed", which takes the fewest bytes for a small net
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from course_utils.coding.ans import AnsCode
 from course_utils.coding.budget import Budget
+from course_utils.coding.codebooks import codebook_bytes, dense_bytes, read_codebook
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.coding.joint import Sparse, decode_joint, encode_joint
 from course_utils.coding.positions import decode_positions, encode_positions, working_bytes
@@ -25,7 +26,6 @@ __all__ = ["ENTROPY", "Coded", "Part", "coded_section", "dense_bytes", "joint_se
 ENTROPY = (None, "huffman", "ans", "in order", "mixed")
 MAX_CENTROIDS = 2**16  # for entropy "in order" there is no limit: its codebook lists the nonzeros
 CHUNK = 2**16  # indices or values at once, which keeps the memory small
-PLAIN, FLOAT16, MULTIPLES = range(3)  # how a codebook is written
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +67,6 @@ class Part(NamedTuple):
     bits: Mapping[tuple[str, str], float] = {}
 
 
-def dense_bytes(array: NDArray[Any]) -> bytes:
-    """The numbers of an array, row by row, the lowest byte first."""
-    return np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
-
-
 def coded_section(name: str, value: Coded) -> list[Part]:
     """The section of an array of any entropy but "mixed".
 
@@ -96,7 +91,7 @@ def coded_section(name: str, value: Coded) -> list[Part]:
         body = _pack(indices, size)
     flags = bytes([int(mask.all()), ENTROPY.index(value.entropy)])
     return [
-        Part(name, "codebook", flags + varint(size) + _codebook_bytes(value.codebook)),
+        Part(name, "codebook", flags + varint(size) + codebook_bytes(value.codebook)),
         Part(name, "positions", varint(len(positions)) + positions),
         Part(name, "table", table),
         Part(name, "values", body),
@@ -113,7 +108,7 @@ def read_coded(section: Reader, shape: tuple[int, ...], kind: str, budget: Budge
         raise FormatError(f"{section.place}: no flag {full}, or no coder {number}")
     entropy = ENTROPY[number]
     size = section.varint(math.prod(shape) if entropy == "in order" else MAX_CENTROIDS)
-    codebook = _read_codebook(section, size, kind, budget)
+    codebook = read_codebook(section, size, kind, budget)
     positions = section.take(section.varint(2**62))
     if full and positions:
         raise FormatError(f"{section.place}: {section.where} has positions, and none of its places is zero")
@@ -176,7 +171,7 @@ def joint_section(arrays: Mapping[str, Coded]) -> list[Part]:
         ranks[mask] = indices.astype(np.int64) - negative + (indices >= negative)
         sparse.append(Sparse(ranks, negative, len(book) - negative))
         parts.append(
-            Part(name, "codebook", varint(negative) + varint(len(book) - negative) + _codebook_bytes(value.codebook))
+            Part(name, "codebook", varint(negative) + varint(len(book) - negative) + codebook_bytes(value.codebook))
         )
     stream, bits = encode_joint(sparse)
     names = list(arrays)
@@ -201,7 +196,7 @@ def _read_joint(
     books, sides = [], []
     for _, kind in entries.values():
         negative, positive = section.varint(MAX_CENTROIDS), section.varint(MAX_CENTROIDS)
-        books.append(_read_codebook(section, negative + positive, kind, budget))
+        books.append(read_codebook(section, negative + positive, kind, budget))
         sides.append((negative, positive))
         rising = bool(np.all(np.diff(books[-1].astype(np.float64)) > 0))
         if not rising or int((books[-1] < 0).sum()) != negative or int((books[-1] > 0).sum()) != positive:
@@ -229,81 +224,6 @@ def _checked(name: str, value: Coded) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     if len(indices) != int(mask.sum()) or (len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < size):
         raise ValueError(f"{name} must have an index below {size} for each of {int(mask.sum())} nonzeros")
     return indices, mask
-
-
-def _codebook_bytes(codebook: NDArray[Any]) -> bytes:
-    """A codebook in the shortest of three ways that give back every bit of it."""
-    form = _form(codebook)
-    if form == MULTIPLES:
-        negative, spacing = _negative_and_spacing(codebook)
-        return bytes([MULTIPLES]) + varint(negative) + dense_bytes(spacing)
-    return bytes([form]) + dense_bytes(codebook.astype(np.float16) if form == FLOAT16 else codebook)
-
-
-def _read_codebook(section: Reader, size: int, kind: str, budget: Budget) -> NDArray[Any]:
-    form, dtype = section.byte(), np.dtype(kind)
-    little_endian = dtype.newbyteorder("<")
-    if form > MULTIPLES or (form != PLAIN and dtype.kind != "f"):
-        raise FormatError(f"{section.place}: no form {form} of a codebook of {kind}")
-    # A few bytes can stand for many multiples, so they are counted before they are made.
-    budget.take(size * dtype.itemsize, section.where)
-    place = section.place
-    if form == MULTIPLES:
-        negative = section.varint(size)
-        spacing = np.frombuffer(section.take(dtype.itemsize), little_endian).astype(dtype)
-        codebook = np.empty(size, dtype)
-        for start, part in _chunks(codebook):
-            part[:] = _multiples(spacing, negative, start, len(part), dtype)
-        written = size > 0 and negative == _negative_and_spacing(codebook)[0]
-        written = written and _same_bits(spacing, _negative_and_spacing(codebook)[1])
-    else:
-        raw = np.frombuffer(
-            section.take(size * (2 if form == FLOAT16 else dtype.itemsize)), "<f2" if form == FLOAT16 else little_endian
-        )
-        codebook = raw.astype(dtype)
-        written = form == PLAIN or all(
-            _same_bits(part.astype("<f2"), raw[start : start + CHUNK]) for start, part in _chunks(codebook)
-        )
-    if not written or _form(codebook) != form:
-        raise FormatError(f"{place}: a codebook of {section.where} is not in the form of the fewest bytes")
-    return codebook
-
-
-def _form(codebook: NDArray[Any]) -> int:
-    """The form of the fewest bytes that gives back every bit."""
-    dtype = codebook.dtype
-    if dtype.kind != "f" or not len(codebook):
-        return PLAIN
-    negative, spacing = _negative_and_spacing(codebook)
-    if all(_same_bits(_multiples(spacing, negative, i, len(part), dtype), part) for i, part in _chunks(codebook)):
-        return MULTIPLES
-    with np.errstate(over="ignore", invalid="ignore"):
-        exact = all(_same_bits(part.astype(np.float16).astype(dtype), part) for _, part in _chunks(codebook))
-    return FLOAT16 if dtype != np.float16 and exact else PLAIN
-
-
-def _negative_and_spacing(codebook: NDArray[Any]) -> tuple[int, NDArray[Any]]:
-    """How many values are negative, and the smallest of the others, or of all without their sign; (1,)."""
-    negative = sum(int((part < 0).sum()) for _, part in _chunks(codebook))
-    return negative, codebook[negative : negative + 1] if negative < len(codebook) else -codebook[-1:]
-
-
-def _multiples(spacing: NDArray[Any], negative: int, start: int, count: int, dtype: np.dtype) -> NDArray[Any]:
-    """-negative spacing, ..., -spacing, spacing, 2 spacing, ...: `count` of these numbers from the `start`-th on."""
-    factors = np.arange(start, start + count) - negative
-    factors += factors >= 0
-    with np.errstate(all="ignore"):
-        return (factors * spacing.astype(np.float64)).astype(dtype)
-
-
-def _chunks(values: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
-    """Views of so many values at once that what is computed from them takes little memory, with where they start."""
-    for start in range(0, len(values), CHUNK):
-        yield start, values[start : start + CHUNK]
-
-
-def _same_bits(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    return a.tobytes() == b.tobytes()
 
 
 def _pack(indices: NDArray[Any], size: int) -> bytes:

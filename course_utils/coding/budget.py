@@ -18,10 +18,10 @@ class Budget:
     0
     >>> budget.left
     400
-    >>> budget.take(401, "array 'v'")
+    >>> budget.take(401, "array v")
     Traceback (most recent call last):
         ...
-    course_utils.coding.reader.FormatError: array 'v': 401 bytes more, and 400 of 1,000 are left; give a larger max_bytes
+    course_utils.coding.reader.FormatError: array v: 401 bytes more, and 400 of 1,000 are left; give a larger max_bytes
     """
 
     def __init__(self, limit: int) -> None:

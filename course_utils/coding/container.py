@@ -12,7 +12,6 @@ every array with the memory that it may take, before anything is allocated; noth
 says what is wrong, and where. The same arrays have one file, so what is loaded can be saved to the same bytes.
 """
 
-import json
 import math
 import os
 import zlib
@@ -26,8 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from course_utils._support.files import written_atomically
-from course_utils.coding.arrays import Coded, Part, coded_section, dense_bytes, joint_section, read_coded, read_joint
+from course_utils.coding.arrays import Coded, Part, coded_section, joint_section, read_coded, read_joint
 from course_utils.coding.budget import Budget
+from course_utils.coding.codebooks import dense_bytes
+from course_utils.coding.metadata import metadata_bytes, parse_metadata
 from course_utils.coding.reader import FormatError, Reader, varint
 
 __all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
@@ -104,7 +105,7 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
         if not 0 < len(name.encode(errors="replace")) <= MAX_NAME or not _is_text(name):
             raise ValueError(f"a name must be text of 1 to {MAX_NAME} bytes in UTF-8, got {name!r}")
     joint = {name: value for name, value in tensors.items() if isinstance(value, Coded) and value.entropy == "mixed"}
-    text = _metadata_bytes(metadata)
+    text = metadata_bytes(metadata)
     header = varint(len(text)) + text + varint(len(tensors))
     sections: list[Part] = []
     rows_before: int | None = None
@@ -267,38 +268,9 @@ def _metadata(body: Reader) -> dict[str, Any]:
     at = body.at
     raw = bytes(body.take(body.varint(MAX_HEADER)))
     try:
-        return _parsed(raw)
+        return parse_metadata(raw)
     except ValueError as error:
         raise FormatError(f"byte {at}: {error}") from error
-
-
-def _parsed(raw: bytes) -> dict[str, Any]:
-    """The metadata of these bytes; ValueError for any other than those that are written."""
-    try:
-        metadata = json.loads(raw.decode()) if raw else {}
-    except (ValueError, RecursionError) as error:
-        raise ValueError("the metadata are not JSON in UTF-8") from error
-    if not isinstance(metadata, dict):
-        raise ValueError("the metadata must be a JSON object")
-    if _dumped(metadata) != raw:
-        raise ValueError("the metadata are not written with each key once, in order, without spaces or escapes")
-    return metadata
-
-
-def _metadata_bytes(metadata: dict[str, Any] | None) -> bytes:
-    raw = _dumped(metadata)
-    _parsed(raw)  # so that they can be loaded
-    return raw
-
-
-def _dumped(metadata: dict[str, Any] | None) -> bytes:
-    if not metadata:
-        return b""
-    try:
-        text = json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"the metadata must be what JSON can hold, in UTF-8: {error}") from error
 
 
 def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry:

@@ -29,8 +29,9 @@ Arrays = dict[str, NDArray[Any] | Coded]
 class CompressedModel:
     """The arrays of a compressed network by their names in its `state_dict`.
 
-    Made by `compress` or `CompressedModel.load`. `arrays`: numbers as they are, or `Coded`. A network of
-    `course_utils.models` is named in the file, and comes back without help; any other has to be given to `to_model`.
+    Made by `compress` or `CompressedModel.load`. `arrays`: numbers as they are, or `Coded`. `metadata`: of the file. A
+    network of `course_utils.models` is named in it, and comes back without help; any other has to be given to
+    `to_model`.
 
     >>> from course_utils.compress import Recipe, compress
     >>> from course_utils.models import lenet_300_100

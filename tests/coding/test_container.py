@@ -1,6 +1,8 @@
 """container: every bit comes back, and whatever a stranger made is loaded or refused."""
 
+import gzip
 import json
+import os
 import re
 import tracemalloc
 import zlib
@@ -403,3 +405,47 @@ def test_the_description_names_every_type_and_bound() -> None:
     assert ", ".join(f"{i} {name}" for i, name in enumerate(TYPES)) in text
     assert MAGIC.hex(" ").upper() in text
     assert json.dumps({"b": 1, "a": 2}, sort_keys=True, separators=(",", ":")) == '{"a":2,"b":1}'
+
+
+@pytest.mark.parametrize("read", [load, read_header])
+def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path, read: Any) -> None:
+    with pytest.raises(FormatError, match="is no file, but a folder, a device or a pipe"):
+        read(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read(tmp_path / "nothing")
+    content = forged()
+    for wrong in (content[:1], content[:-1], gzip.compress(content), b"\0" * 100):
+        (tmp_path / "a").write_bytes(wrong)
+        with pytest.raises(FormatError, match="byte 0|damaged or cut off"):
+            read(tmp_path / "a")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(FormatError, match="is no file"):
+            read(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"a": float("nan")}, "must be what JSON can hold"),
+        ({"a": "\ud800"}, "must be what JSON can hold"),
+        ({"a": {1, 2}}, "must be what JSON can hold"),
+        ({"a": 10**5000}, "must be what JSON can hold"),
+        ({1: 1, "1": 2}, "JSON can hold|each key once"),
+        ([1], "must be a JSON object"),
+    ],
+)
+def test_metadata_that_could_not_be_loaded_are_not_saved(tmp_path: Path, metadata: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        save(tmp_path / "a.cun", {}, metadata=metadata)
+
+
+def test_names_come_back_as_they_are_or_are_refused(tmp_path: Path) -> None:
+    names = ["\u00e9", "e\u0301", "\ufeffw", "0", "1", "a\nb", "\U0001f600" * 250]
+    save(tmp_path / "a.cun", {name: np.zeros(i) for i, name in enumerate(names)})
+    assert list(load(tmp_path / "a.cun")) == names
+    for name in ("", "\ud800", "x" * 1001):
+        with pytest.raises(ValueError, match="a name must be text of 1 to 1000 bytes"):
+            save(tmp_path / "b.cun", {name: np.zeros(1)})
+    with pytest.raises(ValueError, match="must have a product below 2\\^59"):
+        save(tmp_path / "b.cun", {"w": np.empty((2**60, 0), "i1")})

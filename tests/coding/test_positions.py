@@ -34,7 +34,9 @@ def test_there_and_back_by_the_smaller_coding(mask: np.ndarray) -> None:
     assert np.array_equal(back, mask)
     if mask.any():
         rows = mask.reshape(mask.shape[0] if mask.ndim > 1 else 1, -1)
-        both = [_encode_gaps(mask, bits) for bits in range(1, 9)] + [bytes([ROWS_AND_COLUMNS]) + _encode_rows(rows)]
+        both = [_encode_gaps(mask, bits) for bits in range(1, 9)] + [
+            bytes([ROWS_AND_COLUMNS]) + _encode_rows(rows).tobytes()
+        ]
         for choice in both:
             assert np.array_equal(decode_positions(choice, shape=mask.shape), mask)
             assert len(data) <= len(choice)

@@ -411,3 +411,93 @@ def test_a_compression_on_a_gpu(digits: Dataset, trained: nn.Module) -> None:
     dense = small.to_model().cuda()(x)
     for way in ("gather", "sparse"):
         torch.testing.assert_close(small.to_model(run=way).cuda()(x), dense, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ([1] * 60_000, "an mlp of 60,000 sizes, and there are 2 arrays"),
+        ([10**9, 10**9], "takes more than 1,073,741,824 bytes"),
+        ([3, -2], "no network is called"),
+        ([3, True], "no network is called"),
+        ([[3], 2], "no network is called"),
+        (["x" * 10_000, 2], "no network is called"),
+        ({"a": 1}, "no network is called"),
+        ("resnet20", "names the network 'resnet20' with 116 arrays"),
+    ],
+)
+def test_a_network_is_compared_with_its_arrays_before_it_is_built(
+    tmp_path: Path, name: object, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.cun"
+    save(path, {"0": np.zeros((2, 3), "f4"), "1": np.zeros(2, "f4")}, metadata={"model": name})
+    made: list[nn.Module] = []
+    monkeypatch.setattr(nn.Linear, "reset_parameters", lambda layer: made.append(layer))
+    with pytest.raises(FormatError, match=message) as refusal:
+        CompressedModel.load(path)
+    assert len(str(refusal.value)) < 200
+    assert all(layer.weight.is_meta for layer in made)
+    assert len(made) < 60
+
+
+def test_all_of_a_file_comes_back_from_a_network_and_no_random_number_is_drawn(tmp_path: Path) -> None:
+    path, again = tmp_path / "a.cun", tmp_path / "again.cun"
+    rng = np.random.default_rng(0)
+    named = {"0": rng.normal(size=(2, 3)).astype("f4"), "1": np.zeros(2, "f4")}
+    lenet = {str(i): value.numpy() for i, value in enumerate(lenet_300_100().state_dict().values())}
+    for arrays, metadata in (
+        (named, {"model": [3, 2], "note": "ä", "list": [1, 2.5, None]}),
+        (lenet, {"model": [784, 300, 100, 10]}),  # which has a shorter name
+        ({"x": np.zeros(2)}, {"model": None, "note": {"b": 1}}),
+        ({}, {}),
+    ):
+        save(path, arrays, metadata=metadata)
+        state = torch.get_rng_state()
+        network = CompressedModel.load(path)
+        if metadata.get("model"):
+            network.to_model()
+        assert torch.equal(torch.get_rng_state(), state)
+        network.save(again)
+        assert again.read_bytes() == path.read_bytes()
+
+
+def test_a_network_of_very_many_layers_is_filled_layer_by_layer() -> None:
+    model = mlp([1] * 1500)
+    visits = 0
+
+    class Name(str):
+        def startswith(self, *prefix: object) -> bool:
+            nonlocal visits
+            visits += 1
+            return super().startswith(*prefix)
+
+    network = CompressedModel({Name(name): value.numpy() for name, value in model.state_dict().items()})
+    assert network.to_model(model) is model
+    assert visits < 10_000
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"a": np.zeros(0, "f4")},
+        {"a": np.zeros((), "i8"), "b": np.array(np.nan)},
+        {"a": np.full((2, 2), np.inf)},
+        {"a": Coded(np.zeros(0, "f4"), np.zeros(0, int), np.zeros((3, 0), bool))},
+        {"a": Coded(np.zeros(0, "f4"), np.zeros(0, int), np.zeros((3, 2), bool), "ans")},
+        {"a": Coded(np.array([np.nan, np.inf], "f4"), np.array([0, 1]), np.ones((1, 2), bool), None)},
+        {"a": Coded(np.ones(1, "f4"), np.zeros(0, int), np.zeros((0, 4), bool), "mixed")},
+        {"a": Coded(np.ones(1, "f4"), np.zeros(1, int), np.array(True), "huffman")},
+    ],
+    ids=["nothing", "empty", "scalars", "inf", "no places", "no values", "nan", "joint", "coded scalar"],
+)
+def test_every_file_that_loads_has_a_report(tmp_path: Path, arrays: dict) -> None:
+    path = tmp_path / "a.cun"
+    size = save(path, arrays)
+    network = CompressedModel.load(path)
+    report = network.report()
+    assert report.size == size
+    assert "whole file" in str(report)
+    assert report._repr_html_().count("<tr>") == len(report.layers) + 2
+    assert report.ratio == network.dense_bytes / size
+    report.plot()

@@ -29,9 +29,27 @@ GOLDEN = Path(__file__).parents[1] / "coding" / "golden"
 LIMIT, SPARE = 2**22, 2**24  # bytes that all arrays may take, and what reading may take besides: 16 MiB
 SECONDS = 10  # of a processor, for one file
 JOINT = 2**10  # places of a joint array, each of which takes up to a third of a millisecond
-NUMBERS = (0, 1, 2, 3, 8, 127, 128, 255, 256, 1023, 1025, 2**14, 2**16 - 1, 2**16, 2**16 + 1, 2**18 + 1, 2**20 + 1)
+NUMBERS: tuple[int, ...] = (
+    0,
+    1,
+    2,
+    3,
+    8,
+    127,
+    128,
+    255,
+    256,
+    1023,
+    1025,
+    2**14,
+    2**16 - 1,
+    2**16,
+    2**16 + 1,
+    2**18 + 1,
+    2**20 + 1,
+)
 NUMBERS += (2**22, 2**28, 2**31, 2**32 - 1, 2**40, 2**59, 2**62, 2**63)
-VALUES = (
+VALUES: tuple[str, ...] = (
     "null",
     "NaN",
     "-0",
@@ -148,9 +166,10 @@ def right_files() -> list[bytes]:
                 files.append(path.read_bytes())
         for sizes in ([3, 2], [4, 3, 2]):
             names = [array for a, b in pairwise(sizes) for array in ((b, a), (b,))]
-            save(
-                path, {str(i): rng.normal(size=s).astype("f4") for i, s in enumerate(names)}, metadata={"model": sizes}
-            )
+            dense: dict[str, np.ndarray | Coded] = {
+                str(i): rng.normal(size=shape).astype("f4") for i, shape in enumerate(names)
+            }
+            save(path, dense, metadata={"model": sizes})
             files.append(path.read_bytes())
     return sorted(files, key=len)
 
@@ -271,7 +290,7 @@ def changed_entries(rng: Generator, parts: Parts, other: Parts) -> Parts:
     elif choice == 5:
         entries.insert(at, replace(entries[at], name=b""))
     elif choice == 6:
-        rng.shuffle(entries)  # type: ignore[arg-type]
+        rng.shuffle(entries)
     elif choice == 7:
         entries[at] = replace(entries[at], section=stranger.section if stranger else b"")
     elif choice == 8:
