@@ -4,10 +4,12 @@ import json
 import os
 import random
 import signal
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import started, wait_until
@@ -147,6 +149,17 @@ def write_at_once(path: Path, *, writers: int, kills: int, records: int) -> None
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     write_at_once(tmp_path / "j.jsonl", writers=2, kills=1, records=40)
+
+
+def test_a_writer_waits_for_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "j.jsonl"
+    with started("journal_written", str(path), "0", "3", folder=TOOLS) as writer:
+        with FileLock(tmp_path / ".j.jsonl.writing"):  # as a writer that has begun its line
+            wait_until(lambda: (tmp_path / "done-0").is_file(), 60)
+            time.sleep(0.5)
+            assert not path.exists()
+        assert writer.wait(60) == 0
+    assert len(Journal(path).records) == 3
 
 
 @pytest.mark.slow

@@ -497,6 +497,7 @@ def nested(factor, loss): return lambda logits, labels: cached(factor()) * loss(
 """
 
 
+@pytest.mark.slow
 def test_what_is_defined_again_in_another_process_is_the_same(tmp_path: Path) -> None:
     """Addresses, the order of sets and the numbers of hooks differ from process to process."""
     (tmp_path / "script.py").write_text(DESCRIBED)
