@@ -182,9 +182,7 @@ def _as_tensor(name: str, shape: list[Any], data: str) -> Tensor:
     return torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(DTYPES[name]).reshape(shape)
 
 
-def send(
-    line: socket.socket, message: dict[str, Any], *, within: float | None = None, bound: Bound = QUESTION
-) -> None:
+def send(line: socket.socket, message: dict[str, Any], *, within: float | None = None, bound: Bound = QUESTION) -> None:
     """Write one message within a bound; TimeoutError if it is not taken in `within` seconds."""
     data = json.dumps(message).encode()
     if len(data) > bound.bytes:

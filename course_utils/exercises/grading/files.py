@@ -24,8 +24,11 @@ MOST_FILES = 20_000  # in one zip file
 FREE_BYTES, BYTES_PER_BYTE = 100_000_000, 10
 FREE_FILES, BYTES_PER_FILE = 2_000, 500
 MOST_DEPTH = 4  # of zip files in zip files
+OTHER_ARCHIVES = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
 JUNK = re.compile(r"(^|/)(__MACOSX|\.ipynb_checkpoints|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)(/|$)")
 LONGEST_PATH = 1_000  # characters, in a zip file
+HEADER = b"PK\x01\x02"  # before each file in the list at the end of a zip file
+ENCRYPTED = 0x1  # a flag of a file in a zip file
 ZIP_UTF8 = 0x800  # a flag of a file in a zip file: its name is in UTF-8
 
 
@@ -81,23 +84,31 @@ def entries(source: Path) -> Iterator[Entry]:
     if source.is_file():
         yield from _unpacked(Entry((), source.read_bytes(), time=source.stat().st_mtime), 0, left)
         return
-    for folder, folders, names in os.walk(source):
+    unreadable: list[OSError] = []
+    for folder, folders, names in os.walk(source, onerror=unreadable.append):
         folders.sort()
         for name in sorted(names + [f for f in folders if Path(folder, f).is_symlink()]):
             path = Path(folder, name)
             parts = path.relative_to(source).parts
             if not JUNK.search("/".join(parts)):
                 yield from _on_disk(path, parts, left)
+    for problem in unreadable:
+        parts = Path(problem.filename).relative_to(source).parts
+        yield Entry(parts, problem=f"is a folder that cannot be read: {problem.strerror}")
 
 
 def _on_disk(path: Path, parts: tuple[str, ...], left: Allowance) -> Iterator[Entry]:
-    about = path.lstat()
+    try:
+        about = path.lstat()
+    except OSError as problem:
+        yield Entry(parts, problem=f"cannot be read: {problem.strerror}")
+        return
     if not stat.S_ISREG(about.st_mode):
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")
     elif about.st_size > MOST_BYTES and not _is_zip(parts):
         yield Entry(parts, problem=_too_large(about.st_size))
     elif not _is_read(parts):
-        yield Entry(parts, time=about.st_mtime)
+        yield Entry(parts, problem=_of_another_kind(parts), time=about.st_mtime)
     else:
         try:
             content = path.read_bytes()
@@ -120,6 +131,15 @@ def _is_read(parts: tuple[str, ...]) -> bool:
     return _is_zip(parts) or _ends_with(parts, ".ipynb")
 
 
+def _of_another_kind(parts: tuple[str, ...]) -> str:
+    """Why a file may hold what is missed: it is an archive, and no zip file."""
+    return (
+        "is an archive that is not opened; ask for the .ipynb, or a .zip"
+        if parts[-1].lower().endswith(OTHER_ARCHIVES)
+        else ""
+    )
+
+
 def _too_large(size: int) -> str:
     return f"has {size / 1e6:.0f} MB, and {MOST_BYTES / 1e6:.0f} MB are read; ask for it with all outputs cleared"
 
@@ -132,12 +152,12 @@ def _unpacked(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:
     if depth == MOST_DEPTH:
         yield Entry(entry.parts, problem=f"is a zip file {MOST_DEPTH} zip files deep, and was not opened")
         return
+    if (files := entry.content.count(HEADER)) > MOST_FILES:  # for each of them zipfile would make an object
+        yield Entry(entry.parts, problem=f"holds {files:,} files, and was not opened")
+        return
     try:
         with zipfile.ZipFile(io.BytesIO(entry.content)) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir() and not JUNK.search(info.filename)]
-            if len(infos) > MOST_FILES:
-                yield Entry(entry.parts, problem=f"holds {len(infos):,} files, and was not opened")
-                return
             allowance = left.within(len(entry.content))
             if too_much := allowance.take(0, len(infos)):
                 yield Entry(entry.parts, problem=too_much)
@@ -171,7 +191,10 @@ def _member(
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")
         return
     if not _is_read(parts):
-        yield Entry(parts)
+        yield Entry(parts, problem=_of_another_kind(parts))
+        return
+    if info.flag_bits & ENCRYPTED:
+        yield Entry(parts, problem="is encrypted, and was not opened; ask for it without a password")
         return
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Of bzip2 and LZMA `read(limit)` unpacks more than the limit; their errors are not those of zip files either.

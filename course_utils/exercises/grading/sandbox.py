@@ -30,7 +30,9 @@ MOST_MEMORY = 2_000_000_000  # bytes in use by all processes of a student togeth
 MOST_PROCESSES = 8
 MOST_THREADS = 300  # of all these processes
 MOST_FILES = 64_000_000  # bytes of each of the folders in memory
-MOST_INODES = 20_000  # files, links and folders in them; each takes a thousand bytes of the kernel, and more with its name
+MOST_INODES = (
+    20_000  # files, links and folders in them; each takes a thousand bytes of the kernel, and more with its name
+)
 IN_MEMORY = ("/dev/shm", "/tmp")
 HOME = "/tmp/student"
 GLANCE = 0.1  # seconds between two looks at a student's processes
