@@ -16,14 +16,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
+from cunning import CUNNING
 from hostile import CODE, HONEST, MARK, Hostile, files
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +34,7 @@ from hypothesis import strategies as st
 from course_utils.exercises import exercises, load_exercise
 from course_utils.exercises.grading import mark, sandbox
 from course_utils.exercises.grading.attempt import Attempt, Limits
-from course_utils.exercises.grading.exchange import QUESTION, ExchangeError, receive, send, unpacked
+from course_utils.exercises.grading.exchange import ANSWER, QUESTION, ExchangeError, packed, receive, send, unpacked
 from course_utils.exercises.grading.feedback import prose
 from course_utils.exercises.grading.grade import Graded, Result, grade
 from course_utils.exercises.grading.library import without
@@ -162,6 +165,64 @@ def check(attack: Hostile, row: Result) -> None:
 @pytest.mark.parametrize("attack", CODE, ids=lambda attack: attack.name)
 def test_each_attack_gets_its_mark_and_its_reason(attack: Hostile, ran: Ran) -> None:
     check(attack, ran.rows[attack.name])
+
+
+# One of each kind; the slow tier has all of them.
+SAMPLE = ("big-endian", "meta", "no change is seen", "sockets", "things of the kernel", "empty files",
+          "entries past the packing", "right as long as it is shown")  # fmt: skip
+MORE_MEMORY = 100_000_000  # that a grader of four students at once may take for any class
+
+
+@pytest.fixture(scope="module")
+def ran_cunning(
+    walls: str, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[Ran, int]]:
+    """The class of the cunning, graded, and by how much the grader's memory grew."""
+    everybody = request.config.getoption("--slow")
+    chosen = [attack for attack in CUNNING if everybody or attack.name in SAMPLE]
+    with memory_watched() as peak, graded_class(tmp_path_factory.mktemp("cunning"), chosen, {}) as ran:
+        yield ran, peak()
+
+
+@contextmanager
+def memory_watched() -> Iterator[Callable[[], int]]:
+    """Calls tell by how much the memory of this process has grown at most since the beginning."""
+    process, over = psutil.Process(), threading.Event()
+    before = process.memory_info().rss
+    seen = [before]
+
+    def watch() -> None:
+        while not over.wait(0.02):
+            seen.append(max(seen.pop(), process.memory_info().rss))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield lambda: max(seen) - before
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_cunning_gets_its_mark(name: str, ran_cunning: tuple[Ran, int]) -> None:
+    (attack,) = (attack for attack in CUNNING if attack.name == name)
+    check(attack, ran_cunning[0].rows[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("attack", [attack for attack in CUNNING if attack.name not in SAMPLE], ids=lambda a: a.name)
+def test_all_that_is_cunning_gets_its_mark(attack: Hostile, ran_cunning: tuple[Ran, int]) -> None:
+    check(attack, ran_cunning[0].rows[attack.name])
+
+
+def test_the_grader_does_not_grow_with_what_it_is_sent(ran_cunning: tuple[Ran, int]) -> None:
+    assert ran_cunning[1] < MORE_MEMORY
+
+
+def test_at_least_forty_are_cunning() -> None:
+    assert len({attack.name for attack in [*CODE, *CUNNING]}) == len(CODE) + len(CUNNING)
+    assert len(CUNNING) >= 40
 
 
 STUDENTS = {
@@ -465,6 +526,86 @@ def test_whatever_comes_back_is_judged_or_refused(value: object) -> None:
         sentence = wrong(Outcome(got), expected, 1e-4)
         sentence.encode()
         assert len(sentence) < 3000
+
+
+def answer_of(data: bytes) -> dict[str, Any]:
+    """What the grader reads where a student's process has written these bytes."""
+    ours, theirs = socket.socketpair()
+    writer = threading.Thread(target=lambda: theirs.sendall(len(data).to_bytes(4, "big") + data))
+    with ours, theirs:
+        writer.start()
+        try:
+            return receive(ours, within=10, bound=ANSWER)
+        finally:
+            writer.join()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [b"1", b"[]", b"{}", b'{"list":[]}', b'{"dict":{}}', b'{"float":"nan"}', b'"\xf0\x9f\x98\x80"', b"null",
+     b'{"tensor":["bool",[0],""]}', b'{"array":["bool",[0,0,0,0],""]}', b'{"unknown":"a"}', b'{"unknown":"%d"}',
+     b'"' + b"x" * 1_900 + b'\xf0\x9f\x98\x80"'],
+)  # fmt: skip
+def test_no_answer_takes_more_memory_than_is_allowed(entry: bytes) -> None:
+    """As many entries as may be, and then as many bytes; what is more is refused before anything is made of it."""
+    entries = [entry % n if b"%d" in entry else entry for n in range(ANSWER.bytes // (len(entry) + 1))]
+    few = entries[: ANSWER.entries // (entry.count(b",") + entry.count(b"[") + entry.count(b"{") + 1) - 10]
+    with memory_watched() as peak:
+        for chosen in (few, entries[: len(few) + 100]):
+            data = b'{"value":{"list":[' + b",".join(chosen)[: ANSWER.bytes - 30] + b"]}}"
+            try:
+                unpacked(answer_of(data)["value"])
+            except ExchangeError:
+                continue
+    assert peak() < 64_000_000
+
+
+def test_more_entries_than_are_allowed_are_refused_before_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "loads", lambda text: pytest.fail("it was read"))
+    with pytest.raises(ExchangeError, match="more than 20,000 entries"):
+        answer_of(b'{"value":{"list":[' + b"[]," * 100_000 + b"[]]}}")
+
+
+def test_things_of_one_name_share_a_type() -> None:
+    first, second = unpacked({"list": [{"unknown": "Thing"}] * 2})
+    assert type(first) is type(second)
+    assert type(first).__name__ == "Thing"
+
+
+def test_a_list_that_lies_in_itself_many_times_is_too_large() -> None:
+    wide: list[object] = [0] * 100
+    for _ in range(5):
+        wide = [wide] * 100
+    with pytest.raises(ExchangeError, match="more than 20,000 entries"):
+        packed(wide)
+
+
+SAME = torch.tensor([[1.0, 0.0], [2.0, -3.0]])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [SAME, SAME.double(), SAME.half(), SAME.bfloat16(), SAME.T.contiguous().T, SAME.clone().requires_grad_(),
+     SAME.to(torch.float8_e4m3fn), SAME.numpy().astype(">f4"), SAME.numpy().astype(">f8"), SAME.numpy().astype(">i4"),
+     SAME.numpy().astype("longdouble"), np.asfortranarray(SAME.numpy()), SAME.flip(0).numpy()[::-1], SAME.tolist(),
+     torch.as_strided(torch.tensor(7.0), (1,), (0,)), np.array(7, dtype=">i8"), np.uint16(7), np.float32(7), 7, True,
+     10**400, -(2**70), SAME.to_sparse(), SAME.to("meta"), SAME + 1j, torch.nested.nested_tensor([SAME, SAME]),
+     SAME.numpy().astype(object)],
+    ids=lambda value: f"{type(value).__name__}",
+)  # fmt: skip
+def test_the_grader_judges_as_the_notebook_does(value: object) -> None:
+    """Whatever a function returns is right or wrong in both; other errors than of numbers are told in a sentence."""
+    arrived = unpacked(json.loads(json.dumps(packed(value))))
+    for expected in (SAME, 7.0, True):
+        here, there = wrong(Outcome(value), expected, 1e-4), wrong(Outcome(arrived), expected, 1e-4)
+        assert bool(here) == bool(there), (here, there)
+        assert here == there or there.startswith("It returns ")
+
+
+def test_numbers_are_right_in_any_order_of_their_bytes() -> None:
+    for value in (SAME.numpy().astype(">f4"), SAME.to(torch.float8_e4m3fn), torch.as_strided(SAME, (2, 2), (2, 1))):
+        assert wrong(Outcome(unpacked(packed(value))), SAME, 1e-4) == ""
+    assert wrong(Outcome(unpacked(packed(torch.as_strided(torch.tensor(7.0), (1,), (0,))))), 7.0, 1e-4) == ""
 
 
 def test_a_value_nested_too_deeply_is_refused() -> None:

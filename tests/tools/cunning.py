@@ -42,7 +42,7 @@ FORMS = [
          "class Meta(type):\n    __name__ = property(lambda cls: 1 / 0)\nclass Nameless(metaclass=Meta):\n    pass"),
     form("a list without end", "A list of a class of its own, which never ends.", "Endless([1])", "too large",
          "class Endless(list):\n    def __iter__(self):\n        while True:\n            yield 1"),
-    Hostile("numbers of other kinds", "A number as an array of one entry without a stride, one of numpy, one too large.",
+    Hostile("numbers of other kinds", "Numbers as arrays of one entry, with and without a stride, and too large.",
             instead="""
 import decimal
 import numpy as np
@@ -54,7 +54,7 @@ def soft_threshold(w, *, step):
     return decimal.Decimal(3)
 def half_and_half(w, *, step, dim):
     return 10 ** 100_000
-""", points=POINTS - 5, feedback="(?s)It returns a Decimal.*It returns inf"),
+""", points=POINTS - 5, feedback="(?s)It returns a Decimal.*It returns a tensor of shape \\(\\)"),
 ]  # fmt: skip
 
 PATCHES = [
@@ -64,7 +64,7 @@ torch.equal = torch.Tensor.equal = torch.allclose = torch.Tensor.allclose = lamb
 torch.Tensor.clone = torch.clone = lambda self, **options: self
 """, soft(f"right = {RIGHT}\nw.copy_(right)\nreturn right"), POINTS - 2, feedback="It changes the tensor"),
     Hostile("changed by address", "The argument is changed past PyTorch.",
-            instead=soft(f"import ctypes\nright = {RIGHT}\nctypes.memset(w.data_ptr(), 0, 4 * w.numel())\nreturn right"),
+            instead=soft(f"right = {RIGHT}\nctypes.memset(w.data_ptr(), 0, 4 * w.numel())\nreturn right", "import ctypes"),
             points=POINTS - 2, feedback="It changes the tensor"),
     Hostile("base64 lies", "Bytes are written as others.",
             "import base64\nbase64.b64encode = lambda data: b'AAAA'", points=0, reason="is no tensor"),
@@ -137,7 +137,7 @@ STATES = [
             "import os\nopen('/tmp/left-by-a-submission', 'w').close()\nos._exit(0)",
             "import os\nif os.path.exists('/tmp/left-by-a-submission'):\n    raise RuntimeError('succeeded')",
             reason="cell 2 was left out: the process ended", walls=True),
-    Hostile("copied from the library", "What is hidden is fetched by pickle, reload, resources and bare code.", instead="""
+    Hostile("copied from the library", "What is hidden is fetched by pickle, reload, resources, code.", instead="""
 import copy, importlib, importlib.resources, pickle, types
 from course_utils.methods.penalties import proximal
 def ways():
@@ -228,15 +228,15 @@ for number in range(10 ** 6):
     os.symlink("x" * 100, f"/tmp/s{number}")
     os.link("/tmp/x", f"/tmp/{number:0250}")
 raise RuntimeError("succeeded")
-"""), points=POINTS - 2, reason="soft_threshold: no result came back: it made more than 20,000 files|did not end within",
+"""), points=POINTS - 2, reason="soft_threshold: .* it made more than 20,000 files|did not end within",
             walls=True),
     Hostile("a crowd of strangers", "A list of two hundred thousand things that cannot be sent.",
             instead=soft("return [type('a', (), {})()] * 220_000"), points=POINTS - 2, feedback="too large"),
     Hostile("lists of lists", "A hundred million entries that are one list, four times in itself.",
             instead=soft("wide = [0] * 100\nfor _ in range(3):\n    wide = [wide] * 100\nreturn wide"),
             points=POINTS - 2, feedback="too large"),
-    Hostile("a crowd of types", "Six thousand things, each of a type of its own.",
-            instead=soft("return [type(f'a{n}', (), {})() for n in range(6_000)]"), points=POINTS - 2,
+    Hostile("a crowd of types", "Two thousand things, each of a type of its own.",
+            instead=soft("return [type(f'a{n}', (), {})() for n in range(2_000)]"), points=POINTS - 2,
             feedback="It returns a list"),
     Hostile("entries past the packing", "A frame of its own has half a million lists, in as many bytes as may be.",
             instead=soft("frame(b'{\"value\": {\"list\": [' + b'[],' * 160_000 + b'[]]}}')\ntime.sleep(100)", LINE),

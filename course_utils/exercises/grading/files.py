@@ -29,6 +29,10 @@ MOST_DEPTH = 4  # of zip files in zip files
 JUNK = re.compile(r"(^|/)((__MACOSX|\.ipynb_checkpoints)(/|$)|(\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*)$)")
 LONGEST_PATH = 1_000  # characters, in a zip file
 DRIVE = re.compile(r"^[A-Za-z]:(?=/)")
+OTHER_ARCHIVES = (".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst")
+HEADER = b"PK\x01\x02"  # before each file in the list at the end of a zip file
+END, LONGEST_END = b"PK\x05\x06", 22 + 65_535  # the last record of a zip file, and its length with a comment
+ENCRYPTED = 0x1  # a flag of a file in a zip file
 ZIP_UTF8 = 0x800  # a flag of a file in a zip file: its name is in UTF-8
 
 
@@ -84,23 +88,31 @@ def entries(source: Path) -> Iterator[Entry]:
     if source.is_file():
         yield from _unpacked(Entry((), source.read_bytes(), time=source.stat().st_mtime), 0, left)
         return
-    for folder, folders, names in os.walk(source):
+    unreadable: list[OSError] = []
+    for folder, folders, names in os.walk(source, onerror=unreadable.append):
         folders.sort()
         for name in sorted(names + [f for f in folders if Path(folder, f).is_symlink()]):
             path = Path(folder, name)
             parts = _parts(os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "surrogateescape"))
             if not JUNK.search("/".join(parts)):
                 yield from _on_disk(path, parts, left)
+    for problem in unreadable:
+        parts = Path(problem.filename).relative_to(source).parts
+        yield Entry(parts, problem=f"is a folder that cannot be read: {problem.strerror}")
 
 
 def _on_disk(path: Path, parts: tuple[str, ...], left: Allowance) -> Iterator[Entry]:
-    about = path.lstat()
+    try:
+        about = path.lstat()
+    except OSError as problem:
+        yield Entry(parts, problem=f"cannot be read: {problem.strerror}")
+        return
     if not stat.S_ISREG(about.st_mode):
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")
     elif about.st_size > MOST_BYTES and not _is_zip(parts):
         yield Entry(parts, problem=_too_large(about.st_size))
     elif not _is_read(parts):
-        yield Entry(parts, time=about.st_mtime)
+        yield Entry(parts, problem=_of_another_kind(parts), time=about.st_mtime)
     else:
         try:
             content = path.read_bytes()
@@ -132,6 +144,15 @@ def _is_read(parts: tuple[str, ...]) -> bool:
     return _is_zip(parts) or _ends_with(parts, ".ipynb")
 
 
+def _of_another_kind(parts: tuple[str, ...]) -> str:
+    """Why a file may hold what is missed: it is an archive, and no zip file."""
+    return (
+        "is an archive that is not opened; ask for the .ipynb, or a .zip"
+        if parts[-1].lower().endswith(OTHER_ARCHIVES)
+        else ""
+    )
+
+
 def _too_large(size: int) -> str:
     return f"has {size / 1e6:.0f} MB, and {MOST_BYTES / 1e6:.0f} MB are read; ask for it with all outputs cleared"
 
@@ -144,12 +165,12 @@ def _unpacked(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:
     if depth == MOST_DEPTH:
         yield Entry(entry.parts, problem=f"is a zip file {MOST_DEPTH} zip files deep, and was not opened")
         return
+    if (files := _listed(entry.content)) > MOST_FILES:  # for each of them zipfile would make an object
+        yield Entry(entry.parts, problem=f"holds {files:,} files, and was not opened")
+        return
     try:
         with zipfile.ZipFile(io.BytesIO(entry.content)) as archive:
             infos = [info for info in archive.infolist() if not (_name(info).endswith("/") or JUNK.search(_name(info)))]
-            if len(infos) > MOST_FILES:
-                yield Entry(entry.parts, problem=f"holds {len(infos):,} files, and was not opened")
-                return
             allowance = left.within(len(entry.content))
             if too_much := allowance.take(0, len(infos)):
                 yield Entry(entry.parts, problem=too_much)
@@ -160,6 +181,19 @@ def _unpacked(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:
                 yield Entry(entry.parts, problem="is an empty zip file")
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as problem:
         yield Entry(entry.parts, problem=f"is a damaged zip file: {problem}")
+
+
+def _listed(content: bytes) -> int:
+    """How many files the list at the end of a zip file names; what lies in its files, other lists too, does not count.
+
+    >>> _listed(b"PK\\x01\\x02" * 3)
+    0
+    """
+    end = content.rfind(END, max(0, len(content) - LONGEST_END))
+    if end < 0 or len(content) < end + 16:
+        return 0  # no zip file: zipfile will say so
+    size = int.from_bytes(content[end + 12 : end + 16], "little")  # all ones where it has more than four gigabytes
+    return content.count(HEADER, max(0, end - size), end)
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -188,7 +222,10 @@ def _member(
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")
         return
     if not _is_read(parts):
-        yield Entry(parts)
+        yield Entry(parts, problem=_of_another_kind(parts))
+        return
+    if info.flag_bits & ENCRYPTED:
+        yield Entry(parts, problem="is encrypted, and was not opened; ask for it without a password")
         return
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         # Of bzip2 and LZMA `read(limit)` unpacks more than the limit; their errors are not those of zip files either.
