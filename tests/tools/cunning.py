@@ -64,7 +64,8 @@ torch.equal = torch.Tensor.equal = torch.allclose = torch.Tensor.allclose = lamb
 torch.Tensor.clone = torch.clone = lambda self, **options: self
 """, soft(f"right = {RIGHT}\nw.copy_(right)\nreturn right"), POINTS - 2, feedback="It changes the tensor"),
     Hostile("changed by address", "The argument is changed past PyTorch.",
-            instead=soft(f"right = {RIGHT}\nctypes.memset(w.data_ptr(), 0, 4 * w.numel())\nreturn right", "import ctypes"),
+            instead=soft(f"right = {RIGHT}\nctypes.memset(w.data_ptr(), 0, 4 * w.numel())\nreturn right",
+                         "import ctypes"),
             points=POINTS - 2, feedback="It changes the tensor"),
     Hostile("base64 lies", "Bytes are written as others.",
             "import base64\nbase64.b64encode = lambda data: b'AAAA'", points=0, reason="is no tensor"),
