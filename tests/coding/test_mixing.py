@@ -40,7 +40,7 @@ def test_bits_come_back_under_any_probabilities(bits: list[tuple[int, int]]) -> 
         decoder = BitDecoder(wrong)
         for _, p in bits:
             decoder.read(p)
-        with pytest.raises(ValueError, match="expected to end"):
+        with pytest.raises(ValueError, match="do not end as"):
             decoder.finish()
 
 
