@@ -64,8 +64,7 @@ torch.equal = torch.Tensor.equal = torch.allclose = torch.Tensor.allclose = lamb
 torch.Tensor.clone = torch.clone = lambda self, **options: self
 """, soft(f"right = {RIGHT}\nw.copy_(right)\nreturn right"), POINTS - 2, feedback="It changes the tensor"),
     Hostile("changed by address", "The argument is changed past PyTorch.",
-            instead=soft(f"right = {RIGHT}\nctypes.memset(w.data_ptr(), 0, 4 * w.numel())\nreturn right",
-                         "import ctypes"),
+            instead=soft(f"new = {RIGHT}\nctypes.memset(w.data_ptr(), 0, 4 * w.numel())\nreturn new", "import ctypes"),
             points=POINTS - 2, feedback="It changes the tensor"),
     Hostile("base64 lies", "Bytes are written as others.",
             "import base64\nbase64.b64encode = lambda data: b'AAAA'", points=0, reason="is no tensor"),
@@ -160,7 +159,7 @@ for way in ways():
         last = problem
 raise last
 """), points=POINTS - 2, feedback="is not available while your work is graded"),
-    Hostile("a library of one's own", "The library's files, and those of Python, are written over.", TRY + """
+    Hostile("another library", "The library's files, and those of Python, are written over.", TRY + """
 import course_utils.methods.penalties.proximal as proximal
 for path in (proximal.__file__, os.__file__, "/library/course_utils/__init__.py", "/library/new.py"):
     refused(path, lambda: open(path, "a"))

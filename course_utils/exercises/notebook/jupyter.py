@@ -67,7 +67,7 @@ def names_of(source: str, since: int = 1) -> set[str]:
 
     Where Python refuses the cell, those that look like it.
 
-    >>> sorted(names_of("import math as m\nif m:\n    def half(x):\n        y = x / 2"))
+    >>> sorted(names_of("import math as m\\nif m:\\n    def half(x):\\n        y = x / 2"))
     ['half', 'm']
     """
     try:
