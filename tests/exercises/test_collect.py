@@ -195,6 +195,19 @@ def test_a_damaged_zip_file_never_ends_the_class(tmp_path: Path, method: int, fl
     assert "jane" in submissions
 
 
+def test_a_file_full_of_what_looks_like_zip_files_costs_its_own_student_alone(tmp_path: Path) -> None:
+    """Files lie unpacked in the zip file of a class: what they hold is no list of files of the class."""
+    path = tmp_path / "class.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ada/ex04.ipynb", notebook())
+        archive.writestr("eve/ex04.ipynb", b"PK\x01\x02" * 25_000)
+        archive.writestr("ivo/list.zip", b"PK\x01\x02" * 25_000 + b"PK\x05\x06" + b"\xff" * 18)
+    rows = {submission.student: submission for submission in collect(path, ["ex04"])}
+    assert rows["ada"].problem == ""
+    assert "zip file" in rows["eve"].problem
+    assert "holds 25,000 files" in rows["ivo"].problem
+
+
 def test_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.ipynb").write_bytes(NB)
     folder = tmp_path / "class"

@@ -589,8 +589,8 @@ SAME = torch.tensor([[1.0, 0.0], [2.0, -3.0]])
      SAME.to(torch.float8_e4m3fn), SAME.numpy().astype(">f4"), SAME.numpy().astype(">f8"), SAME.numpy().astype(">i4"),
      SAME.numpy().astype("longdouble"), np.asfortranarray(SAME.numpy()), SAME.flip(0).numpy()[::-1], SAME.tolist(),
      torch.as_strided(torch.tensor(7.0), (1,), (0,)), np.array(7, dtype=">i8"), np.uint16(7), np.float32(7), 7, True,
-     10**400, -(2**70), SAME.to_sparse(), SAME.to("meta"), SAME + 1j, torch.nested.nested_tensor([SAME, SAME], layout=torch.jagged),
-     SAME.numpy().astype(object)],
+     10**400, -(2**70), SAME.to_sparse(), SAME.to("meta"), SAME + 1j,
+     torch.nested.nested_tensor([SAME, SAME], layout=torch.jagged), SAME.numpy().astype(object)],
     ids=lambda value: f"{type(value).__name__}",
 )  # fmt: skip
 def test_the_grader_judges_as_the_notebook_does(value: object) -> None:
