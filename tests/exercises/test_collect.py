@@ -83,7 +83,9 @@ def test_each_platform_gives_the_same_students(layout: str, tmp_path: Path) -> N
     submissions = collected(tmp_path, LAYOUTS[layout])
     assert {submission.student for submission in submissions} == NAMES.get(layout, {"jane", "bob"})
     assert [submission.exercise for submission in submissions] == ["ex04", "ex04"]
-    assert not any(submission.problem or submission.remarks for submission in submissions)
+    assert not any(submission.problem for submission in submissions)
+    late = [submission.file for submission in submissions if submission.remarks]
+    assert all("_LATE_" in file for file in late)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -287,6 +289,39 @@ def test_versions_of_the_same_time_are_ordered_by_their_numbers(tmp_path: Path) 
     (submission,) = collect(tmp_path, KNOWN)
     assert submission.file == "jane/ex04 (10).ipynb"
     assert len(submission.remarks) == 3
+
+
+def test_a_late_submission_is_named(tmp_path: Path) -> None:
+    files = {"doejane_4711_890_ex04.ipynb": NB, "bob_LATE_12_891_ex04.ipynb": NB}
+    remarks = {s.student: s.remarks for s in collected(tmp_path, files)}
+    assert remarks == {"doejane_4711": (), "bob_12": ("bob_LATE_12_891_ex04.ipynb was handed in late",)}
+
+
+def test_a_class_of_large_notebooks_is_not_held_in_memory(tmp_path: Path) -> None:
+    outputs = [{"output_type": "stream", "name": "stdout", "text": "x" * 3_000_000}]
+    large = json.dumps(
+        {"cells": [{"cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": outputs}]}
+    ).encode()
+    for number in range(12):
+        path = tmp_path / f"student{number}" / "ex04.ipynb"
+        path.parent.mkdir()
+        path.write_bytes(large)
+    tracemalloc.start()
+    try:
+        rows = collect(tmp_path, ["ex04"])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(rows) == 12
+    assert len({row.receipt for row in rows}) == 1
+    assert peak < 7 * len(large)  # of one notebook: its bytes, its text, and its objects
+
+
+def test_one_notebook_may_be_named_itself(tmp_path: Path) -> None:
+    path = tmp_path / "ex04_ada.ipynb"
+    path.write_bytes(NB)
+    (submission,) = collect(path, ["ex04"])
+    assert (submission.student, submission.exercise, submission.problem) == ("ada", "ex04", "")
 
 
 def test_a_late_submission_is_named_with_the_one_in_time(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from course_utils.exercises.grading.grade import Result, grade
 from course_utils.exercises.grading.marks import read_marks, wait_for
 from course_utils.exercises.grading.names import key, page_names
 from course_utils.exercises.grading.owners import owners
+from course_utils.exercises.grading.versions import Version
 from course_utils.exercises.handin.prepare import student_name
 
 ORDINARY = ["Jane Doe_4711", "O'Brien", "Lovelace, Ada", "Zoë van Dijk", "jane.doe@uni.edu", "0042", "s1234567", "李雷"]
@@ -256,7 +257,7 @@ def test_a_name_that_a_student_typed_comes_back_from_the_file_s_name(typed: str)
 
 def owner_of(name: str) -> str:
     """Whose a file in no folder is."""
-    (owner,) = owners([Entry((name,))])
+    (owner,) = owners([Version(Entry((name,)))])
     return owner.name
 
 

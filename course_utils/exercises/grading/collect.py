@@ -10,7 +10,7 @@ from pathlib import Path
 
 from course_utils.exercises.grading.files import Entry, entries
 from course_utils.exercises.grading.names import alike, key, page_names
-from course_utils.exercises.grading.owners import Owner, differ, owners
+from course_utils.exercises.grading.owners import Owner, differ, is_late, owners
 from course_utils.exercises.grading.versions import (
     EXERCISE,
     Version,
@@ -19,7 +19,7 @@ from course_utils.exercises.grading.versions import (
     other_exercises,
     version_of,
 )
-from course_utils.exercises.notebook.reader import Notebook, receipt_of
+from course_utils.exercises.notebook.reader import Notebook
 
 __all__ = ["Submission", "collect"]
 
@@ -47,27 +47,27 @@ def collect(source: Path, known: Sequence[str]) -> list[Submission]:
     """
     if not source.exists():
         raise FileNotFoundError(f"there is no {source}; give the folder or the zip file that holds the submissions")
-    files = list(entries(source))
+    files = [version_of(entry) for entry in entries(source)]
     if not files:
         raise ValueError(f"{source} holds no files; unpack there what your learning platform gives, or name its zip")
-    sent: dict[str, list[tuple[Owner, Entry]]] = {}
-    for owner, entry in zip(owners(files), files, strict=True):
-        sent.setdefault(key(owner.name), []).append((owner, entry))
+    sent: dict[str, list[tuple[Owner, Version]]] = {}
+    for owner, file in zip(owners(files), files, strict=True):
+        sent.setdefault(key(owner.name), []).append((owner, file))
     doubts = _doubts(sent)
     return [
         replace(submission, remarks=(*doubts[student], *submission.remarks))
         for student in sorted(sent)
-        for submission in _submissions(student, [entry for _, entry in sent[student]], known)
+        for submission in _submissions(student, [file for _, file in sent[student]], known)
     ]
 
 
-def _doubts(sent: Mapping[str, Sequence[tuple[Owner, Entry]]]) -> dict[str, list[str]]:
+def _doubts(sent: Mapping[str, Sequence[tuple[Owner, Version]]]) -> dict[str, list[str]]:
     """For each student what is not certain: that it is this one, or that another is not meant."""
     similar, pages = alike(sent), page_names(sent)
     doubts: dict[str, list[str]] = {student: [] for student in sent}
     for student, files in sent.items():
         kinds = {owner.told_by for owner, _ in files}
-        claims = ", ".join(entry.path for owner, entry in files if owner.told_by == "notebook")
+        claims = ", ".join(file.entry.path for owner, file in files if owner.told_by == "notebook")
         if "nothing" in kinds:
             doubts[student].append("nothing in its name or its folder tells whose it is")
         elif kinds == {"path", "notebook"}:
@@ -81,13 +81,13 @@ def _doubts(sent: Mapping[str, Sequence[tuple[Owner, Entry]]]) -> dict[str, list
     return doubts
 
 
-def _submissions(student: str, files: Sequence[Entry], known: Sequence[str]) -> Iterator[Submission]:
+def _submissions(student: str, files: Sequence[Version], known: Sequence[str]) -> Iterator[Submission]:
     """One submission for each exercise that a student sent; at least one, whatever it was."""
-    notebooks = [entry for entry in files if entry.is_notebook]
-    others = [entry for entry in files if not entry.is_notebook]
+    notebooks = [file for file in files if file.entry.is_notebook]
+    others = [file.entry for file in files if not file.entry.is_notebook]
     broken = [f"{entry.path} {entry.problem}" for entry in others if entry.problem]
     by_exercise: dict[str, list[Version]] = {}
-    for version in map(version_of, notebooks):
+    for version in notebooks:
         by_exercise.setdefault(exercise_answered(version, known), []).append(version)
     for exercise, versions in sorted(by_exercise.items()):
         elsewhere = [name for name in known if name not in by_exercise]
@@ -97,8 +97,8 @@ def _submissions(student: str, files: Sequence[Entry], known: Sequence[str]) -> 
         if exercise not in by_exercise:
             yield Submission(student, exercise, entry.path, problem=_no_notebook([entry]))
     if not notebooks and not named:
-        entry = next((entry for entry in others if entry.problem), files[0])
-        yield Submission(student, "", entry.path, problem=broken[0] if broken else _no_notebook(files))
+        entry = next((entry for entry in others if entry.problem), others[0])
+        yield Submission(student, "", entry.path, problem=broken[0] if broken else _no_notebook(others))
 
 
 def _submission(
@@ -108,13 +108,14 @@ def _submission(
     version, of_the_others = newest(versions, exercise)
     entry, notebook = version.entry, version.notebook
     remarks = [*remarks, *of_the_others, *other_exercises(version, exercise, elsewhere)]
+    if is_late(entry):
+        remarks = [*remarks, f"{entry.path} was handed in late"]
     if notebook is not None and notebook.student and differ(notebook.student, student):
         remarks = [*remarks, f"the notebook was written for {notebook.student}"]
-    receipt = receipt_of(entry.content) if entry.content else ""
     problem = "" if notebook is not None else f"{entry.path} {version.problem}"
     if notebook is not None and not exercise:
         problem = f"{entry.path} is no exercise of this course: neither its cells nor its name say which"
-    return Submission(student, exercise, entry.path, notebook, receipt, problem, tuple(remarks))
+    return Submission(student, exercise, entry.path, notebook, version.receipt, problem, tuple(remarks))
 
 
 def _exercise_named(entry: Entry, known: Sequence[str]) -> str:

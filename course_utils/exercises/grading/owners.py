@@ -7,14 +7,13 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from course_utils.exercises.grading.files import Entry
-from course_utils.exercises.grading.versions import EXERCISE
-from course_utils.exercises.notebook.reader import NotebookError, read_notebook
+from course_utils.exercises.grading.versions import EXERCISE, Version
 
-__all__ = ["Owner", "differ", "owners"]
+__all__ = ["Owner", "differ", "is_late", "owners"]
 
 # The platform's own part comes last, whatever students call themselves.
 MOODLE = re.compile(r"^(?P<student>.+)_assignsubmission_")
-CANVAS = re.compile(r"^(?P<student>[^\W_]+)_(?:LATE_)?(?P<id>\d+)_\d+_")
+CANVAS = re.compile(r"^(?P<student>[^\W_]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_")
 HANDED_IN = re.compile(r"^(?P<exercise>ex\d\d)_(?P<student>.+)$")
 
 
@@ -25,14 +24,14 @@ class Owner(NamedTuple):
     told_by: str
 
 
-def owners(files: Sequence[Entry]) -> list[Owner]:
+def owners(files: Sequence[Version]) -> list[Owner]:
     """Whose each file is. What nothing tells of is its own owner, so that nobody's work is lost."""
-    paths = [entry.parts or ("",) for entry in files]
+    paths = [file.entry.parts or ("",) for file in files]
     while _lie_in_a_common_folder(paths):
         paths = [path[1:] for path in paths]
     groups = _group_folders(paths)
     names = [_by_path(path[1:] if path[0] in groups and len(path) > 1 else path) for path in paths]
-    return [Owner(name, "path") if name else _by_content(entry) for name, entry in zip(names, files, strict=True)]
+    return [Owner(name, "path") if name else _by_content(file) for name, file in zip(names, files, strict=True)]
 
 
 def differ(claimed: str, student: str) -> bool:
@@ -44,6 +43,15 @@ def differ(claimed: str, student: str) -> bool:
     claimed, student = (unicodedata.normalize("NFKC", name).casefold() for name in (claimed, student))
     claimed_words, student_words = (set(re.findall(r"[^\W_]{2,}", name)) for name in (claimed, student))
     return not claimed_words & student_words and claimed not in student.replace(" ", "")
+
+
+def is_late(entry: Entry) -> bool:
+    """Whether the platform has marked a file as late; of those that are known Canvas does.
+
+    >>> is_late(Entry(("doejane_LATE_4711_90_ex04.ipynb",)))
+    True
+    """
+    return any((match := CANVAS.match(part)) is not None and match["late"] for part in entry.parts)
 
 
 def _lie_in_a_common_folder(paths: Sequence[tuple[str, ...]]) -> bool:
@@ -90,16 +98,14 @@ def _by_platform(name: str) -> str:
     return ""
 
 
-def _by_content(entry: Entry) -> Owner:
+def _by_content(file: Version) -> Owner:
     """Whose a file is that lies in no folder and has no student's name: what it says itself, or nobody's."""
-    try:
-        student = read_notebook(entry.content, outputs=False).student
-    except NotebookError:
-        student = ""
-    stem = EXERCISE.sub("", _stem(entry.parts[-1])).strip(" _-.") if entry.parts else ""
+    student = file.notebook.student if file.notebook else ""
+    parts = file.entry.parts
+    stem = EXERCISE.sub("", _stem(parts[-1])).strip(" _-.") if parts else ""
     if student or stem:
         return Owner(student or stem, "notebook" if student else "path")
-    return Owner(f"nobody/{entry.path}", "nothing")  # no folder has such a name
+    return Owner(f"nobody/{file.entry.path}", "nothing")  # no folder has such a name
 
 
 def _stem(name: str) -> str:

@@ -39,6 +39,7 @@ MOST_INODES = (
 IN_MEMORY = ("/dev/shm", "/tmp")
 HOME = "/tmp/student"
 GLANCES = (0.01, 0.1)  # least and most seconds between two looks at a student's processes
+NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}  # its memory belongs to no process that is watched
 GRACE = 5.0  # seconds in which the kernel takes away what was killed
 UNCOVERED = (
     "submissions run with the rights of your own account: they could read and change your files, other submissions and "
@@ -130,7 +131,7 @@ class Sandbox:
     def _environment(self, folder: str | None) -> dict[str, str]:
         library = str(self.library) if self.bwrap is None else "/library"
         plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder or HOME, "PYTHONPATH": library}
-        return plain | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+        return plain | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", **NO_GPU}
 
     def _walls(self) -> list[str]:
         walls = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"]

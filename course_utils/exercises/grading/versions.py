@@ -3,7 +3,7 @@
 import copy
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from course_utils.exercises.grading.files import Entry
 from course_utils.exercises.notebook.cell import Cell, exercise_of, name_of, source_of
 from course_utils.exercises.notebook.functions import functions_in
 from course_utils.exercises.notebook.places import Places
-from course_utils.exercises.notebook.reader import Notebook, NotebookError, read_notebook
+from course_utils.exercises.notebook.reader import Notebook, NotebookError, read_notebook, receipt_of
 from course_utils.exercises.notebook.texts import is_blank
 
 __all__ = ["EXERCISE", "Version", "exercise_answered", "newest", "other_exercises", "version_of"]
@@ -23,11 +23,12 @@ COPY = re.compile(r"(?i)(?: ?\((\d+)\)|[ -]+(?:copy|Kopie) ?(\d*)|-(\d{1,2}))$")
 
 @dataclass(frozen=True)
 class Version:
-    """A notebook file that a student sent, as it was read; `problem`: why it could not be."""
+    """A file that a student sent, as it was read; `problem`: why it could not be. Of its bytes the receipt stays."""
 
     entry: Entry
-    notebook: Notebook | None
+    notebook: Notebook | None = None
     problem: str = ""
+    receipt: str = ""
 
 
 class State(NamedTuple):
@@ -43,13 +44,15 @@ class State(NamedTuple):
 
 
 def version_of(entry: Entry) -> Version:
-    """A notebook file, read."""
-    if entry.problem:
-        return Version(entry, None, entry.problem)
+    """A file, read if it is a notebook. What it holds is let go: a class may send gigabytes."""
+    name = replace(entry, content=b"")
+    if entry.problem or not entry.is_notebook:
+        return Version(name, problem=entry.problem)
+    receipt = receipt_of(entry.content) if entry.content else ""
     try:
-        return Version(entry, read_notebook(entry.content, outputs=False))
+        return Version(name, read_notebook(entry.content, outputs=False), receipt=receipt)
     except NotebookError as problem:
-        return Version(entry, None, problem.reason)
+        return Version(name, problem=problem.reason, receipt=receipt)
 
 
 def exercise_answered(version: Version, known: Sequence[str]) -> str:
