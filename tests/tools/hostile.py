@@ -576,13 +576,13 @@ while True:
         "Cells are nested ninety thousand deep, or hold a NUL.",
         "x = " + "(" * 90_000 + ")" * 90_000,
         "x = '\0'\n",
-        feedback="cell 2 raises",
+        feedback="cell 2 (raises|was not run|was left out)",
     ),
     Hostile(
         "operators without end",
         "A cell has fifty thousand signs before a number, which overflow the stack of the compiler.",
         "x = " + "-" * 50_000 + "1",
-        feedback="cell 2 (raises|was left out)",
+        feedback="cell 2 (raises|was not run|was left out)",
     ),
 ]
 
