@@ -44,11 +44,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return Sandbox(library, bwrap=bubblewrap())
 
 
+def noted(attempt: Attempt) -> list[str]:
+    return [trouble.sentence for trouble in attempt.troubles.values()]
+
+
 def tried(place: Sandbox, cell: str) -> tuple[list[str], Attempt]:
     """The notes on a cell; what the notebook answers beside it is right in any case."""
     with Attempt(place, [("cell 1", cell), ("cell 2", ANSWER)], LIMITS) as attempt:
         assert attempt.call("answer", EIGHT).value == 64
-    return attempt.notes, attempt
+    return noted(attempt), attempt
 
 
 RESERVED = """
@@ -118,7 +122,7 @@ def test_a_process_that_cannot_be_watched_does_not_run(place: Sandbox, monkeypat
 
     monkeypatch.setattr(Watched, "_too_much", no_files)
     with Attempt(place, [("cell 1", "while True: pass"), ("cell 2", ANSWER)], LIMITS) as attempt:
-        assert "it could not be watched (OSError)" in attempt.call("answer", EIGHT).lost + str(attempt.notes)
+        assert "it could not be watched (OSError)" in attempt.call("answer", EIGHT).lost + str(noted(attempt))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux' own file")
@@ -144,7 +148,7 @@ def answer(n):
     running = sum(process.num_threads() for process in psutil.process_iter() if process.uids().real == os.getuid())
     with Attempt(place, [("cell 1", cell)], LIMITS) as attempt:
         assert attempt.call("answer", EIGHT).value > running
-    assert attempt.notes == []
+    assert noted(attempt) == []
 
 
 # Folders

@@ -32,7 +32,7 @@ FORMS = [
     form("quantized", "A tensor of codes with a scale.", "torch.quantize_per_tensor(right, 0.1, 0, torch.quint8)",
          "of dtype quint8"),
     form("nested", "Tensors in a tensor.", "torch.nested.nested_tensor([right, right])", "nested tensor"),
-    form("not a number", "NaN in every place, with bits of its own.",
+    form("numbers that are none", "NaN in every place, with bits of its own.",
          "torch.full_like(w, float('nan')).view(torch.int32).add(7).view(torch.float32)", "returns nan"),
     form("a generator", "Right numbers that come one by one.", "(row for row in right)", "It returns a generator"),
     form("a long text", "A text of a hundred million letters.", "'x' * 10 ** 8", "It returns 'xxx"),
