@@ -86,8 +86,8 @@ def entries(source: Path) -> Iterator[Entry]:
     """The files in a folder or a zip file, except those that an operating system or Jupyter has added."""
     left = Allowance(MOST_IN_ALL, MOST_IN_ALL // BYTES_PER_FILE)
     if source.is_file():
-        parts = () if _is_zip((source.name,)) else (source.name,)
-        yield from _unpacked(Entry(parts, source.read_bytes(), time=source.stat().st_mtime), 0, left)
+        inside = () if _is_zip((source.name,)) else (source.name,)
+        yield from _unpacked(Entry(inside, source.read_bytes(), time=source.stat().st_mtime), 0, left)
         return
     unreadable: list[OSError] = []
     for folder, folders, names in os.walk(source, onerror=unreadable.append):

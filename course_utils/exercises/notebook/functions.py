@@ -113,8 +113,8 @@ def _tree(text: str) -> ast.Module | None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of a text such as "\d", which runs all the same
                 return ast.parse(candidate)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
+        except (SyntaxError, ValueError, RecursionError, MemoryError, SystemError):
+            continue  # the last of Python 3.11, which may lose count of its depth
     return None
 
 

@@ -21,7 +21,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 
 __all__ = ["REFUSALS", "Translator", "compiled", "names_by_look", "names_of", "tree_of"]
 
-REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError)  # of Python, for a text that is none
+REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError, SystemError)  # of Python, for a text that is none
 MOST_READ = 500_000  # characters, a few seconds
 OPTIONS = {  # of the magics that run code
     "time": r"\s*(?:--no-raise-error\s*)?",
