@@ -517,3 +517,19 @@ def test_no_text_takes_long_to_read(name: str, kind: str) -> None:
     got = reading("ex04", content(cells))
     assert time.process_time() - began < 30  # some take hours where a pattern is searched from every place
     assert got.remarks
+
+
+def test_a_notebook_that_cannot_be_looked_through_is_graded_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No text should bring it about; Python 3.11 has once failed upon a cell nested ninety thousand deep."""
+
+    def failing(*_: object) -> None:
+        raise SystemError
+
+    monkeypatch.setattr("course_utils.exercises.grading.reading.Places", failing)
+    cells = [
+        {"cell_type": "code", "metadata": {}, "source": "x = 1"},
+        {"cell_type": "markdown", "metadata": {"nbgrader": {"grade_id": "ex04-written"}}, "source": "Because."},
+    ]
+    reading = read(load_exercise("ex04"), cells, {})
+    assert (reading.code, reading.written) == ([("cell 1", "x = 1")], "Because.")
+    assert reading.remarks == ["lost cells were not looked for (SystemError); see the notebook"]
