@@ -13,7 +13,11 @@ ROOT = Path(__file__).parent.parent
 STRICT = "mypy --strict --config-file= tests/clients/every_public_name.py"
 
 
-@pytest.mark.parametrize("tool", ["ruff check", "ruff format --check", "mypy", STRICT], ids=lambda tool: tool[:12])
+@pytest.mark.parametrize(
+    "tool",
+    ["ruff check", "ruff format --check", "mypy", pytest.param(STRICT, marks=pytest.mark.slow)],
+    ids=lambda tool: tool[:12],
+)
 def test_style(tool: str) -> None:
     result = subprocess.run([sys.executable, "-m", *tool.split()], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr

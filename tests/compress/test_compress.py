@@ -311,7 +311,7 @@ from course_utils.models import mlp
 torch.manual_seed(0)
 torch.set_num_threads(1)
 recipe = Recipe(
-    prune=0.9, gradual=True, prune_epochs=6, levels=4, freezing=True, share_epochs=6, copies=2, batch_size=16
+    prune=0.9, gradual=True, prune_epochs=3, levels=4, freezing=True, share_epochs=3, copies=2, batch_size=16
 )
 small = compress(mlp([64, 30, 10]), recipe, data=load_dataset("digits"), checkpoint=sys.argv[1], progress=False)
 small.save(sys.argv[2])
@@ -325,7 +325,7 @@ def test_a_killed_compression_goes_on_and_ends_with_the_same_file(tmp_path: Path
 
     uninterrupted = start("uninterrupted")
     killed = 0
-    for epochs in (1, 4, 7):  # let so many epochs be written in this life, then kill
+    for epochs in (1, 3):  # let so many epochs be written in this life, then kill
         process = start("killed")
         folder = tmp_path / "killed"
         epochs_written, last = 0, 0.0

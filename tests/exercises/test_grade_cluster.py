@@ -15,7 +15,7 @@ from course_utils.exercises.grading.sandbox import bubblewrap
 pytest.importorskip("distributed")
 ROOT = Path(__file__).parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises"
-STUDENTS = 8
+STUDENTS = 5
 
 
 @pytest.mark.skipif(bubblewrap() is None and os.environ.get("CI") != "true", reason="bubblewrap is not installed")

@@ -230,7 +230,7 @@ def once_each(path: Path) -> None:
     assert sorted(list(line["record"]["settings"].items()) for line in lines) == [list(point.items()) for point in GRID]
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_thirty_points_and_kills_leave_thirty_records(tmp_path: Path, kills: int) -> None:
     path, notes, rng = tmp_path / "journal.jsonl", tmp_path / "notes", random.Random(kills)
     command = ("sweeping", str(path), "2", "")
@@ -257,7 +257,7 @@ def test_thirty_points_and_kills_leave_thirty_records(tmp_path: Path, kills: int
     once_each(path)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_dask_worker_that_is_killed_costs_no_point(tmp_path: Path, victim: int) -> None:
     pytest.importorskip("distributed")
     path, notes = tmp_path / "journal.jsonl", tmp_path / "notes"
