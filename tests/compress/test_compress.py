@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from course_utils.coding.container import Coded, FormatError, save
 from course_utils.compress import CompressedModel, Recipe, compress
@@ -343,7 +344,7 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "lazy": (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight must be .* give a lazy network an input"),
     "another state": (lambda: Stateful(4, 3), "_extra_state must be a dense tensor .*, got dict"),
     "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), "layer '' must be a parameter"),
-    "pruned by torch": (lambda: nn.utils.prune.l1_unstructured(nn.Linear(4, 3), "weight", 2), "with prune.remove()"),
+    "pruned by torch": (lambda: prune.l1_unstructured(nn.Linear(4, 3), "weight", 2), "with prune.remove()"),
     "one weight in two layers": (with_one_weight, "`levels` needs layers with a weight of their own"),
 }
 
