@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from course_utils.coding.container import TYPES
+from course_utils.coding.header import TYPES
 from course_utils.compress.network import CompressedModel, coded_state
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning

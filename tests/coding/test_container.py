@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.coding.container import MAGIC, TYPES, Coded, FormatError, layout, load, read_header, save
+from course_utils.coding.container import Coded, FormatError, layout, load, read_header, save
+from course_utils.coding.header import MAGIC, TYPES
 from course_utils.coding.positions import _encode_rows, encode_positions
 
 Arrays = dict[str, np.ndarray | Coded]
