@@ -1,7 +1,7 @@
 """What a Python function consists of beside its arguments: its code, and the variables that it uses."""
 
 import dis
-import importlib
+import importlib.util
 import sys
 import sysconfig
 import types
@@ -29,10 +29,18 @@ def is_installed(module: str) -> bool:
     root = module.partition(".")[0]
     if root in ("__main__", PACKAGE.name):
         return root == PACKAGE.name
-    file = getattr(sys.modules.get(root), "__file__", None)
+    file = _file(root)
     if file is None:  # it is compiled into Python, or known by no name
         return root in sys.stdlib_module_names
     return Path(file).is_relative_to(STANDARD_LIBRARY) or not PACKAGES.isdisjoint(Path(file).parts)
+
+
+def _file(root: str) -> str | None:
+    """The file of a module that is imported or can be; None for one without a file, and for one that is not there."""
+    if root in sys.modules:
+        return getattr(sys.modules[root], "__file__", None)
+    spec = importlib.util.find_spec(root)
+    return spec.origin if spec is not None and spec.has_location else None
 
 
 def code_checksum(code: types.CodeType) -> str:
@@ -75,9 +83,20 @@ def used_variables(function: types.FunctionType) -> dict[str, Any]:
                         break
                     name, value = f"{name}.{attribute}", getattr(value, attribute, None)
                 variables[name] = value
-            elif operation == "IMPORT_NAME" and not is_installed(name):
-                variables[name] = importlib.import_module(name)
+            elif operation == "IMPORT_NAME":
+                (_, level), (_, names) = instructions[i - 2 : i]
+                if level or not is_installed(name):
+                    variables["." * level + name] = _imported(name, function.__globals__, names, level)
     return variables
+
+
+def _imported(name: str, variables: dict[str, Any], names: tuple[str, ...] | None, level: int) -> Any:
+    """The module that an import in a function gives; None for one that is not there, which the function may expect."""
+    try:
+        module = __import__(name, variables, None, names or (), level)
+    except ImportError:
+        return None
+    return module if names else sys.modules[name]
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -110,6 +110,16 @@ class Description:
             self._put(name, tensor_text(value))
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise _unreadable(name, value) from error
+        self.add_tensor(name, value)
+
+    def add_tensor(self, name: str, value: Tensor) -> None:
+        """Describe what a tensor has beside its numbers: another class, attributes, and functions of its gradient."""
+        if type(value) not in (Tensor, nn.Parameter):
+            self._add_all(name, __class__=type(value))
+        self._add_all(name, vars(value).items())
+        for hooks in (value._backward_hooks, value._post_accumulate_grad_hooks):
+            if hooks:
+                self.add(f"{name}.hooks", list(hooks.values()))
 
     def _add_array(self, name: str, value: "np.ndarray[Any, Any]") -> None:
         if value.dtype.hasobject:
@@ -129,7 +139,7 @@ class Description:
         self._put(name, _short(f"{{{', '.join(sorted(map(self._flat, value)))}}}"))
 
     def _add_dict(self, name: str, value: Mapping[Any, Any]) -> None:
-        entries = sorted(((self._flat(key), part) for key, part in value.items()), key=lambda entry: entry[0])
+        entries = [(self._flat(key), part) for key, part in value.items()]  # in their order, in which a loop takes them
         self._put(name, _short(f"entries [{', '.join(key for key, _ in entries)}]"))
         self._add_items(name, entries)
 
@@ -170,6 +180,8 @@ class Description:
 
     def _add_class(self, name: str, value: type) -> None:
         self._put(name, _qualified(value))
+        if not is_installed(type(value).__module__):
+            self._add_all(name, __class__=type(value))
         if not is_installed(value.__module__):
             self._add_all(name, ((base.__name__, base) for base in value.__bases__))
             self._add_all(name, _members(value))
@@ -197,16 +209,17 @@ class Description:
         if make is not copyreg.__newobj__:  # type: ignore[attr-defined]
             self._add_all(name, __reduce__=make)
         self._add_items(f"{name}.args", ((i, part) for i, part in enumerate(arguments) if part is not type(value)))
-        self._add_state(name, state)
+        self._add_state(name, state, type(value))
         self._add_items(name, enumerate(items or ()))
         self._add_items(name, ((self._flat(key), part) for key, part in entries or ()))
 
-    def _add_state(self, name: str, state: Any) -> None:
+    def _add_state(self, name: str, state: Any, kind: type) -> None:
         for part in (
             state if isinstance(state, tuple) and len(state) == 2 else (state,)
         ):  # attributes, and those in slots
             if isinstance(part, dict):
-                self._add_all(name, part.items())
+                computed = {key for key in part if isinstance(getattr(kind, str(key), None), cached_property)}
+                self._add_all(name, ((key, value) for key, value in part.items() if key not in computed))
             elif part is not None:
                 self._add_all(name, __state__=part)
 
@@ -269,7 +282,7 @@ def _qualified(kind: type) -> str:
 def _uncompiled(value: Any) -> Any:
     """What torch.compile was given, for what it has returned."""
     if isinstance(value, nn.Module):
-        return value._modules.get("_orig_mod", value)
+        return getattr(value, "_orig_mod", value)
     return getattr(value, "_torchdynamo_orig_callable", value) if isinstance(value, types.FunctionType) else value
 
 

@@ -17,7 +17,6 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,44 +27,28 @@ from course_utils._support.files import written_atomically
 from course_utils.coding.arrays import Coded, Part, coded_section, joint_section, read_coded, read_joint
 from course_utils.coding.budget import Budget
 from course_utils.coding.codebooks import dense_bytes
-from course_utils.coding.metadata import metadata_bytes, parse_metadata
+from course_utils.coding.header import (
+    MAGIC,
+    MAX_ARRAYS,
+    MAX_DIMENSIONS,
+    MAX_HEADER,
+    MAX_NAME,
+    TYPES,
+    VERSION,
+    Entry,
+    Header,
+    entry_bytes,
+    is_name,
+    is_too_large,
+    parse_header,
+)
+from course_utils.coding.metadata import metadata_bytes
 from course_utils.coding.reader import FormatError, Reader, varint
 
 __all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
 
-MAGIC, VERSION = b"\x89CUN", 1
-KINDS = ("dense", "coded", "joint")
-TYPES = ("float32", "float64", "float16", "int8", "uint8", "int16", "uint16", "int32", "int64", "bool")
-MAX_HEADER, MAX_ARRAYS, MAX_NAME, MAX_DIMENSIONS = 2**20, 10_000, 1000, 8
 MAX_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
 MAX_LINES = 2**16  # rows and columns of a joint array: each is a context that takes memory
-LIKE_THE_ROWS = MAX_DIMENSIONS + 1  # in place of the number of dimensions: (n,), for the n rows of the array before
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the header says of an array, and where its section lies in the file; joint arrays share one."""
-
-    name: str
-    kind: str
-    dtype: str
-    shape: tuple[int, ...]
-    start: int
-    length: int
-
-    @property
-    def decoded_bytes(self) -> int:
-        """The bytes of the array in memory, decoded."""
-        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
-
-
-@dataclass(frozen=True)
-class Header:
-    """The start of a file: `metadata`, the `entries`, and `length`, how many bytes it takes."""
-
-    metadata: dict[str, Any]
-    entries: tuple[Entry, ...]
-    length: int
 
 
 def save(
@@ -102,7 +85,7 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
     [('header', 15), ('checksum', 4), ('dense', 36), ('checksum', 4)]
     """
     for name in tensors:
-        if not 0 < len(name.encode(errors="replace")) <= MAX_NAME or not _is_text(name):
+        if not is_name(name):
             raise ValueError(f"a name must be text of 1 to {MAX_NAME} bytes in UTF-8, got {name!r}")
     joint = {name: value for name, value in tensors.items() if isinstance(value, Coded) and value.entropy == "mixed"}
     text = metadata_bytes(metadata)
@@ -117,12 +100,10 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
                 f"{name} must have at most {MAX_DIMENSIONS} dimensions and a type among {', '.join(TYPES)}, "
                 f"got {len(shape)} and {array.dtype}; convert it first"
             )
-        if _is_too_large(shape):
+        if is_too_large(shape):
             raise ValueError(f"{name} has the shape {shape}, and the sizes other than 0 must have a product below 2^59")
         kind = _kind(value)
-        header += _name_bytes(name, number)
-        header += bytes([KINDS.index(kind) << 4 | TYPES.index(array.dtype.name)])
-        header += _shape_bytes(shape, rows_before)
+        header += entry_bytes(number, name, kind, array.dtype.name, shape, rows_before)
         rows_before = shape[0] if shape else None
         if kind != "joint":
             parts = _section_parts(name, value)
@@ -154,20 +135,6 @@ def _section_parts(name: str, value: NDArray[Any] | Coded) -> list[Part]:
     return [Part(name, "dense", dense_bytes(np.asarray(value)))]
 
 
-def _name_bytes(name: str, number: int) -> bytes:
-    """The length of the name and the name; a name that is the number of its entry takes no more than the length 0."""
-    if name == str(number):
-        return varint(0)
-    return varint(len(name.encode())) + name.encode()
-
-
-def _shape_bytes(shape: tuple[int, ...], rows_before: int | None) -> bytes:
-    """The number of dimensions, and each of them; one byte for a vector as long as the array before has rows."""
-    if shape == (rows_before,):
-        return bytes([LIKE_THE_ROWS])
-    return bytes([len(shape)]) + b"".join(map(varint, shape))
-
-
 def _length(parts: list[Part]) -> bytes:
     return varint(sum(len(part.data) for part in parts))
 
@@ -189,7 +156,7 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     (Entry(name='w', kind='dense', dtype='float32', shape=(3, 3), start=19, length=36),)
     """
     with _opened(path) as file:
-        return _header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
+        return parse_header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
 
 
 def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, NDArray[Any] | Coded]:
@@ -211,7 +178,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, N
     course_utils.coding.reader.FormatError: the arrays take 8,000 bytes, 1,024 are allowed; give a larger max_bytes
     """
     with _opened(path) as file:
-        header = _header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
+        header = parse_header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
         decoded = sum(entry.decoded_bytes for entry in header.entries)
         if decoded > max_bytes:
             raise FormatError(f"the arrays take {decoded:,} bytes, {max_bytes:,} are allowed; give a larger max_bytes")
@@ -226,87 +193,6 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
     if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
         raise FormatError(f"{path} is no file, but a folder, a device or a pipe; give the name of a file")
     return path.open("rb")
-
-
-def _header(data: bytes, size: int) -> Header:
-    reader = Reader(data, 0, len(data), "the header")
-    if (magic := bytes(reader.take(4))) != MAGIC:
-        raise FormatError(
-            f"byte 0: this is not the file of a compressed network, which starts with {MAGIC.hex()}; it starts with "
-            f"{magic.hex()}"
-        )
-    if (version := reader.byte()) != VERSION:
-        raise FormatError(
-            f"byte 4: the file has version {version}, and this library reads version {VERSION}; update it"
-        )
-    length = reader.varint(MAX_HEADER)
-    begin = reader.at
-    body = Reader(data, begin, begin + len(reader.take(length)), "the header")
-    end = reader.at
-    if reader.take(4) != zlib.crc32(data[:end]).to_bytes(4, "little"):
-        raise FormatError(f"byte {end}: the checksum of the header is wrong; the file is damaged")
-    metadata = _metadata(body)
-    entries: list[Entry] = []
-    at = reader.at
-    for number in range(body.varint(MAX_ARRAYS)):
-        entry = _entry(body, at, number, entries[-1] if entries else None)
-        at += entry.length + 4 if entry.kind != "joint" else 0
-        entries.append(entry)
-    if any(entry.kind == "joint" for entry in entries):
-        shared = body.varint(2**62)
-        entries = [replace(e, start=at, length=shared) if e.kind == "joint" else e for e in entries]
-        at += shared + 4
-    body.finish()
-    if len({entry.name for entry in entries}) < len(entries):
-        raise FormatError("the header: two arrays have one name")
-    if at != size:
-        raise FormatError(f"the sections end at byte {at}, and the file at byte {size}; it is damaged or cut off")
-    return Header(metadata, tuple(entries), reader.at)
-
-
-def _metadata(body: Reader) -> dict[str, Any]:
-    at = body.at
-    raw = bytes(body.take(body.varint(MAX_HEADER)))
-    try:
-        return parse_metadata(raw)
-    except ValueError as error:
-        raise FormatError(f"byte {at}: {error}") from error
-
-
-def _entry(body: Reader, start: int, number: int, before: Entry | None) -> Entry:
-    at = body.at
-    try:
-        name = bytes(body.take(body.varint(MAX_NAME))).decode()
-    except UnicodeDecodeError as error:
-        raise FormatError(f"byte {at}: a name is not UTF-8") from error
-    if name == str(number):
-        raise FormatError(f"byte {at}: the name of array {number} is its number, which takes no bytes")
-    name = name or str(number)
-    kind, dtype = divmod(body.byte(), 16)
-    if kind >= len(KINDS) or dtype >= len(TYPES):
-        raise FormatError(f"{body.place}: no kind {kind}, or no type {dtype}")
-    dimensions = body.varint(LIKE_THE_ROWS)
-    if dimensions < LIKE_THE_ROWS:
-        shape = tuple(body.varint(2**62) for _ in range(dimensions))
-    elif before is not None and before.shape:
-        shape = before.shape[:1]
-    else:
-        raise FormatError(f"byte {at}: {name!r} is as long as the array before has rows, and there is none with rows")
-    if dimensions == 1 and before is not None and shape == before.shape[:1]:
-        raise FormatError(f"byte {at}: {name!r} is as long as the array before has rows, which takes one byte")
-    if _is_too_large(shape):
-        raise FormatError(f"byte {at}: {name!r} has the shape {shape}, which no array can have")
-    return Entry(name, KINDS[kind], TYPES[dtype], shape, start, 0 if KINDS[kind] == "joint" else body.varint(2**62))
-
-
-def _is_too_large(shape: tuple[int, ...]) -> bool:
-    """Whether no array can have this shape, also where a size is 0: NumPy counts in 63 bits."""
-    return math.prod(max(1, n) for n in shape) >= 2**59
-
-
-def _is_text(name: str) -> bool:
-    """Whether all of a name is characters, and none half of one, which UTF-8 cannot hold."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _array(file: BinaryIO, entry: Entry, budget: Budget) -> NDArray[Any] | Coded:

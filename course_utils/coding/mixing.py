@@ -25,6 +25,9 @@ SCALE, FAR = 256, 2815  # stretched probabilities in units of 1 / SCALE, from -1
 LEVEL = [0, 1, 2, 2, 3, 3, 3, 3] + 8 * [4] + 16 * [5] + 224 * [6]  # of experience: a context's weight after n bits
 START = [0, 3_000, 5_000, 7_000, 9_000, 11_000, 12_000]  # the weight of each level at first, out of 2^16
 LEARN = 16  # the weights' learning rate, as a right shift
+# A bit takes a reader some 20 microseconds, and hardly a part of a byte where it is as expected. The free ones say
+# which of 2^20 places, rows and columns hold a nonzero; all others are about its value, which takes bytes.
+FREE_BITS, BITS_OF_BYTE = 2**20 + 2**18, 2**10
 
 
 @lru_cache
@@ -56,10 +59,12 @@ class BitEncoder:
 
     def __init__(self) -> None:
         self.low, self.high, self.out = 0, 2**32 - 1, bytearray()
+        self.count = 0
         self.spent: dict[Any, float] = defaultdict(float)
 
     def write(self, bit: int, p: int, name: Hashable = None) -> None:
         """Write a bit that is 1 with a probability of p / 2^16."""
+        self.count += 1
         self.spent[name] -= log2((p if bit else ONE - p) / ONE)
         middle = self.low + ((self.high - self.low) * p >> 16)
         if bit:
@@ -72,23 +77,34 @@ class BitEncoder:
             self.high = self.high << 8 & 0xFFFFFFFF | 255
 
     def finish(self) -> bytes:
-        """All bytes. The decoder reads zeros behind them, so the last one is never zero."""
-        return (bytes(self.out) + _fewest_bytes(self.low, self.high)).rstrip(b"\0")
+        """All bytes. The decoder reads zeros behind them, so the last one is never zero.
+
+        Raises: ValueError where a decoder refuses so many bits in so few bytes.
+        """
+        data = (bytes(self.out) + _fewest_bytes(self.low, self.high)).rstrip(b"\0")
+        if self.count > _most_bits(data):
+            raise ValueError(f'{self.count:,} bits in {len(data)} bytes take a reader too long; use "ans"')
+        return data
 
 
 class BitDecoder:
     """What `BitEncoder` wrote, bit by bit, given the same probabilities.
 
-    Raises: ValueError, from `finish`, for bytes that are not those of the bits that were read.
+    Raises: ValueError, from `finish`, for bytes that are not those of the bits that were read; from `read`, for more
+    bits than an encoder writes in so few bytes.
     """
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 4
         self.low, self.high = 0, 2**32 - 1
         self.value = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+        self.left = _most_bits(data)
 
     def read(self, p: int) -> int:
         """The next bit, which is 1 with a probability of p / 2^16."""
+        if not self.left:
+            raise ValueError(f"{len(self.data)} bytes cannot hold more than {_most_bits(self.data):,} bits")
+        self.left -= 1
         middle = self.low + ((self.high - self.low) * p >> 16)
         bit = int(self.value <= middle)
         if bit:
@@ -109,6 +125,10 @@ class BitDecoder:
         expected = (self.data[:written].ljust(written, b"\0") + _fewest_bytes(self.low, self.high)).rstrip(b"\0")
         if self.data != expected:
             raise ValueError(f"{len(self.data)} bytes of bits do not end as an encoder ends them")
+
+
+def _most_bits(data: bytes) -> int:
+    return FREE_BITS + BITS_OF_BYTE * len(data)
 
 
 def _fewest_bytes(low: int, high: int) -> bytes:

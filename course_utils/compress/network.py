@@ -97,7 +97,8 @@ class CompressedModel:
         `course_utils.models`, and where `compress` was called in this process. `run`: "dense" for ordinary layers;
         "gather" and "sparse" for layers that keep the codes and compute from them (see `codes`).
 
-        Raises: ValueError where the architecture is not known, or another than that of the arrays.
+        Raises: ValueError where the architecture is not known, or another than that of the arrays, or cannot hold their
+        numbers.
         """
         if model is None:
             model = self._new_model()
@@ -136,9 +137,15 @@ class CompressedModel:
 
     def _fill(self, model: nn.Module) -> None:
         _check_shapes({name: _shape(value) for name, value in self.arrays.items()}, model)
-        decoded = self.state_dict()
+        decoded, target = self.state_dict(), model.state_dict()
+        for name, value in target.items():
+            if not _holds(value.dtype, decoded[name]):
+                raise FormatError(
+                    f"{name} has numbers of type {decoded[name].dtype} in the file, which {value.dtype} of "
+                    f"{type(model).__name__} cannot hold; give a network of that type, such as model.double()"
+                )
         with torch.no_grad():  # one by one: `load_state_dict` looks for the names of each layer among all
-            for name, value in model.state_dict().items():
+            for name, value in target.items():
                 value.copy_(decoded[name])
 
     def _named(self) -> Arrays:
@@ -180,6 +187,12 @@ def _check_shapes(shapes: Mapping[str, tuple[int, ...]], model: nn.Module) -> No
             raise FormatError(f"{name} has the shape {in_file} in the file and {in_model} in {type(model).__name__}")
 
 
+def _holds(dtype: torch.dtype, numbers: Tensor) -> bool:
+    """Whether all numbers are the same in another type."""
+    back = numbers.to(dtype).to(numbers.dtype)
+    return bool(((back == numbers) | (back != back)).all())
+
+
 def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Arrays:
     """The `state_dict` of a network as arrays, in the order of `names`: weights are coded, the rest is as it is."""
     weights = {f"{name}.weight" if name else "weight" for name in weight_layers(model)}
@@ -198,11 +211,13 @@ def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Ar
 
 
 def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
-    value = value.astype(recipe.dense).astype(np.float32) + 0.0  # -0.0 becomes 0.0
+    if value.dtype == np.float32:
+        value = value.astype(recipe.dense).astype(np.float32)
+    value = value + 0.0  # -0.0 becomes 0.0
     mask = value != 0
     if recipe.levels is None or len(np.unique(value[mask])) > max(2**8, mask.sum() // 4):
         if mask.all():
-            return value.astype(recipe.dense)
+            return value.astype(recipe.dense) if value.dtype == np.float32 else value
         return Coded(value[mask], np.zeros(0, np.uint8), mask, "in order", recipe.gap_bits)
     book, indices = np.unique(value[mask], return_inverse=True)
     kind = np.uint8 if len(book) <= 2**8 else np.uint16
@@ -218,7 +233,7 @@ def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None) ->
     mask = integers != 0
     indices = integers[mask] + negative - (integers[mask] > 0)
     kind = np.uint8 if len(factors) <= 2**8 else np.uint16
-    return Coded((factors * step).astype(np.float32), indices.astype(kind), mask, entropy)
+    return Coded((factors * step).astype(value.dtype), indices.astype(kind), mask, entropy)
 
 
 def _shape(value: NDArray[Any] | Coded) -> tuple[int, ...]:

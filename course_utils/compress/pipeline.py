@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
+from course_utils.coding.header import TYPES
 from course_utils.compress.network import CompressedModel, coded_state
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning
@@ -47,7 +49,7 @@ def compress(
     each training.
 
     Raises: ValueError for a recipe that trains without `data`, a layer that the network does not have, or a network
-    without weights to compress; FloatingPointError if a training diverges.
+    without weights to compress, or with what a file cannot hold; FloatingPointError if a training diverges.
 
     >>> from course_utils.data import load_dataset
     >>> from course_utils.models import mlp
@@ -58,8 +60,7 @@ def compress(
     """
     if recipe.trains and data is None:
         raise ValueError(NEEDS_DATA)
-    if not weight_layers(model):
-        raise ValueError("compress needs linear or convolutional layers, got a model with none")
+    _check_network(model, recipe)
     folder = None if checkpoint is None else Path(checkpoint)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,28 @@ def compress(
             sort_units_(network)
     # Shared weights come back behind their biases, so the order is taken from the network that was given.
     return CompressedModel(coded_state(network, recipe, names=model.state_dict()), model=model, recipe=recipe)
+
+
+def _check_network(model: nn.Module, recipe: Recipe) -> None:
+    """Raise ValueError unless all of a network can be written, and its weights be changed."""
+    layers = weight_layers(model)
+    if not layers:
+        raise ValueError("compress needs linear or convolutional layers, got a model with none")
+    for name, value in model.state_dict().items():
+        kind = str(getattr(value, "dtype", type(value).__name__)).removeprefix("torch.")
+        if kind not in TYPES or is_lazy(value) or value.is_meta or value.layout != torch.strided:
+            raise ValueError(
+                f"{name} must be a dense tensor with numbers of a type among {', '.join(TYPES)}, got {kind}; convert "
+                "it first, such as with model.float(), or give a lazy network an input"
+            )
+    for name, layer in layers.items():
+        if "weight" not in layer._parameters:
+            raise ValueError(
+                f"the weight of layer {name!r} must be a parameter, got one computed from others; make it permanent "
+                "first, with prune.remove() or remove_parametrizations()"
+            )
+    if recipe.levels is not None and len({id(layer.weight) for layer in layers.values()}) < len(layers):
+        raise ValueError("`levels` needs layers with a weight of their own, got two that share one; leave it out")
 
 
 def _prune_and_share(network: nn.Module, recipe: Recipe, trainer: Trainer, *, total: int) -> None:

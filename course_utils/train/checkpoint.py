@@ -107,6 +107,7 @@ def _add_part(description: Description, name: str, module: nn.Module) -> None:
         description.add(f"{name}.{key}", parameter)  # its name tells tied weights
         if parameter is not None:
             description.add(f"{name}.{key}.requires_grad", parameter.requires_grad)
+            description.add_tensor(f"{name}.{key}", parameter)
     for key in module._non_persistent_buffers_set:
         buffer = module._buffers[key]
         description.add(f"{name}.{key}", None if buffer is None else buffer.clone())

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_utils.coding.container import MAGIC, TYPES, Coded, FormatError, layout, load, read_header, save
+from course_utils.coding.container import Coded, FormatError, layout, load, read_header, save
+from course_utils.coding.header import MAGIC, TYPES
 from course_utils.coding.positions import _encode_rows, encode_positions
 
 Arrays = dict[str, np.ndarray | Coded]
@@ -187,6 +188,12 @@ def nine(section: bytes, *, kind: int = 1) -> bytes:
     return b"".join(part + zlib.crc32(part).to_bytes(4, "little") for part in parts)
 
 
+def headed(header: bytes) -> bytes:
+    """A file of a header alone."""
+    start = MAGIC + b"\1" + varint(len(header)) + header
+    return start + zlib.crc32(start).to_bytes(4, "little")
+
+
 # What is refused, and why: each for its own reason.
 FEWEST = "not in the form of the fewest bytes"
 KEYS = "metadata are not written with each key once, in order, without spaces or escapes"
@@ -196,6 +203,9 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "dimensions whose product overflows": (forged((2**31, 2**31, 2**31, 0), b""), "which no array can have"),
     "a dimension of 2^62 beside a 0": (forged((0, 2**62), b""), "which no array can have"),
     "a shape that is larger than its section": (forged((5,)), "takes 20 bytes, its section has 16"),
+    "a section that is longer than its shape": (forged((3,)), "takes 12 bytes, its section has 16"),
+    "a header that goes on": (headed(b"\0\0x"), "the header has 1 byte too many"),
+    "a header that stops": (headed(b"\0"), "the header ends 1 byte too early"),
     "a section beyond the end": (forged(length=2**61), "damaged or cut off"),
     "a section that is shorter than it says": (forged(length=17), "damaged or cut off"),
     "bytes behind the end": (forged(tail=b"x"), "damaged or cut off"),
@@ -237,6 +247,8 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
         forged((4,), coded(size=2, book=b"\2\2\0\0\x80\xbf"), kind=1),
         FEWEST,
     ),
+    "a codebook of multiples of 0 with a sign": (forged((4,), coded(book=b"\2\1\0\0\0\0"), kind=1), FEWEST),
+    "a codebook of multiples of a signalling NaN": (forged((4,), coded(book=b"\2\0\1\0\x80\x7f"), kind=1), FEWEST),
     "nine codebooks of 2^16 multiples": (
         nine(coded(size=2**16, book=b"\2\0" + b"\0" * 6 + b"\xf0?", rest=b"\0\0")),
         "524,288",
@@ -383,9 +395,29 @@ def test_the_limit_is_on_what_is_decoded(folder: Path) -> None:
         load(path, max_bytes=3_999_999)
 
 
+@pytest.mark.parametrize("entropy", [None, "huffman", "ans", "in order", "mixed"])
+def test_the_limit_is_on_all_that_is_read(folder: Path, entropy: str | None) -> None:
+    """With each of the arrays that a reader makes: to a byte."""
+    path, places = folder / "read.cun", 300
+    mask = np.arange(places) % 3 != 0
+    count = int(mask.sum())
+    book = np.arange(1, (count if entropy == "in order" else 4) + 1).astype("u1")
+    indices = np.zeros(0, int) if entropy == "in order" else np.arange(count) % 4
+    save(path, {"dense": np.zeros(50, "i1"), "w": Coded(book, indices, mask, entropy, 2)})
+    section = read_header(path).entries[1].length
+    if entropy == "mixed":  # a mask, indices of two bytes and ranks of eight for each place, and the stream once more
+        most = 50 + section + book.nbytes + 11 * places + section
+    else:  # a mask, and the symbols of its positions or then the indices, which are as many
+        most = 50 + section + book.nbytes + places + count
+    assert len(load(path, max_bytes=most)) == 2
+    with pytest.raises(FormatError, match="give a larger max_bytes"):
+        load(path, max_bytes=most - 1)
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
+        (Coded(np.ones(1, "f4"), np.zeros(0, int), np.zeros((1, 2**17), bool), "mixed"), 'small networks: .*use "ans"'),
         (np.zeros(2, complex), "a type among"),
         (Coded(np.zeros((2, 2), "f4"), np.zeros(1, int), np.ones(1, bool)), "at most 65,536 values"),
         (Coded(np.zeros(2, "f4"), np.zeros(2, int), np.ones(1, bool)), "for each of 1 nonzeros"),
@@ -398,6 +430,11 @@ def test_what_cannot_be_saved_leaves_no_file(folder: Path, value: Any, message: 
     with pytest.raises(ValueError, match=message):
         save(path, {"w": value})
     assert not path.exists()
+
+
+def test_a_file_has_ten_thousand_arrays_at_most(folder: Path) -> None:
+    with pytest.raises(ValueError, match="at most 10,000 arrays"):
+        layout({str(i): np.zeros(0, "i1") for i in range(10_001)})
 
 
 def test_the_description_names_every_type_and_bound() -> None:

@@ -56,10 +56,13 @@ def test_a_golden_network_still_computes_the_same() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_prefix_and_every_flipped_byte_is_refused(name: str, tmp_path: Path) -> None:
+def test_every_prefix_and_every_flipped_byte_is_refused(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     content = (GOLDEN / f"{name}.cun").read_bytes()
-    wrong = [content[:end] for end in range(len(content))] + [content + b"\0"]
-    wrong += [content[:i] + bytes([content[i] ^ 0x41]) + content[i + 1 :] for i in range(len(content))]
+    places = range(0, len(content), 1 if request.config.getoption("--slow") else 13)
+    wrong = [content[:end] for end in places] + [content + b"\0"]
+    wrong += [content[:i] + bytes([content[i] ^ 0x41]) + content[i + 1 :] for i in places]
     path = tmp_path / "wrong.cun"
     for damaged in wrong:
         path.write_bytes(damaged)

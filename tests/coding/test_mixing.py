@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from course_utils.coding import mixing
 from course_utils.coding.joint import Sparse, decode_joint, encode_joint
 from course_utils.coding.mixing import ONE, BitDecoder, BitEncoder, Mixer, tables
 
@@ -109,3 +110,22 @@ def test_the_same_bytes_on_every_machine() -> None:
     ranks = np.where(n * 7919 % 23 < 3, n * 31 % 7 - 3, 0).reshape(40, 49)
     data, _ = encode_joint([Sparse(ranks, 3, 3), Sparse(np.arange(40) % 30 - 14, 14, 15)])
     assert (len(data), hashlib.sha256(data).hexdigest()[:16]) == (180, "4ef9204ce39efbb5")
+
+
+def test_few_bytes_are_not_very_many_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bits that are all as expected take no bytes, and each takes a reader some microseconds."""
+    largest, shape, sides = np.full((10, 20), 12), (10, 20), (0, 12)
+    data, _ = encode_joint([Sparse(largest, *sides)])
+    assert data == b""
+    bits = 10 + 20 + 200 * 12  # for each row and column, and for each place: that it is in use, and eleven of its rank
+    monkeypatch.setattr(mixing, "FREE_BITS", bits)
+    assert np.array_equal(decode_joint(data, [shape], [sides])[0].ranks, largest)
+    assert encode_joint([Sparse(largest, *sides)])[0] == data
+    monkeypatch.setattr(mixing, "FREE_BITS", bits - 1)
+    with pytest.raises(ValueError, match="0 bytes cannot hold more than 2,429 bits"):
+        decode_joint(data, [shape], [sides])
+    with pytest.raises(ValueError, match='2,430 bits in 0 bytes take a reader too long; use "ans"'):
+        encode_joint([Sparse(largest, *sides)])
+    largest[0, 0] = -1  # which takes bytes, of which each allows 1,024 bits more
+    data, _ = encode_joint([Sparse(largest, 12, 12)])
+    assert np.array_equal(decode_joint(data, [shape], [(12, 12)])[0].ranks, largest)

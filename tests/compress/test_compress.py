@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from course_utils.coding.container import Coded, FormatError, save
 from course_utils.compress import CompressedModel, Recipe, compress
@@ -316,6 +318,70 @@ recipe = Recipe(
 small = compress(mlp([64, 30, 10]), recipe, data=load_dataset("digits"), checkpoint=sys.argv[1], progress=False)
 small.save(sys.argv[2])
 """
+
+
+class Stateful(nn.Linear):
+    def get_extra_state(self) -> dict:
+        return {"step": 1}
+
+    def set_extra_state(self, state: dict) -> None:
+        pass
+
+
+def with_one_weight() -> nn.Module:
+    model = nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6))
+    model[2].weight = model[0].weight
+    return model
+
+
+ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
+    "bfloat16": (
+        lambda: nn.Linear(4, 3).bfloat16(),
+        "weight must be a dense tensor .*, got bfloat16; convert it first",
+    ),
+    "complex": (lambda: nn.Linear(4, 3, dtype=torch.complex64), "got complex64"),
+    "without numbers": (lambda: nn.Linear(4, 3, device="meta"), "must be a dense tensor"),
+    "lazy": (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight must be .* give a lazy network an input"),
+    "another state": (lambda: Stateful(4, 3), "_extra_state must be a dense tensor .*, got dict"),
+    "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), "layer '' must be a parameter"),
+    "pruned by torch": (lambda: prune.l1_unstructured(nn.Linear(4, 3), "weight", 2), "with prune.remove()"),
+    "one weight in two layers": (with_one_weight, "`levels` needs layers with a weight of their own"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_network_that_no_file_can_hold_is_refused_in_a_sentence(kind: str) -> None:
+    make, message = ODD[kind]
+    with pytest.raises(ValueError, match=message):
+        compress(make(), Recipe(prune=0.5, levels=2), progress=False)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe(prune=0.3), Recipe(levels=4, bias_step=0.05, entropy="mixed")])
+def test_numbers_of_another_type_come_back_as_they_are(dtype: torch.dtype, recipe: Recipe, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = nn.Linear(4, 3).to(dtype)
+    small = compress(model, recipe, progress=False)
+    small.save(tmp_path / "a.cun")
+    again = CompressedModel.load(tmp_path / "a.cun")
+    assert all(tensor.dtype == dtype for tensor in again.state_dict().values())
+    weight = again.to_model(nn.Linear(4, 3).to(dtype)).weight
+    assert recipe.levels or torch.equal(weight, model.weight * (weight != 0))
+    again.save(tmp_path / "b.cun")
+    assert (tmp_path / "a.cun").read_bytes() == (tmp_path / "b.cun").read_bytes()
+
+
+def test_a_network_that_cannot_hold_the_numbers_of_a_file_is_refused_and_left_as_it_was() -> None:
+    weight, bias = np.eye(3, dtype="f4"), np.array([0.1, np.nan, np.inf])
+    model = nn.Linear(3, 3)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(
+        ValueError, match=r"bias has numbers of type torch\.float64 .* cannot hold; give a network of th"
+    ):
+        CompressedModel({"weight": weight, "bias": bias}).to_model(model)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    exact = CompressedModel({"weight": weight, "bias": bias.astype("f4").astype("f8")}).to_model(model)
+    assert exact.bias.tolist()[::2] == [np.float32(0.1), np.inf]
 
 
 def test_a_killed_compression_goes_on_and_ends_with_the_same_file(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """A checkpoint goes on with the same training, also one defined again, and names what differs in another."""
 
+import copy
 import functools
 import importlib
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -238,6 +240,80 @@ def hooked_network(scale: float) -> dict[str, Any]:
     return {"model": model}
 
 
+def with_hook_of_gradient(scale: float, *, after: bool = False) -> dict[str, Any]:
+    model = network()
+    weight = model[0].weight
+    if after:
+
+        def scaled_in_place(p: Tensor) -> None:
+            p.grad.mul_(scale)  # type: ignore[union-attr]
+
+        weight.register_post_accumulate_grad_hook(scaled_in_place)
+    else:
+        weight.register_hook(lambda gradient: scale * gradient)
+    return {"model": model}
+
+
+def with_attribute_of_weight(scale: float) -> dict[str, Any]:
+    model = network()
+    model[0].weight.scale = scale
+    return {"model": model}
+
+
+class Marked(Tensor):
+    """A tensor of another class, whose operations may be others."""
+
+
+def by_class_of_tensor(kind: type[Tensor]) -> Callable[..., Tensor]:
+    scale = torch.ones(1).as_subclass(kind)
+    return lambda logits, labels: F.cross_entropy(scale * logits, labels).as_subclass(Tensor)
+
+
+def by_metaclass(scale: float) -> Callable[..., Tensor]:
+    class Kind(type):
+        @property
+        def scale(cls) -> float:
+            return scale
+
+    class Loss(metaclass=Kind):
+        def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+            return F.cross_entropy(type(self).scale * logits, labels)
+
+    return Loss()
+
+
+def by_order(names: str) -> Callable[..., Tensor]:
+    scales = {name: {"a": 0.1, "b": 1e8}[name] for name in names}
+    return lambda logits, labels: F.cross_entropy(sum(scales.values()) * logits, labels)
+
+
+def frozen_statistics(scale: bool) -> dict[str, Any]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
+    if scale:
+        model[1].train = types.MethodType(lambda self, mode=True: self, model[1])
+    return {"model": model}
+
+
+def by_gradient(scale: float) -> Callable[..., Tensor]:
+    class Sign(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Tensor) -> Tensor:
+            return x.sign()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+            return scale * gradient
+
+    sign = Sign.apply
+    return lambda logits, labels: F.cross_entropy(sign(logits), labels)
+
+
+def by_mode(train: bool) -> Callable[..., Tensor]:
+    dropout = nn.Dropout(0.5).train(train)
+    return lambda logits, labels: F.cross_entropy(dropout(logits), labels)
+
+
 def masked(mask: bool) -> dict[str, Any]:
     model = network()
     model[0].register_buffer("mask", torch.ones(5) * mask, persistent=False)
@@ -298,6 +374,17 @@ PAIRS: dict[str, Pair] = {
         given(loss=F.multi_margin_loss),
         r"loss was torch\.nn\.functional",
     ),
+    "class of a tensor": (
+        *pair_of(by_class_of_tensor, Tensor, Marked),
+        r"loss\.scale\.__class__ was not there and is now Marked",
+    ),
+    "class of a class": (*pair_of(by_metaclass), r"loss\.__class__\.__class__\.scale\.fget\.scale was 1\.0"),
+    "order of a dict": (
+        *pair_of(by_order, "ab", "ba"),
+        r"loss\.scales was entries \['a', 'b'\] and is now entries \['b', 'a'\]",
+    ),
+    "gradient of a function": (*pair_of(by_gradient), r"loss\.sign\.__self__\.backward\.scale was 1\.0"),
+    "mode of a layer": (*pair_of(by_mode, True, False), r"loss\.dropout\.training was True and is now False"),
     "weights of a teacher": (*pair_of(taught, 0, 1), r"loss\.teacher\.0\.weight was float32 \[5, 4\]"),
     # settings
     "lr": (given(lr=0.1), given(lr=0.2), r"lr was 0\.1 and is now 0\.2"),
@@ -391,6 +478,31 @@ PAIRS: dict[str, Pair] = {
         lambda: hooked_network(1.0),
         lambda: hooked_network(2.0),
         r"network\.1\._forward_hooks\[0\]",
+    ),
+    "hook of a gradient": (
+        lambda: with_hook_of_gradient(1.0),
+        lambda: with_hook_of_gradient(2.0),
+        r"network\.0\.weight\.hooks\[0\]\.scale was 1\.0 and is now 2\.0",
+    ),
+    "hook of a gradient alone": (
+        given(),
+        lambda: with_hook_of_gradient(2.0),
+        r"network\.0\.weight\.hooks was not there",
+    ),
+    "hook after a gradient": (
+        lambda: with_hook_of_gradient(1.0, after=True),
+        lambda: with_hook_of_gradient(2.0, after=True),
+        r"network\.0\.weight\.hooks\[0\]\.scale was",
+    ),
+    "attribute of a weight": (
+        lambda: with_attribute_of_weight(1.0),
+        lambda: with_attribute_of_weight(2.0),
+        r"network\.0\.weight\.scale was 1\.0 and is now 2\.0",
+    ),
+    "frozen statistics": (
+        lambda: frozen_statistics(False),
+        lambda: frozen_statistics(True),
+        r"network\.1\.train was not there",
     ),
     "mask outside the state": (lambda: masked(True), lambda: masked(False), r"network\.0\.mask was float32 \[5\]"),
 }
@@ -517,6 +629,77 @@ def test_what_is_defined_again_in_another_process_is_the_same(tmp_path: Path) ->
     assert run(4) == ""
 
 
+class Computed(Scaled):
+    @functools.cached_property
+    def double(self) -> float:
+        return 2 * self.scale  # type: ignore[no-any-return]
+
+
+def defined(source: str, *, line: int) -> Callable[..., Tensor]:
+    """A loss of a notebook's cell."""
+    variables = {**globals(), "__name__": "__main__"}
+    exec(compile("\n" * line + source, f"<cell {line}>", "exec"), variables)
+    return variables["loss"]  # type: ignore[no-any-return]
+
+
+def test_the_same_in_another_form_is_the_same(tmp_path: Path) -> None:
+    source = "def loss(logits, labels):\n    twice = 2 * logits\n    return F.cross_entropy(twice, labels)"
+    computed = Computed(1.0)
+    assert computed.double == 2.0
+    same: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "another line and another name": (
+            {"loss": defined(source, line=1)},
+            {"loss": defined(source.replace("twice", "z"), line=30)},
+        ),
+        "a property that was read": ({"loss": Computed(1.0)}, {"loss": computed}),
+        "a number from elsewhere": (
+            {"loss": by_default(torch.ones(2, 3)[:, 0].sum())},  # type: ignore[arg-type]
+            {"loss": by_default(torch.tensor([2.0, 1.0])[::2].sum())},  # type: ignore[arg-type]
+        ),
+        "a copy in evaluation mode": ({}, {"model": copy.deepcopy(network()).eval()}),
+        "a file of another process": ({"loss": Scaled(2.0)}, {"loss": pickle.loads(pickle.dumps(Scaled(2.0)))}),
+        "compiled": ({"loss": by_closure(2.0)}, {"loss": torch.compile(by_closure(2.0), backend="eager")}),
+    }
+    for number, (before, after) in enumerate(same.values()):
+        path = tmp_path / f"{number}.pt"
+        train(path, **before)
+        content = path.read_bytes()
+        train(path, **after)
+        assert path.read_bytes() == content
+
+
+def test_what_a_function_imports_is_found_where_python_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "losses_for_a_test"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "numbers.py").write_text("SCALE = 1.0\n")
+    (package / "losses.py").write_text(
+        "from torch.nn import functional as F\n"
+        "def loss(logits, labels):\n"
+        "    try:\n        import a_module_that_is_not_there\n    except ImportError:\n        pass\n"
+        "    import installed_for_a_test\n"
+        "    from .numbers import SCALE\n"
+        "    return F.cross_entropy(SCALE * logits, labels)\n"
+    )
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "installed_for_a_test.py").write_text("SCALE = 1.0\n")
+    for folder in (tmp_path, tmp_path / "site-packages"):
+        monkeypatch.syspath_prepend(str(folder))
+    losses = importlib.import_module("losses_for_a_test.losses")
+    train(tmp_path / "c.pt", loss=losses.loss)
+    train(tmp_path / "c.pt", loss=losses.loss)
+    lines = torch.load(tmp_path / "c.pt")["fingerprint"]["training"]
+    assert {line for line in lines if line.startswith("loss.")} == {"loss..numbers", "loss..numbers.SCALE"} | {
+        "loss.a_module_that_is_not_there",
+        "loss.F",
+    }
+    sys.modules["losses_for_a_test.numbers"].SCALE = 2.0  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"loss\.\.numbers\.SCALE was 1\.0 and is now 2\.0"):
+        train(tmp_path / "c.pt", loss=losses.loss)
+
+
 def test_a_module_of_the_user_that_is_read_again_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = "import torch\nSCALE = 1.0\ndef scale(x):\n    return SCALE * x\n"
     (tmp_path / "scaling_for_a_test.py").write_text(source)
@@ -554,15 +737,19 @@ class Deep:
         (lambda: open(__file__), r"_io\.TextIOWrapper"),  # noqa: SIM115
         (threading.Lock, r"_thread\.lock"),
         (lambda: torch.zeros(2, 2).to_sparse(), r"torch\.Tensor"),
+        (lambda: torch.jit.script(nn.ReLU()), r"torch\.ScriptModule"),
     ],
-    ids=["generator", "file", "lock", "sparse"],
+    ids=["generator", "file", "lock", "sparse", "script"],
 )
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")
 def test_a_state_that_cannot_be_read_is_refused(state: Callable[[], Any], kind: str, tmp_path: Path) -> None:
     value = state()
     loss = Scaled(1.0)
     loss.held = [value]  # type: ignore[attr-defined]
     try:
-        with pytest.raises(ValueError, match=rf"loss\.held\[0\] is of type {kind}, whose state cannot be read, .*"):
+        with pytest.raises(
+            ValueError, match=rf"loss\.held\[0\](\._c)? is of type {kind}, whose state cannot be read, .*"
+        ):
             train(tmp_path / "c.pt", loss=loss)
         assert os.listdir(tmp_path) == []
         fit(
