@@ -89,6 +89,8 @@ def _submissions(student: str, files: Sequence[Version], known: Sequence[str]) -
     by_exercise: dict[str, list[Version]] = {}
     for version in notebooks:
         by_exercise.setdefault(exercise_answered(version, known), []).append(version)
+    if foreign := by_exercise.pop("", []):
+        yield _of_no_exercise(student, foreign, broken)
     for exercise, versions in sorted(by_exercise.items()):
         elsewhere = [name for name in known if name not in by_exercise]
         yield _submission(student, exercise, versions, broken, elsewhere)
@@ -113,9 +115,22 @@ def _submission(
     if notebook is not None and notebook.student and differ(notebook.student, student):
         remarks = [*remarks, f"the notebook was written for {notebook.student}"]
     problem = "" if notebook is not None else f"{entry.path} {version.problem}"
-    if notebook is not None and not exercise:
-        problem = f"{entry.path} is no exercise of this course: neither its cells nor its name say which"
     return Submission(student, exercise, entry.path, notebook, version.receipt, problem, tuple(remarks))
+
+
+def _of_no_exercise(student: str, versions: Sequence[Version], remarks: list[str]) -> Submission:
+    """One row for all notebooks of which nothing says which exercise they answer."""
+    reasons = [f"{version.entry.path} {version.problem}" for version in versions if version.notebook is None]
+    unknown = [version.entry for version in versions if version.notebook is not None]
+    if unknown:
+        which = (
+            ("is no exercise", "its cells nor its name say")
+            if len(unknown) == 1
+            else ("are no exercises", "their cells nor their names say")
+        )
+        reasons.append(f"{_list(unknown)} {which[0]} of this course: neither {which[1]} which")
+    first = versions[0]
+    return Submission(student, "", first.entry.path, None, first.receipt, reasons[0], (*remarks, *reasons[1:]))
 
 
 def _exercise_named(entry: Entry, known: Sequence[str]) -> str:

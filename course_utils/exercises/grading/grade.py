@@ -206,8 +206,7 @@ def _twins(submissions: Sequence[Submission], records: Sequence[dict[str, Any] |
     for group in groups.values():
         for submission in group:
             if students := [twin.student for twin in group if twin is not submission]:
-                more = f" and {len(students) - 3} others" if len(students) > 3 else ""
-                names = f"{', '.join(students[:3])}{more}"
+                names = ", ".join(students[:3]) + (f" and {len(students) - 3} more" if len(students) > 3 else "")
                 remarks[id(submission)] = [f"the code and the written answer are those of {names}"]
     return remarks
 

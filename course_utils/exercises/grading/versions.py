@@ -70,7 +70,7 @@ def exercise_answered(version: Version, known: Sequence[str]) -> str:
 
 def other_exercises(version: Version, exercise: str, others: Sequence[str]) -> list[str]:
     """A sentence for each of the `others` that is answered in this notebook of `exercise` as well."""
-    if version.notebook is None or not exercise:
+    if version.notebook is None:
         return []
     here = {task.name for task in load_exercise(exercise).tasks}
     begun = _begun(version.notebook.cells) - here
@@ -103,8 +103,6 @@ def newest(versions: Sequence[Version], exercise: str) -> tuple[Version, list[st
 def _compared(older: Version, graded: Version, exercise: str) -> str:
     """What a lecturer should know of two versions."""
     names = f"{graded.entry.path} was graded, the newer one"
-    if not exercise:
-        return f"{names}; {older.entry.path} is another version"
     states = [_state(version, exercise) for version in (graded, older)]
     compared = f"{names} ({states[0]}); {older.entry.path} has {states[1]}"
     if states[0].begun < states[1].begun or states[0].answered < states[1].answered:
