@@ -390,6 +390,25 @@ def test_one_notebook_may_be_named_itself(tmp_path: Path) -> None:
     assert (submission.student, submission.exercise, submission.problem) == ("ada", "ex04", "")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("class.txt", b"x", "is no folder, no .zip and no .ipynb"),
+        ("class.rar", b"x", "is no folder, no .zip and no .ipynb"),
+        ("class.zip", b"PK\x03\x04 and no more", "is a damaged zip file"),
+        ("class.zip", zipped({}), "is an empty zip file"),
+        ("ex04.ipynb", b"{", "is damaged at line 1"),
+    ],
+)
+def test_one_file_that_cannot_be_read_is_an_error_and_no_class(
+    name: str, content: bytes, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} {reason}"):
+        collect(path, KNOWN)
+
+
 def test_a_late_submission_is_named_with_the_one_in_time(tmp_path: Path) -> None:
     files = {"doejane_4711_890_ex04.ipynb": FULL, "doejane_LATE_4711_891_ex04-1.ipynb": EMPTY}
     (submission,) = collected(tmp_path, {"all.zip": zipped(files)})

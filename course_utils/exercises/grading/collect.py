@@ -43,13 +43,17 @@ class Submission:
 def collect(source: Path, known: Sequence[str]) -> list[Submission]:
     """The submissions in a folder or a zip file, by student and exercise; `known`: the names of the exercises.
 
-    FileNotFoundError if there is no such folder; ValueError if nothing is in it.
+    FileNotFoundError if there is no such folder; ValueError if nothing is in it, or if it is one file that cannot be
+    read.
     """
     if not source.exists():
         raise FileNotFoundError(f"there is no {source}; give the folder or the zip file that holds the submissions")
     files = [version_of(entry) for entry in entries(source)]
     if not files:
         raise ValueError(f"{source} holds no files; unpack there what your learning platform gives, or name its zip")
+    if source.is_file() and files[0].notebook is None and files[0].entry.parts in ((), (source.name,)):
+        reason = files[0].problem or "is no folder, no .zip and no .ipynb"
+        raise ValueError(f"{source} {reason}; give the folder or the zip file that holds the submissions")
     sent: dict[str, list[tuple[Owner, Version]]] = {}
     for owner, file in zip(owners(files), files, strict=True):
         sent.setdefault(key(owner.name), []).append((owner, file))
