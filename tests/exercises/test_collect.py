@@ -345,6 +345,21 @@ def test_of_several_versions_the_newest_readable_one_is_graded_and_the_others_ar
     assert submission.notebook is not None
 
 
+@pytest.mark.parametrize(
+    "file", ["Jane_1_assignsubmission_onlinetext_/onlinetext.html", "Jane_1_assignsubmission_file_/a.PDF"]
+)
+def test_what_may_be_the_written_answer_is_named_where_the_notebook_has_none(file: str, tmp_path: Path) -> None:
+    files = {
+        "Jane_1_assignsubmission_file_/ex04.ipynb": EMPTY,
+        file: b"x",
+        "Jane_1_assignsubmission_file_/my.csv": b"x",
+    }
+    (submission,) = collected(tmp_path / "empty", files)
+    assert submission.remarks == (f"the notebook has no written answer, and this was sent too: {file}",)
+    (submission,) = collected(tmp_path / "full", files | {"Jane_1_assignsubmission_file_/ex04.ipynb": FULL})
+    assert submission.remarks == ()
+
+
 def test_versions_of_the_same_time_are_ordered_by_their_numbers(tmp_path: Path) -> None:
     names = ["ex04.ipynb", "ex04 (2).ipynb", "ex04 (10).ipynb", "ex04 - copy.ipynb"]
     for number, name in enumerate(names):

@@ -15,7 +15,7 @@ from course_utils.exercises.notebook.places import Places
 from course_utils.exercises.notebook.reader import Notebook, NotebookError, read_notebook, receipt_of
 from course_utils.exercises.notebook.texts import is_blank
 
-__all__ = ["EXERCISE", "Version", "exercise_answered", "newest", "other_exercises", "version_of"]
+__all__ = ["EXERCISE", "Version", "exercise_answered", "is_answered", "newest", "other_exercises", "version_of"]
 
 EXERCISE = re.compile(r"(?i)(?<![a-z0-9])ex[-_ ]?(\d\d)(?!\d)")
 COPY = re.compile(r"(?i)(?: ?\((\d+)\)|[ -]+(?:copy|Kopie) ?(\d*)|-(\d{1,2}))$")
@@ -98,6 +98,11 @@ def newest(versions: Sequence[Version], exercise: str) -> tuple[Version, list[st
         elif graded.notebook is not None and _sources(version.notebook) != _sources(graded.notebook):
             remarks.append(_compared(version, graded, exercise))
     return graded, remarks
+
+
+def is_answered(version: Version, exercise: str) -> bool:
+    """Whether there is anything in the cell of the written answer, or beside it."""
+    return version.notebook is not None and _state(version, exercise).answered
 
 
 def _compared(older: Version, graded: Version, exercise: str) -> str:
