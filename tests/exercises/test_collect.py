@@ -360,6 +360,18 @@ def test_what_may_be_the_written_answer_is_named_where_the_notebook_has_none(fil
     assert submission.remarks == ()
 
 
+def test_a_notebook_that_cannot_be_looked_through_does_not_end_the_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("course_utils.exercises.grading.versions.Places", broken)
+    bob, jane = collected(tmp_path, {"jane/ex04.ipynb": FULL, "jane/ex04 (1).ipynb": EMPTY, "bob/ex04.ipynb": NB})
+    assert (bob.problem, jane.problem) == ("", "")
+    assert "has 2 of 5 tasks begun" in jane.remarks[0]
+
+
 def test_versions_of_the_same_time_are_ordered_by_their_numbers(tmp_path: Path) -> None:
     names = ["ex04.ipynb", "ex04 (2).ipynb", "ex04 (10).ipynb", "ex04 - copy.ipynb"]
     for number, name in enumerate(names):
