@@ -70,6 +70,7 @@ LAYOUTS = {
     },
     "handed in": {"ex04_jane.ipynb": NB, "ex04_bob (2).ipynb": NB},
     "handed in, renamed": {"a.ipynb": notebook(student="jane"), "ex04 (1).ipynb": notebook(student="bob")},
+    "handed in, copied": {"Kopie von ex04_jane.ipynb": NB, "Copy of ex04_bob.ipynb": NB},
 }
 NAMES = {
     "Moodle": {"Jane Doe_4711", "Bob_12"},
@@ -86,6 +87,71 @@ def test_each_platform_gives_the_same_students(layout: str, tmp_path: Path) -> N
     assert not any(submission.problem for submission in submissions)
     late = [submission.file for submission in submissions if submission.remarks]
     assert all("_LATE_" in file for file in late)
+
+
+BESIDE = {  # what lies beside the notebooks, in folders of its own too
+    "repositories": {
+        f"{repository}/{file}": content
+        for repository in ("jane", "bob")
+        for file, content in {
+            "notebooks/ex04.ipynb": NB,
+            "notebooks/00_map.ipynb": notebook(marks=False),
+            "README.md": b"x",
+            ".git/HEAD": b"x",
+            "course_utils/exercises/tasks/ex03.py": b"x",
+        }.items()
+    },
+    "repositories with the notebook on top": {
+        f"{repository}/{file}": NB
+        for repository in ("jane", "bob")
+        for file in ("ex04.ipynb", ".git/HEAD", ".github/a")
+    },
+    "a list of the class": {"Übung 4/jane/1_ex04.ipynb": NB, "Übung 4/bob/2_ex04.ipynb": NB, "Übung 4/all.xlsx": b"x"},
+    "groups and a list": {
+        **{f"group {group}/{name}/ex04.ipynb": NB for group, name in ((1, "jane"), (1, "bob"), (2, "eve"), (2, "ivo"))},
+        "all.xlsx": b"x",
+        "group 2/list.txt": b"x",
+    },
+}
+
+
+@pytest.mark.parametrize("layout", BESIDE)
+def test_only_notebooks_tell_which_folders_are_those_of_students(layout: str, tmp_path: Path) -> None:
+    rows = [(s.student, s.file) for s in collected(tmp_path, BESIDE[layout]) if s.notebook and not s.problem]
+    students = {"jane", "bob"} | ({"eve", "ivo"} if "groups" in layout else set())
+    assert {student for student, _ in rows} == students
+    assert len(rows) == len(students)
+
+
+def test_notebooks_of_no_exercise_share_one_row(tmp_path: Path) -> None:
+    other = {f"jane/{name}.ipynb": notebook("", marks=False, more=f"x = {name!r}") for name in "abcde"}
+    first, second = collected(tmp_path, {"jane/ex04.ipynb": NB, **other, "jane/f.ipynb": b""})
+    assert first.problem == "jane/f.ipynb is empty"
+    assert first.remarks == (
+        "jane/a.ipynb, jane/b.ipynb, jane/c.ipynb and 2 more are no exercises of this course: neither their cells nor "
+        "their names say which",
+    )
+    assert (second.exercise, second.problem, second.remarks) == ("ex04", "", ())
+
+
+CANVAS = {
+    "doejane_4711_890_ex04.ipynb": ("doejane_4711", False),
+    "doejane_LATE_4711_890_ex04.ipynb": ("doejane_4711", True),
+    "doejane_late_4711_890_ex04.ipynb": ("doejane_4711", True),
+    "प्रिया_LATE_4711_890_ex04.ipynb": ("प्रिया_4711", True),
+    "สมชาย_4711_890_ex04.ipynb": ("สมชาย_4711", False),
+    "anon_xY3zA_890_ex04.ipynb": ("anon_xY3zA", False),
+    "LATE_anon_xY3zA_890_ex04.ipynb": ("anon_xY3zA", True),
+    "doejane_4711_text.html": ("doejane_4711", False),
+}
+
+
+@pytest.mark.parametrize("file", CANVAS)
+def test_a_student_of_canvas_keeps_the_name_in_each_file(file: str, tmp_path: Path) -> None:
+    student, late = CANVAS[file]
+    (submission,) = collected(tmp_path, {file: NB})
+    assert submission.student == student
+    assert any("handed in late" in remark for remark in submission.remarks) == late
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -279,6 +345,33 @@ def test_of_several_versions_the_newest_readable_one_is_graded_and_the_others_ar
     assert submission.notebook is not None
 
 
+@pytest.mark.parametrize(
+    "file", ["Jane_1_assignsubmission_onlinetext_/onlinetext.html", "Jane_1_assignsubmission_file_/a.PDF"]
+)
+def test_what_may_be_the_written_answer_is_named_where_the_notebook_has_none(file: str, tmp_path: Path) -> None:
+    files = {
+        "Jane_1_assignsubmission_file_/ex04.ipynb": EMPTY,
+        file: b"x",
+        "Jane_1_assignsubmission_file_/my.csv": b"x",
+    }
+    (submission,) = collected(tmp_path / "empty", files)
+    assert submission.remarks == (f"the notebook has no written answer, and this was sent too: {file}",)
+    (submission,) = collected(tmp_path / "full", files | {"Jane_1_assignsubmission_file_/ex04.ipynb": FULL})
+    assert submission.remarks == ()
+
+
+def test_a_notebook_that_cannot_be_looked_through_does_not_end_the_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr("course_utils.exercises.grading.versions.Places", broken)
+    bob, jane = collected(tmp_path, {"jane/ex04.ipynb": FULL, "jane/ex04 (1).ipynb": EMPTY, "bob/ex04.ipynb": NB})
+    assert (bob.problem, jane.problem) == ("", "")
+    assert "has 2 of 5 tasks begun" in jane.remarks[0]
+
+
 def test_versions_of_the_same_time_are_ordered_by_their_numbers(tmp_path: Path) -> None:
     names = ["ex04.ipynb", "ex04 (2).ipynb", "ex04 (10).ipynb", "ex04 - copy.ipynb"]
     for number, name in enumerate(names):
@@ -322,6 +415,25 @@ def test_one_notebook_may_be_named_itself(tmp_path: Path) -> None:
     path.write_bytes(NB)
     (submission,) = collect(path, ["ex04"])
     assert (submission.student, submission.exercise, submission.problem) == ("ada", "ex04", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("class.txt", b"x", "is no folder, no .zip and no .ipynb"),
+        ("class.rar", b"x", "is no folder, no .zip and no .ipynb"),
+        ("class.zip", b"PK\x03\x04 and no more", "is a damaged zip file"),
+        ("class.zip", zipped({}), "is an empty zip file"),
+        ("ex04.ipynb", b"{", "is damaged at line 1"),
+    ],
+)
+def test_one_file_that_cannot_be_read_is_an_error_and_no_class(
+    name: str, content: bytes, reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} {reason}"):
+        collect(path, KNOWN)
 
 
 def test_a_late_submission_is_named_with_the_one_in_time(tmp_path: Path) -> None:

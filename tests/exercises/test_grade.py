@@ -178,6 +178,29 @@ def test_marks_by_hand_stay_and_overrule(copied: tuple[Path, Path]) -> None:
     assert path.read_text().count("ada,ex04,written") == 1
 
 
+def test_a_mark_that_was_entered_for_another_answer_is_named_until_its_line_is_changed(
+    copied: tuple[Path, Path],
+) -> None:
+    source, out = copied
+    marks = out / "marks.csv"
+    text = marks.read_text().replace("ada,ex04,written,,", "ada,ex04,written,3,Well said")
+    marks.write_text(text.replace("eve,ex04,written,,", "eve,ex04,written,2,"))
+    (source / "ada" / "ex04.ipynb").write_bytes(notebook(written="Quite another answer."))
+
+    def named() -> list[str]:
+        graded(source, out)
+        return [row["reason"] for row in rows(out / "needs-attention.csv") if "were entered before" in row["reason"]]
+
+    line = next(number for number, line in enumerate(marks.read_text().split("\n"), 1) if line.startswith("ada,"))
+    reason = (
+        f"marks.csv, line {line}: 3 points for written were entered before ada/ex04.ipynb came, which has another "
+        "answer; change the points, or the comment alone if they are right for it too"
+    )
+    assert named() == named() == [reason]
+    marks.write_text(marks.read_text().replace("Well said", "Well said again"))
+    assert named() == []
+
+
 def test_marks_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
     path = tmp_path / "marks.csv"
     path.write_bytes(

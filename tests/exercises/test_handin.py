@@ -341,6 +341,12 @@ def written_elsewhere(notebook: Notebook) -> None:
     notebook["cells"].insert(2, added("My answer.", "markdown"))
 
 
+def written_into_the_question(notebook: Notebook) -> None:
+    put(named(notebook, "ex04-written"), "YOUR ANSWER HERE")
+    question = named(notebook, "ex04-written-text")
+    put(question, f"{text(question)}\n\nMy answer.")
+
+
 OTHER = "def soft_threshold(w, *, step):\n    return w"
 WARNED = {
     "answer lost": (
@@ -367,6 +373,18 @@ WARNED = {
     "empty below, with another function": (
         lambda n: n["cells"].append(added(f"{STUB}\n\nx = 1")),
         "soft_threshold is defined more than once, and the last definition, which counts, is empty",
+    ),
+    "written beside its name": (
+        lambda n: n["cells"].append(added(OTHER)),
+        "The function soft_threshold of task 1 is there 2 times, with different contents; the last one counts.",
+    ),
+    "imported": (
+        replaced("soft_threshold", "from my_functions import torch, soft as soft_threshold"),
+        "Task 1: soft_threshold is imported from my_functions, and only what this notebook says is graded.",
+    ),
+    "written into the question": (
+        written_into_the_question,
+        "Task 6, the written answer, is empty. If you have written it into another cell, move it into the cell below",
     ),
     "written elsewhere": (
         written_elsewhere,

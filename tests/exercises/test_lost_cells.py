@@ -153,6 +153,10 @@ def retyped(part: str, kind: str, wrap: str = "{}", *, metadata: bool = True) ->
     return change
 
 
+def retyped_at(place: int, kind: str, wrap: str) -> Callable[[Cells, str], None]:
+    return lambda cells, name: cells.__setitem__(place, new(wrap.format(text(cells[place])), kind))
+
+
 def commented(cells: Cells, name: str) -> None:
     retyped("written", "code", "# " + ANSWER.replace("\n", "\n# "), metadata=False)(cells, name)
 
@@ -267,6 +271,13 @@ def in_the_place_of(part: str) -> Callable[[Cells, str], None]:
     return change
 
 
+def in_a_copy_of_the_answer(cells: Cells, name: str) -> None:
+    """A function in a cell that was made from that of the answer."""
+    cell = cells.pop(at(cells, f"{name}-{part_of(name, 'first')}"))
+    place = at(cells, f"{name}-written")
+    cells.insert(place + 1, new(text(cell), "code") | {"metadata": copy.deepcopy(cells[place]["metadata"])})
+
+
 def both(*changes: Callable[[Cells, str], None]) -> Callable[[Cells, str], None]:
     def change(cells: Cells, name: str) -> None:
         for each in changes:
@@ -291,6 +302,10 @@ CHANGES: dict[str, Callable[[Cells, str], None]] = {
     "written as comments": commented,
     "written as a string": in_quotes,
     "written by a magic": by_magic,
+    "written to be printed": retyped("written", "code", 'print("""{}""")'),
+    "written to be shown": retyped(
+        "written", "code", 'from IPython.display import Markdown\n\ndisplay(Markdown("""{}"""))', metadata=False
+    ),
     "function is Markdown": retyped("first", "markdown"),
     "function is Markdown, unmarked": retyped("first", "markdown", metadata=False),
     "function is raw, unmarked": retyped("last", "raw", metadata=False),
@@ -322,6 +337,7 @@ CHANGES: dict[str, Callable[[Cells, str], None]] = {
     "setup at the end": moved("setup", -1),
     "written renamed": renamed("written", "{name}-answer"),
     "written has the name of another exercise": renamed("written", "ex99-written"),
+    "function in a copy of the answer": in_a_copy_of_the_answer,
     "function renamed": renamed("first", "{name}-other"),
     "function has the name of a text": renamed("first", "{name}-written-text"),
     "the check became the answer": both(written_at(-1), in_the_place_of("last-check")),
@@ -400,10 +416,14 @@ def deleted(*parts: str) -> Callable[[Cells, str], None]:
 
 
 SAID = {
-    "empty": (emptied, "the written answer is empty, and no other cell has words of the student's"),
+    "empty": (emptied, "the written answer is empty, and no other text of the student's was found"),
+    "printed at the top": (
+        both(written_at(2), retyped_at(2, "code", 'print("Now the answer:", """{}""")')),
+        "the written answer is empty; what the student wrote in cell 3 was taken for it",
+    ),
     "only spaces": (retyped("written", "markdown", " \n"), "the written answer is empty"),
     "only dots": (retyped("written", "markdown", "..."), "the written answer is empty"),
-    "deleted": (deleted("written"), "there is no cell of the written answer, and no other cell has words"),
+    "deleted": (deleted("written"), "there is no cell of the written answer, and no other text"),
     "deleted with its question": (deleted("written", "written-text"), "there is no cell of the written answer"),
     "all deleted": (lambda cells, name: cells.clear(), "there is no cell of the written answer"),
     "elsewhere": (written_at(2), "the written answer is empty; what the student wrote in cell 3 was taken for it"),

@@ -169,7 +169,7 @@ REFUSED = {
     HEADER + 'ada,ex04,written,2,"good\nbob,ex04,written,1,\n': "a quotation mark has no end",
     HEADER + 'ada,ex04,written,2,"good\nbob,ex04,written,1,"x"\n': "a quotation mark has no end",
     "student,exercise,task,points,points,comment\nada,ex04,written,1,2,\n": "has the column points more than once",
-    "student;exercise;task;points\nada;ex04;written;1\n": "lacks the columns comment; its first line is",
+    "student;exercise;task;points\nada;ex04;written;1\n": "lacks the columns comment; its first line must be",
 }
 
 

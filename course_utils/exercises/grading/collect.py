@@ -4,6 +4,7 @@ It may be a folder per student (Moodle, nbgrader), all files in one folder (Canv
 has written. Every student who sent anything comes out, with a notebook or with the reason why there is none.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from course_utils.exercises.grading.versions import (
     EXERCISE,
     Version,
     exercise_answered,
+    is_answered,
     newest,
     other_exercises,
     version_of,
@@ -22,6 +24,8 @@ from course_utils.exercises.grading.versions import (
 from course_utils.exercises.notebook.reader import Notebook
 
 __all__ = ["Submission", "collect"]
+
+DOCUMENT = re.compile(r"(?i)\.(?:pdf|docx?|odt|rtf|pages|txt|md|html?|png|jpe?g|heic)$")  # what may hold an answer
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,17 @@ class Submission:
 def collect(source: Path, known: Sequence[str]) -> list[Submission]:
     """The submissions in a folder or a zip file, by student and exercise; `known`: the names of the exercises.
 
-    FileNotFoundError if there is no such folder; ValueError if nothing is in it.
+    FileNotFoundError if there is no such folder; ValueError if nothing is in it, or if it is one file that cannot be
+    read.
     """
     if not source.exists():
         raise FileNotFoundError(f"there is no {source}; give the folder or the zip file that holds the submissions")
     files = [version_of(entry) for entry in entries(source)]
     if not files:
         raise ValueError(f"{source} holds no files; unpack there what your learning platform gives, or name its zip")
+    if source.is_file() and files[0].notebook is None and files[0].entry.parts in ((), (source.name,)):
+        reason = files[0].problem or "is no folder, no .zip and no .ipynb"
+        raise ValueError(f"{source} {reason}; give the folder or the zip file that holds the submissions")
     sent: dict[str, list[tuple[Owner, Version]]] = {}
     for owner, file in zip(owners(files), files, strict=True):
         sent.setdefault(key(owner.name), []).append((owner, file))
@@ -89,10 +97,13 @@ def _submissions(student: str, files: Sequence[Version], known: Sequence[str]) -
     by_exercise: dict[str, list[Version]] = {}
     for version in notebooks:
         by_exercise.setdefault(exercise_answered(version, known), []).append(version)
+    if foreign := by_exercise.pop("", []):
+        yield _of_no_exercise(student, foreign, broken)
+    named = {exercise: entry for entry in others if (exercise := _exercise_named(entry, known)) and not entry.problem}
+    texts = [entry for entry in others if entry not in named.values() and DOCUMENT.search(entry.path)]
     for exercise, versions in sorted(by_exercise.items()):
         elsewhere = [name for name in known if name not in by_exercise]
-        yield _submission(student, exercise, versions, broken, elsewhere)
-    named = {exercise: entry for entry in others if (exercise := _exercise_named(entry, known)) and not entry.problem}
+        yield _submission(student, exercise, versions, broken, elsewhere, texts)
     for exercise, entry in named.items():
         if exercise not in by_exercise:
             yield Submission(student, exercise, entry.path, problem=_no_notebook([entry]))
@@ -102,9 +113,17 @@ def _submissions(student: str, files: Sequence[Version], known: Sequence[str]) -
 
 
 def _submission(
-    student: str, exercise: str, versions: Sequence[Version], remarks: list[str], elsewhere: Sequence[str]
+    student: str,
+    exercise: str,
+    versions: Sequence[Version],
+    remarks: list[str],
+    elsewhere: Sequence[str],
+    texts: Sequence[Entry],
 ) -> Submission:
-    """What is graded of the versions of an exercise; `elsewhere`: exercises of which the student sent no notebook."""
+    """What is graded of the versions of an exercise.
+
+    `elsewhere`: exercises of which the student sent no notebook; `texts`: files that may hold a written answer.
+    """
     version, of_the_others = newest(versions, exercise)
     entry, notebook = version.entry, version.notebook
     remarks = [*remarks, *of_the_others, *other_exercises(version, exercise, elsewhere)]
@@ -112,10 +131,25 @@ def _submission(
         remarks = [*remarks, f"{entry.path} was handed in late"]
     if notebook is not None and notebook.student and differ(notebook.student, student):
         remarks = [*remarks, f"the notebook was written for {notebook.student}"]
+    if texts and notebook is not None and not is_answered(version, exercise):
+        remarks = [*remarks, f"the notebook has no written answer, and this was sent too: {_list(texts)}"]
     problem = "" if notebook is not None else f"{entry.path} {version.problem}"
-    if notebook is not None and not exercise:
-        problem = f"{entry.path} is no exercise of this course: neither its cells nor its name say which"
     return Submission(student, exercise, entry.path, notebook, version.receipt, problem, tuple(remarks))
+
+
+def _of_no_exercise(student: str, versions: Sequence[Version], remarks: list[str]) -> Submission:
+    """One row for all notebooks of which nothing says which exercise they answer."""
+    reasons = [f"{version.entry.path} {version.problem}" for version in versions if version.notebook is None]
+    unknown = [version.entry for version in versions if version.notebook is not None]
+    if unknown:
+        which = (
+            ("is no exercise", "its cells nor its name say")
+            if len(unknown) == 1
+            else ("are no exercises", "their cells nor their names say")
+        )
+        reasons.append(f"{_list(unknown)} {which[0]} of this course: neither {which[1]} which")
+    first = versions[0]
+    return Submission(student, "", first.entry.path, None, first.receipt, reasons[0], (*remarks, *reasons[1:]))
 
 
 def _exercise_named(entry: Entry, known: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from course_utils._support.side_by_side import side_by_side
 from course_utils.exercises.catalogue import exercises, load_exercise
 from course_utils.exercises.grading.attempt import Limits
 from course_utils.exercises.grading.collect import Submission, collect
+from course_utils.exercises.grading.entered import Work, outdated
 from course_utils.exercises.grading.feedback import is_empty, write_feedback, write_written
 from course_utils.exercises.grading.mark import AnswerKey, Job, answer_key
 from course_utils.exercises.grading.marks import Mark, read_marks, wait_for
@@ -159,11 +160,15 @@ def _results(
     for line in marks:
         by_hand[line.student, line.exercise][line.task] = line
     twins = _twins(submissions, records)
+    old = outdated(
+        (_work(s, record) for s, record in zip(submissions, records, strict=True) if record), by_hand, journal
+    )
     results = []
     for submission, record in zip(submissions, records, strict=True):
         given = by_hand.pop((submission.student, submission.exercise), {})
         attention = [*submission.remarks, *(record["attention"] if record else []), *twins.get(id(submission), [])]
         attention += [submission.problem] if submission.problem else []
+        attention += old.get((submission.student, submission.exercise), [])
         impossible = _impossible(submission, given)
         attention += impossible.values()
         possible = {task: mark for task, mark in given.items() if task not in impossible}
@@ -177,6 +182,15 @@ def _results(
         nobody = Submission("", "", "marks.csv")
         results.append(Result(nobody, attention=(*lost, *(f"marks.csv, {problem}" for problem in problems))))
     return results
+
+
+def _work(submission: Submission, record: dict[str, Any]) -> Work:
+    return Work(submission.student, submission.exercise, submission.file, _answer(record), record["code"])
+
+
+def _answer(record: dict[str, Any]) -> str:
+    """The same for the same written answer, however it is spaced."""
+    return hashlib.sha256("".join(record["written"]["text"].split()).encode()).hexdigest()[:16]
 
 
 def _impossible(submission: Submission, marks: dict[str, Mark]) -> dict[str, str]:
@@ -200,14 +214,12 @@ def _twins(submissions: Sequence[Submission], records: Sequence[dict[str, Any] |
     groups: dict[tuple[str, str, str], list[Submission]] = defaultdict(list)
     for submission, record in zip(submissions, records, strict=True):
         if record is not None and any(task["points"] for task in record["tasks"]):
-            answer = "".join(record["written"]["text"].split())
-            groups[submission.exercise, record["code"], answer].append(submission)
+            groups[submission.exercise, record["code"], _answer(record)].append(submission)
     remarks = {}
     for group in groups.values():
         for submission in group:
             if students := [twin.student for twin in group if twin is not submission]:
-                more = f" and {len(students) - 3} others" if len(students) > 3 else ""
-                names = f"{', '.join(students[:3])}{more}"
+                names = ", ".join(students[:3]) + (f" and {len(students) - 3} more" if len(students) > 3 else "")
                 remarks[id(submission)] = [f"the code and the written answer are those of {names}"]
     return remarks
 

@@ -107,7 +107,7 @@ def _sheet(path: Path) -> Sheet:
             return Sheet(text, encoding, separator, columns)
     separator = max(",;\t", key=first.count)
     missing = sorted(set(COLUMNS) - {name.strip(' "').lower() for name in first.split(separator)})
-    raise ValueError(f"{path} lacks the columns {', '.join(missing)}; its first line is {','.join(COLUMNS)}")
+    raise ValueError(f"{path} lacks the columns {', '.join(missing)}; its first line must be {','.join(COLUMNS)}")
 
 
 def _decoded(content: bytes) -> tuple[str, str]:

@@ -13,7 +13,11 @@ __all__ = ["Owner", "differ", "is_late", "owners"]
 
 # The platform's own part comes last, whatever students call themselves.
 MOODLE = re.compile(r"^(?P<student>.+)_assignsubmission_")
-CANVAS = re.compile(r"^(?P<student>[^\W_]+)_(?P<late>LATE_)?(?P<id>\d+)_\d+_")
+# Canvas: a name, or "anon"; LATE; the student's number; the file's number and name, or what was typed there.
+CANVAS = re.compile(
+    r"^(?:(?P<student>[^_]+)_(?P<late>(?i:late)_)?(?P<id>\d+)|(?P<anonymous_late>LATE_)?(?P<anonymous>anon_[^_]+))"
+    r"_(?:\d+_|(?:text|link)\.html$)"
+)
 HANDED_IN = re.compile(r"^(?P<exercise>ex\d\d)_(?P<student>.+)$")
 
 
@@ -29,7 +33,8 @@ def owners(files: Sequence[Version]) -> list[Owner]:
     paths = [file.entry.parts or ("",) for file in files]
     while _lie_in_a_common_folder(paths):
         paths = [path[1:] for path in paths]
-    groups = _group_folders(paths)
+    notebooks = [path for path, file in zip(paths, files, strict=True) if file.entry.is_notebook]
+    groups = {path[0] for path in paths if EXERCISE.fullmatch(path[0])} | _group_folders(notebooks)
     names = [_by_path(path[1:] if path[0] in groups and len(path) > 1 else path) for path in paths]
     return [Owner(name, "path") if name else _by_content(file) for name, file in zip(names, files, strict=True)]
 
@@ -51,7 +56,8 @@ def is_late(entry: Entry) -> bool:
     >>> is_late(Entry(("doejane_LATE_4711_90_ex04.ipynb",)))
     True
     """
-    return any((match := CANVAS.match(part)) is not None and match["late"] for part in entry.parts)
+    matches = [match for part in entry.parts if (match := CANVAS.match(part))]
+    return any(match["late"] or match["anonymous_late"] for match in matches)
 
 
 def _lie_in_a_common_folder(paths: Sequence[tuple[str, ...]]) -> bool:
@@ -61,19 +67,17 @@ def _lie_in_a_common_folder(paths: Sequence[tuple[str, ...]]) -> bool:
     return all((len(path) > 2 and not EXERCISE.fullmatch(path[1])) or _by_name(path[1]) for path in paths)
 
 
-def _group_folders(paths: Sequence[tuple[str, ...]]) -> set[str]:
-    """First folders that are no students: exercises; and all, if each of them holds several students.
+def _group_folders(notebooks: Sequence[tuple[str, ...]]) -> set[str]:
+    """First folders that are no students and no exercises: all, if in each there are notebooks of several students.
 
-    A student is a folder that is no exercise. One of many does not count: that is a student who has sorted the files
-    into folders.
+    A student is a folder that is no exercise and holds a notebook: in a student's repository lie other folders too. One
+    of many does not count: that is a student who has sorted the files into folders.
     """
-    inner: dict[str, set[str]] = {}
-    for path in paths:
-        if len(path) > 2 and not EXERCISE.fullmatch(path[1]) and not _by_name(path[0]):
-            inner.setdefault(path[0], set()).add(path[1])
-    several = {first for first, names in inner.items() if len(names) > 1}
-    exercises = {path[0] for path in paths if EXERCISE.fullmatch(path[0])}
-    return several | exercises if several | exercises == {path[0] for path in paths} else exercises
+    inner: dict[str, set[str]] = {path[0]: set() for path in notebooks if not EXERCISE.fullmatch(path[0])}
+    for path in notebooks:
+        if path[0] in inner and len(path) > 2 and not EXERCISE.fullmatch(path[1]) and not _by_name(path[0]):
+            inner[path[0]].add(path[1])
+    return set(inner) if all(len(names) > 1 for names in inner.values()) else set()
 
 
 def _by_path(path: tuple[str, ...]) -> str:
@@ -94,7 +98,7 @@ def _by_platform(name: str) -> str:
     if match := MOODLE.match(name):
         return match["student"]
     if match := CANVAS.match(name):
-        return f"{match['student']}_{match['id']}"
+        return match["anonymous"] or f"{match['student']}_{match['id']}"
     return ""
 
 
@@ -109,5 +113,6 @@ def _by_content(file: Version) -> Owner:
 
 
 def _stem(name: str) -> str:
-    """A file's name without its ending, and without what a browser adds to a second download."""
+    """A file's name without its ending, and without what a browser adds to a second download, or a cloud to a copy."""
+    name = re.sub(r"^(?:Copy of|Kopie v[ao]n|Copi[ae] de|Cópia de) ", "", name)
     return re.sub(r"(?: ?\(\d+\)|[ -]+(?:copy|Kopie)(?: ?\d+)?|-\d{1,2})+$", "", PurePosixPath(name).stem, flags=re.I)

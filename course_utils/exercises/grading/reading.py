@@ -69,7 +69,7 @@ def _written(places: Places, numbers: Mapping[int, str], handed_out: Mapping[str
     texts = [(numbers[id(cell)], text) for cell, text in places.texts_elsewhere(lines) if id(cell) in numbers]
     what = "the written answer is empty" if id(places.answer) in numbers else "there is no cell of the written answer"
     if not texts:
-        return "", [f"{what}, and no other cell has words of the student's"]
+        return "", [f"{what}, and no other text of the student's was found"]
     found = "\n\n".join(text for _, text in texts)
     cells = _list([number for number, _ in texts])
     return found, [f"{what}; what the student wrote in {cells} was taken for it", *_not_shown(found)]

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from course_utils.exercises.notebook.places import Places
 from course_utils.exercises.notebook.reader import Notebook, NotebookError, read_notebook, receipt_of
 from course_utils.exercises.notebook.texts import is_blank
 
-__all__ = ["EXERCISE", "Version", "exercise_answered", "newest", "other_exercises", "version_of"]
+__all__ = ["EXERCISE", "Version", "exercise_answered", "is_answered", "newest", "other_exercises", "version_of"]
 
 EXERCISE = re.compile(r"(?i)(?<![a-z0-9])ex[-_ ]?(\d\d)(?!\d)")
 COPY = re.compile(r"(?i)(?: ?\((\d+)\)|[ -]+(?:copy|Kopie) ?(\d*)|-(\d{1,2}))$")
@@ -70,7 +71,7 @@ def exercise_answered(version: Version, known: Sequence[str]) -> str:
 
 def other_exercises(version: Version, exercise: str, others: Sequence[str]) -> list[str]:
     """A sentence for each of the `others` that is answered in this notebook of `exercise` as well."""
-    if version.notebook is None or not exercise:
+    if version.notebook is None:
         return []
     here = {task.name for task in load_exercise(exercise).tasks}
     begun = _begun(version.notebook.cells) - here
@@ -100,11 +101,14 @@ def newest(versions: Sequence[Version], exercise: str) -> tuple[Version, list[st
     return graded, remarks
 
 
+def is_answered(version: Version, exercise: str) -> bool:
+    """Whether there is anything in the cell of the written answer, or beside it."""
+    return version.notebook is not None and _state(version, exercise).answered
+
+
 def _compared(older: Version, graded: Version, exercise: str) -> str:
     """What a lecturer should know of two versions."""
     names = f"{graded.entry.path} was graded, the newer one"
-    if not exercise:
-        return f"{names}; {older.entry.path} is another version"
     states = [_state(version, exercise) for version in (graded, older)]
     compared = f"{names} ({states[0]}); {older.entry.path} has {states[1]}"
     if states[0].begun < states[1].begun or states[0].answered < states[1].answered:
@@ -114,10 +118,11 @@ def _compared(older: Version, graded: Version, exercise: str) -> str:
 
 def _state(version: Version, exercise: str) -> State:
     assert version.notebook is not None
-    task = load_exercise(exercise)
-    places = Places(task, copy.deepcopy(version.notebook.cells))
-    begun = _begun(places.cells) & {each.name for each in task.tasks}
-    return State(len(begun), len(task.tasks), not is_blank(source_of(places.answer)))
+    task, cells, answered = load_exercise(exercise), copy.deepcopy(version.notebook.cells), True
+    with suppress(Exception):  # one notebook that cannot be looked through must not end the grading of a class
+        answered = not is_blank(source_of(Places(task, cells).answer))
+    begun = _begun(cells) & {each.name for each in task.tasks}
+    return State(len(begun), len(task.tasks), answered)
 
 
 def _begun(cells: Sequence[Cell]) -> set[str]:

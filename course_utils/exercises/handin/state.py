@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from course_utils.exercises.notebook.answers import begun, defines, left_over, problem_of
+from course_utils.exercises.notebook.answers import begun, defines, imported, left_over, problem_of, writes_out
 from course_utils.exercises.notebook.cell import Cell, name_of, source_of
 from course_utils.exercises.notebook.places import Places
 from course_utils.exercises.notebook.texts import is_blank
@@ -37,6 +37,17 @@ def _function(places: Places, number: int, task: Task) -> Iterator[str]:
     if not defining:
         yield f"Task {number} has no function: no cell defines `{signature(task)}`."
     elif begun(defining[-1], task.name):
+        if module := imported(defining[-1], task.name):
+            yield (
+                f"Task {number}: {task.name} is imported from {module}, and only what this notebook says is graded. "
+                "Write the function itself into its cell."
+            )
+        written = [cell for cell in defining if writes_out(cell, task.name) and begun(cell, task.name)]
+        if len({source_of(cell).strip() for cell in written}) > 1:
+            yield (
+                f"The function {task.name} of task {number} is there {len(written)} times, with different contents; "
+                "the last one counts. Delete the others, so that you know which one is graded."
+            )
         if left_over(defining[-1], task.name):
             yield (
                 f"Task {number}: the line `raise NotImplementedError()` still stands in {task.name}, so it will always "
@@ -54,12 +65,14 @@ def _function(places: Places, number: int, task: Task) -> Iterator[str]:
 def _written(places: Places) -> Iterator[str]:
     if not is_blank(source_of(places.answer)):
         return
-    empty = f"Task {len(places.exercise.tasks) + 1}, the written answer, is empty"
-    if texts := places.texts_elsewhere():
-        what = _list([_called(places, cell) for cell, _ in texts])
-        yield f"{empty}. If you have written it into {what}, move it into the cell below its question."
-    else:
-        yield f"{empty}; it will get no points."
+    texts = (
+        places.texts_elsewhere()
+    )  # without what was written into the cells of the exercise: those are not known here
+    where = _list([_called(places, cell) for cell, _ in texts]) if texts else "another cell"
+    yield (
+        f"Task {len(places.exercise.tasks) + 1}, the written answer, is empty. If you have written it into {where}, "
+        "move it into the cell below its question; an empty answer gets no points."
+    )
 
 
 def _refused(places: Places) -> Iterator[str]:

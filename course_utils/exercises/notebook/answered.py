@@ -72,10 +72,6 @@ class AnsweredExercise:
         """Note what was put right with the cell of this name."""
         self.repaired.append(f"T{self.title(name)[1:]} {what}")
 
-    def warn(self, name: str, what: str) -> None:
-        """Note what only the student can correct in the cell of this name."""
-        self.warnings.append(f"T{self.title(name)[1:]} {what}")
-
 
 def change_type(cell: Cell, kind: Any) -> None:
     """Make a cell one of another type, with the fields of that type."""

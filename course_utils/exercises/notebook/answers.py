@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from course_utils.exercises.notebook.cell import Cell, source_of
 from course_utils.exercises.notebook.jupyter import REFUSALS, compiled, names_of, tree_of
 
-__all__ = ["begun", "defines", "left_over", "problem_of"]
+__all__ = ["begun", "defines", "imported", "left_over", "problem_of", "writes_out"]
 
 
 def defines(cell: Cell, name: str) -> bool:
@@ -18,6 +18,35 @@ def defines(cell: Cell, name: str) -> bool:
     (True, False)
     """
     return name in names_of(source_of(cell))
+
+
+def writes_out(cell: Cell, name: str) -> bool:
+    """Whether the function of this name stands in this text.
+
+    >>> writes_out({"source": "def half(x):\\n    return x / 2"}, "half")
+    True
+    >>> writes_out({"source": "half = third"}, "half")
+    False
+    """
+    return _function(cell, name) is not None
+
+
+def imported(cell: Cell, name: str) -> str:
+    """The module from which a text imports this name; empty if it does not.
+
+    >>> imported({"source": "from my_functions import half"}, "half")
+    'my_functions'
+    """
+    tree = _tree(cell)
+    froms = [node for node in _outside_functions(tree) if isinstance(node, ast.ImportFrom)] if tree else []
+    return next(
+        (
+            "." * node.level + (node.module or "")
+            for node in froms
+            if any((alias.asname or alias.name) == name for alias in node.names)
+        ),
+        "",
+    )
 
 
 def begun(cell: Cell, name: str) -> bool:

@@ -11,6 +11,8 @@ __all__ = ["TEXT_STUB", "added", "comments_in", "is_blank", "prose_of"]
 TEXT_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in the place of a written answer; for code see `functions`
 TEXT_MAGIC = re.compile(r"\s*%%(?:markdown|latex|html)\b.*\n?")
 
+SHOWING = ("print", "display", "Markdown", "HTML", "Latex")
+
 
 def is_blank(text: str) -> bool:
     """Whether a text has no letter and no digit but those that were handed out.
@@ -59,10 +61,19 @@ def added(text: str, handed_out: frozenset[str]) -> str:
 
 
 def _texts_alone(text: str) -> list[str]:
-    """The strings of a cell that has nothing else."""
+    """The strings of a cell that has nothing else but what shows them."""
     try:
-        values = [getattr(statement, "value", None) for statement in ast.parse(text).body]
+        statements = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # Jupyter's own lines
         return []
-    texts = [value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str)]
-    return texts if len(texts) == len(values) else []
+    waiting = [getattr(s, "value", None) for s in statements if not isinstance(s, ast.Import | ast.ImportFrom)]
+    texts: list[str] = []
+    while waiting:
+        match waiting.pop(0):
+            case ast.Constant(value=str(words)):
+                texts.append(words)
+            case ast.Call(func=ast.Name(id=name), args=shown, keywords=[]) if name in SHOWING:
+                waiting[:0] = shown
+            case _:
+                return []
+    return texts
