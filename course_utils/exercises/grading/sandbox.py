@@ -131,7 +131,8 @@ class Sandbox:
     def _environment(self, folder: str | None) -> dict[str, str]:
         library = str(self.library) if self.bwrap is None else "/library"
         plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder or HOME, "PYTHONPATH": library}
-        return plain | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", **NO_GPU}
+        plain |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", **NO_GPU}
+        return plain | {"TORCHDYNAMO_DISABLE": "1"}  # torch.compile would start a compiler, which no process may
 
     def _walls(self) -> list[str]:
         walls = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"]
