@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -122,3 +123,27 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
     assert [entry.problem for entry in files.entries(tmp_path)] == [
         "is a folder that cannot be read: Permission denied"
     ]
+
+
+@pytest.mark.parametrize(("name", "depth"), [("d", 1_100), ("d" * 200, 40)], ids=["many", "long"])
+def test_folders_without_end_are_a_row(name: str, depth: int, tmp_path: Path) -> None:
+    """Deeper than Python's own stack, or than a path may be long."""
+    ada = tmp_path / "ada"
+    ada.mkdir()
+    folder = os.open(ada, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=folder)
+        outer, folder = folder, os.open(name, os.O_RDONLY, dir_fd=folder)
+        os.close(outer)
+    os.close(folder)
+    try:
+        assert "folders deep, and was not opened" in collected(tmp_path, {})["ada"].problem
+    finally:
+        subprocess.run(["rm", "-rf", str(ada)], check=True)  # Python cannot
+
+
+def test_a_zip_file_that_no_memory_holds_is_a_row(tmp_path: Path) -> None:
+    (tmp_path / "ada").mkdir()
+    with (tmp_path / "ada" / "ex04.zip").open("wb") as file:
+        file.truncate(1 << 40)  # takes no place on the disk
+    assert "has 1,099,512 MB, and 1,000 MB are read" in collected(tmp_path, {})["ada"].problem

@@ -372,6 +372,19 @@ def test_a_notebook_that_cannot_be_looked_through_does_not_end_the_class(
     assert "has 2 of 5 tasks begun" in jane.remarks[0]
 
 
+def test_of_many_versions_only_the_newest_are_looked_through(tmp_path: Path) -> None:
+    """Each may take seconds to look through, and have a line; all of them are in one small zip file."""
+    many = {f"ex04-{number:02}.ipynb": notebook(more=f"x = {number}") for number in range(1, 50)}
+    (row,) = collected(tmp_path, {"ada/all.zip": zipped({**many, "ex04-01 (copy).ipynb": many["ex04-01.ipynb"]})})
+    assert row.file == "ada/all.zip/ex04-01 (copy).ipynb"
+    assert [remark.split(";")[1].split(" has ")[0] for remark in row.remarks[:-1]] == [
+        f" ada/all.zip/ex04-{number}.ipynb" for number in (49, 48, 47)
+    ]
+    assert row.remarks[-1] == (
+        "ada/all.zip/ex04-01 (copy).ipynb was graded, the newer one; 45 older versions were not compared with it"
+    )
+
+
 def test_versions_of_the_same_time_are_ordered_by_their_numbers(tmp_path: Path) -> None:
     names = ["ex04.ipynb", "ex04 (2).ipynb", "ex04 (10).ipynb", "ex04 - copy.ipynb"]
     for number, name in enumerate(names):

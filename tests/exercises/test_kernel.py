@@ -149,9 +149,10 @@ UNATTENDED = [
     "with live_training(1) as panel:\n    for line in panel.lines: pass\npanel['a'] = panel['b']",
     "%%writefile helper.py\ndef half(x): return x / 2",
     "from helper import half\nfrom IPython.display import *\nclear_output()\ndisplay(Markdown('a'))",
+    "import torch\n@torch.compile\ndef twice(n): return 2 * n",  # with a C compiler
     "exit()\nimport sys\nprint('a', file=sys.stderr)\ne = get_ipython().__class__.__name__",
     "def results():\n    display(fig)\n    %time z = 1\n    get_ipython().run_line_magic('matplotlib', 'inline')\n"
-    "    return [a, b, c, decorated(), half(8), len(plt.get_fignums()) > 0]",
+    "    return [a, b, c, decorated(), half(8), len(plt.get_fignums()) > 0, twice(torch.ones(1)).item()]",
 ]
 
 
@@ -159,7 +160,7 @@ def test_nobody_is_asked_and_no_window_is_opened(sandbox: Sandbox) -> None:
     with attempt(sandbox, *UNATTENDED) as graded:
         outcome = called(graded, "results")
     assert [trouble.sentence for trouble in graded.troubles.values()] == []
-    assert outcome.value == ["", "", 4, 5, 4.0, True]
+    assert outcome.value == ["", "", 4, 5, 4.0, True, 2]
 
 
 # A cell, what is said of it, and whether a function that is graded may miss something; F, H and I are names.

@@ -210,6 +210,16 @@ def test_pages_of_names_that_differ_in_case_alone_are_two_files_on_every_system(
     assert sorted(re.findall(r"<h1>.*?(Ada|ADA|bob)", "".join(pages.values()))) == ["ADA", "Ada", "bob"]
 
 
+def test_no_page_of_an_earlier_run_is_left_when_its_name_has_changed(tmp_path: Path) -> None:
+    """A lecturer who sends the pages to the students would send one with old points."""
+    results = {name: Result(Submission(name, "", "a.pdf", problem="no notebook")) for name in ("Ada", "ADA")}
+    for present in (["Ada"], ["Ada", "ADA"], ["Ada"]):
+        write_feedback([results[name] for name in present], tmp_path)
+        assert {page.stem for page in tmp_path.iterdir()} >= set(page_names(present).values())
+        pages = [page for page in tmp_path.iterdir() if "Feedback for Ada" in page.read_text()]
+        assert len(pages) == 1
+
+
 def test_a_notebook_that_names_a_student_of_a_folder_is_listed(tmp_path: Path) -> None:
     files = {"jane/ex04.ipynb": notebook(), "bob/ex04.ipynb": notebook(), "x.ipynb": notebook("ex03", student="jane")}
     remarks = {(s.student, s.exercise): s.remarks for s in collected(tmp_path, files)}

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,6 +150,41 @@ def answer(n):
     with Attempt(place, [("cell 1", cell)], LIMITS) as attempt:
         assert attempt.call("answer", EIGHT).value > running
     assert noted(attempt) == []
+
+
+# Time
+
+
+def test_no_time_passes_while_a_process_waits_for_a_processor(place: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others may have taken them all, as a neighbour with hundreds of threads does."""
+    monkeypatch.setattr(sandbox, "_delays", lambda pid: {pid: time.monotonic()})
+    limits = Limits(call=0.2, patience=1)
+    sleeps = "import time\n\ndef answer(n):\n    time.sleep(2)\n    return n"
+    with Attempt(place, [("cell 1", sleeps)], limits) as attempt:
+        assert attempt.call("answer", EIGHT).value == 8
+
+
+def test_time_that_all_threads_use_passes_together(place: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So nobody keeps the clock from running by threads that wait for one another."""
+    monkeypatch.setattr(sandbox, "_delays", lambda pid: {pid: time.monotonic()})
+    limits = Limits(call=0.5, patience=1)
+    spins = """
+import signal
+
+def answer(n):
+    signal.signal(signal.SIGPROF, signal.SIG_IGN)
+    while True:
+        pass
+"""
+    with Attempt(place, [("cell 1", spins)], limits) as attempt:
+        assert attempt.call("answer", EIGHT).lost == "it did not end within 0.5 s"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux' own file")
+def test_waiting_for_a_processor_is_told_by_the_kernel() -> None:
+    assert all(delay >= 0 for delay in sandbox._delays(os.getpid()).values())
+    assert os.getpid() in sandbox._delays(os.getpid())
+    assert sandbox._delays(2**22 + 1) == {}
 
 
 # Folders

@@ -68,6 +68,13 @@ def test_what_comes_back_as_it_was_needs_no_apostrophe(value: object, tmp_path: 
     assert (tmp_path / "table.csv").read_text(encoding="utf-8-sig").splitlines()[1] == str(value)
 
 
+def test_a_terminal_that_shows_a_table_obeys_nobody(tmp_path: Path) -> None:
+    """What strangers call a file, or raise as an error, may clear a screen or hide what stands before it."""
+    table(tmp_path / "table.csv", ["reason"], [["a\x1b]0;b\x07\x1b[2Jc\x9b31m\x08\x7f\u202ed\nl\u00e4"]])
+    lines = (tmp_path / "table.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert lines[1:] == ["a\\x1b]0;b\\x07\\x1b[2Jc\\x9b31m\\x08\\x7f\\u202ed\\nl\u00e4"]
+
+
 # marks.csv as people and spreadsheets leave it
 
 

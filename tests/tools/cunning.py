@@ -212,6 +212,8 @@ if os.uname().machine == "x86_64":
     refused("a filter by prctl", lambda: call(157, 22, 2, place))
     refused("a rule", lambda: call(444, place, 8, 0))
     refused("a call of tomorrow", lambda: call(463, 0, 0, 0, 0))
+    refused("open files of a thread alone", lambda: call(436, 900_000, 900_001, 2))
+    refused("a thread with open files of its own", lambda: call(56, 0x10900, None))
 """, walls=True),
     Hostile("empty files", "Files without a byte are made without end.", """
 import os

@@ -1,7 +1,6 @@
 """A student's notebook at work: its cells run in a separate process, its functions called case by case."""
 
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,9 +26,10 @@ MEND = "Kernel > Restart Kernel and Run All Cells stops at this cell, too: corre
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds: of processor time for a cell and for a call, and by the clock for a whole submission.
+    """Seconds: of processor time for a cell and for a call, and by the process's clock for a whole submission.
 
-    By the clock a cell or a call may take `patience` times its processor time, as a busy machine makes it wait.
+    By that clock, which stands while others have the processors (`Watched.clock`), a cell or a call may take `patience`
+    times its processor time.
     """
 
     cell: float = 10.0
@@ -95,7 +95,7 @@ class Attempt:
         self._left_out: set[int] = set()
         self._broken: dict[str, str] = {}
         self._starts = 0
-        self._end = time.monotonic() + self.limits.total
+        self.spent = 0.0  # seconds by the clocks of processes that have ended
 
     def __enter__(self) -> "Attempt":
         return self
@@ -139,8 +139,9 @@ class Attempt:
             return None
         self._starts += 1
         self._process = process = self.sandbox.start()
+        within = max(0.1, min(self.limits.start, self._left()))
         try:
-            receive(process.line, bound=ANSWER, within=max(0.1, min(self.limits.start, self._end - time.monotonic())))
+            receive(process.line, bound=ANSWER, within=within, clock=process.clock)
         except (ExchangeError, TimeoutError):
             self._stop()
             self.given_up = process.ended_for or "the process could not be started"
@@ -163,14 +164,15 @@ class Attempt:
         `before`: the tensors that a call is given. They come back with the answer and are compared here, as whatever
         compares them in the student's process is the student's to replace.
         """
-        by_the_clock = min(seconds * self.limits.patience, self._end - time.monotonic())
+        by_the_clock = min(seconds * self.limits.patience, self._left())
         if by_the_clock <= 0:
             return self._ended(process, f"the time for a whole submission, {self.limits.total:g} s, is over")
         try:
             # An answer that is written before the question has come cannot know its ticket.
             ticket = secrets.token_hex(8)
-            send(process.line, message | {"seconds": seconds, "ticket": ticket}, within=by_the_clock)
-            answer = receive(process.line, within=by_the_clock, bound=ANSWER)
+            question = message | {"seconds": seconds, "ticket": ticket}
+            send(process.line, question, within=by_the_clock, clock=process.clock)
+            answer = receive(process.line, within=by_the_clock, bound=ANSWER, clock=process.clock)
             if answer.get("ticket") != ticket:
                 raise ExchangeError("what came back answers another question")
             value, error, after = unpacked(answer.get("value")), answer.get("error"), answer.get("tensors")
@@ -181,13 +183,18 @@ class Attempt:
         return Outcome(value, clean(error) if isinstance(error, str) else "", changed=after != before)
 
     def _ended(self, process: Watched, reason: str) -> str:
-        if self._end - time.monotonic() <= 0:
+        if self._left() <= 0:
             self.given_up = reason = f"the time for a whole submission, {self.limits.total:g} s, is over"
         self._stop()
         return process.ended_for or reason
 
+    def _left(self) -> float:
+        """Seconds that are left to the submission."""
+        return self.limits.total - self.spent - (self._process.clock() if self._process else 0)
+
     def _stop(self) -> None:
         if self._process is not None:
+            self.spent += self._process.clock()
             self._process.stop()
             self.peak = max(self.peak, self._process.peak)
             self.seconds += self._process.seconds

@@ -11,9 +11,9 @@ import json
 import math
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,10 @@ __all__ = ["ANSWER", "QUESTION", "Bound", "ExchangeError", "packed", "receive", 
 MOST_DEPTH = 20
 MOST_TEXT = 2_000  # letters of an error message or of a text that is returned
 MOST_NAME = 100  # letters of the name of a type
+GLANCE = 0.5  # most seconds between two looks at a clock, which need not be as fast as the one on the wall
+Clock = Callable[[], float]
+Given = TypeVar("Given")
+Step = TypeVar("Step")
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
@@ -182,27 +186,33 @@ def _as_tensor(name: str, shape: list[Any], data: str) -> Tensor:
     return torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(DTYPES[name]).reshape(shape)
 
 
-def send(line: socket.socket, message: dict[str, Any], *, within: float | None = None, bound: Bound = QUESTION) -> None:
-    """Write one message within a bound; TimeoutError if it is not taken in `within` seconds."""
+def send(
+    line: socket.socket,
+    message: dict[str, Any],
+    *,
+    within: float | None = None,
+    bound: Bound = QUESTION,
+    clock: Clock = time.monotonic,
+) -> None:
+    """Write one message within a bound; TimeoutError if it is not taken in `within` seconds of a clock."""
     data = json.dumps(message).encode()
     if len(data) > bound.bytes:
         raise ExchangeError(f"a message of {len(data):,} bytes, and {bound.bytes:,} are allowed")
-    line.settimeout(within)
-    try:
-        line.sendall(len(data).to_bytes(4, "big") + data)
-    except TimeoutError:
-        raise
-    except OSError as problem:
-        raise ExchangeError("the process has gone") from problem
+    rest = memoryview(len(data).to_bytes(4, "big") + data)
+    end = None if within is None else clock() + within
+    while rest:
+        rest = rest[_in_time(line, line.send, rest, end, clock) :]
 
 
-def receive(line: socket.socket, *, within: float | None = None, bound: Bound = QUESTION) -> dict[str, Any]:
-    """Read one message within a bound; TimeoutError if it is not there, whole, in `within` seconds."""
-    end = None if within is None else time.monotonic() + within
-    size = int.from_bytes(_read(line, 4, end), "big")
+def receive(
+    line: socket.socket, *, within: float | None = None, bound: Bound = QUESTION, clock: Clock = time.monotonic
+) -> dict[str, Any]:
+    """Read one message within a bound; TimeoutError if it is not there, whole, in `within` seconds of a clock."""
+    end = None if within is None else clock() + within
+    size = int.from_bytes(_read(line, 4, end, clock), "big")
     if size > bound.bytes:
         raise ExchangeError(f"a message of {size:,} bytes, and {bound.bytes:,} are allowed")
-    data = _read(line, size, end)
+    data = _read(line, size, end, clock)
     if sum(map(data.count, (b",", b"[", b"{"))) > bound.entries:
         raise ExchangeError(f"a message of more than {bound.entries:,} entries")
     try:
@@ -214,21 +224,27 @@ def receive(line: socket.socket, *, within: float | None = None, bound: Bound = 
     return message
 
 
-def _read(line: socket.socket, size: int, end: float | None) -> bytes:
+def _read(line: socket.socket, size: int, end: float | None, clock: Clock) -> bytes:
     parts = []
     while size:
-        left = None if end is None else end - time.monotonic()
-        if left is not None and left <= 0:  # also for a sender who gives a byte now and then
-            raise TimeoutError
-        line.settimeout(left)
-        try:
-            part = line.recv(min(size, 1 << 16))
-        except TimeoutError:
-            raise
-        except OSError as problem:
-            raise ExchangeError("the process has gone") from problem
+        part = _in_time(line, line.recv, min(size, 1 << 16), end, clock)
         if not part:
             raise ExchangeError("the process has gone")
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def _in_time(line: socket.socket, step: Callable[[Given], Step], given: Given, end: float | None, clock: Clock) -> Step:
+    """The first step of a transfer, which may be a byte; TimeoutError if the clock reaches the end before it."""
+    while True:
+        left = None if end is None else end - clock()
+        if left is not None and left <= 0:  # also for a sender who gives a byte now and then
+            raise TimeoutError
+        line.settimeout(None if left is None else min(left, GLANCE))
+        try:
+            return step(given)
+        except TimeoutError:
+            continue
+        except OSError as problem:
+            raise ExchangeError("the process has gone") from problem

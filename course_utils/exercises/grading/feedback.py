@@ -12,7 +12,7 @@ import mistune
 from course_utils._support.files import written_atomically
 from course_utils._support.mathematics import join_formulas, split_formulas
 from course_utils.exercises.check import is_call
-from course_utils.exercises.grading.names import page_names
+from course_utils.exercises.grading.names import both_pages, page_names
 from course_utils.exercises.notebook.texts import is_blank
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def write_feedback(results: "Sequence[Result]", folder: Path) -> None:
     for result in results:
         by_student[result.submission.student].append(result)
     pages = page_names(by_student)
+    for earlier in {page for student in by_student for page in both_pages(student)} - set(pages.values()):
+        (folder / f"{earlier}.html").unlink(missing_ok=True)
     for student, rows in by_student.items():
         body = f"<h1>Feedback for {visible(student)}</h1>" + "".join(map(_exercise, rows))
         _page(folder / f"{pages[student]}.html", f"Feedback for {student}", body)

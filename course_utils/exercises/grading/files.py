@@ -19,6 +19,8 @@ from pathlib import Path, PurePosixPath
 __all__ = ["MOST_DEPTH", "Entry", "entries"]
 
 MOST_BYTES = 20_000_000  # of one file
+MOST_PACKED = 1_000_000_000  # of a zip file in the folder: it is read as a whole
+MOST_FOLDERS = 20  # within each other
 MOST_IN_ALL = 4_000_000_000  # unpacked from zip files, over all students
 MOST_FILES = 20_000  # in one zip file
 # What one zip file may unpack to, with all that lie in it: so much, and in proportion to its own size. Notebooks shrink
@@ -92,9 +94,14 @@ def entries(source: Path) -> Iterator[Entry]:
     unreadable: list[OSError] = []
     for folder, folders, names in os.walk(source, onerror=unreadable.append):
         folders.sort()
+        here = Path(folder)
+        if len(here.relative_to(source).parts) == MOST_FOLDERS:
+            yield Entry(_below(source, here), problem=f"is {MOST_FOLDERS} folders deep, and was not opened")
+            folders.clear()
+            continue
         for name in sorted(names + [f for f in folders if Path(folder, f).is_symlink()]):
-            path = Path(folder, name)
-            parts = _parts(os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "surrogateescape"))
+            path = here / name
+            parts = _below(source, path)
             if not JUNK.search("/".join(parts)):
                 yield from _on_disk(path, parts, left)
     for problem in unreadable:
@@ -110,8 +117,8 @@ def _on_disk(path: Path, parts: tuple[str, ...], left: Allowance) -> Iterator[En
         return
     if not stat.S_ISREG(about.st_mode):
         yield Entry(parts, problem="is a link or no ordinary file, and was not followed")
-    elif about.st_size > MOST_BYTES and not _is_zip(parts):
-        yield Entry(parts, problem=_too_large(about.st_size))
+    elif about.st_size > (most := MOST_PACKED if _is_zip(parts) else MOST_BYTES):
+        yield Entry(parts, problem=_too_large(about.st_size, most))
     elif not _is_read(parts):
         yield Entry(parts, problem=_of_another_kind(parts), time=about.st_mtime)
     else:
@@ -121,6 +128,10 @@ def _on_disk(path: Path, parts: tuple[str, ...], left: Allowance) -> Iterator[En
             yield Entry(parts, problem=f"cannot be read: {problem.strerror}")
             return
         yield from _unpacked(Entry(parts, content, time=about.st_mtime), 0, left)
+
+
+def _below(source: Path, path: Path) -> tuple[str, ...]:
+    return _parts(os.fsencode(path.relative_to(source).as_posix()).decode("utf-8", "surrogateescape"))
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -154,8 +165,8 @@ def _of_another_kind(parts: tuple[str, ...]) -> str:
     )
 
 
-def _too_large(size: int) -> str:
-    return f"has {size / 1e6:.0f} MB, and {MOST_BYTES / 1e6:.0f} MB are read; ask for it with all outputs cleared"
+def _too_large(size: int, most: int = MOST_BYTES) -> str:
+    return f"has {size / 1e6:,.0f} MB, and {most / 1e6:,.0f} MB are read; ask for it with all outputs cleared"
 
 
 def _unpacked(entry: Entry, depth: int, left: Allowance) -> Iterator[Entry]:

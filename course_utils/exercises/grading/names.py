@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from course_utils.exercises.grading.spreadsheet import FORMULA, INVISIBLE
 
-__all__ = ["alike", "key", "page_names"]
+__all__ = ["alike", "both_pages", "key", "page_names"]
 
 LONGEST = 80  # characters
 LONGEST_BYTES = 160  # a file system takes some 255, with what is added before and after
@@ -63,7 +63,12 @@ def page_names(keys: Collection[str]) -> dict[str, str]:
     """
     folded = {name: unicodedata.normalize("NFKC", name).casefold() for name in keys}
     times = Counter(folded.values())
-    return {name: f"{name} ~{_hash(f'page of {name}')}" if times[folded[name]] > 1 else name for name in folded}
+    return {name: both_pages(name)[times[folded[name]] > 1] for name in folded}
+
+
+def both_pages(key: str) -> tuple[str, str]:
+    """The two names that the page of a key may have, in the class of today or in that of tomorrow."""
+    return key, f"{key} ~{_hash(f'page of {key}')}"
 
 
 def alike(keys: Collection[str]) -> dict[str, list[str]]:

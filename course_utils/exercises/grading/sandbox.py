@@ -131,7 +131,8 @@ class Sandbox:
     def _environment(self, folder: str | None) -> dict[str, str]:
         library = str(self.library) if self.bwrap is None else "/library"
         plain = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder or HOME, "PYTHONPATH": library}
-        return plain | {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", **NO_GPU}
+        plain |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg", **NO_GPU}
+        return plain | {"TORCHDYNAMO_DISABLE": "1"}  # torch.compile would start a compiler, which no process may
 
     def _walls(self) -> list[str]:
         walls = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"]
@@ -224,12 +225,21 @@ class Watched:
         self.peak = 0  # the most memory that was measured, in bytes
         self.memory = 0  # what was measured last
         self.seconds = 0.0  # of processor time
+        self._time = 0.0, time.monotonic()  # by its own clock, and when this was noted
+        self._waited: dict[int, float] = {}  # of each thread, for a processor
         # A process and the time of its start: a number alone may belong to somebody else when this one has ended.
         self._outermost = psutil.Process(process.pid)
         self._processes = {self._outermost}
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._guard, daemon=True)
         self._watch.start()
+
+    def clock(self) -> float:
+        """Seconds that the process has had: by the clock on the wall, without those in which others have left it no
+        processor, and at least as many as its threads have worked together.
+        """
+        own, noted = self._time
+        return own + time.monotonic() - noted
 
     def stop(self) -> None:
         """End the process and all that it has started."""
@@ -244,7 +254,9 @@ class Watched:
     def _guard(self) -> None:
         while not self._over.wait(self._pause()) and self.process.poll() is None:
             try:
-                self.ended_for = self._too_much(self._family())
+                family, before = self._family(), self.seconds
+                self.ended_for = self._too_much(family)
+                self._note_time(family, self.seconds - before)
             except Exception as problem:  # such as no more open files for the grader: what is not watched does not run
                 self.ended_for = f"it could not be watched ({type(problem).__name__})"
             if self.ended_for:
@@ -275,6 +287,14 @@ class Watched:
         self.memory = sum(_asked(member, _memory) for member in family) + self._folders(family).bytes
         self.peak = max(self.peak, self.memory)
         return self.memory
+
+    def _note_time(self, family: set[psutil.Process], worked: float) -> None:
+        """Let the clock of the process go on; `worked`: its processor time since the last look."""
+        now = {thread: delay for member in family for thread, delay in _delays(member.pid).items()}
+        waited = max((delay - self._waited.get(thread, 0) for thread, delay in now.items()), default=0)
+        (own, noted), time_now = self._time, time.monotonic()
+        self._time = own + max(time_now - noted - waited, worked, 0), time_now
+        self._waited = now
 
     def _folders(self, family: set[psutil.Process]) -> "InMemory":
         """What lies in the folders in memory, which no process counts as its own: all see the same ones."""
@@ -343,6 +363,17 @@ def _memory(process: psutil.Process) -> int:
     except OSError:  # it has ended, or there is no such folder
         return int(process.memory_info().rss)
     return sum(1024 * int(line.split()[1]) for line in lines if line.startswith((b"VmRSS:", b"VmSwap:", b"VmPTE:")))
+
+
+def _delays(pid: int) -> dict[int, float]:
+    """How many seconds each thread of a process has waited for a processor; empty where no kernel tells."""
+    delays = {}
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            delays[int(thread)] = int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_bytes().split()[1]) / 1e9
+    except (OSError, IndexError):  # it has ended, or the kernel does not count
+        return delays
+    return delays
 
 
 def _asked(process: psutil.Process, question: Callable[[psutil.Process], Any]) -> int:

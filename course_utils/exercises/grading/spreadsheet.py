@@ -15,6 +15,8 @@ INVISIBLE = (
     "\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff\ue000-\uf8ff\U000e0000-\U0010ffff"
 )
+# What a terminal, or a page, obeys in the place of showing it: control, direction, the ends of lines.
+OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 # A spreadsheet splits lines where its settings say, whatever we separated them by, and may pass over quotation marks.
 # So a formula may begin wherever a field may, also with the signs of other scripts that stand for the same.
 SEPARATOR = r"[,;|\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]"
@@ -30,14 +32,17 @@ UNCHANGED = re.compile(r"0|[1-9][0-9]{0,10}")  # a number that comes back from a
 
 
 def safe(value: object) -> object:
-    """A cell that a spreadsheet shows, and saves, as the text that it is; numbers stay numbers.
+    """A cell that a spreadsheet or a terminal shows, and saves, as the text that it is; numbers stay numbers.
 
     >>> safe("=HYPERLINK(1)"), safe("notes;=HYPERLINK(1)"), safe("0042"), safe(0.5)
     ("'=HYPERLINK(1)", "notes;'=HYPERLINK(1)", "'0042", '0.5')
+    >>> print(safe("two\\nlines"))
+    two\\nlines
     """
     if isinstance(value, int | float):
         return f"{value:g}"
-    text = FORMULA.sub(r"\g<before>'\g<sign>", str(value))
+    text = OBEYED.sub(lambda sign: sign[0].encode("unicode_escape").decode(), str(value))
+    text = FORMULA.sub(r"\g<before>'\g<sign>", text)
     changes = (NUMBER.fullmatch(text) and not UNCHANGED.fullmatch(text)) or TRUTH.fullmatch(text)
     return f"'{text}" if changes and not text.startswith("'") else text
 

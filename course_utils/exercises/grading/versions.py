@@ -19,6 +19,7 @@ from course_utils.exercises.notebook.texts import is_blank
 __all__ = ["EXERCISE", "Version", "exercise_answered", "is_answered", "newest", "other_exercises", "version_of"]
 
 EXERCISE = re.compile(r"(?i)(?<![a-z0-9])ex[-_ ]?(\d\d)(?!\d)")
+MOST_COMPARED = 3  # older versions: to look through one may take seconds, and a zip file holds hundreds
 COPY = re.compile(r"(?i)(?: ?\((\d+)\)|[ -]+(?:copy|Kopie) ?(\d*)|-(\d{1,2}))$")
 
 
@@ -92,12 +93,13 @@ def newest(versions: Sequence[Version], exercise: str) -> tuple[Version, list[st
     It is the newest that can be read. Of files with the same time it is the one with the higher number in its name.
     """
     *older, graded = sorted(versions, key=_age)
-    remarks = []
-    for version in reversed(older):
-        if version.notebook is None:
-            remarks.append(f"{version.entry.path} {version.problem}; {graded.entry.path} was graded")
-        elif graded.notebook is not None and _sources(version.notebook) != _sources(graded.notebook):
-            remarks.append(_compared(version, graded, exercise))
+    differing = [version for version in reversed(older) if _differ(version, graded)]
+    remarks = [_compared(version, graded, exercise) for version in differing[:MOST_COMPARED]]
+    if len(differing) > MOST_COMPARED:
+        rest = len(differing) - MOST_COMPARED
+        remarks.append(
+            f"{graded.entry.path} was graded, the newer one; {rest} older versions were not compared with it"
+        )
     return graded, remarks
 
 
@@ -106,8 +108,17 @@ def is_answered(version: Version, exercise: str) -> bool:
     return version.notebook is not None and _state(version, exercise).answered
 
 
+def _differ(older: Version, graded: Version) -> bool:
+    """Whether a lecturer should know of the older version."""
+    if older.notebook is None or graded.notebook is None:
+        return older.notebook is None
+    return _sources(older.notebook) != _sources(graded.notebook)
+
+
 def _compared(older: Version, graded: Version, exercise: str) -> str:
     """What a lecturer should know of two versions."""
+    if older.notebook is None:
+        return f"{older.entry.path} {older.problem}; {graded.entry.path} was graded"
     names = f"{graded.entry.path} was graded, the newer one"
     states = [_state(version, exercise) for version in (graded, older)]
     compared = f"{names} ({states[0]}); {older.entry.path} has {states[1]}"
