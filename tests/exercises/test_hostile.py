@@ -533,6 +533,12 @@ def answer_of(data: bytes) -> dict[str, Any]:
             writer.join()
 
 
+@pytest.mark.parametrize("data", [b"[]", b"1", b"{", b"\xff", b"{" * 5_000, b"[" * 5_000, b"1" * 5_000])
+def test_what_is_no_message_is_refused(data: bytes) -> None:
+    with pytest.raises(ExchangeError, match="no message"):
+        answer_of(data)
+
+
 @pytest.mark.parametrize(
     "entry",
     [b"1", b"[]", b"{}", b'{"list":[]}', b'{"dict":{}}', b'{"float":"nan"}', b'"\xf0\x9f\x98\x80"', b"null",
@@ -583,7 +589,7 @@ SAME = torch.tensor([[1.0, 0.0], [2.0, -3.0]])
      SAME.numpy().astype("longdouble"), np.asfortranarray(SAME.numpy()), SAME.flip(0).numpy()[::-1], SAME.tolist(),
      torch.as_strided(torch.tensor(7.0), (1,), (0,)), np.array(7, dtype=">i8"), np.uint16(7), np.float32(7), 7, True,
      10**400, -(2**70), SAME.to_sparse(), SAME.to("meta"), SAME + 1j,
-     torch.nested.nested_tensor([SAME, SAME], layout=torch.jagged), SAME.numpy().astype(object)],
+     torch.nested.nested_tensor([SAME, SAME], layout=torch.jagged), SAME.numpy().astype(object), (SAME + 1j).numpy()],
     ids=lambda value: f"{type(value).__name__}",
 )  # fmt: skip
 def test_the_grader_judges_as_the_notebook_does(value: object) -> None:
@@ -600,11 +606,35 @@ def test_numbers_are_right_in_any_order_of_their_bytes() -> None:
         assert wrong(Outcome(unpacked(packed(value))), SAME, 1e-4) == ""
     assert wrong(Outcome(unpacked(packed(torch.as_strided(torch.tensor(7.0), (1,), (0,))))), 7.0, 1e-4) == ""
 
+    assert wrong(Outcome(unpacked(packed(torch.tensor(70_000, dtype=torch.uint32)))), 70_000, 1e-4) == ""
 
-def test_a_value_nested_too_deeply_is_refused() -> None:
+
+def test_what_is_too_large_or_too_deep_arrives_by_its_name() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    assert "something nested too deeply" in json.dumps(packed(endless))
+    wide = torch.zeros(1).expand(1 << 50)
+    for value in (wide, wide.numpy()):
+        arrived = unpacked(packed(value))
+        assert f"({1 << 50},)" in type(arrived).__name__
+
+
+def nested(depth: int) -> object:
     value: object = 1
-    for _ in range(300):
+    for _ in range(depth):
         value = {"list": [value]}
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [nested(300), 2**63, {"array": ["bfloat16", [1], "AAA="]}, {"tensor": ["complex64", [0], ""]},
+     {"tensor": ["uint8", [1] * 21, "AA=="]}, {"tensor": ["uint8", [-1, -1], "AA=="]},
+     {"tensor": ["uint8", [2], "AA=="]}, {"tensor": ["uint8", [1], "AA==?"]}, {"tensor": ["bool", [1], "Ag=="]},
+     {"tensor": ["uint8", [0, 2**31 - 1, 2**31 - 1, 2**31 - 1], ""]}],
+    ids=lambda value: str(value)[:30],
+)  # fmt: skip
+def test_what_no_packing_makes_is_refused(value: object) -> None:
     with pytest.raises(ExchangeError):
         unpacked(value)
 

@@ -239,6 +239,8 @@ OWNERS = {
         ["Jane_1_assignsubmission_file_/a.ipynb", "Jane_2_assignsubmission_file_/a.ipynb"],
         {"Jane_1", "Jane_2"},
     ),
+    "all have sorted their work alike": (["jane/hw/a.ipynb", "bob/hw/a.ipynb"], {"jane", "bob"}),
+    "one student, who has sorted it": (["Jane_1_assignsubmission_file_/hw/a.ipynb"], {"Jane_1"}),
     "nobody": (["nobody/a.ipynb", "nobody.smith/a.ipynb"], {"nobody", "nobody.smith"}),
 }
 
@@ -282,6 +284,7 @@ PATHS = {
     "./jane/ex04.ipynb": "jane",
     "jane/ex04.ipynb.": "jane",
     "jane/ex04.ipynb ": "jane",
+    "jane/EX04.IPYNB": "jane",
     "jane/ex\n04.ipynb": "jane",
     "NUL/ex04.ipynb": "_NUL ~",
     "Zoe\u0308/ex04.ipynb": "Zoë",

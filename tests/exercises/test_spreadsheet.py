@@ -1,10 +1,11 @@
 """Tables between the grader and a spreadsheet: no formula goes out, and no mark is lost or misread on the way back."""
 
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from course_utils.exercises.grading.marks import read_marks, wait_for
@@ -13,32 +14,23 @@ from course_utils.exercises.grading.spreadsheet import as_typed, table
 HEADER = "student,exercise,task,points,comment\n"
 # What a spreadsheet passes over before it looks whether a cell is a formula.
 PASSED_OVER = '[\\s"\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\x00-\x1f\x7f-\x9f]*'
+SIGNS = "".join(
+    sign for sign in map(chr, range(1 << 16)) if unicodedata.normalize("NFKC", sign) in ("=", "+", "-", "@", "−")
+)
 PARTS = [
-    "=",
-    "+",
-    "-",
-    "@",
-    "＝",
-    "＋",
-    "－",
-    "＠",
-    "'",
-    '"',
-    ",",
-    ";",
-    "\t",
-    "|",
-    "\n",
-    "\r",
-    " ",
-    "\u200b",
-    "\u202e",
-    "\ufeff",
+    *SIGNS,
+    *"'\",;\t|\n\r \u200b\u202e\ufeff\u00a0\x0b\u2028\ud800",
+    "cmd|' /C calc'!A0",
+    "HYPERLINK(1)",
+    "a",
+    "0",
+    "x.ipynb",
 ]
-PARTS += ["\u00a0", "\x0b", "\u2028", "cmd|' /C calc'!A0", "HYPERLINK(1)", "a", "0", "x.ipynb"]
+EACH = [f"{before}{sign}1" for sign in SIGNS for before in ("", ";", 'a,"', "\u200b")]
 
 
 @given(cells=st.lists(st.lists(st.sampled_from(PARTS), max_size=6).map("".join) | st.text(max_size=8), min_size=1))
+@example(cells=[*EACH, "\ud800"])
 def test_no_field_begins_with_a_formula_wherever_the_line_is_split(
     cells: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -47,7 +39,7 @@ def test_no_field_begins_with_a_formula_wherever_the_line_is_split(
     text = path.read_text(encoding="utf-8-sig")
     for separators in ("[,\n\r]", "[;\n\r]", "[\t\n\r]", "[,;|\t\n\r\x0b\x0c\x85\u2028\u2029]"):
         for field in re.split(separators, text):
-            assert not re.match(PASSED_OVER + "[=+@＝＋－＠-]", field), (field, text)
+            assert not re.match(PASSED_OVER + f"[{re.escape(SIGNS)}]", field), (field, text)
 
 
 @pytest.mark.parametrize(
@@ -55,6 +47,7 @@ def test_no_field_begins_with_a_formula_wherever_the_line_is_split(
 )
 def test_a_name_that_a_spreadsheet_would_change_is_kept_as_text(name: str, tmp_path: Path) -> None:
     table(tmp_path / "table.csv", ["student"], [[name]])
+    assert (tmp_path / "table.csv").read_bytes().startswith(b"\xef\xbb\xbf")  # else names would be of Windows-1252
     cell = (tmp_path / "table.csv").read_text(encoding="utf-8-sig").splitlines()[1]
     assert cell == f"'{name}"
     assert as_typed(cell) == name
@@ -85,14 +78,15 @@ def read(path: Path, content: str | bytes) -> tuple[dict[str, float | None], lis
 
 
 FORMS = {
-    "Excel's text": "student\texercise\ttask\tpoints\tcomment\r\nZoë\tex04\twritten\t2,5\tgut\r\n".encode("utf-16"),
-    "Windows": "student;exercise;task;points;comment\r\nZoë;ex04;written;2,5;gut\r\n".encode("cp1252"),
-    "a line for Excel": "sep=;\r\nstudent;exercise;task;points;comment\r\nZoë;ex04;written;2,5;gut\r\n".encode(),
-    "old Mac": "student,exercise,task,points,comment\rZoë,ex04,written,2.5,gut\r".encode(),
-    "other columns": "Points,name,Task,Student,comment,exercise\n2.5,Z,written,Zoë,gut,ex04\n".encode(),
-    "blank lines": f"\n{HEADER}\n,,,,\n\nZoë,ex04,written,2.5,gut\n\n".encode(),
-    "quoted": '"student","exercise","task","points","comment"\n"Zoë","ex04","written","2.5","gut"\n'.encode(),
-    "decomposed": f"{HEADER}Zoe\u0308,ex04,written,2.5,gut".encode(),
+    "Excel's text": "student\texercise\ttask\tpoints\tcomment\r\nZoë\tex04\twritten\t2,5\tgut…\r\n".encode("utf-16"),
+    "of another processor": b"\xfe\xff" + f"{HEADER}Zoë,ex04,written,2.5,gut…\n".encode("utf-16-be"),
+    "Windows": "student;exercise;task;points;comment\r\nZoë;ex04;written;2,5;gut…\r\n".encode("cp1252"),
+    "a line for Excel": "sep=;\r\nstudent;exercise;task;points;comment\r\nZoë;ex04;written;2,5;gut…\r\n".encode(),
+    "old Mac": "student,exercise,task,points,comment\rZoë,ex04,written,2.5,gut…\r".encode(),
+    "other columns": "Points,name,Task,Student,comment,exercise\n2.5,Z,written,Zoë,gut…,ex04\n".encode(),
+    "blank lines": f"\n{HEADER}\n,,,,\n\nZoë,ex04,written,2.5,gut…\n\n".encode(),
+    "quoted": '"student","exercise","task","points","comment"\n"Zoë","ex04","written","2.5","gut…"\n'.encode(),
+    "decomposed": f"{HEADER}Zoe\u0308,ex04,written,2.5,gut…".encode(),
 }
 
 
@@ -106,10 +100,17 @@ def test_a_file_is_read_in_each_form_and_keeps_it_when_lines_are_added(form: str
     marks, problems = read_marks(path)
     assert problems == []
     assert [(m.student, m.points, m.comment) for m in marks] == [
-        ("Zoë", 2.5, "gut"),
+        ("Zoë", 2.5, "gut…"),
         ("Grace", None, ""),
         ("Łukasz; Ł", None, ""),
     ]
+
+
+def test_bytes_of_no_encoding_stay(tmp_path: Path) -> None:
+    path, content = tmp_path / "marks.csv", HEADER.encode() + b"ada,ex04,written,2,gut \x81\n"
+    assert read(path, content) == ({"ada": 2}, [])
+    wait_for(path, [("bob", "ex04", "written")])
+    assert path.read_bytes().startswith(content)
 
 
 def test_a_new_file_says_that_it_is_unicode(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The file as it is, whose form what is added takes: encoding, separator, columns, ends of lines."""
+    """The file as it is, whose form what is added takes: encoding, separator, columns."""
 
     text: str = ",".join(COLUMNS) + "\n"
     encoding: str = "utf-8"
@@ -78,11 +78,10 @@ def wait_for(path: Path, answers: Iterable[tuple[str, str, str]]) -> None:
     new = [dict(zip(COLUMNS, map(safe, answer), strict=False)) for answer in answers if answer not in listed]
     if not new and path.is_file() and path.stat().st_size:
         return
-    ends = "\r\n" if "\r\n" in sheet.text else "\n"
     added = io.StringIO()
     names = [name if name in COLUMNS else f"column {number}" for number, name in enumerate(sheet.columns)]
-    csv.DictWriter(added, names, delimiter=sheet.separator, lineterminator=ends).writerows(new)
-    text = sheet.text + ("" if sheet.text.endswith(("\n", "\r")) else ends) + added.getvalue()
+    csv.DictWriter(added, names, delimiter=sheet.separator, lineterminator="\n").writerows(new)
+    text = sheet.text + ("" if sheet.text.endswith(("\n", "\r")) else "\n") + added.getvalue()
     encoding = sheet.encoding
     try:
         content = text.encode(encoding)

@@ -50,7 +50,7 @@ def _closest(name: str) -> str:
     if RESERVED.match(name):
         name = f"_{name}"
     room = LONGEST_BYTES - len(" ~") - 12
-    return name[:LONGEST].encode()[:room].decode(errors="ignore").rstrip(" .") or "unnamed"
+    return name[:LONGEST].encode()[:room].decode(errors="ignore") or "unnamed"
 
 
 def page_names(keys: Collection[str]) -> dict[str, str]:
@@ -80,6 +80,6 @@ def alike(keys: Collection[str]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for name in sorted(keys):
         letters = unicodedata.normalize("NFKC", HASH.sub("", name)).casefold()
-        groups["".join(filter(str.isalnum, letters)) or letters].append(name)
+        groups["".join(filter(str.isalnum, letters))].append(name)
     several = [group for group in groups.values() if len(group) > 1]
     return {name: [other for other in group if other != name] for group in several for name in group}

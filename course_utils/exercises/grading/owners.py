@@ -42,8 +42,8 @@ def owners(files: Sequence[Version]) -> list[Owner]:
 def differ(claimed: str, student: str) -> bool:
     """Whether two names have no word in common.
 
-    >>> differ("jane.doe", "Doe Jane_4711"), differ("bob", "Doe Jane_4711")
-    (False, True)
+    >>> differ("jane.doe", "Doe Jane_4711"), differ("janedoe", "Jane Doe_4711"), differ("bob", "Doe Jane_4711")
+    (False, False, True)
     """
     claimed, student = (unicodedata.normalize("NFKC", name).casefold() for name in (claimed, student))
     claimed_words, student_words = (set(re.findall(r"[^\W_]{2,}", name)) for name in (claimed, student))

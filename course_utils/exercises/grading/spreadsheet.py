@@ -20,7 +20,7 @@ OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u
 # A spreadsheet splits lines where its settings say, whatever we separated them by, and may pass over quotation marks.
 # So a formula may begin wherever a field may, also with the signs of other scripts that stand for the same.
 SEPARATOR = r"[,;|\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]"
-FORMULA = re.compile(rf"(?P<before>(?:^|{SEPARATOR})[\s\"{INVISIBLE}]*)(?P<sign>[=+\-@⁺⁼₊₋₌−﬩﹢﹣﹦﹫＋－＝＠])")
+FORMULA = re.compile(rf"(?P<before>(?:^|{SEPARATOR})[\s\"{INVISIBLE}]*)(?P<sign>[=+\-@⁺⁻⁼₊₋₌−﬩﹢﹣﹦﹫＋－＝＠])")
 # What is read as a number, a time, a date or a truth value and shown, and saved, as another text.
 MONTH = (
     "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mrz|mai|okt|dez|fév|avr|jui|aoû|déc|ene|abr|ago|dic|gen|mag"
