@@ -26,6 +26,7 @@ from course_utils.exercises.notebook.reader import Notebook
 __all__ = ["Submission", "collect"]
 
 DOCUMENT = re.compile(r"(?i)\.(?:pdf|docx?|odt|rtf|pages|txt|md|html?|png|jpe?g|heic)$")  # what may hold an answer
+ONLINE_TEXT = "_assignsubmission_onlinetext_"  # of Moodle, which keeps it in another folder
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,9 @@ def _submission(
         remarks = [*remarks, f"{entry.path} was handed in late"]
     if notebook is not None and notebook.student and differ(notebook.student, student):
         remarks = [*remarks, f"the notebook was written for {notebook.student}"]
-    if texts and notebook is not None and not is_answered(version, exercise):
-        remarks = [*remarks, f"the notebook has no written answer, and this was sent too: {_list(texts)}"]
+    beside = [text for text in texts if text.parts[:-1] == entry.parts[:-1] or ONLINE_TEXT in text.path]
+    if beside and notebook is not None and not is_answered(version, exercise):
+        remarks = [*remarks, f"the notebook has no written answer, and this was sent too: {_list(beside)}"]
     problem = "" if notebook is not None else f"{entry.path} {version.problem}"
     return Submission(student, exercise, entry.path, notebook, version.receipt, problem, tuple(remarks))
 
