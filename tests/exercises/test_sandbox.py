@@ -126,6 +126,18 @@ def test_a_process_that_cannot_be_watched_does_not_run(place: Sandbox, monkeypat
         assert "it could not be watched (OSError)" in attempt.call("answer", EIGHT).lost + str(noted(attempt))
 
 
+def test_where_files_in_memory_cannot_be_counted_nothing_runs(monkeypatch: pytest.MonkeyPatch, place: Sandbox) -> None:
+    if place.bwrap is None:
+        pytest.skip("without bubblewrap there are no folders in memory")
+
+    def forbidden(path: str) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "statvfs", forbidden)
+    with Attempt(place, [("cell 1", ANSWER)], LIMITS) as attempt:
+        assert "it could not be watched (PermissionError)" in attempt.call("answer", EIGHT).lost
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux' own file")
 def test_where_memory_is_short_the_kernel_ends_students_first(place: Sandbox) -> None:
     cell = "shown = int(open('/proc/self/oom_score_adj').read())\ndef answer(n):\n    return shown"

@@ -248,6 +248,17 @@ raise RuntimeError("succeeded")
 tensor = {"tensor": ["bool", [0] * 20, ""]}
 frame({"value": {"list": [tensor] * 700}, "ticket": ticket()})
 """, LINE), points=POINTS - 2, reason="soft_threshold: no result came back: .*"),
+    Hostile("notes without end", "A cell says that it lost fifteen thousand names, which all are needed.", """
+import gc, types
+from course_utils.exercises.grading.exchange import packed
+names = [f"x{number:05}" + "y" * 20 for number in range(15_000)]
+functions = [thing for thing in gc.get_objects() if type(thing) is types.FunctionType]
+runner = next(function.__globals__ for function in functions if function.__name__ == "error_line")
+runner["loss"] = lambda shell: packed({"refused": False, "lost": names})
+type(get_ipython()).needed = lambda shell, wanted: names
+1 / 0
+""", reason="cell 2 raises ZeroDivisionError",
+            feedback="so x00000y+, (x0000.y+, ){7}and 14,992 others did not become"),
     Hostile("logs", "Logs and warnings are written without end.", """
 import logging, warnings
 logging.basicConfig(level=0)

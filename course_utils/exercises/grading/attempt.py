@@ -23,6 +23,8 @@ __all__ = ["Attempt", "Limits", "Trouble"]
 
 MEND = "Kernel > Restart Kernel and Run All Cells stops at this cell, too: correct it there, and save the notebook."
 
+MOST_NAMES, LONGEST_NAME = 8, 100  # that a note tells: both lists of names come from the student's process
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -70,7 +72,9 @@ class Trouble:
         if not self.concerns(needed):
             return self.sentence
         names = sorted((self.lost or frozenset()) & (needed or frozenset()))
-        missing = f", so {', '.join(names)} did not become what it says" if names else ""
+        more = [f"and {len(names) - MOST_NAMES:,} others"] if len(names) > MOST_NAMES else []
+        shown = ", ".join([*(name[:LONGEST_NAME] for name in names[:MOST_NAMES]), *more])
+        missing = f", so {shown} did not become what it says" if names else ""
         return f"{self.sentence}{missing}. {MEND}"
 
 

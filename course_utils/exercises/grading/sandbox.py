@@ -14,7 +14,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -245,7 +245,8 @@ class Watched:
         """End the process and all that it has started."""
         self._over.set()
         self._watch.join()
-        self._measure(self._family())
+        with suppress(OSError):
+            self._measure(self._family())
         self._kill()
         self.line.close()
         if self.folder is not None:
@@ -332,14 +333,17 @@ class InMemory(NamedTuple):
 
 
 def _in_memory(pid: int) -> InMemory:
-    """Of a process inside the walls; nothing for one that is not there yet, or has ended."""
+    """Of a process inside the walls; nothing for one that is not there yet, or has ended.
+
+    PermissionError where this account may not look there: what is not counted does not run.
+    """
     used = [0, 0]
     for folder in IN_MEMORY:
         try:
             if os.stat(f"/proc/{pid}/root{folder}").st_dev == os.stat(folder).st_dev:
                 return InMemory(0, 0)  # the machine's own
             about = os.statvfs(f"/proc/{pid}/root{folder}")
-        except OSError:
+        except (FileNotFoundError, ProcessLookupError):
             return InMemory(0, 0)
         used[0] += (about.f_blocks - about.f_bfree) * about.f_frsize
         used[1] += about.f_files - about.f_ffree
