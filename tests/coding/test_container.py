@@ -290,6 +290,15 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
         forged((4,), coded(full=0, positions=b"\1\2\0\0\0\x11\0\0"), kind=1),
         "not the shortest code",
     ),
+    "gaps that end where there is no nonzero": (
+        forged((4,), coded(full=0, positions=b"\1\2\0\0\0\x10\x10\x40"), kind=1),
+        "the last gap leads to no nonzero",
+    ),
+    "gaps with a length too many": (
+        forged((4,), coded(full=0, positions=b"\1\2\0\0\0\x11\1\x40"), kind=1),
+        "more lengths than there are gaps",
+    ),
+    "rows that are no whole words": (forged((4, 4), coded(full=0, positions=b"\0\1"), kind=1), "whole 32-bit words"),
     "positions of another coding": (forged((4,), coded(full=0, positions=b"\x09"), kind=1), "cannot start with"),
     "rows that no encoder wrote": (forged((4, 4), coded(full=0, positions=b"\0" + b"\xff" * 4), kind=1), "these rows"),
     "rows without a nonzero": (
