@@ -408,7 +408,7 @@ def test_the_limit_is_on_what_is_decoded(folder: Path) -> None:
 def test_the_limit_is_on_all_that_is_read(folder: Path, entropy: str | None) -> None:
     """With each of the arrays that a reader makes: to a byte."""
     path, places = folder / "read.cun", 300
-    mask = np.arange(places) % 3 != 0
+    mask = (np.arange(places) % 3 != 0) | (entropy in ("huffman", "ans"))  # of a full one there are no positions
     count = int(mask.sum())
     book = np.arange(1, (count if entropy == "in order" else 4) + 1).astype("u1")
     indices = np.zeros(0, int) if entropy == "in order" else np.arange(count) % 4
