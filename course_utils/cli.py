@@ -265,9 +265,13 @@ def tidy(paths: tuple[Path, ...], check: bool) -> None:
 
     bad = 0
     for path in notebooks_in(paths or (course_folder() / "notebooks",)):
-        if not check and tidy_file(path):
-            click.echo(f"tidied {path}")
-        for problem in problems(path):
+        try:
+            if not check and tidy_file(path):
+                click.echo(f"tidied {path}")
+            found = problems(path)
+        except (OSError, ValueError) as error:
+            found = [f"cannot be read as a notebook, or be written: {error}"]
+        for problem in found:
             bad += 1
             click.echo(f"{path} {problem}", err=True)
     sys.exit(1 if bad else 0)

@@ -1,6 +1,7 @@
 """`course tidy`: what is taken out of a notebook, what stays, and what is reported."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,23 @@ def test_the_command_checks_or_mends(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     assert CliRunner().invoke(main, ["tidy", str(path)]).exit_code == 0
     assert CliRunner().invoke(main, ["tidy", "--check", str(path)]).exit_code == 0
+
+
+def test_a_notebook_that_cannot_be_read_or_written_does_not_keep_the_others(tmp_path: Path) -> None:
+    (tmp_path / "a.ipynb").write_bytes(b"{")
+    (tmp_path / "b.ipynb").write_bytes(b"\xff")
+    read_only = write(tmp_path / "c.ipynb", notebook(code(PICTURE, BAR)))
+    read_only.chmod(0o444)
+    write(tmp_path / "d.ipynb", notebook(code(PICTURE, BAR)))
+    result = CliRunner().invoke(main, ["tidy", str(tmp_path)])
+    assert result.exit_code == 1
+    for name, reason in (
+        ("a", "Expecting property name"),
+        ("b", "'utf-8' codec"),
+        ("c", "read-only; make it writable"),
+    ):
+        assert re.search(rf"{name}\.ipynb cannot be read as a notebook, or be written: .*{reason}", result.output)
+    assert f"tidied {tmp_path / 'd.ipynb'}" in result.output
 
 
 def test_without_nbstripout_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,9 @@ def test_every_prefix_of_a_journal_is_read(cut: int, tmp_path_factory: pytest.Te
 def test_the_later_of_two_records_counts_and_strange_lines_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "j.jsonl"
     entry = json.dumps({"key": "a", "record": {"n": 1}})
-    path.write_text(f'{entry}\nnonsense\n[1]\n{{"key": 3, "record": {{}}}}\n{entry.replace("1", "2")}\n')
+    path.write_text(
+        f'{entry}\nnonsense\n{"[" * 100_000}\n[1]\n{{"key": 3, "record": {{}}}}\n{entry.replace("1", "2")}\n'
+    )
     assert Journal(path).records == {"a": {"n": 2}}
 
 

@@ -369,6 +369,11 @@ PAIRS: dict[str, Pair] = {
         lambda: {"loss": lambda logits, labels: F.cross_entropy(logits.sin(), labels)},
         r"loss was <lambda> with code .* and is now <lambda> with code ",
     ),
+    "constant": (
+        lambda: {"loss": lambda logits, labels: F.cross_entropy(2 * logits, labels)},
+        lambda: {"loss": lambda logits, labels: F.cross_entropy(3 * logits, labels)},
+        r"loss was <lambda> with code .* and is now <lambda> with code ",
+    ),
     "library function": (
         given(loss=F.cross_entropy),
         given(loss=F.multi_margin_loss),
@@ -714,6 +719,10 @@ def test_a_module_of_the_user_that_is_read_again_is_the_same(tmp_path: Path, mon
     train(tmp_path / "c.pt", loss=loss)
     importlib.reload(module)
     train(tmp_path / "c.pt", loss=loss)
+    source = "import scaling_for_a_test as m\ndef loss(a, b):\n    return F.cross_entropy(m.scale(a), b)"
+    train(tmp_path / "d.pt", loss=defined(source, line=1))
+    module.UNUSED = 2.0  # type: ignore[attr-defined]
+    train(tmp_path / "d.pt", loss=defined(source, line=1))
     module.SCALE = 2.0  # type: ignore[attr-defined]
     with pytest.raises(ValueError, match=r"loss\.module.*\.SCALE was 1\.0 and is now 2\.0"):
         train(tmp_path / "c.pt", loss=loss)
