@@ -113,6 +113,10 @@ def test_feedback_tells_what_is_wrong_and_nothing_that_is_hidden(graded_class: t
     assert pages.keys() == POINTS.keys()
     assert "restore the sign" in pages["bob"]
     assert "not begun yet" in pages["cyd"]
+    assert "It was not graded: <bdi>dan/ex04.ipynb is damaged" in pages["dan"]
+    assert "<p>Because ...</p>" in pages["ada"]
+    written = (out / "written-ex04.html").read_text()
+    assert all(part in written for part in ("6 of 7 wait", "Rubric", "<p>Because ...</p>"))
     assert "it calls soft_threshold, which has not been begun" in pages["ida"]
     hidden = (EXERCISES / "teacher" / "ex04.py").read_text()
     seed = re.search(r"seed=([\d_]+)", hidden)
