@@ -317,6 +317,10 @@ VERSIONS = {
             "take jane.zip/ex04 (1).ipynb away and grade again",
         ],
     ),
+    "fewer tasks after more": (
+        {"ex04.ipynb": FULL, "ex04-1.ipynb": work("soft_threshold", answer="Because 0 is a corner.")},
+        ["ex04-1.ipynb was graded, the newer one (1 of 5", "The newer one is emptier"],
+    ),
     "without the answer after one with it": (
         {"ex04.ipynb": FULL, "ex04-2.ipynb": work("soft_threshold", "group_penalty", "half_and_half")},
         ["ex04-2.ipynb was graded, the newer one (3 of 5", "The newer one is emptier"],
@@ -346,7 +350,8 @@ def test_of_several_versions_the_newest_readable_one_is_graded_and_the_others_ar
     for part in parts:
         assert part in remark
     assert f"{submission.file} was graded" in remark
-    assert submission.notebook is not None
+    graded = files[submission.file.removeprefix("jane.zip/")]
+    assert submission.notebook == read_notebook(graded, outputs=False)
 
 
 @pytest.mark.parametrize(
@@ -550,6 +555,8 @@ def test_without_marks_the_file_s_name_tells_the_exercise(tmp_path: Path) -> Non
         tmp_path, {"jane/My EX-04 final.ipynb": notebook(marks=False), "bob/ex03/a.ipynb": notebook(marks=False)}
     )
     assert who(submissions) == [("bob", "ex03"), ("jane", "ex04")]
+    inner = collected(tmp_path / "b", {"jane/ex03/ex04.ipynb": notebook(marks=False), "bob/a.ipynb": NB})
+    assert who(inner) == [("bob", "ex04"), ("jane", "ex04")]
 
 
 @given(names=st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=8, unique=True))

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from course_utils._support.journal import alone
 from course_utils.cli import main
 from course_utils.exercises.grading.grade import Graded, grade
+from course_utils.exercises.grading.mark import Job
 from course_utils.exercises.grading.marks import read_marks
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +91,7 @@ def test_everybody_has_a_row_with_the_right_points(graded_class: tuple[Path, Pat
     table = rows(out / "grades.csv")
     assert {row["student"]: float(row["points"]) for row in table} == POINTS
     assert {row["student"]: row["of"] for row in table if row["exercise"]} == dict.fromkeys(set(POINTS) - {"fay"}, "15")
+    assert next(row["status"] for row in table if row["student"] == "dan").startswith("not graded: dan/ex04.ipynb is")
     assert [row["task 1"] for row in table if row["student"] in ("ada", "bob")] == ["2", "0"]
 
 
@@ -109,6 +113,10 @@ def test_feedback_tells_what_is_wrong_and_nothing_that_is_hidden(graded_class: t
     assert pages.keys() == POINTS.keys()
     assert "restore the sign" in pages["bob"]
     assert "not begun yet" in pages["cyd"]
+    assert "It was not graded: <bdi>dan/ex04.ipynb is damaged" in pages["dan"]
+    assert "<p>Because ...</p>" in pages["ada"]
+    written = (out / "written-ex04.html").read_text()
+    assert all(part in written for part in ("6 of 7 wait", "Rubric", "<p>Because ...</p>"))
     assert "it calls soft_threshold, which has not been begun" in pages["ida"]
     hidden = (EXERCISES / "teacher" / "ex04.py").read_text()
     seed = re.search(r"seed=([\d_]+)", hidden)
@@ -150,7 +158,11 @@ def test_one_student_is_regraded_and_marks_are_the_same_twice(copied: tuple[Path
     before = (out / "grades.csv").read_bytes()
     assert graded(source, out, student="bob").now == 1
     assert (out / "grades.csv").read_bytes() == before
-    assert graded(source, out, exercise="ex03").now == 0
+    assert graded(source, out, exercise="ex03", student="'bob").now == 0  # as a spreadsheet shows a name
+    with alone(out / "records.jsonl"), pytest.raises(ValueError, match="another process is at work"):
+        graded(source, out)
+    with pytest.raises(ValueError, match="no submission here is of 'zoe'"):
+        graded(source, out, student="zoe")
     assert (out / "grades.csv").read_bytes() == before
 
 
@@ -159,7 +171,7 @@ def test_marks_by_hand_stay_and_overrule(copied: tuple[Path, Path]) -> None:
     path = out / "marks.csv"
     text = path.read_text().replace("ada,ex04,written,,", "ada,ex04,written,3,Well said")
     text = text.replace("eve,ex04,written,,", "eve,ex04,written,2,")
-    path.write_text(text + "bob,ex04,soft_threshold,1.5,\n")
+    path.write_text(text + "bob,ex04,soft_threshold,1.5,\nbob,ex04,group_penalty,,See me\n")
     (source / "new").mkdir()
     (source / "new" / "ex04.ipynb").write_bytes(CLASS["dan/ex04.ipynb"])
     graded(source, out)
@@ -172,6 +184,8 @@ def test_marks_by_hand_stay_and_overrule(copied: tuple[Path, Path]) -> None:
     )
     assert (by_student["bob"]["points"], by_student["bob"]["task 1"]) == ("8.5", "1.5")
     assert "Well said" in (out / "feedback" / "ada.html").read_text()
+    assert by_student["bob"]["task 2"] == "2"  # a comment alone changes no points
+    assert "See me" in (out / "feedback" / "bob.html").read_text()
     assert "(points given by hand).<" in (out / "feedback" / "bob.html").read_text()
     assert "From your lecturer" not in (out / "feedback" / "eve.html").read_text()  # points alone need no such line
     assert "Well said" in path.read_text()
@@ -211,16 +225,47 @@ def test_marks_as_a_spreadsheet_writes_them(tmp_path: Path) -> None:
     assert problems == ["line 3: 'x' is no number of points"]
 
 
-def test_marks_that_cannot_be_meant_are_listed(copied: tuple[Path, Path]) -> None:
+IMPOSSIBLE = {
+    "ada,ex04,group_penalty,7,": "7 points for group_penalty, which gives 2",
+    "ada,ex04,written,4,": "4 points for written, which gives 3",
+    "ada,ex04,nonsense,1,": "no task 'nonsense'",
+    "zoe,ex04,written,1,": "no submission of zoe",
+    "bob,ex04,written,much,": "'much'",
+}
+
+
+@pytest.mark.parametrize("line", IMPOSSIBLE)
+def test_marks_that_cannot_be_meant_are_listed(line: str, copied: tuple[Path, Path]) -> None:
     source, out = copied
+    (source / "bob" / "more.rar").write_bytes(b"?")
     with (out / "marks.csv").open("a") as file:
-        file.write("ada,ex04,group_penalty,7,\nada,ex04,nonsense,1,\nzoe,ex04,written,1,\nbob,ex04,written,much,\n")
+        file.write(f"{line}\n")
     graded(source, out)
-    reasons = " ".join(row["reason"] for row in rows(out / "needs-attention.csv"))
-    for part in ("7 points for group_penalty, which gives 2", "no task 'nonsense'", "no submission of zoe", "'much'"):
-        assert part in reasons
+    reasons = [row["reason"] for row in rows(out / "needs-attention.csv")]
+    assert sum(IMPOSSIBLE[line] in reason for reason in reasons) == 1
+    assert sum("bob/more.rar is an archive" in reason for reason in reasons) == 1
     table = rows(out / "grades.csv")
     assert {row["student"]: float(row["points"]) for row in table} == POINTS
+
+
+def test_a_copy_is_named_where_code_and_answer_are_the_same_and_worth_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each student: what the code is worth, and the answer. Whoever began nothing has copied nothing."""
+    students = {"ada": (2, "Because."), "bob": (2, "Be cause."), "cyd": (2, "Why?"), "dan": (0, "-"), "eve": (0, "-")}
+
+    def record(work: tuple[Job, object]) -> dict[str, Any]:
+        points, text = students[work[0].notebook.text("ex04-written")]
+        tasks = [{"name": name, "title": "", "of": 2, "words": [], "points": points} for name in TASKS]
+        return {"tasks": tasks, "written": {"of": 3, "text": text}, "notes": [], "attention": [], "code": f"{points}"}
+
+    monkeypatch.setattr("course_utils.exercises.grading.grade.mark_after_trial", record)
+    source = hand_in(tmp_path / "hw4", {f"{name}/ex04.ipynb": notebook(written=name) for name in students})
+    attention = {result.submission.student: result.attention for result in graded(source, tmp_path / "out").results}
+    assert attention == dict.fromkeys(students, ()) | {
+        "ada": ("the code and the written answer are those of bob",),
+        "bob": ("the code and the written answer are those of ada",),
+    }
 
 
 def test_a_marks_file_without_its_columns_is_refused_and_left_alone(copied: tuple[Path, Path]) -> None:

@@ -589,7 +589,7 @@ def test_any_bytes_are_refused_in_words(content: bytes) -> None:
         prepared(content)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 21), unique=True, max_size=6), st.lists(st.integers(0, 21), max_size=4), st.booleans())
 def test_lost_copied_and_stripped_together(gone: list[int], doubled: list[int], strip: bool) -> None:
     notebook = solved()

@@ -225,6 +225,16 @@ def test_a_cell_from_which_a_graded_function_may_miss_something_is_told(
     assert ("Restart Kernel and Run All Cells" in trouble.note(needed)) is concerns
 
 
+@pytest.mark.parametrize(
+    ("lost", "needed", "concerns"),
+    [(None, frozenset("f"), True), (frozenset("x"), None, True), (frozenset("x"), frozenset("f"), False)],
+)
+def test_where_it_is_not_known_what_a_cell_has_lost_it_is_told(
+    lost: frozenset[str] | None, needed: frozenset[str] | None, concerns: bool
+) -> None:
+    assert Trouble("cell 1 raises an error", lost).concerns(needed) is concerns
+
+
 def test_an_error_is_told_whatever_its_text_does_and_the_process_goes_on(sandbox: Sandbox) -> None:
     source = """
 import time

@@ -475,6 +475,10 @@ DOUBTS = {
         lambda cells, name: cells.append(new("def soft_threshold(w, *, step):\n    return w", "code")),
         "soft_threshold is written in cell 4 and cell 23, in different ways; the last one was graded",
     ),
+    "in a cell of text": (
+        retyped("first", "markdown"),
+        "soft_threshold is written in cell 4, which is no code; it was graded from there",
+    ),
     "broken, in a cell of text": (
         retyped("first", "markdown", "def soft_threshold(w, *, step):\n    return (w"),
         "no cell defines soft_threshold; see cell 4",

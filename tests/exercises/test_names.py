@@ -183,7 +183,7 @@ def test_names_of_another_machine_and_language_are_the_same(tmp_path: Path) -> N
 
 
 DOUBTS = {
-    "case": (["Ada", "ADA"], {"Ada": "ADA", "ADA": "Ada"}),
+    "case": (["Ada", "ADA"], {"Ada": "ADA; the feedback page is Ada ~", "ADA": "Ada; the"}),
     "width": (["Ada", "Ａda"], {"Ada": "Ａda", "Ａda": "Ada"}),
     "signs": (["jane.doe", "jane_doe", "Jane Doe"], {"jane.doe": "Jane Doe, jane_doe"}),
     "cleaned": (["a?b", "a*b"], {key("a?b"): key("a*b")}),

@@ -26,6 +26,7 @@ from course_utils.exercises.grading.trial import trial_of
 pytest.importorskip("nbgrader", reason="students' versions are made by nbgrader: pip install -e '.[teach]'")
 EXERCISES = Path(__file__).parents[2] / "notebooks" / "exercises"
 PATIENT = Limits(patience=20)
+MORE = "  # of no effect"
 SOLUTION = re.compile("### BEGIN SOLUTION.*### END SOLUTION", re.S)
 
 
@@ -84,7 +85,7 @@ def test_where_all_is_well_a_class_is_tried_once(course: Path, students: Path, m
     records: dict[str, Any] = {}
 
     def mark_once(job: mark.Job) -> dict[str, Any]:  # the same work gets the same record
-        work = repr(job.notebook.code)
+        work = repr(job.notebook.code).replace(MORE, "")
         marked.append(work)
         return records.get(work) or records.setdefault(work, mark.mark(job))
 
@@ -97,6 +98,9 @@ def test_where_all_is_well_a_class_is_tried_once(course: Path, students: Path, m
     change(course, "opening", lambda text: f"{text}\n\nMore.")  # another notebook is tried anew
     grade(students, students.parent / "out", folder=course, limits=PATIENT, again=True)
     assert len(marked) == 4 + 3 * len(graded.results)
+    assert grade(students, students.parent / "out", folder=course, limits=PATIENT).now == 0
+    change(course, "setup", lambda code: code + MORE)  # by another exercise all are graded again
+    assert grade(students, students.parent / "out", folder=course, limits=PATIENT).now == len(graded.results)
 
 
 def test_a_notebook_without_its_solution_is_refused(course: Path, students: Path) -> None:

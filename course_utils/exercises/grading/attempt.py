@@ -44,28 +44,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What went wrong with a cell, in a sentence, and the names that it did not give; None where that is not known.
-
-    `stopped`: the cell as a whole did nothing, because Python refuses it or it ended the process.
-    """
+    """What went wrong with a cell, in a sentence, and the names that it did not give; None where it may be any name."""
 
     sentence: str
     lost: frozenset[str] | None = None
-    stopped: bool = False
 
     @classmethod
     def of(cls, name: str, answer: Outcome) -> "Trouble":
         """The trouble of a cell that raised an error."""
         match answer.value:
             case {"refused": True}:
-                return cls(f"{name} was not run: {answer.error}", stopped=True)
+                return cls(f"{name} was not run: {answer.error}")
             case {"lost": [*names]}:
                 return cls(f"{name} raises {answer.error}", frozenset(map(str, names)))
         return cls(f"{name} raises {answer.error}")
 
     def concerns(self, needed: frozenset[str] | None) -> bool:
         """Whether a function that is graded may have missed what this cell was to give."""
-        return self.stopped or self.lost is None or needed is None or bool(self.lost & needed)
+        return self.lost is None or needed is None or bool(self.lost & needed)
 
     def note(self, needed: frozenset[str] | None) -> str:
         """What the student reads, with what to do where a function that is graded may have missed something."""
@@ -156,7 +152,7 @@ class Attempt:
             answer = self._ask(process, {"cell": source, "name": name}, self.limits.cell)
             if isinstance(answer, str):
                 self._left_out.add(number)
-                self.troubles[number] = Trouble(f"{name} was left out: {answer}", stopped=True)
+                self.troubles[number] = Trouble(f"{name} was left out: {answer}")
                 return None
             if answer.error and number not in self.troubles:
                 self.troubles[number] = Trouble.of(name, answer)

@@ -74,8 +74,7 @@ def other_exercises(version: Version, exercise: str, others: Sequence[str]) -> l
     """A sentence for each of the `others` that is answered in this notebook of `exercise` as well."""
     if version.notebook is None:
         return []
-    here = {task.name for task in load_exercise(exercise).tasks}
-    begun = _begun(version.notebook.cells) - here
+    begun = _begun(version.notebook.cells)
     remarks = []
     for other in others:
         answered = [task.name for task in load_exercise(other).tasks if task.name in begun]

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 
 from course_utils.exercises.notebook.cell import Cell, source_of
+from course_utils.exercises.notebook.functions import is_empty, says_not_begun
 from course_utils.exercises.notebook.jupyter import REFUSALS, compiled, names_of, tree_of
 
 __all__ = ["begun", "defines", "imported", "left_over", "problem_of", "writes_out"]
@@ -56,7 +57,7 @@ def begun(cell: Cell, name: str) -> bool:
     False
     """
     function = _function(cell, name)
-    return function is None or any(not _is_stub(statement) for statement in function.body)
+    return function is None or not is_empty(function)
 
 
 def left_over(cell: Cell, name: str) -> bool:
@@ -69,7 +70,7 @@ def left_over(cell: Cell, name: str) -> bool:
     if function is None or not begun(cell, name):
         return False
     reached = itertools.takewhile(lambda statement: not isinstance(statement, ast.Return), function.body)
-    return any(map(_raises, reached))
+    return any(map(says_not_begun, reached))
 
 
 def problem_of(cell: Cell) -> str:
@@ -116,16 +117,3 @@ def _outside_functions(tree: ast.Module) -> Iterator[ast.AST]:
                 p for p in ast.iter_child_nodes(part) if isinstance(p, ast.stmt | ast.ExceptHandler | ast.match_case)
             ]
             waiting += reversed(inner)
-
-
-def _is_stub(statement: ast.stmt) -> bool:
-    """A text, `...`, `pass` or `raise NotImplementedError`."""
-    constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return constant or isinstance(statement, ast.Pass) or _raises(statement)
-
-
-def _raises(statement: ast.stmt) -> bool:
-    if not isinstance(statement, ast.Raise):
-        return False
-    error = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
-    return isinstance(error, ast.Name) and error.id == "NotImplementedError"

@@ -10,7 +10,7 @@ import textwrap
 import warnings
 from functools import lru_cache
 
-__all__ = ["code_in", "functions_in", "is_refused", "is_stub", "joined"]
+__all__ = ["code_in", "functions_in", "is_empty", "is_refused", "is_stub", "joined", "says_not_begun"]
 
 LONGEST = 50_000  # letters; what is longer is searched, not parsed
 PYTHON_CELLS = ("time", "timeit", "capture", "prun")  # other magics of two signs, such as %%bash, hold no Python
@@ -35,14 +35,14 @@ def functions_in(text: str) -> dict[str, bool]:
         return dict.fromkeys(DEFINITION.findall(text), True)
     names: dict[str, bool] = {}
     for statement in tree.body:
-        names |= dict.fromkeys(_names(statement), not _is_empty(statement))
+        names |= dict.fromkeys(_names(statement), not is_empty(statement))
     return names
 
 
 def is_stub(text: str, name: str) -> bool:
     """Whether a text has nothing but the beginning of this function."""
     tree = _tree(text)
-    return tree is not None and functions_in(text) == {name: False} and all(map(_is_empty, tree.body))
+    return tree is not None and functions_in(text) == {name: False} and all(map(is_empty, tree.body))
 
 
 @lru_cache(maxsize=512)
@@ -133,15 +133,20 @@ def _names(statement: ast.stmt) -> list[str]:
     return [name for node in inner for name in _names(node)]
 
 
-def _is_empty(statement: ast.stmt) -> bool:
+def is_empty(statement: ast.stmt) -> bool:
     """Whether a function was not begun: a text, `...`, `pass` or `raise NotImplementedError` is all that it holds."""
     if isinstance(statement, ast.FunctionDef):
-        return all(map(_is_empty, statement.body))
-    if isinstance(statement, ast.Raise):
-        error = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
-        return isinstance(error, ast.Name) and error.id == "NotImplementedError"
+        return all(map(is_empty, statement.body))
     constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    return constant or isinstance(statement, ast.Pass)
+    return constant or isinstance(statement, ast.Pass) or says_not_begun(statement)
+
+
+def says_not_begun(statement: ast.stmt) -> bool:
+    """Whether a statement is `raise NotImplementedError`, with or without a text."""
+    if not isinstance(statement, ast.Raise):
+        return False
+    error = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+    return isinstance(error, ast.Name) and error.id == "NotImplementedError"
 
 
 def _outside_of_functions(tree: ast.AST) -> list[ast.AST]:
