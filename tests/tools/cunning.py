@@ -69,16 +69,15 @@ torch.Tensor.clone = torch.clone = lambda self, **options: self
     Hostile("base64 lies", "Bytes are written as others.",
             "import base64\nbase64.b64encode = lambda data: b'AAAA'", points=0, reason="is no tensor"),
     Hostile("a socket that keeps silent", "What is sent is thrown away.",
-            "import socket\nsocket.socket.sendall = lambda *args: None",
-            reason="cell 2 was left out: it did not end within"),
+            "import socket\nsocket.socket.sendall = lambda *args: None"),
     Hostile("a clock that stands", "Time is what a student says.",
             "import time\ntime.monotonic = time.time = time.perf_counter = time.process_time = lambda: 0.0", WRONG,
             POINTS - 2),
-    Hostile("another torch", "The modules that are loaded are others.", """
+    Hostile("another torch", "The modules that are loaded are others, of which PyTorch itself asks in vain.", """
 import sys, types
 for name in ("torch", "json", "base64", "struct", "numpy"):
     sys.modules[name] = types.SimpleNamespace(equal=lambda *a: True, loads=lambda t: {"points": 99})
-""", WRONG, POINTS - 2),
+""", WRONG, points=2, feedback="SimpleNamespace"),
     Hostile("modes of torch", "PyTorch counts in other types, without gradients, with its errors on.", """
 import torch, warnings
 torch.set_default_dtype(torch.float64)
@@ -121,7 +120,7 @@ deep = []
 for _ in range(10 ** 6):
     deep = [deep]
 repr(deep)
-""", reason="cell 2 was left out: the process ended"),
+""", feedback="takes too long|left out"),  # the process ends, or on a slow machine the time of the cell
     Hostile("a long name of an error", "The type of an error has a name of a million letters.",
             instead=soft("raise type('E' * 10 ** 6, (Exception,), {})()"), points=POINTS - 2, feedback="EEE|too large"),
     Hostile("fewer files", "The process takes away its own rights.",
