@@ -198,7 +198,8 @@ def _read_joint(
         negative, positive = section.varint(MAX_CENTROIDS), section.varint(MAX_CENTROIDS)
         books.append(read_codebook(section, negative + positive, kind, budget))
         sides.append((negative, positive))
-        rising = bool(np.all(np.diff(books[-1].astype(np.float64)) > 0))
+        with np.errstate(invalid="ignore"):  # a NaN, which does not rise
+            rising = bool(np.all(np.diff(books[-1].astype(np.float64)) > 0))
         if not rising or int((books[-1] < 0).sum()) != negative or int((books[-1] > 0).sum()) != positive:
             raise FormatError(f"{section.place}: a codebook of {section.where} does not rise, or holds 0")
     sparse_arrays = decode_joint(bytes(section.rest()), [shape for shape, _ in entries.values()], sides)

@@ -318,6 +318,10 @@ ATTACKS: dict[str, tuple[bytes, str]] = {
     "a joint codebook that falls": (forged((4,), joint(book=b"\1\0\x40\0\x3c", positive=2), kind=2), "does not rise"),
     "a joint codebook with a 0": (forged((4,), joint(book=b"\2" + b"\0" * 5), kind=2), "holds 0"),
     "a joint codebook with NaN": (forged((4,), joint(book=b"\1\0\x3c\0\x7e", positive=2), kind=2), "does not rise"),
+    "a joint codebook with a signalling NaN": (
+        forged((4,), joint(book=b"\1\0\x3c\1\x7c", positive=2), kind=2),
+        "does not rise",
+    ),
     "a joint codebook of multiples of NaN": (forged((4,), joint(book=b"\2\0\0\0\xc0\x7f"), kind=2), "does not rise"),
     "a joint codebook of 2^16 + 1": (forged((4,), joint(positive=2**16 + 1), kind=2), "above 65536"),
     "a joint codebook of multiples, all negative but one": (
