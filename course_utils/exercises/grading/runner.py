@@ -5,6 +5,7 @@ hidden ever comes here: a function's arguments arrive, what it returned goes bac
 Students may do what they like in this process.
 """
 
+import gc
 import io
 import os
 import resource
@@ -13,12 +14,14 @@ import socket
 import sys
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from course_utils._support.unwritten import unwritten
 from course_utils.exercises.grading.exchange import ANSWER, ExchangeError, packed, receive, send, tensors, unpacked
-from course_utils.exercises.grading.shell import Shell
 from course_utils.exercises.grading.unattended import leave_alone
+
+if TYPE_CHECKING:
+    from course_utils.exercises.grading.shell import Shell
 
 LIMITS = {  # what one process may take; once set, it cannot raise them. The watch outside limits the memory.
     resource.RLIMIT_FSIZE: 10_000_000,
@@ -51,6 +54,9 @@ def main() -> None:
     signal.signal(signal.SIGPROF, _late)
     import torch
 
+    gc.freeze()  # or Python looks through all of PyTorch again and again for what may go: a tenth of the time to start
+    from course_utils.exercises.grading.shell import Shell
+
     torch.set_num_threads(1)
     limit(processes=int(sys.argv[2]))
     leave_alone()
@@ -63,7 +69,7 @@ def main() -> None:
             reply(line, answer(shell, message) | {"ticket": message["ticket"]})
 
 
-def answer(shell: Shell, message: dict[str, Any]) -> dict[str, Any]:
+def answer(shell: "Shell", message: dict[str, Any]) -> dict[str, Any]:
     """What a cell, a call or a question comes to; or its error, as a line.
 
     The timer fires once for each message, inside the inner `try`: nothing interrupts the writing of the error.
@@ -79,7 +85,7 @@ def answer(shell: Shell, message: dict[str, Any]) -> dict[str, Any]:
         return {"error": error, "value": loss(shell) if "cell" in message else None}
 
 
-def _worked(shell: Shell, message: dict[str, Any]) -> dict[str, Any]:
+def _worked(shell: "Shell", message: dict[str, Any]) -> dict[str, Any]:
     if "cell" in message:
         shell.run(message["cell"], message["name"])
         return {"value": None}
@@ -122,7 +128,7 @@ def call(space: dict[str, Any], name: str, args: Any, kwargs: Any) -> dict[str, 
         raise ValueError(f"what it returns is too large: {problem}") from None
 
 
-def loss(shell: Shell) -> Any:
+def loss(shell: "Shell") -> Any:
     """Of a cell that raised: whether nothing of it was run, and which names it did not give."""
     try:
         return packed({"refused": not shell.begun, "lost": shell.lost()})
