@@ -265,10 +265,14 @@ def outcome(path: Path, content: bytes) -> str:
     assert str(report), "an empty report"
     assert report._repr_html_(), "an empty report"
     assert report.size == len(content), "a report of another size"
-    if network.architecture is not None:
+    if network.architecture is None:
+        return "loaded"
+    try:
         network.to_model()
-        return "loaded, with a network"
-    return "loaded"
+    except ValueError as refusal:
+        assert "cannot hold" in str(refusal), refusal
+        return "loaded, with numbers that its network cannot hold"
+    return "loaded, with a network"
 
 
 def peak() -> int:
