@@ -270,7 +270,8 @@ def outcome(path: Path, content: bytes) -> str:
     try:
         network.to_model()
     except ValueError as refusal:
-        assert "cannot hold" in str(refusal), refusal
+        if "cannot hold" not in str(refusal):
+            raise
         return "loaded, with numbers that its network cannot hold"
     return "loaded, with a network"
 
