@@ -1,19 +1,26 @@
 """The panel engine without a browser: controls, what is sent, what is drawn, and what happens when something fails."""
 
 import ast
+import asyncio
 import base64
+import gc
 import io
+import os
+import random
+import signal
 import subprocess
 import sys
-import threading
+import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ipywidgets
 import numpy as np
 import pytest
 import torch
+import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.artist import Artist
@@ -54,21 +61,19 @@ class Front:
     """Stands in for the browser: it takes messages and keeps the picture that a reader would see."""
 
     def __init__(self, panel: Panel, scale: int = 1) -> None:
-        self.panel, self.messages, self.number, self.picture = panel, [], 0, np.zeros((0, 0, 3), np.uint8)
+        self.panel, self.messages, self.picture = panel, [], np.zeros((0, 0, 3), np.uint8)
         panel.send = self.receive  # type: ignore[method-assign]
-        self.tell(kind="hello", scale=scale)
+        self.tell(kind="hello", view="a view", scale=scale)
 
     def tell(self, **message: Any) -> None:
-        self.number += 1
-        self.panel._on_message(self.panel, {"number": self.number, **message}, [])
+        self.panel._on_message(self.panel, message, [])
 
     def move(self, **values: Any) -> dict[str, Any]:
-        self.tell(kind="move", values=values)
-        self.panel.wait()
+        self.panel.set_state(values)
         return self.messages[-1]
 
     def receive(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        self.messages.append(content)
+        self.messages.append(content | {"words": self.panel.words, "error": self.panel._error})
         if content["kind"] == "frame":
             if self.picture.shape[:2] != (content["height"], content["width"]):
                 self.picture = np.zeros((content["height"], content["width"], 3), np.uint8)
@@ -91,7 +96,7 @@ def decode(mime: str, data: bytes, width: int) -> np.ndarray:
 def test_slider_reads_the_nearest_value_and_refuses_others() -> None:
     slider = slope()
     assert slider.value == 0
-    assert slider.read(0.9) == 1
+    assert slider.read(0.9) == slider.read(np.float32(0.9)) == 1
     for wrong in (3, -2.5, "1", True, None, float("nan")):
         with pytest.raises(ValueError, match="between -2 and 2"):
             slider.read(wrong)
@@ -111,7 +116,8 @@ def test_slider_names_what_is_wrong_with_it() -> None:
 def test_choice_toggle_text_and_button() -> None:
     choice = Choice(name="k", label="Kind", options={"lasso": "l1", "ridge": "l2"})
     assert (choice.value, choice.probe()) == ("l1", ["l1", "l2"])
-    assert choice.spec()["options"] == [["lasso", "l1"], ["ridge", "l2"]]
+    assert choice.spec()["options"] == ["lasso", "ridge"]
+    assert (choice.to_json("l2"), choice.from_json("ridge"), choice.read("ridge")) == ("ridge", "l2", "l2")
     with pytest.raises(ValueError, match=r"one of \['l1', 'l2'\], got 'l3'"):
         choice.read("l3")
     assert Toggle(name="t", label="T").probe() == [False, True]
@@ -257,7 +263,7 @@ def test_the_picture_in_the_browser_is_the_picture_in_the_kernel() -> None:
     front = Front(a_panel())
     for a in (1, -2, 2, 0, 0, 1):
         answer = front.move(a=a)
-        assert answer["number"] == front.number
+        assert answer["values"] == {"a": a}
         assert answer["words"] == f"The slope is {a:g}."
         fresh = a_panel().set(a=a)
         expected = np.asarray(Image.open(io.BytesIO(fresh._canvas.complete().data)).convert("RGB"))
@@ -282,46 +288,146 @@ def test_moves_from_code_move_the_controls_in_the_browser() -> None:
     front = Front(panel)
     panel.set(a=-1)
     assert front.messages[-1]["values"] == {"a": -1}
-    assert front.move(a=1)["values"] is None
+    assert front.move(a=1)["values"] == {"a": 1}
 
 
-def test_a_panel_shows_a_still_picture_and_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[tuple[dict, dict]] = []
-    monkeypatch.setattr("course_utils.panels.engine.panel.display", lambda data, **kw: shown.append((data, kw)))
+def test_a_panel_is_one_output_with_its_view_its_picture_and_its_words() -> None:
     panel = a_panel()
-    panel._ipython_display_()
-    (still, options), (view, _) = shown
-    assert Image.open(io.BytesIO(base64.b64decode(still["image/png"]))).size == (400, 240)
-    assert options["metadata"]["image/png"]["alt"] == panel.words == still["text/plain"]
-    assert view["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
-    assert "Run this cell" in view["text/html"]
+    bundle, metadata = panel._repr_mimebundle_()
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
+    assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).size == (400, 240)
+    assert metadata["image/png"]["alt"] == panel.words == bundle["text/plain"] == "The slope is 0."
+    assert bundle["image/png"] in bundle["text/html"]
+    assert panel.words in bundle["text/html"]
+    assert "Run this cell" in bundle["text/html"]
 
 
-def test_reset_in_the_browser_leads_to_what_the_cell_showed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("course_utils.panels.engine.panel.display", lambda data, **kw: None)
+def test_reset_in_the_browser_leads_to_what_the_cell_showed() -> None:
     panel = a_panel().set(a=2)  # as a notebook may open it
-    panel._ipython_display_()
+    panel._repr_mimebundle_()
     assert panel._controls[0]["value"] == 2
     assert panel.reset().values == {"a": 0}
+
+
+# An ordinary widget
+
+
+def test_the_value_of_a_control_is_a_trait_of_its_name() -> None:
+    panel = a_panel()
+    changes: list[tuple[int, int]] = []
+    panel.observe(lambda change: changes.append((change["old"], change["new"])), "a")
+    panel.a = 2
+    assert (panel.words, panel.values, changes) == ("The slope is 2.", {"a": 2}, [(0, 2)])
+    with pytest.raises(ValueError, match="between -2 and 2"):
+        panel.a = 9
+    assert panel.a == 2
+    assert panel.trait_metadata("a", "sync")
+
+
+def test_panels_and_other_widgets_can_be_linked() -> None:
+    first, second, number = a_panel(), a_panel(), ipywidgets.IntSlider(min=-2, max=2)
+    traitlets.link((number, "value"), (first, "a"))
+    traitlets.link((first, "a"), (second, "a"))
+    number.value = 2
+    assert (first.words, second.words) == ("The slope is 2.", "The slope is 2.")
+    second.a = -1
+    assert (number.value, first.words) == (-1, "The slope is -1.")
+
+
+def test_a_value_that_is_not_on_the_slider_is_set_to_the_nearest_and_said() -> None:
+    panel = a_panel()
+    with pytest.warns(UserWarning, match=r"Slope has no 0\.9 on its slider; it was set to the nearest value, 1\."):
+        panel.a = 0.9
+    assert panel.a == 1
+    front = Front(panel)
+    front.move(a=1.7)  # by a link in the browser
+    assert (panel.a, panel._notice) == (2, "Slope has no 1.7 on its slider; it was set to the nearest value, 2.")
+    front.move(a=1)
+    assert panel._notice == ""
+
+
+def test_several_values_are_one_move() -> None:
+    computed: list[tuple[int, int]] = []
+
+    def compute(a: int, b: int) -> int:
+        computed.append((a, b))
+        return a
+
+    panel = Panel("P", [slope(), Slider(name="b", label="B", values=[0, 1])], compute, draw_line)
+    panel.set(a=1, b=0)
+    Front(panel).move(a=2, b=1)
+    assert computed == [(0, 1), (1, 0), (2, 1)]
+
+
+def test_options_may_be_anything() -> None:
+    options = {"relu": torch.relu, "pair": (1, 2), "array": np.zeros(2), "none": None}
+    panel = Panel("P", [Choice(name="f", label="F", options=options)], lambda f: 0.0, draw_line)
+    for text, value in options.items():
+        panel.f = value
+        assert panel.get_state("f") == {"f": text}
+        assert panel.f is value
+        Front(panel).move(f=text)
+        assert panel.f is value
+    array = Panel("P", [Slider(name="a", label="A", values=np.linspace(0, 1, 5))], lambda a: a, draw_line)
+    assert array.set(a=0.25).get_state("a") == {"a": 0.25}
+
+
+@pytest.mark.parametrize("name", ["layout", "set", "values", "words", "keys", "_esm", "a b", "lambda", ""])
+def test_a_name_that_a_panel_needs_itself_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="cannot be"):
+        Panel("P", [Slider(name=name, label="A", values=[1])], lambda **values: 0.0, draw_line)
+
+
+def test_a_forgotten_return_is_named() -> None:
+    with pytest.raises(TypeError, match="draw returned None; it has to end with `return show`"):
+        Panel("P", [slope()], lambda a: a, lambda figure: None)  # type: ignore[arg-type,return-value]
+
+
+def test_a_panel_that_nobody_sees_gives_its_memory_back_and_is_drawn_again() -> None:
+    panel = a_panel().set(a=2)
+    front = Front(panel)
+    front.tell(kind="hello", view="another view", scale=1)
+    figure, png = weakref.ref(panel.figure), panel.png()
+    front.tell(kind="bye", view="a view")
+    assert figure() is not None
+    front.tell(kind="bye", view="another view")
+    gc.collect()
+    assert figure() is None
+    assert panel.png() == png
+    front.tell(kind="hello", view="a third view", scale=1)
+    assert front.messages[-1]["patches"]
+
+
+def test_a_closed_panel_is_opened_by_showing_it_again() -> None:
+    panel = a_panel().set(a=2)
+    panel.close()
+    assert panel.comm is None
+    bundle, _ = panel._repr_mimebundle_()
+    assert panel.comm is not None
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
+    panel.a = 1
+    assert panel.words == "The slope is 1."
 
 
 # Slow computations
 
 
 def test_a_generator_shows_each_result_and_settles_at_the_last() -> None:
-    def compute(a: float) -> Iterator[float]:
+    def compute(a: float) -> Iterator[float | None]:
         for part in (0.25, 0.5, 1.0):
+            yield None  # nothing new to show
             yield a * part
 
     front = Front(a_panel(compute))
+    front.messages.clear()
     front.move(a=2)
-    frames = [m for m in front.messages if m["kind"] == "frame" and m["number"] == front.number]
+    assert front.messages[0]["kind"] == "accepted"
+    frames = front.messages[1:]
     assert [m["words"] for m in frames] == [f"The slope is {s:g}." for s in (0.5, 1, 2, 2)]
     assert [m["settled"] for m in frames] == [False, False, False, True]
 
 
 def test_the_latest_value_wins_and_the_older_computation_ends() -> None:
-    begun, gate = threading.Event(), threading.Event()
     yielded: list[float] = []
     closed: list[float] = []
 
@@ -330,60 +436,119 @@ def test_the_latest_value_wins_and_the_older_computation_ends() -> None:
             for part in (0.25, 0.5, 1.0):
                 yielded.append(a * part)
                 yield a * part
-                if a == 1:
-                    begun.set()
-                    assert gate.wait(10)
         finally:
             closed.append(a)
 
     panel = a_panel(compute)
     front = Front(panel)
-    front.tell(kind="move", values={"a": 1})
-    assert begun.wait(10)
-    for a in (-1, -2, 2):
-        front.tell(kind="move", values={"a": a})
-        assert front.messages[-1]["kind"] == "accepted"
-    gate.set()
-    panel.wait()
-    assert yielded == [0, 0, 0, 0.25, 0.5, 0.5, 1, 2]  # of 1 no more than was under way, of -1 and -2 nothing
+
+    async def moves() -> None:
+        front.move(a=1)
+        while panel.result != 0.25:
+            await asyncio.sleep(0)
+        for a in (-1, -2, 2):
+            assert front.move(a=a)["kind"] == "accepted"
+        while panel.result != 2 or not front.messages[-1]["settled"]:
+            await asyncio.sleep(0)
+
+    asyncio.run(moves())
+    assert yielded == [0, 0, 0, 0.25, 0.5, 1, 2]  # of 1 no more than was under way, of -1 and -2 nothing
     assert closed == [0, 1, 2]
-    assert (panel.result, front.messages[-1]["number"]) == (2, front.number)
+    assert front.messages[-1]["values"] == {"a": 2}
 
 
-@pytest.mark.parametrize("second", ["a still picture", "another view", "a forbidden value"])
-def test_a_picture_is_drawn_by_one_thread_at_a_time(second: str) -> None:
-    actions: dict[str, Callable[[], object]] = {
-        "a still picture": lambda: panel.png(),
-        "another view": lambda: front.tell(kind="hello", scale=1),
-        "a forbidden value": lambda: front.tell(kind="move", values={"a": 77}),
-    }
-    meanwhile: list[threading.Thread] = []
-    too_early: list[bool] = []
+def test_a_live_computation_leaves_the_readers_random_numbers_alone() -> None:
+    def draws() -> tuple[float, float, float]:
+        return float(torch.rand(1)), float(np.random.rand()), random.random()
 
+    def compute(a: float) -> Iterator[float]:
+        for _ in range(5):
+            draws()
+            torch.manual_seed(5)
+            yield a
+
+    def seed() -> None:
+        torch.manual_seed(0), np.random.seed(0), random.seed(0)
+
+    seed()
+    expected = [draws() for _ in range(4)]
+
+    async def cells() -> list[tuple[float, float, float]]:
+        panel = a_panel(compute)
+        seed()
+        got = [draws()]
+        panel.a = 2
+        for _ in range(3):
+            await asyncio.sleep(0.01)
+            got.append(draws())
+        panel.wait()
+        return got
+
+    assert asyncio.run(cells()) == expected
+    panel = a_panel(lambda a: float(torch.rand(1)))
+    seed()
+    panel.set(a=1)
+    assert draws() == expected[0]
+
+
+def test_an_interrupt_stops_what_is_under_way() -> None:
+    def compute(a: float) -> Iterator[float]:
+        while a:
+            yield a
+        yield 0
+
+    panel, other = a_panel(compute), a_panel(compute)
+
+    async def interrupted() -> None:
+        panel.a = 1
+        other.a = 1
+        await asyncio.sleep(0.05)
+        assert (panel.result, other.result) == (1, 1)
+        os.kill(os.getpid(), signal.SIGINT)  # as a kernel that runs no cell gets it
+        while panel._computation or other._computation:
+            await asyncio.sleep(0)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(asyncio.wait_for(interrupted(), 10))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert panel.error is other.error is None
+    assert panel.set(a=0).result == 0
+
+
+def test_a_function_that_calls_exit_is_an_error_in_the_panel() -> None:
+    def compute(a: float) -> Iterator[float]:
+        if a == 2:
+            sys.exit()
+        yield a
+
+    for function in (compute, lambda a: sys.exit() if a == 2 else a):
+        panel = a_panel(function)
+        with pytest.raises(RuntimeError, match="SystemExit"):
+            panel.set(a=2)
+        assert panel.set(a=1).result == 1
+
+
+def test_an_error_of_drawing_is_shown_and_gone_after_the_next_move() -> None:
     def draw(figure: Figure) -> Show:
+        axes = figure.subplots()
+
         def show(slope: float) -> str:
-            if slope == 2:  # the picture is half drawn when another thread wants it
-                thread = threading.Thread(target=actions[second])
-                meanwhile.append(thread)
-                thread.start()
-                thread.join(0.3)
-                too_early.append(not thread.is_alive())
+            axes.set_title("$x^{$" if slope == 2 else "$x$")
             return f"The slope is {slope:g}."
 
         return show
 
-    def compute(a: float) -> Iterator[float]:
-        yield a
-
-    panel = Panel("A panel", [slope()], compute, draw, size=(100, 100))
-    front = Front(panel)
-    front.move(a=2)
-    meanwhile[0].join(10)
-    assert not meanwhile[0].is_alive()
-    assert too_early == [False]
+    for compute in (lambda a: a, lambda a: iter([a])):
+        panel = Panel("P", [slope()], compute if compute(0) == 0 else (lambda a: a), draw)
+        front = Front(panel)
+        front.move(a=2)
+        assert "ParseException" in str(panel._error) or "ValueError" in str(panel._error)
+        assert front.move(a=1)["error"] is None
 
 
-def test_an_error_in_the_worker_reaches_the_caller_and_the_worker_lives_on() -> None:
+def test_an_error_on_the_way_reaches_the_caller_and_the_panel_lives_on() -> None:
     def compute(a: float) -> Iterator[float]:
         yield a
         if a == 2:

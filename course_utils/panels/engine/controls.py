@@ -1,7 +1,8 @@
 """The controls of a panel, as plain data: a name for the code, a label for the eye, and the values allowed.
 
-A control knows nothing of widgets. It turns what the front end sends into a value (`read`), describes itself to the
-front end (`spec`), and names the values that a test or an exported page should try (`probe`).
+A control knows nothing of widgets. It turns what it is given into an allowed value (`read`), describes itself to the
+front end (`spec`), says a value in JSON (`to_json`), and names those that a test or an exported page should try
+(`probe`).
 """
 
 from collections.abc import Sequence
@@ -23,9 +24,18 @@ class Control:
         """The value that `raw` stands for; ValueError where it is not allowed."""
         raise NotImplementedError
 
+    def to_json(self, value: Any) -> Any:
+        """An allowed value as the front end knows it; `from_json` leads back."""
+        return value
+
+    def from_json(self, raw: Any) -> Any:
+        """What the front end means, still to be read."""
+        return raw
+
     def spec(self) -> dict[str, Any]:
         """The control as the front end needs it, in JSON types."""
-        return {"kind": type(self).__name__.lower(), "name": self.name, "label": self.label, "value": self.value}
+        start = self.to_json(self.value)
+        return {"kind": type(self).__name__.lower(), "name": self.name, "label": self.label, "value": start}
 
     def probe(self) -> list[Any]:
         """Values worth trying: the ends and the middle, or every one where they are few."""
@@ -47,6 +57,7 @@ class Slider(Control):
     texts: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "values", [plain(value) for value in self.values])
         if not self.values:
             raise ValueError(f"slider {self.name!r} has no values; give it at least one number")
         if self.texts is not None and len(self.texts) != len(self.values):
@@ -57,6 +68,7 @@ class Slider(Control):
 
     def read(self, raw: Any) -> float:
         """The nearest number on the slider; a number off its ends is refused."""
+        raw = plain(raw)
         low, high = min(self.values), max(self.values)
         slack = 1e-9 * max(abs(low), abs(high))
         if isinstance(raw, bool) or not isinstance(raw, (int, float)) or not low - slack <= raw <= high + slack:
@@ -72,6 +84,11 @@ class Slider(Control):
         return [self.values[i] for i in sorted({0, n // 2, n - 1})]
 
 
+def plain(value: Any) -> Any:
+    """A number of NumPy's or PyTorch's as Python's own."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+
+
 def _short(value: float) -> str:
     """Three digits, and no power of ten for thousands: 0.125, 250, 1,000."""
     text = f"{value:.3g}"
@@ -80,10 +97,13 @@ def _short(value: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Control):
-    """One of a few named options; `options` maps what the reader sees to what the code gets.
+    """One of a few named options; `options` maps what the reader sees to what the code gets, which may be anything.
 
-    >>> Choice(name="kind", label="Penalty", options={"lasso": "l1", "ridge": "l2"}).value
-    'l1'
+    The front end knows an option by its text, and code may name it so too.
+
+    >>> kind = Choice(name="kind", label="Penalty", options={"lasso": "l1", "ridge": "l2"})
+    >>> kind.value, kind.read("ridge"), kind.to_json("l2")
+    ('l1', 'l2', 'ridge')
     """
 
     options: dict[str, Any]
@@ -94,15 +114,40 @@ class Choice(Control):
         object.__setattr__(self, "value", self.read(self.value))
 
     def read(self, raw: Any) -> Any:
-        if raw not in self.options.values():
-            raise ValueError(f"{self.name} must be one of {list(self.options.values())}, got {raw!r}")
-        return raw
+        """The option that `raw` is, or whose text it is."""
+        for value in self.options.values():
+            if same(value, raw):
+                return value
+        if isinstance(raw, str) and raw in self.options:
+            return self.options[raw]
+        raise ValueError(f"{self.name} must be one of {list(self.options.values())}, got {raw!r}")
+
+    def to_json(self, value: Any) -> str:
+        return next(text for text, option in self.options.items() if same(option, value))
+
+    def from_json(self, raw: Any) -> Any:
+        return self.options.get(raw, raw) if isinstance(raw, str) else raw
 
     def spec(self) -> dict[str, Any]:
-        return super().spec() | {"options": [[text, value] for text, value in self.options.items()]}
+        return super().spec() | {"options": list(self.options)}
 
     def probe(self) -> list[Any]:
         return list(self.options.values())
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two options are one; of arrays, whether they are one object.
+
+    >>> import numpy
+    >>> same((1, 2), (1, 2)), same(1.0, 1), same(True, 1), same(numpy.zeros(2), numpy.zeros(2))
+    (True, True, False, False)
+    """
+    if a is b:
+        return True
+    if isinstance(a, bool) != isinstance(b, bool):
+        return False
+    equal = a == b
+    return equal if isinstance(equal, bool) else False
 
 
 @dataclass(frozen=True, kw_only=True)

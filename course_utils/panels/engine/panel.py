@@ -2,38 +2,45 @@
 
     controls  --values-->  compute(**values)  --result-->  show(result)  --words, pixels-->  browser
 
-`compute` is a plain function, called in the kernel's own thread, or a generator function that yields a result whenever
-there is something new to show. A generator runs in a worker thread, where the latest values win: it is dropped at its
-next `yield` when a reader has moved a control again. `draw(figure)` builds the artists once and returns `show`, which
-updates them in place and returns the words under the picture, those of the module's function `describe`. So a test
-needs no browser, and a reader's function can replace ours.
+A panel is an ordinary widget: the value of each control is a trait of the control's own name, so it can be set,
+observed and linked, and all views of a panel show the same. `compute` is a plain function, or a generator function that
+yields a result whenever there is something new to show; then the latest values win: what is under way is dropped when
+a control has moved again. `draw(figure)` builds the artists once and returns `show`, which updates them in place and
+returns the words under the picture, those of the module's function `describe`. So a test needs no browser, and a
+reader's function can replace ours.
 """
 
 import base64
 import html
 import inspect
-import threading
+import keyword
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import anywidget
 import matplotlib
 import numpy as np
 import traitlets
-from IPython.display import display
 from matplotlib.figure import Figure
 
 from course_utils._support.paths import PANEL_FILES
 from course_utils._support.unwritten import unwritten
 from course_utils.panels.engine.canvas import Canvas, Patch
-from course_utils.panels.engine.controls import Control
+from course_utils.panels.engine.controls import Control, Slider
+from course_utils.panels.engine.live import Computation, RandomNumbers
 from course_utils.plots import style
 
 __all__ = ["Draw", "Panel", "Show", "error_report", "on_move", "waiting"]
 
 NOT_BEGUN = "{name} has not been begun: write it in its cell, run that cell, and then this one again."
-CAPTION = "<p>{words}</p><p><em>The picture above is kept in the file. Run this cell to bring it to life.</em></p>"
+STILL = (
+    '<p><img src="data:image/png;base64,{png}" width="{width}" alt="{words}"></p>'
+    "<p>{words}</p><p><em>This picture is kept in the file. Run this cell to bring it to life.</em></p>"
+)
+NOTHING_TO_SHOW = "draw returned {got}; it has to end with `return show`, the function that draws a result"
 
 Show = Callable[[Any], str]
 Draw = Callable[[Figure], Show]
@@ -52,6 +59,26 @@ def on_move(listener: Listener) -> None:
         _listeners.append(listener)
 
 
+class Value(traitlets.TraitType[Any, Any]):
+    """The value of a control, as a trait of the panel."""
+
+    def __init__(self, control: Control) -> None:
+        super().__init__(default_value=control.value)
+        self.control = control
+        self.tag(
+            sync=True,
+            to_json=lambda value, panel: control.to_json(value),
+            from_json=lambda raw, panel: control.from_json(raw),
+        )
+
+    def validate(self, panel: Any, raw: Any) -> Any:
+        """An allowed value; the nearest one, with a word about it, where a number is not on the slider."""
+        value = self.control.read(raw)
+        far = isinstance(self.control, Slider) and abs(value - raw) > 1e-9 * max(abs(value), abs(raw))
+        panel._say_nearest(self.control, raw, value if far else None)
+        return value
+
+
 class Panel(anywidget.AnyWidget):
     """Controls above a picture above a line of words.
 
@@ -63,7 +90,8 @@ class Panel(anywidget.AnyWidget):
     ...         return f"The line rises by {slope:g}."
     ...     return show
     >>> panel = Panel("A line", [Slider(name="a", label="Slope", values=[0, 1, 2])], lambda a: a, draw)
-    >>> panel.set(a=2).words
+    >>> panel.a = 2
+    >>> panel.words
     'The line rises by 2.'
     """
 
@@ -72,6 +100,15 @@ class Panel(anywidget.AnyWidget):
     _title = traitlets.Unicode().tag(sync=True)
     _controls: Any = traitlets.List().tag(sync=True)
     _size: Any = traitlets.List().tag(sync=True)
+    words = traitlets.Unicode(help="The words under the picture.").tag(sync=True)
+    _notice = traitlets.Unicode(help="What became of a value that is not on its slider.").tag(sync=True)
+    _error: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
+
+    # What a panel that could not be made is closed with.
+    _canvas: Canvas | None = None
+    _show: Show | None = None
+    _computation: Computation | None = None
+    _views: dict[str, int] = {}  # that a browser shows, and how many of its pixels a CSS pixel has
 
     def __init__(
         self,
@@ -82,48 +119,48 @@ class Panel(anywidget.AnyWidget):
         *,
         size: tuple[int, int] = (900, 400),
     ) -> None:
-        names = [c.name for c in controls]
-        if len(set(names)) < len(names):
-            raise ValueError(f"every control needs a name of its own, got {names}")
+        check_names([c.name for c in controls])
         self.controls = {c.name: c for c in controls}
-        self.values = {c.name: c.value for c in controls}
         self.result: Any = None
-        self.words = ""
         self.error: Exception | None = None
-        self._compute = compute
-        self._canvas = Canvas(*size)
-        with matplotlib.rc_context(style()):
-            self._show = draw(self._canvas.figure)
-        self._number = 0  # of the message that is being answered
-        self._live = False  # a browser is looking
-        self._drawing = threading.Lock()
-        self._worker = Latest(self._run) if inspect.isgeneratorfunction(compute) else None
+        self._compute, self._draw = compute, draw
+        self._views = {}
+        self._scale = 1.0
+        self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
+        self.add_traits(**{c.name: Value(c) for c in controls})
         super().__init__(_title=title, _controls=[c.spec() for c in controls], _size=list(size))
+        self.observe(self._changed, list(self.controls))
         self.on_msg(self._on_message)
         try:
-            self.set()
+            self._move()
+            self.wait()
+            self._raise()
         except NotImplementedError as problem:
             if not unwritten(problem):
                 raise  # otherwise there is neither a picture nor words yet: the panel is shown, and says why
-        self._canvas.arrange()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The value of each control, by its name."""
+        return {name: getattr(self, name) for name in self.controls}
 
     @property
     def figure(self) -> Figure:
         """The matplotlib figure, for a closer look at what is drawn."""
-        return self._canvas.figure
+        return self._picture().figure
 
     @property
     def trains(self) -> bool:
         """Whether `compute` shows results on its way."""
-        return self._worker is not None
+        return inspect.isgeneratorfunction(self._compute)
 
     def set(self, **values: Any) -> "Panel":
         """Move controls from code; returns when the picture has settled, and raises what `compute` raised."""
-        self._number = 0
-        self._move(self._read(values), controls=True)
+        with self._one_move(always=True):
+            for name, value in self._read(values).items():
+                setattr(self, name, value)
         self.wait()
-        if self.error is not None:
-            raise self.error
+        self._raise()
         return self
 
     def reset(self) -> "Panel":
@@ -131,161 +168,238 @@ class Panel(anywidget.AnyWidget):
         return self.set(**{name: c.value for name, c in self.controls.items()})
 
     def wait(self) -> None:
-        """Return when no computation is under way."""
-        if self._worker is not None:
-            self._worker.wait()
+        """Go on with what is under way until it has come to its end."""
+        if self._computation is not None:
+            self._computation.finish()
+
+    def stop(self) -> None:
+        """Stop what is under way; what is shown stays."""
+        if self._computation is not None:
+            self._computation.stop()
+
+    def close(self) -> None:
+        """Stop, free the memory, and take the panel off every page; showing it again opens it again."""
+        if self._computation is not None:
+            self._computation.drop()
+        self._views.clear()
+        self._free()
+        super().close()
+        self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets hides it
 
     def png(self) -> bytes:
         """The picture as a PNG file."""
-        with self._drawing:
-            return self._canvas.png()
+        return self._picture().png()
 
     def pictures(self, values: dict[str, Any], *, scale: float = 1) -> Iterator[np.ndarray]:
         """Each picture on the way to these values as packed RGBA pixels; `words` and `error` go with it.
 
-        For a caller that stores pictures: without a browser, and in the caller's thread.
+        For a caller that stores pictures: without a browser.
         """
         self.wait()
-        self._canvas.set_scale(scale)
-        self.values = self._read(values)
+        self._rescale(scale)
+        with self._one_move(never=True):
+            for name, value in self._read(values).items():
+                setattr(self, name, value)
         try:
             results = self._compute(**self.values)
-            for result in results if self._worker is not None else [results]:
-                self.result, self.error = result, None
-                self.words = self._show(result)
-                yield self._canvas.pixels()
+            for result in results if self.trains else [results]:
+                if result is not None or not self.trains:
+                    self._draw_result(result)
+                    yield self._picture().pixels()
         except Exception as problem:  # a setting that is refused
-            self.error = problem
-            yield self._canvas.pixels()
+            self._refuse(problem)
+            yield self._picture().pixels()
 
-    def _ipython_display_(self) -> None:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        self.open()  # where it was closed
         # A cell may open a panel with `set`: that is the start to which the browser's Reset leads back.
-        self._controls = [control.spec() | {"value": self.values[name]} for name, control in self.controls.items()]
-        # Two outputs, because JupyterLab shows nothing but an error for a widget whose kernel is gone; the front end
-        # hides the still picture while the panel lives.
-        words = self.words or (error_report(self.error) or {}).get("message", "")
-        still = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": words}
-        display(still, raw=True, metadata={"image/png": {"alt": words}})
+        starts = {name: control.to_json(getattr(self, name)) for name, control in self.controls.items()}
+        self._controls = [control.spec() | {"value": starts[name]} for name, control in self.controls.items()]
+        words = self.words or (self._error or {}).get("message", "")
+        png = base64.b64encode(self.png()).decode()
+        still = STILL.format(png=png, words=html.escape(words), width=self._size[0])
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        caption = CAPTION.format(words=html.escape(words))  # JupyterLab shows no alternative text of a picture
-        bundle = {"application/vnd.jupyter.widget-view+json": view, "text/html": caption, "text/plain": words}
-        display(bundle, raw=True)
+        bundle = {
+            "application/vnd.jupyter.widget-view+json": view,
+            "text/html": still,
+            "image/png": png,
+            "text/plain": words,
+        }
+        return bundle, {"image/png": {"alt": words}}
+
+    # Moves
 
     def _read(self, values: dict[str, Any]) -> dict[str, Any]:
         unknown = values.keys() - self.controls.keys()
         if unknown:
             raise ValueError(f"no control named {', '.join(sorted(unknown))}; there are {', '.join(self.controls)}")
-        return self.values | {name: self.controls[name].read(raw) for name, raw in values.items()}
+        for name, raw in values.items():
+            self.controls[name].read(raw)  # all or none
+        return values
 
-    def _on_message(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
-        self._number = message.get("number", 0)
-        if message.get("kind") == "hello":
-            self._live = True
-            with self._drawing:
-                self._canvas.set_scale(int(message.get("scale", 1)))
-                self._send_picture(controls=True, complete=True)
-        elif message.get("kind") == "move":
-            try:
-                values = self._read(message["values"])
-            except ValueError as problem:
-                self._fail(problem)
-            else:
-                self._move(values)
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """What a view has changed: ipywidgets calls it."""
+        self._from_browser = True
+        try:
+            with self._one_move():
+                super().set_state(sync_data)
+        except ValueError as problem:
+            self.send_state([name for name in sync_data if name in self.controls])
+            self._refuse(problem)
+            self._send_frame()
+        else:
+            if any(name in self.controls for name in sync_data):
+                if not self._moved:
+                    self._send_frame(settled=self._computation is None)  # every question has its answer
                 for listener in _listeners:
                     listener(self._title)
+        finally:
+            self._from_browser = False
 
-    def _move(self, values: dict[str, Any], *, controls: bool = False) -> None:
-        self.values = values
-        if self._worker is None:
-            self._run((values, self._number, controls), lambda: False)
-        else:
-            if self._live:
-                self.send({"kind": "accepted", "number": self._number})
-            self._worker.submit((values, self._number, controls))
-
-    def _run(self, job: tuple[dict[str, Any], int, bool], superseded: Callable[[], bool]) -> None:
-        values, number, controls = job
+    @contextmanager
+    def _one_move(self, *, always: bool = False, never: bool = False) -> Iterator[None]:
+        """All values that are set meanwhile are one move."""
+        self._gathering, self._notice, self._moved = True, "", always
         try:
-            if self._worker is None:
-                self._present(self._compute(**values), number, controls=controls)
-                return
-            for result in self._compute(**values):
-                self._present(result, number, controls=controls, settled=False)
-                if superseded():
-                    return
-            with self._drawing:
-                self._send_frame([])  # settled: nothing was drawn since the last picture
-        except Exception as problem:  # whatever a reader's function raises is shown in the panel
-            self._number = number
-            self._fail(problem)
+            yield
+        finally:
+            self._gathering = False
+        if self._moved and not never:
+            self._move()
 
-    def _present(self, result: Any, number: int, *, controls: bool, settled: bool = True) -> None:
-        with self._drawing:
-            self.result, self.error, self._number = result, None, number
-            self.words = self._show(result)
-            self._send_picture(controls=controls, settled=settled)
+    def _changed(self, change: Any) -> None:
+        self._moved = True
+        if not self._gathering:
+            self._move()
 
-    def _fail(self, problem: Exception) -> None:
-        self.error = problem
-        with self._drawing:
-            self._send_picture()
+    def _say_nearest(self, control: Control, raw: float, value: float | None) -> None:
+        if value is not None:
+            self._notice = f"{control.label} has no {raw:g} on its slider; it was set to the nearest value, {value:g}."
+            if not self._from_browser:
+                warnings.warn(self._notice, stacklevel=5)
+        elif not self._gathering:
+            self._notice = ""
 
-    def _send_picture(self, *, controls: bool = False, settled: bool = True, complete: bool = False) -> None:
-        if self._live:
-            patches = [self._canvas.complete()] if complete else self._canvas.changed()
-            self._send_frame(patches, controls=controls, settled=settled)
-
-    def _send_frame(self, patches: list[Patch], *, controls: bool = False, settled: bool = True) -> None:
-        if not self._live:
+    def _move(self) -> None:
+        if self._computation is not None:
+            self._computation.drop()
+        if self.trains:
+            self._tell({"kind": "accepted", "values": self._json_values()})
+            self._computation = Computation(self._compute(**self.values), self._present, self._ended)
+            self._computation.start()
             return
-        width, height = (round(side * self.figure.dpi / 100) for side in self._size)
-        message = {
+        try:
+            with RandomNumbers().drawing():
+                result = self._compute(**self.values)
+            self._draw_result(result)
+        except (Exception, SystemExit) as problem:  # whatever a reader's function raises is shown in the panel
+            self._refuse(problem)
+        self._send_frame()
+
+    def _present(self, result: Any) -> None:
+        self._draw_result(result)
+        self._send_frame(settled=False)
+
+    def _ended(self, problem: BaseException | None) -> None:
+        self._computation = None
+        if problem is not None:
+            self._refuse(problem)
+        self._send_frame()
+
+    def _refuse(self, problem: BaseException) -> None:
+        self.error = problem if isinstance(problem, Exception) else RuntimeError(f"{type(problem).__name__} was raised")
+        self._error = error_report(self.error)
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    # The picture
+
+    def _draw_result(self, result: Any) -> None:
+        words = self._show(result) if self._show is not None else self._draw_anew(lambda show: show(result))
+        with self.hold_sync():
+            self.result, self.words, self.error, self._error = result, words, None, None
+
+    def _picture(self) -> Canvas:
+        """The picture as it is; drawn anew where it was freed."""
+        if self._canvas is None:
+            self._draw_anew(lambda show: show(self.result) if self.words else "")
+        assert self._canvas is not None
+        return self._canvas
+
+    def _draw_anew(self, fill: Callable[[Show], str]) -> str:
+        canvas = Canvas(*self._size)
+        canvas.set_scale(self._scale)
+        with matplotlib.rc_context(style()):
+            show = self._draw(canvas.figure)
+        if not callable(show):
+            raise TypeError(NOTHING_TO_SHOW.format(got=show))
+        words = fill(show)
+        canvas.arrange()
+        self._canvas, self._show = canvas, show
+        return words
+
+    def _free(self) -> None:
+        self._canvas = self._show = None
+
+    def _rescale(self, scale: float) -> None:
+        self._scale = scale
+        if self._canvas is not None:
+            self._canvas.set_scale(scale)
+
+    # Views
+
+    def _on_message(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
+        view = message.get("view", "")
+        if message.get("kind") == "hello":
+            self._views[view] = int(message.get("scale", 1))
+            self._rescale(max(self._views.values()))
+            self._send_frame(complete=True, settled=self._computation is None)
+        elif message.get("kind") == "bye":
+            self._views.pop(view, None)
+            if not self._views:  # the cell was run again, or the page closed
+                self.stop()
+                self._free()
+
+    def _json_values(self) -> dict[str, Any]:
+        return {name: control.to_json(getattr(self, name)) for name, control in self.controls.items()}
+
+    def _tell(self, message: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        if self._views:
+            self.send(message, buffers=buffers)
+
+    def _send_frame(self, *, settled: bool = True, complete: bool = False) -> None:
+        """What has changed in the picture, with the values that it answers."""
+        if not self._views:
+            return
+        patches: list[Patch] = []
+        try:
+            picture = self._picture()
+            patches = [picture.complete()] if complete else picture.changed()
+        except Exception as problem:  # of drawing
+            self._refuse(problem)
+        width, height = (round(side * self._scale) for side in self._size)
+        frame = {
             "kind": "frame",
-            "number": self._number,
+            "values": self._json_values(),
             "settled": settled,
-            "words": self.words,
-            "error": error_report(self.error),
-            "values": self.values if controls else None,
             "width": width,
             "height": height,
             "patches": [{"x": p.x, "y": p.y, "mime": p.mime, "width": p.width} for p in patches],
         }
-        self.send(message, buffers=[p.data for p in patches])
+        self._tell(frame, [p.data for p in patches])
 
 
-class Latest:
-    """A worker thread that runs the latest job; an older one learns from `superseded()` that it should stop."""
-
-    def __init__(self, run: Callable[[Any, Callable[[], bool]], None]) -> None:
-        self._run = run
-        self._job: Any = None
-        self._busy = False
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    def submit(self, job: Any) -> None:
-        with self._changed:
-            self._job = job
-            self._changed.notify_all()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, daemon=True, name="panel")
-                self._thread.start()
-
-    def wait(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._job is None and not self._busy)
-
-    def _loop(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._job is not None)
-                job, self._job, self._busy = self._job, None, True
-            try:
-                self._run(job, lambda: self._job is not None)
-            finally:
-                with self._changed:
-                    self._busy = False
-                    self._changed.notify_all()
+def check_names(names: Sequence[str]) -> None:
+    """Each control gives the panel a trait of its name: one of its own, and none that a panel has already."""
+    if len(set(names)) < len(names):
+        raise ValueError(f"every control needs a name of its own, got {names}")
+    for name in names:
+        if not name.isidentifier() or keyword.iskeyword(name):
+            raise ValueError(f"a control's name is an argument of the compute function, so it cannot be {name!r}")
+        if hasattr(Panel, name):
+            raise ValueError(f"a control cannot be named {name!r}: every panel has an attribute of that name; rename it")
 
 
 def waiting(title: str, problem: NotImplementedError) -> Panel:
@@ -300,7 +414,7 @@ def waiting(title: str, problem: NotImplementedError) -> Panel:
     return Panel(title, [], compute, draw, size=(960, 20))
 
 
-def error_report(problem: Exception | None) -> dict[str, str] | None:
+def error_report(problem: BaseException | None) -> dict[str, str] | None:
     """An exception as the front end shows it; a function that is still to be written needs no traceback."""
     if problem is None:
         return None

@@ -103,7 +103,11 @@ def _watching(shell: Any, cell: Cell) -> Iterator[None]:
         cell.outputs.append({**data, "metadata": metadata or {}})
 
     def show(panel: Panel) -> None:
-        cell.outputs.append(PanelOutput(panel, dict(panel.values), editable))
+        cell.outputs.append(PanelOutput(panel, panel.values, editable))
+
+    def bundle(panel: Panel, **_: Any) -> dict[str, Any]:
+        show(panel)
+        return {}
 
     def result(value: Any = None) -> None:
         if value is None:
@@ -114,7 +118,7 @@ def _watching(shell: Any, cell: Cell) -> Iterator[None]:
             publish(data)
 
     with (
-        patch.object(Panel, "_ipython_display_", show),
+        patch.object(Panel, "_repr_mimebundle_", bundle),
         patch.object(shell.display_pub, "publish", publish),
         contextlib.redirect_stdout(_Stream(cell.outputs)),
         contextlib.redirect_stderr(io.StringIO()),

@@ -66,10 +66,11 @@ def head(output: PanelOutput, recording: Recording) -> dict[str, Any]:
         "title": output.panel._title,
         "size": list(output.panel._size),
         "controls": [
-            spec(control, list(grid.levels[control.name])) | {"value": start[control.name]} for control in controls
+            spec(control, list(grid.levels[control.name])) | {"value": control.to_json(start[control.name])}
+            for control in controls
         ],
         "levels": [
-            {"name": name, "values": list(levels), "at": at}
+            {"name": name, "values": [output.panel.controls[name].to_json(level) for level in levels], "at": at}
             for (name, levels), at in zip(grid.levels.items(), grid.start, strict=True)
         ],
         "resting": resting(controls),

@@ -25,9 +25,9 @@ const KINDS = {
     return { input, output, show: (value) => { input.value = nearest(value); label(); } };
   },
   choice(spec, changed) {
-    const input = make("select", {}, ...spec.options.map(([text], i) => make("option", { value: i }, text)));
-    input.addEventListener("change", () => changed(spec.options[input.value][1]));
-    return { input, show: (value) => { input.value = spec.options.findIndex((o) => o[1] === value); } };
+    const input = make("select", {}, ...spec.options.map((text) => make("option", { value: text }, text)));
+    input.addEventListener("change", () => changed(input.value));
+    return { input, show: (value) => { input.value = value; } };
   },
   toggle(spec, changed) {
     const input = make("input", { type: "checkbox" });
@@ -63,13 +63,6 @@ function addControl(spec, changed) {
   return control;
 }
 
-// The picture that a file keeps for readers without a kernel is hidden as soon as the panel itself is there.
-function hideStill(element) {
-  const own = element.closest(".jp-OutputArea-child");
-  const before = own?.previousElementSibling;
-  if (before?.querySelector(".jp-RenderedImage")) before.style.display = "none";
-}
-
 // A patch as something to paint: a palette of 256 RGBA colours with deflated indices, or a picture file.
 async function decode({ mime, width }, buffer) {
   if (mime !== "image/x-indexed") return createImageBitmap(new Blob([buffer], { type: mime }));
@@ -87,39 +80,43 @@ const NO_ANSWER = "The kernel has not answered for 5 seconds. If it was restarte
 
 function render({ model, el }) {
   const specs = model.get("_controls");
-  const values = Object.fromEntries(specs.map((spec) => [spec.name, spec.value]));
-  let number = 0;       // of the last values sent
-  let waiting = false;  // for the answer to them: only one question is under way at a time
-  let fresh = false;    // newer values than those are there
+  const view = crypto.randomUUID?.() ?? String(Math.random());
+  let waiting = false;  // for a picture of the values that the controls have
   let announce = 0;
   let patience = 0;     // the timer of an answer that does not come
 
-  const ask = (message) => model.send({ number: ++number, ...message });
-  const send = () => {
-    if (waiting) { fresh = true; return; }
+  const wait = () => {
     waiting = true;
-    fresh = false;
     root.classList.add("course-waiting");
     clearTimeout(patience);
     patience = setTimeout(() => { if (waiting) showError({ message: NO_ANSWER }); }, 5000);
-    ask({ kind: "move", values });
   };
+  const move = (values) => {
+    const changes = Object.entries(values).filter(([name, value]) => model.get(name) !== value);
+    if (changes.length === 0) return;
+    changes.forEach(([name, value]) => model.set(name, value));
+    wait();
+    model.save_changes(); // one question is under way at a time; meanwhile the newest values gather
+  };
+  // The values of a picture are those of the controls, unless a hand has moved on.
+  const answered = (values) => specs.every(({ name }) => values[name] === model.get(name));
 
   const controls = Object.fromEntries(specs.map((spec) => [
-    spec.name, addControl(spec, (value) => { values[spec.name] = value; send(); })]));
-  const showValues = () => specs.forEach((spec) => controls[spec.name].show(values[spec.name]));
+    spec.name, addControl(spec, (value) => move({ [spec.name]: value }))]));
+  const showValue = (name) => controls[name].show(model.get(name));
 
   const reset = make("button", { type: "button", className: "course-reset", title: "All controls back to their start" }, "Reset");
   reset.addEventListener("click", () => {
-    specs.forEach((spec) => { values[spec.name] = spec.value; });
-    showValues();
-    send();
+    // As the cell showed the panel: what it says now, if another cell has shown it since.
+    move(Object.fromEntries(model.get("_controls").map(({ name, value }) => [name, value])));
   });
 
   const [width, height] = model.get("_size");
   const canvas = make("canvas", { width, height });
   canvas.setAttribute("role", "img");
   const words = make("p", { className: "course-words" });
+  const notice = make("p", { className: "course-notice", hidden: true });
+  notice.setAttribute("role", "status");
   const spoken = make("div", { className: "course-spoken" });
   spoken.setAttribute("aria-live", "polite");
   const bar = make("div", { className: "course-bar" });
@@ -129,10 +126,10 @@ function render({ model, el }) {
   const root = make("section", { className: "course-panel" },
     make("header", {}, make("h4", {}, title), reset),
     make("div", { className: "course-controls" }, ...specs.map((spec) => controls[spec.name].node)),
-    make("div", { className: "course-picture" }, canvas, bar), words, error, spoken);
+    make("div", { className: "course-picture" }, canvas, bar), words, notice, error, spoken);
   root.setAttribute("aria-label", title);
   root.style.setProperty("--course-width", `${width}px`);
-  showValues();
+  specs.forEach(({ name }) => showValue(name));
   el.append(root);
 
   const say = (text) => {
@@ -149,6 +146,13 @@ function render({ model, el }) {
     error.replaceChildren(make("strong", {}, problem.message));
     if (problem.traceback)
       error.append(make("details", {}, make("summary", {}, "Traceback"), make("pre", {}, problem.traceback)));
+  };
+
+  const showWords = () => {
+    if (model.get("words")) say(model.get("words"));
+    showError(model.get("_error"));
+    notice.textContent = model.get("_notice");
+    notice.hidden = !notice.textContent;
   };
 
   // Frames are decoded side by side but painted in the order in which they came.
@@ -169,25 +173,25 @@ function render({ model, el }) {
           if (picture instanceof ImageData) context.putImageData(picture, x, y);
           else context.drawImage(picture, x, y);
         });
-        showError(message.error);
-        if (message.words) say(message.words);
-        if (message.values && !waiting) { Object.assign(values, message.values); showValues(); }
-        root.dataset.shown = message.number;
+        showWords();
+        root.dataset.shown = Number(root.dataset.shown ?? 0) + 1;
         root.dispatchEvent(new CustomEvent("course-shown", { detail: message, bubbles: true }));
       }
       root.classList.toggle("course-working", message.settled === false || message.kind === "accepted");
     }).catch((problem) => showError({ message: `The picture could not be shown: ${problem}` }));
-    if (message.number === number && waiting) {
+    if (answered(message.values)) {
       waiting = false;
       root.classList.remove("course-waiting");
-      if (fresh) painted.then(() => { if (fresh) send(); });
     }
   };
-  model.on("msg:custom", receive);
 
-  requestAnimationFrame(() => hideStill(el));
-  ask({ kind: "hello", scale: Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25)) });
-  return () => model.off("msg:custom", receive);
+  const listeners = [["msg:custom", receive], ...specs.map(({ name }) => [`change:${name}`, () => showValue(name)])];
+  listeners.forEach(([event, listener]) => model.on(event, listener));
+  model.send({ kind: "hello", view, scale: Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25)) });
+  return () => {
+    listeners.forEach(([event, listener]) => model.off(event, listener));
+    model.send({ kind: "bye", view });
+  };
 }
 
 export default { render };

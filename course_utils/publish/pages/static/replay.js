@@ -1,4 +1,4 @@
-// Stands in for the kernel of a panel: answers `hello` and `move` from pictures that were computed beforehand.
+// Stands in for the kernel of a panel: answers its model's moves from pictures that were computed beforehand.
 // It follows panel.js in one script, and uses its `make` and `render`.
 
 const FILM_SECONDS = 3; // a training is shown in about so long, whatever it took to compute
@@ -24,9 +24,9 @@ async function open(id) {
 }
 
 // The levels nearest to what is asked for. A button counts on for ever; the page starts over when its draws are used up.
-function wanted(head, values) {
+function wanted(head, state) {
   return head.levels.map(({ name, values: offered }) => {
-    const value = values[name];
+    const value = state[name];
     const at = offered.indexOf(value);
     if (at >= 0) return at;
     const kind = head.controls.find((control) => control.name === name).kind;
@@ -52,39 +52,51 @@ class Replay {
     this.tell = tell;
     this.listeners = new Set();
     this.shown = head.levels.map(({ at }) => at);
+    this.state = { _title: head.title, _controls: head.controls, _size: head.size, words: "", _notice: "", _error: null };
+    head.levels.forEach(({ name, values, at }) => { this.state[name] = values[at]; });
     this.turn = 0; // of the question that is being answered; an older one is dropped
   }
 
-  get(key) { return { _title: this.head.title, _controls: this.head.controls, _size: this.head.size }[key]; }
-  on(event, listener) { this.listeners.add(listener); }
-  off(event, listener) { this.listeners.delete(listener); }
+  get(key) { return this.state[key]; }
 
-  async send(message) {
+  set(key, value) {
+    if (this.state[key] === value) return;
+    this.state[key] = value;
+    this.tellAll(`change:${key}`);
+  }
+
+  on(event, listener) { this.listeners.add([event, listener]); }
+  off(event, listener) { this.listeners.forEach((entry) => { if (entry[1] === listener) this.listeners.delete(entry); }); }
+  tellAll(event, ...details) { this.listeners.forEach(([name, listener]) => { if (name === event) listener(...details); }); }
+  values() { return Object.fromEntries(this.head.levels.map(({ name }) => [name, this.state[name]])); }
+
+  send(message) { if (message.kind === "hello") this.answer(true); }
+  save_changes() { this.answer(false); }
+
+  async answer(greeting) {
     const turn = ++this.turn;
     const store = await (this.store ??= this.load());
     if (turn !== this.turn) return;
-    const greeting = message.kind === "hello";
-    const asked = greeting ? this.shown : wanted(this.head, message.values);
+    const asked = greeting ? this.shown : wanted(this.head, this.state);
     const setting = snap(store, asked, this.shown);
-    const values = Object.fromEntries(this.head.levels.map(({ name, values: offered }, i) => [name, offered[setting[i]]]));
-    const counts = !greeting && this.head.controls.some(({ name, kind }) => kind === "button" && values[name] !== message.values[name]);
     const gave = asked.map((level, i) => (level === setting[i] ? null : this.head.controls[i].label)).filter(Boolean);
     this.tell(gave);
     this.shown = setting;
+    this.head.levels.forEach(({ name, values }, i) => this.set(name, values[setting[i]]));
     const film = store.films[store.found.get(setting.join())];
-    await this.play(store, greeting ? film.slice(-1) : film, turn, message.number, greeting || counts || gave.length ? values : null);
+    await this.play(store, greeting ? film.slice(-1) : film, turn);
   }
 
-  async play(store, film, turn, number, values) {
-    if (film.length > 1) this.answer({ kind: "accepted", number }, []);
+  async play(store, film, turn) {
+    if (film.length > 1) this.tellAll("msg:custom", { kind: "accepted", values: this.values() }, []);
     for (const [i, still] of film.entries()) {
       if (turn !== this.turn) return; // the hand has moved on
-      this.still(store, still, number, i === film.length - 1, values);
+      this.still(store, still, i === film.length - 1);
       if (i < film.length - 1) await new Promise((done) => setTimeout(done, Math.min(300, (1000 * FILM_SECONDS) / film.length)));
     }
   }
 
-  still(store, [picture, words, error], number, settled, values) {
+  still(store, [picture, words, error], settled) {
     const patches = [];
     const buffers = [];
     const paint = (file, x, y) => { patches.push({ x, y, mime: "image/webp" }); buffers.push(store.files[file]); };
@@ -94,13 +106,10 @@ class Replay {
       this.painted = true;
     }
     const [width, height] = store.size;
-    this.answer({
-      kind: "frame", number, settled, values, width, height, patches,
-      words: store.words[words], error: store.errors[error] ?? null,
-    }, buffers);
+    this.set("words", store.words[words] || this.state.words);
+    this.set("_error", store.errors[error] ?? null);
+    this.tellAll("msg:custom", { kind: "frame", settled, values: this.values(), width, height, patches }, buffers);
   }
-
-  answer(message, buffers) { this.listeners.forEach((listener) => listener(message, buffers)); }
 }
 
 const list = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)}` : names[0]);
