@@ -1,6 +1,8 @@
 """The engine of the panels: controls, a pure function of their values, and a function that draws its result.
 
 panel      Panel, which ties the three together and answers the browser
+plain      panel(), which makes one of a plain plotting function
+live       computations that show results on their way, beside the kernel's other work
 controls   Slider, Choice, Toggle, Text, Button: a name, a label, and the values that are allowed
 canvas     the picture as pixels, and what of it has changed since the last one
 lettering  texts and legends that stay as they are, painted once
@@ -9,6 +11,7 @@ typed      functions of s that a reader types
 
 from course_utils.panels.engine.controls import Button, Choice, Control, Slider, Text, Toggle
 from course_utils.panels.engine.panel import Draw, Panel, Show, error_report, on_move, waiting
+from course_utils.panels.engine.plain import panel
 
 __all__ = [
     "Button",
@@ -22,5 +25,6 @@ __all__ = [
     "Toggle",
     "error_report",
     "on_move",
+    "panel",
     "waiting",
 ]
