@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from course_utils.compress import CompressedModel, Recipe
     from course_utils.data import load_dataset
     from course_utils.models import mlp
-    from course_utils.panels.engine import Panel
+    from course_utils.panels.engine import Panel, panel
     from course_utils.tables.measured import measured
     from course_utils.train import evaluate, fit
 
 # `compress` is not among them, since a package has that name: from course_utils.compress import compress.
-__all__ = ["CompressedModel", "Panel", "Recipe", "evaluate", "fit", "load_dataset", "measured", "mlp"]
+__all__ = ["CompressedModel", "Panel", "Recipe", "evaluate", "fit", "load_dataset", "measured", "mlp", "panel"]
 
 _PLACES = {
     "CompressedModel": "compress",
@@ -34,6 +34,7 @@ _PLACES = {
     "load_dataset": "data",
     "measured": "tables.measured",
     "mlp": "models",
+    "panel": "panels.engine",
 }
 
 

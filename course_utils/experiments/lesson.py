@@ -1,8 +1,11 @@
 """What the experiments of several notebooks share: data of a size for a lesson, and networks trained on them once."""
 
 import copy
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,18 +14,25 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset, load_dataset
 from course_utils.methods.layers import weight_layers
 from course_utils.models import mlp
-from course_utils.train import fit
+from course_utils.train import fit, fit_epochs
 
 __all__ = [
+    "PAUSE_EVERY",
+    "Pauses",
     "accuracy_with_weights",
+    "fit_with_pauses",
     "hidden_sizes",
+    "last",
     "lesson_data",
     "measure_accuracy",
     "ready_to_train",
     "trained_network",
 ]
 
+Result = TypeVar("Result")
+
 TRAINING_ROWS, TEST_ROWS = 12_000, 2_000
+PAUSE_EVERY = 0.012  # seconds of a live training from one pause, in which sliders are answered, to the next
 SMALL_INPUT = 100  # features: above that a lesson trains wider layers for fewer epochs
 
 
@@ -61,6 +71,37 @@ def trained_network(data: str | Dataset, *, seed: int = 0) -> nn.Sequential:
     if key not in _TRAINED:
         _TRAINED[key] = _train(dataset, seed)
     return copy.deepcopy(_TRAINED[key])
+
+
+def fit_with_pauses(model: nn.Module, data: Dataset, **settings: Any) -> Iterator[None]:
+    """Train as `fit` does; None in each pause."""
+    for history in fit_epochs(model, data, pause_every=PAUSE_EVERY, **settings):
+        if history is None:
+            yield None
+
+
+def last(results: Iterable[Result | None]) -> Result:
+    """The last result of a live training, with no pauses in between.
+
+    >>> last(iter([1, None, 2, None]))
+    2
+    """
+    *_, result = (result for result in results if result is not None)
+    return result
+
+
+class Pauses:
+    """Tells a live training of its own loop when a pause is due."""
+
+    def __init__(self) -> None:
+        self._next = time.perf_counter() + PAUSE_EVERY
+
+    def due(self) -> bool:
+        """Whether it is time for a pause; the next one is due so long after."""
+        if (now := time.perf_counter()) < self._next:
+            return False
+        self._next = now + PAUSE_EVERY
+        return True
 
 
 _TRAINED: dict[tuple[str, int, int], nn.Sequential] = {}

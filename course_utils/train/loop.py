@@ -71,7 +71,8 @@ def fit(
         model, data, epochs=epochs, device=device, evaluate_every=evaluate_every, checkpoint=checkpoint, **settings
     )
     with tqdm(total=epochs, unit="epoch", leave=False, disable=not progress) as bar:
-        for history in steps:
+        for grown in steps:
+            history = grown or history
             bar.update(len(history) - bar.n)
             bar.set_postfix_str(f"train loss {history[-1].train_loss:.4f}" if history else "", refresh=False)
     return history
@@ -85,11 +86,15 @@ def fit_epochs(
     device: str | torch.device = "auto",
     evaluate_every: int = 1,
     checkpoint: str | os.PathLike[str] | None = None,
+    pause_every: float | None = None,
     **settings: Any,
-) -> Iterator[History]:
+) -> Iterator[History | None]:
     """Train as `fit` does, and yield the growing history at the start and after each epoch.
 
-    Between two epochs the network may be read, but not changed.
+    Meanwhile the network may be read, but not changed.
+
+    `pause_every`: seconds after which None is yielded in the midst of an epoch, so that others can have a turn; the
+    numbers are the same. Where training ends there, the network is as it was before the epoch.
 
     >>> from course_utils.data import load_dataset
     >>> from course_utils.models import mlp
@@ -113,7 +118,8 @@ def fit_epochs(
         yield training.history
         while len(training.history) < epochs:
             number = len(training.history) + 1
-            training.epoch(evaluated=evaluate_every > 0 and (number % evaluate_every == 0 or number == epochs))
+            evaluated = evaluate_every > 0 and (number % evaluate_every == 0 or number == epochs)
+            yield from training.epoch(evaluated=evaluated, pause_every=pause_every)
             if checkpoint is not None:
                 training.save(Path(checkpoint))
             yield training.history

@@ -5,10 +5,12 @@ memory is too small for a batch, its gradient is summed over parts of it. Where 
 network goes back to where it was before the epoch.
 """
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,16 +105,19 @@ class Training:
         (objective if share == 1 else objective * share).backward()
         return loss.detach()
 
-    def epoch(self, *, evaluated: bool) -> None:
-        """Train for one epoch, or leave everything as it was before and raise what `fit` raises."""
+    def epoch(self, *, evaluated: bool, pause_every: float | None = None) -> Iterator[None]:
+        """Train for one epoch, or leave everything as it was before and raise what `fit` raises.
+
+        `pause_every`: seconds after which a step is followed by a pause, in which others may draw random numbers.
+        """
         started = time.perf_counter()
         before = _copied(self.state())
         try:
-            train_loss = self._complete_pass(before)
+            train_loss = yield from self._complete_pass(before, pause_every)
             metrics = None
             if evaluated and len(self.data.y_test):
                 metrics = evaluate(self.model, self.data, loss=self.settings.loss)
-        except BaseException:  # also a reader's interruption: what is trained again then begins where a checkpoint is
+        except BaseException:  # an interruption too, and the end in a pause: training goes on where a checkpoint is
             self.restore(before)
             raise
         self.history.append(
@@ -125,14 +130,18 @@ class Training:
             )
         )
 
-    def _complete_pass(self, before: dict[str, Any]) -> float:
+    def _complete_pass(self, before: dict[str, Any], pause_every: float | None) -> Generator[None, None, float]:
         """Take the steps of an epoch, in smaller parts where the memory is short, and return the mean loss."""
         try:
-            while (train_loss := attempt(self._pass)) is None:
+            while True:
+                one_pass = Pass(self)
+                while (over := attempt(partial(one_pass.go_on, pause_every))) is False:
+                    yield
+                if over:
+                    return one_pass.mean_loss()
                 self.restore(before)
                 rows = self.rows_at_once or min(self.settings.batch_size, len(self.data.y_train))
                 self.rows_at_once = halved(rows, minimum=self.minimum_rows, work=f"training on {self.data.name}")
-            return train_loss
         except NotFiniteError as error:
             self.restore(before)
             began = bool(self.history) or error.step > 1
@@ -143,28 +152,8 @@ class Training:
                 "that epoch)"
             ) from None
 
-    def _pass(self) -> float:
-        """Take the steps of an epoch and return the mean loss.
-
-        Raises: NotFiniteError as soon as the loss is checked, or at the end if only weights are not finite.
-        """
-        parts = batches(len(self.data.y_train), self.settings.batch_size, self.order)
-        done, steps = len(self.history) * len(parts), self.settings.epochs * len(parts)
-        total, unchecked = torch.zeros((), device=self.device), list[Tensor]()
-        self.model.train()
-        with self._random_numbers():
-            for i, rows in enumerate(parts):
-                loss = self.step(rows.to(self.device, non_blocking=True), number=done + i, steps=steps)
-                total = total + loss
-                unchecked.append(total)
-                if len(unchecked) == CHECK_EVERY or i == len(parts) - 1:
-                    check_losses(unchecked, last_step=i + 1)
-                    unchecked.clear()
-        check_weights(self.params, step=len(parts))
-        return float(total) / len(self.data.y_train)
-
     @contextmanager
-    def _random_numbers(self) -> Iterator[None]:
+    def random_numbers(self) -> Iterator[None]:
         """Dropout draws from a stream of this training, and the caller's own stream is not touched."""
         gpu = self.device.type == "cuda"
         with torch.random.fork_rng([self.device] if gpu else []):
@@ -220,6 +209,46 @@ class Training:
         self.restore(state)
         self.rows_at_once = state["at_once"]
         self.history[:] = [Epoch(**epoch) for epoch in state["history"]]
+
+
+class Pass:
+    """One pass over the training rows, a batch at a time."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+        self.batches = batches(len(training.data.y_train), training.settings.batch_size, training.order)
+        self.done = len(training.history) * len(self.batches)
+        self.taken = 0
+        self.total, self.unchecked = torch.zeros((), device=training.device), list[Tensor]()
+        training.model.train()
+
+    def go_on(self, seconds: float | None) -> bool:
+        """Take steps for so long, or all that are left; whether none is left.
+
+        Raises: NotFiniteError as soon as the loss is checked, or at the end if only weights are not finite.
+        """
+        training, steps = self.training, len(self.batches)
+        until = time.perf_counter() + (math.inf if seconds is None else seconds)
+        with training.random_numbers():
+            for rows in self.batches[self.taken :]:
+                rows = rows.to(training.device, non_blocking=True)
+                loss = training.step(rows, number=self.done + self.taken, steps=training.settings.epochs * steps)
+                self.taken += 1
+                self.total = self.total + loss
+                self.unchecked.append(self.total)
+                if len(self.unchecked) == CHECK_EVERY or self.taken == steps:
+                    check_losses(self.unchecked, last_step=self.taken)
+                    self.unchecked.clear()
+                if time.perf_counter() >= until:
+                    break
+        if self.taken < steps:
+            return False
+        check_weights(training.params, step=steps)
+        return True
+
+    def mean_loss(self) -> float:
+        """The mean loss of all rows, each at its own step."""
+        return float(self.total) / len(self.training.data.y_train)
 
 
 def _copied(state: Any) -> Any:

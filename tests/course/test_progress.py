@@ -144,7 +144,7 @@ def test_the_overview_leads_to_what_is_next(shell: Shell) -> None:
     assert "not in this folder" in repr(shown)
 
 
-OPEN = """import course_utils.panels.engine.panel
+OPEN = """import course_utils.panels.engine.widget
 from course_utils.panels.engine import Panel
 from course_utils.course.progress import overview, record_progress"""
 

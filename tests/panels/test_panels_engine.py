@@ -196,7 +196,7 @@ def test_a_forbidden_value_from_the_browser_is_answered_by_an_error() -> None:
 
 
 def test_a_listener_hears_of_each_move_in_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("course_utils.panels.engine.panel._listeners", [])
+    monkeypatch.setattr("course_utils.panels.engine.widget._listeners", [])
     heard: list[str] = []
     front = Front(a_panel())
     on_move(heard.append)
@@ -459,7 +459,7 @@ def test_the_latest_value_wins_and_the_older_computation_ends() -> None:
 
 def test_a_live_computation_leaves_the_readers_random_numbers_alone() -> None:
     def draws() -> tuple[float, float, float]:
-        return float(torch.rand(1)), float(np.random.rand()), random.random()
+        return float(torch.rand(1)), float(np.random.rand()), random.random()  # noqa: NPY002
 
     def compute(a: float) -> Iterator[float]:
         for _ in range(5):
@@ -468,7 +468,7 @@ def test_a_live_computation_leaves_the_readers_random_numbers_alone() -> None:
             yield a
 
     def seed() -> None:
-        torch.manual_seed(0), np.random.seed(0), random.seed(0)
+        torch.manual_seed(0), np.random.seed(0), random.seed(0)  # noqa: NPY002
 
     seed()
     expected = [draws() for _ in range(4)]

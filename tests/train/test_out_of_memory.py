@@ -98,10 +98,10 @@ def test_a_failed_step_leaves_no_trace_in_the_random_numbers_nor_in_the_statisti
     failing, small = network(Memory(20, since=7), dropout=0.3, norm=True), network(Memory(999), dropout=0.3, norm=True)
     train(failing, epochs=3)
     training = Training(small, DIGITS, Settings(epochs=3, batch_size=64, optimizer="sgd", lr=0.1))
-    training.epoch(evaluated=False)
+    list(training.epoch(evaluated=False))
     training.rows_at_once = 16  # as in the failing one from its second epoch on
-    training.epoch(evaluated=False)
-    training.epoch(evaluated=False)
+    list(training.epoch(evaluated=False))
+    list(training.epoch(evaluated=False))
     assert same(failing, small)
 
 
@@ -270,8 +270,8 @@ def test_gpu_with_too_little_memory_trains_in_parts(little_memory: Callable[[int
     fit(complete, data, device="cuda", evaluate_every=0, progress=False, **common)
     little_memory(80 << 20)  # a batch of 1024 rows needs about 160 MB for the hidden layer alone
     training = Training(parts.to("cuda"), data.to("cuda"), Settings(**common))
-    training.epoch(evaluated=False)
-    training.epoch(evaluated=False)
+    list(training.epoch(evaluated=False))
+    list(training.epoch(evaluated=False))
     assert training.rows_at_once is not None
     assert training.rows_at_once < 1024
     for p, q in zip(complete.cuda().parameters(), parts.parameters(), strict=True):

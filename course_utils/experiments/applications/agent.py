@@ -9,6 +9,7 @@ import numpy as np
 from course_utils.experiments.applications.dqn import Epsilon, Learning, learn, q_network
 from course_utils.experiments.applications.gridworld import CELLS, START, World, make_world
 from course_utils.experiments.applications.miniature import on_one_thread, size_in_words
+from course_utils.experiments.lesson import last
 
 __all__ = ["Agent", "Progress", "agent", "best_return", "falling", "greedy_path", "greedy_return", "train_agent"]
 
@@ -37,7 +38,7 @@ class Agent(NamedTuple):
 def agent() -> Agent:
     """The agent of the panel's start, trained once in a process."""
     world = make_world()
-    *_, learning = on_one_thread(learn(world, gamma=0.9, epsilon=falling(0.1)))
+    learning = last(on_one_thread(learn(world, gamma=0.9, epsilon=falling(0.1))))
     return Agent(learning, world, 0.9)
 
 
@@ -74,10 +75,16 @@ class Progress(NamedTuple):
     best: float  # that of the best policy
 
 
-def train_agent(world: World, *, gamma: float, epsilon: Epsilon, **settings: Any) -> Iterator[Progress]:
-    """Deep Q-learning; yields how far the agent is at the start and after every 200 steps. `settings`: of `learn`."""
+def train_agent(world: World, *, gamma: float, epsilon: Epsilon, **settings: Any) -> Iterator[Progress | None]:
+    """Deep Q-learning; yields how far the agent is at the start and after every 200 steps; None in a pause between.
+
+    `settings`: of `learn`.
+    """
     best, epsilons = best_return(world, gamma), []
     for learning in on_one_thread(learn(world, gamma=gamma, epsilon=epsilon, **settings)):
+        if learning is None:
+            yield None
+            continue
         epsilons.append((learning.step, learning.epsilon))
         yield Progress(
             q=learning.q,

@@ -16,6 +16,7 @@ from course_utils.experiments.applications.miniature import (
     size_in_words,
 )
 from course_utils.experiments.applications.speller import NAMES, Speller, spell, spelled, train_speller
+from course_utils.experiments.lesson import last
 from course_utils.models import count_parameters
 
 __all__ = ["EPOCHS", "STATES", "Course", "Spellers", "learn_to_spell", "rows_by_doubt", "spellers", "spelling_scores"]
@@ -32,7 +33,7 @@ class Spellers:
         self.data = data
         self.models: dict[int, Speller] = {}
         for state in STATES:
-            *_, self.models[state] = train_speller(data, state=state, epochs=epochs)
+            self.models[state] = last(train_speller(data, state=state, epochs=epochs))
             self.models[state].eval()
 
     def __repr__(self) -> str:
@@ -83,10 +84,16 @@ class Course:
     unknown: list[float] = field(default_factory=list)  # share of test pictures whose word is no name
 
 
-def learn_to_spell(data: Dataset, rows: list[int], *, state: int, lr: float, seed: int) -> Iterator[Course]:
-    """Train a speller, and yield its course before the first epoch and after each; `rows`: of the chosen pictures."""
+def learn_to_spell(data: Dataset, rows: list[int], *, state: int, lr: float, seed: int) -> Iterator[Course | None]:
+    """Train a speller, and yield its course before the first epoch and after each; None in a pause between.
+
+    `rows`: of the chosen pictures.
+    """
     course: Course | None = None
     for model in on_one_thread(train_speller(data, state=state, epochs=EPOCHS, lr=lr, seed=seed)):
+        if model is None:
+            yield None
+            continue
         course = course or Course(count_parameters(model))
         words = spelled(spell(model, data.x_test)[0])
         accuracy, unknown = spelling_scores(words, data.y_test)

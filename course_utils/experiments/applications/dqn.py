@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from course_utils.experiments.applications.gridworld import DOWN, START, World
 from course_utils.experiments.applications.miniature import new_network
+from course_utils.experiments.lesson import Pauses
 from course_utils.models import mlp
 
 __all__ = ["STEPS", "Epsilon", "Learning", "QLearner", "Replay", "learn", "q_network"]
@@ -118,8 +119,10 @@ def learn(
     anywhere: bool = False,
     seed: int = 0,
     steps: int = STEPS,
-) -> Iterator[Learning]:
+) -> Iterator[Learning | None]:
     """Deep Q-learning for so many steps; yields what is known at the start and after every 200 steps.
+
+    None in a pause between.
 
     `epsilon`: from the share of the training that is over to the probability of a random action. `memory`: steps that
     are remembered. `anywhere`: episodes start on any floor cell, and not at S.
@@ -129,7 +132,7 @@ def learn(
     generator = np.random.default_rng(seed)
     floor = np.flatnonzero(~world.ends & (world.moves != np.arange(len(world.rewards))[:, None]).any(1))
     learner, replay = QLearner(world, gamma=gamma, lr=lr, seed=seed), Replay(memory)
-    learning = Learning(learner.table())
+    learning, pauses = Learning(learner.table()), Pauses()
     yield learning
     cell, discount, total, taken = START, 1.0, 0.0, 0
     for step in range(1, steps + 1):
@@ -154,6 +157,8 @@ def learn(
         if step % YIELD_EVERY == 0 or step == steps:
             learning.step = step
             yield learning
+        elif pauses.due():
+            yield None
 
 
 @torch.no_grad()

@@ -73,9 +73,10 @@ def on_one_thread(results: Iterator[Result]) -> Iterator[Result]:
     [1, 1]
     """
     while True:
-        with one_thread():
-            result = next(results, None)
-        if result is None:
+        try:
+            with one_thread():
+                result = next(results)
+        except StopIteration:
             return
         yield result
 

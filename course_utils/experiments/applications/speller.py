@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from course_utils.data import Dataset
 from course_utils.experiments.applications.miniature import new_network
+from course_utils.experiments.lesson import Pauses
 
 __all__ = ["LETTERS", "NAMES", "STOP", "Choose", "Speller", "greedy", "spell", "spelled", "train_speller"]
 
@@ -62,8 +63,10 @@ class Speller(nn.Module):
         return states[:, 0], self.head(states[:, 0])
 
 
-def train_speller(data: Dataset, *, state: int, epochs: int, lr: float = 0.01, seed: int = 0) -> Iterator[Speller]:
-    """Train a new speller by Adam, and yield it before the first epoch and after each."""
+def train_speller(
+    data: Dataset, *, state: int, epochs: int, lr: float = 0.01, seed: int = 0
+) -> Iterator[Speller | None]:
+    """Train a new speller by Adam, and yield it before the first epoch and after each; None in a pause between."""
     model = new_network(lambda: Speller(data.input_shape[-1], state), seed=seed)
     order = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
@@ -71,6 +74,7 @@ def train_speller(data: Dataset, *, state: int, epochs: int, lr: float = 0.01, s
     before = torch.cat([torch.full((len(targets), 1), START), targets[:, :-1].clamp(min=0)], 1)
     steps = epochs * math.ceil(len(targets) / BATCH)
     slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: 1 - t / steps)
+    pauses = Pauses()
     yield model
     for _ in range(epochs):
         for batch in torch.randperm(len(targets), generator=order).split(BATCH):
@@ -81,6 +85,8 @@ def train_speller(data: Dataset, *, state: int, epochs: int, lr: float = 0.01, s
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             slower.step()
+            if pauses.due():
+                yield None
         yield model
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from course_utils.data import Dataset
 from course_utils.experiments.binary.regularizers import first_layer, make_network, settings_for
-from course_utils.experiments.lesson import measure_accuracy
+from course_utils.experiments.lesson import PAUSE_EVERY, measure_accuracy
 from course_utils.train import fit_epochs
 
 __all__ = ["EPOCHS", "SignTraining", "train_signs"]
@@ -23,10 +23,12 @@ class SignTraining(NamedTuple):
     flipped: list[float]
 
 
-def train_signs(data: Dataset, kind: str, *, lr: float, seed: int, epochs: int = EPOCHS) -> Iterator[SignTraining]:
+def train_signs(
+    data: Dataset, kind: str, *, lr: float, seed: int, epochs: int = EPOCHS
+) -> Iterator[SignTraining | None]:
     """The state before the training and after each epoch; with 0 `epochs` only the former.
 
-    `kind`: "stoch", "det" or "none", as in `regularizers.KINDS`.
+    None in a pause within an epoch. `kind`: "stoch", "det" or "none", as in `regularizers.KINDS`.
     """
     model = make_network(kind, data, hidden=96, seed=seed)
     weight = first_layer(model).weight
@@ -35,9 +37,11 @@ def train_signs(data: Dataset, kind: str, *, lr: float, seed: int, epochs: int =
     yield SignTraining(before, list(accuracies), list(flipped))
     if not epochs:
         return
-    settings = settings_for(kind) | {"lr": lr}
-    for history in fit_epochs(model, data, epochs=epochs, evaluate_every=0, device="cpu", seed=seed, **settings):
+    settings = settings_for(kind) | {"lr": lr, "evaluate_every": 0, "device": "cpu", "pause_every": PAUSE_EVERY}
+    for history in fit_epochs(model, data, epochs=epochs, seed=seed, **settings):
         if not history:
+            if history is None:
+                yield None
             continue
         now = weight.detach().clone().numpy()
         accuracies.append(measure_accuracy(model.eval(), data))

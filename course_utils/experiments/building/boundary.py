@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.lesson import PAUSE_EVERY
 from course_utils.models import count_parameters, mlp
 from course_utils.train import fit_epochs
 
@@ -59,8 +60,11 @@ def make_points(shape: str, seed: int = 0) -> Dataset:
 
 def train_boundary(
     data: Dataset, *, width: int, depth: int, eta: float, batch_size: int, seed: int
-) -> Iterator[Boundary]:
-    """Train a perceptron by stochastic gradient descent, and yield it before the first epoch and after every third."""
+) -> Iterator[Boundary | None]:
+    """Train a perceptron by stochastic gradient descent, and yield it before the first epoch and after every third.
+
+    None in a pause between.
+    """
     sizes = [2, *[width] * depth, 2]
     with random_numbers(seed):
         model = mlp(sizes)
@@ -68,10 +72,12 @@ def train_boundary(
     result = Boundary(probability, [cost], [accuracy], sizes, count_parameters(model), data, diverged=False)
     yield result
     epochs = fit_epochs(model, data, epochs=EPOCHS, batch_size=batch_size, lr=eta, optimizer="sgd", momentum=0.9,
-                        evaluate_every=0, device="cpu")  # fmt: skip
+                        evaluate_every=0, device="cpu", pause_every=PAUSE_EVERY)  # fmt: skip
     try:
         for history in epochs:
             if not history or len(history) % EVERY:
+                if history is None:
+                    yield None
                 continue
             probability, cost, accuracy = _measured(model, data)
             result = result._replace(

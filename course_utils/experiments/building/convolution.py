@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.lesson import measure_accuracy
+from course_utils.experiments.lesson import PAUSE_EVERY, measure_accuracy
 from course_utils.train import fit_epochs
 
 __all__ = [
@@ -91,14 +91,19 @@ def dense_parameters(data: Dataset) -> int:
     return data.features * outputs + outputs
 
 
-def train_filters(data: Dataset, *, size: int, seed: int) -> Iterator[tuple[nn.Sequential, list[float]]]:
-    """Train a small CNN with filters of `size`, and yield it with its accuracies at first and after each epoch."""
+def train_filters(data: Dataset, *, size: int, seed: int) -> Iterator[tuple[nn.Sequential, list[float]] | None]:
+    """Train a small CNN with filters of `size`, and yield it with its accuracies at first and after each epoch.
+
+    None in a pause within an epoch.
+    """
     model = small_cnn(data, size=size, seed=seed)
     accuracy = [measure_accuracy(model, data)]
     yield model, accuracy
     for history in fit_epochs(model, data, epochs=EPOCHS, lr=4e-3, batch_size=32, schedule="cosine", seed=seed,
-                              evaluate_every=0, device="cpu"):  # fmt: skip
-        if history:
+                              evaluate_every=0, device="cpu", pause_every=PAUSE_EVERY):  # fmt: skip
+        if history is None:
+            yield None
+        elif history:
             accuracy.append(measure_accuracy(model, data))
             yield model, accuracy
 

@@ -2,9 +2,8 @@
 
 import copy
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,14 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.coding.container import Coded, load, save
 from course_utils.data import Dataset
 from course_utils.experiments.distilling.teacher import teacher
-from course_utils.experiments.lesson import SMALL_INPUT, hidden_sizes, lesson_data, measure_accuracy
+from course_utils.experiments.lesson import (
+    SMALL_INPUT,
+    fit_with_pauses,
+    hidden_sizes,
+    last,
+    lesson_data,
+    measure_accuracy,
+)
 from course_utils.methods.activations import KAF
 from course_utils.methods.codebook import share_weights, unshare_weights
 from course_utils.methods.distill import Distillation
@@ -27,7 +33,6 @@ from course_utils.methods.penalties import Regularizer
 from course_utils.methods.prune import Pruner
 from course_utils.methods.quantize import fake_quantize
 from course_utils.models import mlp
-from course_utils.train import fit
 
 __all__ = ["LABELS", "CompressedNetwork", "Methods", "make", "reference_networks", "steps"]
 
@@ -80,50 +85,55 @@ class CompressedNetwork(NamedTuple):
 
 def make(data: str | Dataset, methods: Methods) -> CompressedNetwork:
     """Train, compress, write, read back and measure."""
-    *_, network = steps(data, methods)
-    return network
+    return last(steps(data, methods))
 
 
-def steps(data: str | Dataset, methods: Methods) -> Iterator[CompressedNetwork]:
-    """The file after the training, and after each step that follows; the last one after all of `methods`."""
+def steps(data: str | Dataset, methods: Methods) -> Iterator[CompressedNetwork | None]:
+    """The file after the training, and after each step that follows; the last one after all of `methods`.
+
+    None in a pause of a training.
+    """
     dataset = lesson_data(data)
-    model = train_network(data, methods)
+    model = yield from train_network(data, methods)
     yield write_and_measure(model, dataset, methods)
     if methods.low_rank:
         model = factorize(model, rank=12 if dataset.features <= SMALL_INPUT else 40)
-        retrain(model, dataset)
+        yield from retrain(model, dataset)
         yield write_and_measure(model, dataset, methods)
     pruner = Pruner(model, scope="global")
     if methods.prune:
         for sparsity in (0.6, 0.85):
             pruner.prune(sparsity=max(sparsity, sparsity_of(model)))
-            retrain(model, dataset, after_step=lambda _: pruner.step_())
+            yield from retrain(model, dataset, after_step=lambda _: pruner.step_())
         yield write_and_measure(model, dataset, methods)
     if methods.binary:
-        retrain_with_rule(model, dataset, one_magnitude)
+        yield from retrain_with_rule(model, dataset, one_magnitude)
         yield write_and_measure(model, dataset, methods)
     if methods.quantize:
-        retrain_with_rule(model, dataset, four_bits)
+        yield from retrain_with_rule(model, dataset, four_bits)
         yield write_and_measure(model, dataset, methods)
     if methods.share:
         share_weights(model, size=8)
-        retrain(model, dataset, lr=5e-4)
+        yield from retrain(model, dataset, lr=5e-4)
         unshare_weights(model)
     yield write_and_measure(model, dataset, methods)
 
 
-def train_network(data: str | Dataset, methods: Methods) -> nn.Sequential:
+Training = Generator[None, None, nn.Sequential]  # with pauses
+_trained: dict[tuple[str, bool, bool, bool], nn.Sequential] = {}
+
+
+def train_network(data: str | Dataset, methods: Methods) -> Training:
     """The trained network on which the other steps work; trained once for each name, and copied."""
     choices = (methods.penalty, methods.distill, methods.kaf)
-    return copy.deepcopy(_load(data, *choices)) if isinstance(data, str) else _train(data, *choices)
+    if not isinstance(data, str):
+        return (yield from _train(data, *choices))
+    if (data, *choices) not in _trained:
+        _trained[data, *choices] = yield from _train(data, *choices)
+    return copy.deepcopy(_trained[data, *choices])
 
 
-@lru_cache(maxsize=16)
-def _load(name: str, penalty: bool, distill: bool, kaf: bool) -> nn.Sequential:
-    return _train(name, penalty, distill, kaf)
-
-
-def _train(data: str | Dataset, penalty: bool, distill: bool, kaf: bool) -> nn.Sequential:
+def _train(data: str | Dataset, penalty: bool, distill: bool, kaf: bool) -> Training:
     dataset = lesson_data(data)
     first, second = hidden_sizes(dataset)
     if distill:
@@ -134,18 +144,18 @@ def _train(data: str | Dataset, penalty: bool, distill: bool, kaf: bool) -> nn.S
     with random_numbers(0):
         model = mlp([dataset.features, first, second, dataset.classes], activation=activation)
     settings: dict[str, Any] = {
-        "batch_size": 64, "schedule": "cosine", "evaluate_every": 0, "device": "cpu", "progress": False,
+        "batch_size": 64, "schedule": "cosine", "evaluate_every": 0, "device": "cpu",
     }  # fmt: skip
     if distill:
         distillation = Distillation(model, teacher(data), temperature=2.0, alpha=0.5)
         settings |= {"optimizer": "adam", "lr": 0.01, "epochs": epochs_for(dataset, 50)}
-        fit(distillation, dataset, loss=distillation.loss, **settings)
+        yield from fit_with_pauses(distillation, dataset, loss=distillation.loss, **settings)
         return model.eval()
     lam = 1.5e-3 if dataset.features <= SMALL_INPUT else 2e-4  # larger groups weigh more in (9)
     regularizer = Regularizer("sparse_group", lam=lam) if penalty else None
     # SGD, with which lambda means what (9) says, and never more steps than a moment of waiting allows.
     settings |= {"optimizer": "sgd", "lr": 0.05, "epochs": epochs_for(dataset, 25)}
-    fit(model, dataset, regularizer=regularizer, **settings)
+    yield from fit_with_pauses(model, dataset, regularizer=regularizer, **settings)
     return model.eval()
 
 
@@ -166,10 +176,10 @@ def factorize(model: nn.Sequential, *, rank: int) -> nn.Sequential:
     )
 
 
-def retrain(model: nn.Module, data: Dataset, *, lr: float = 2e-3, **settings: Any) -> None:
-    """A short training of the remaining weights."""
+def retrain(model: nn.Module, data: Dataset, *, lr: float = 2e-3, **settings: Any) -> Iterator[None]:
+    """A short training of the remaining weights, with pauses."""
     settings |= {"epochs": epochs_for(data, 5), "lr": lr, "batch_size": 64, "schedule": "cosine"}
-    fit(model, data, evaluate_every=0, device="cpu", progress=False, **settings)
+    yield from fit_with_pauses(model, data, evaluate_every=0, device="cpu", **settings)
     model.eval()
 
 
@@ -206,13 +216,13 @@ class StraightThrough(nn.Module):
         return masked + (self.rule(masked.detach()) - masked).detach()
 
 
-def retrain_with_rule(model: nn.Module, data: Dataset, rule: Rule) -> None:
-    """Train with weights that follow a rule, in place."""
+def retrain_with_rule(model: nn.Module, data: Dataset, rule: Rule) -> Iterator[None]:
+    """Train with weights that follow a rule, in place, with pauses."""
     layers = list(weight_layers(model).values())
     for layer in layers:
         mask = (layer.weight != 0).to(layer.weight.dtype)
         parametrize.register_parametrization(layer, "weight", StraightThrough(rule, mask))
-    retrain(model, data)
+    yield from retrain(model, data)
     for layer in layers:
         parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Dataset
 from course_utils.experiments.distilling.student import student_for
+from course_utils.experiments.lesson import PAUSE_EVERY
 from course_utils.methods.distill import Distillation, best_bias
 from course_utils.train import fit_epochs
 
@@ -58,15 +59,23 @@ class LeftOutClass(NamedTuple):
         return int(wrong.sum()), int((wrong & (self.labels == self.label)).sum())
 
 
-def train_without_class(data: Dataset, teacher: nn.Module, *, label: int, temperature: float) -> Iterator[Student]:
-    """A student of the teacher's soft answers to the training rows without a class, before and after each epoch."""
+def train_without_class(
+    data: Dataset, teacher: nn.Module, *, label: int, temperature: float
+) -> Iterator[Student | None]:
+    """A student of the teacher's soft answers to the training rows without a class, before and after each epoch.
+
+    None in a pause within an epoch.
+    """
     keep = data.y_train != label
     part = Dataset(data.name, data.x_train[keep], data.y_train[keep], data.x_test, data.y_test, data.classes)
     student = student_for(data, 64, 0)
     distillation = Distillation(student, teacher, temperature=temperature, alpha=1.0)
     run = fit_epochs(distillation, part, epochs=EPOCHS, lr=0.01, batch_size=64, schedule="cosine",
-                     loss=distillation.loss, evaluate_every=0, device="cpu")  # fmt: skip
+                     loss=distillation.loss, evaluate_every=0, device="cpu", pause_every=PAUSE_EVERY)  # fmt: skip
     for history in run:
+        if history is None:
+            yield None
+            continue
         with torch.no_grad():
             logits = student.eval()(data.x_test)
         yield Student(logits, data.y_test, label, len(history))

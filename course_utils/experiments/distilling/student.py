@@ -7,14 +7,15 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.lesson import measure_accuracy
+from course_utils.experiments.lesson import PAUSE_EVERY, measure_accuracy
 from course_utils.methods.distill import Distillation
 from course_utils.models import count_parameters, mlp
-from course_utils.train import fit_epochs
+from course_utils.train import History, fit_epochs
 
 __all__ = ["Loss", "StudentPair", "error_percent", "student_for", "train_pair"]
 
 Loss = Callable[..., Tensor]
+OVER = History()
 
 
 class StudentPair(NamedTuple):
@@ -64,8 +65,9 @@ def train_pair(
     seed: int,
     train: bool = True,
     loss: Loss | None = None,
-) -> Iterator[StudentPair]:
+) -> Iterator[StudentPair | None]:
     """Errors of both students on the test rows, before the training and after each epoch; the same pair, growing.
+    None in a pause within an epoch.
 
     width: hidden neurons of a student; rows: training rows that it gets, chosen by the seed. Without `train` only the
     start. `loss`: a function like `distillation_loss` in its place.
@@ -79,7 +81,7 @@ def train_pair(
         return
     settings: dict[str, Any] = {
         "epochs": pair.epochs, "lr": 0.01, "batch_size": 25, "schedule": "cosine", "seed": seed, "evaluate_every": 0,
-        "device": "cpu",
+        "device": "cpu", "pause_every": PAUSE_EVERY,
     }  # fmt: skip
     if loss is None:
         distillation = Distillation(students[1], teacher, temperature=temperature, alpha=alpha)
@@ -89,11 +91,24 @@ def train_pair(
         fit_epochs(students[0], part, **settings),
         fit_epochs(distillation, part, loss=distillation.loss, **settings),
     )
-    for history, _ in zip(*runs, strict=True):
-        if history:
+    for history in epoch_by_epoch(*runs):
+        if history is None:
+            yield None
+        elif history:
             for errors, student in zip((pair.alone, pair.distilled), students, strict=True):
                 errors.append(error_percent(student.eval(), data))
             yield pair
+
+
+def epoch_by_epoch(*runs: Iterator[History | None]) -> Iterator[History | None]:
+    """The histories of trainings that go on side by side, once all have come to the same epoch; None in each pause."""
+    while True:
+        for run in runs:
+            while (history := next(run, OVER)) is None:
+                yield None
+            if history is OVER:
+                return
+        yield history
 
 
 def error_percent(model: nn.Module, data: Dataset) -> float:

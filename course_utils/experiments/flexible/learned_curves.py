@@ -9,7 +9,7 @@ from torch import Tensor
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.lesson import measure_accuracy
+from course_utils.experiments.lesson import PAUSE_EVERY, measure_accuracy
 from course_utils.methods.activations import KAF
 from course_utils.models import mlp
 from course_utils.train import fit_epochs
@@ -31,10 +31,10 @@ class Curves(NamedTuple):
 
 def train_kafs(
     data: Dataset, *, init: Literal["normal"] | Callable[[Tensor], Tensor], layer: int, lr: float, epochs: int = EPOCHS
-) -> Iterator[Curves]:
+) -> Iterator[Curves | None]:
     """The curves of a hidden layer (1 or 2) before the training and after each epoch; with 0 `epochs` only the former.
 
-    `init`: what the KAFs start from, "normal" or a function.
+    None in a pause within an epoch. `init`: what the KAFs start from, "normal" or a function.
     """
     with random_numbers(0):
         model = mlp([data.features, HIDDEN, HIDDEN, data.classes], activation=lambda width: KAF(width, init=init))
@@ -45,8 +45,10 @@ def train_kafs(
     if not epochs:
         return
     settings: dict[str, Any] = {"batch_size": 64, "schedule": "cosine", "evaluate_every": 0, "device": "cpu"}
-    for history in fit_epochs(model, data, epochs=epochs, lr=lr, **settings):
-        if history:
+    for history in fit_epochs(model, data, epochs=epochs, lr=lr, pause_every=PAUSE_EVERY, **settings):
+        if history is None:
+            yield None
+        elif history:
             accuracies = [*curves.accuracies, measure_accuracy(model.eval(), data)]
             curves = Curves(start, evaluate_curves(kaf), accuracies)
             yield curves

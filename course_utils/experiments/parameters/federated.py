@@ -37,8 +37,10 @@ def run_rounds(
     bits_up: int,
     bits_down: int,
     compress: Compress | None = None,
-) -> Iterator[Rounds]:
+) -> Iterator[Rounds | None]:
     """Run both trainings side by side, and yield what has happened before the first round and after each.
+
+    None in a pause between.
 
     `split`: "even" or "sorted"; `fraction`: of the clients that take part in a round; `compress`: the reader's own.
     """
@@ -58,9 +60,10 @@ def run_rounds(
         _network(data), data, parts, bits_up=bits_up, bits_down=bits_down, compress=compress, **settings
     )
     rounds = Rounds([], [], counts, (bits_up, bits_down))
-    for full_round, few_round in zip(full, few, strict=True):
+    for full_round in full:
+        yield None
         rounds.full.append(full_round)
-        rounds.few.append(few_round)
+        rounds.few.append(next(few))
         yield rounds
 
 

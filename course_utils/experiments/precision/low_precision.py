@@ -8,7 +8,7 @@ import torch
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
-from course_utils.experiments.lesson import measure_accuracy
+from course_utils.experiments.lesson import PAUSE_EVERY, measure_accuracy
 from course_utils.methods.quantize import LowPrecision
 from course_utils.models import mlp
 from course_utils.train import fit_epochs
@@ -27,10 +27,11 @@ class TrainingCurves(NamedTuple):
 
 def train_low_precision(
     data: Dataset, *, compute_bits: int | None, update_bits: int | None, stochastic: bool = False
-) -> Iterator[TrainingCurves]:
+) -> Iterator[TrainingCurves | None]:
     """The curves so far, before the training and after each epoch; without `compute_bits` in float32.
 
-    `update_bits`: None leaves the updates in float32. `stochastic`: they are rounded stochastically.
+    None in a pause within an epoch. `update_bits`: None leaves the updates in float32. `stochastic`: they are
+    rounded stochastically.
 
     Raises: FloatingPointError where the training diverges.
     """
@@ -44,8 +45,11 @@ def train_low_precision(
             update_every=10,
         )  # fmt: skip
     accuracies: list[float] = []
-    settings: dict[str, Any] = {"optimizer": "sgd", "lr": 0.05, "batch_size": 64}
+    settings: dict[str, Any] = {"optimizer": "sgd", "lr": 0.05, "batch_size": 64, "device": "cpu"}
     with precision:
-        for history in fit_epochs(model, data, epochs=EPOCHS, evaluate_every=0, device="cpu", **settings):
+        for history in fit_epochs(model, data, epochs=EPOCHS, evaluate_every=0, pause_every=PAUSE_EVERY, **settings):
+            if history is None:
+                yield None
+                continue
             accuracies.append(measure_accuracy(model, data))
             yield TrainingCurves([epoch.train_loss for epoch in history], list(accuracies))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
+from course_utils.experiments.lesson import PAUSE_EVERY
 from course_utils.experiments.sparsity.lambda_path import Plan
 from course_utils.methods.penalties import Regularizer, active_neurons
 from course_utils.models import mlp
@@ -38,10 +39,10 @@ class Course:
 
 def train_under_penalty(
     data: Dataset, plan: Plan, *, kind: str, lam: float, method: str, seed: int, prox: Callable[..., Tensor] | None
-) -> Iterator[Course]:
+) -> Iterator[Course | None]:
     """Train a perceptron of the plan's sizes, and yield its course before the first epoch and after each.
 
-    `method`: "prox" or "gradient"; `prox`: the reader's own step, or None.
+    None in a pause within an epoch. `method`: "prox" or "gradient"; `prox`: the reader's own step, or None.
     """
     with random_numbers(seed):
         model = mlp([data.features, *plan.hidden, data.classes])
@@ -60,7 +61,10 @@ def train_under_penalty(
         regularizer=Regularizer(kind, lam=lam, prox=prox),
         method=method,
         seed=seed,
+        pause_every=PAUSE_EVERY,
     ):
-        if history:
+        if history is None:
+            yield None
+        elif history:
             course.add(model, data)
             yield course

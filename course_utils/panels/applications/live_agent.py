@@ -55,7 +55,9 @@ def live_agent(*, reward: Reward | None = None, epsilon: Epsilon | None = None) 
         Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
-    def compute(train: bool, gamma: float, wind: float, last: float = 0.0, **settings: Any) -> Iterator[Progress]:
+    def compute(
+        train: bool, gamma: float, wind: float, last: float = 0.0, **settings: Any
+    ) -> Iterator[Progress | None]:
         world = make_world(wind=wind, reward=reward)
         for progress in train_agent(world, gamma=gamma, epsilon=epsilon or falling(last), **settings):
             yield progress

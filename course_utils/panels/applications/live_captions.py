@@ -30,7 +30,7 @@ def live_captions(data: str | Dataset = "digits") -> Panel:
         Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
-    def compute(train: bool, state: float, lr: float, seed: int) -> Iterator[Course]:
+    def compute(train: bool, state: float, lr: float, seed: int) -> Iterator[Course | None]:
         for course in learn_to_spell(data, rows, state=int(state), lr=lr, seed=seed):
             yield course
             if not train:

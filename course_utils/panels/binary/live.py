@@ -28,7 +28,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
         Choice(name="seed", label="Initial weights", options={"seed 0": 0, "seed 1": 1}),
     ]
 
-    def compute(train: bool, kind: str, lr: float, seed: int) -> Iterator[SignTraining]:
+    def compute(train: bool, kind: str, lr: float, seed: int) -> Iterator[SignTraining | None]:
         yield from train_signs(dataset, kind, lr=lr, seed=seed, epochs=EPOCHS if train else 0)
 
     title = "A binary network while it trains"

@@ -34,7 +34,7 @@ def boundary() -> Panel:
 
     def compute(
         train: bool, shape: str, width: float, depth: float, eta: float, size: float, seed: int
-    ) -> Iterator[Boundary]:
+    ) -> Iterator[Boundary | None]:
         for result in train_boundary(
             make_points(shape), width=int(width), depth=int(depth), eta=eta, batch_size=int(size), seed=seed
         ):

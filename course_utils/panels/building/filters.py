@@ -44,7 +44,7 @@ def filters(data: str | Dataset = "digits") -> Panel:
     ]
     finished: dict[tuple[int, int], tuple[nn.Sequential, list[float]]] = {}
 
-    def compute(train: bool, digit: float, size: int, seed: int) -> Iterator[Snapshot]:
+    def compute(train: bool, digit: float, size: int, seed: int) -> Iterator[Snapshot | None]:
         label = int(digit)
         image = data.x_test[int((data.y_test == label).nonzero()[0])]
         if train and (size, seed) in finished:  # another digit is no reason to train again
@@ -52,7 +52,11 @@ def filters(data: str | Dataset = "digits") -> Panel:
             yield snapshot(model, image, accuracy, label)
             return
         finished.clear()
-        for model, accuracy in train_filters(data, size=size, seed=seed):
+        for state in train_filters(data, size=size, seed=seed):
+            if state is None:
+                yield None
+                continue
+            model, accuracy = state
             yield snapshot(model, image, accuracy, label)
             if not train:
                 return

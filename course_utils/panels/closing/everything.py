@@ -50,12 +50,14 @@ def everything(data: str | Dataset = "digits", *, networks: Sequence[CompressedN
     controls: list[Control] = [Toggle(name=name, label=label) for name, label in LABELS.items()]
     controls.append(Choice(name="order", label="Sort the table by", options=ORDERS))
 
-    def compute(order: str, **choices: bool) -> Iterator[Scene]:
+    def compute(order: str, **choices: bool) -> Iterator[Scene | None]:
         methods = Methods(**choices)
         if methods not in finished:
             for now in steps(data, methods):
-                yield Scene(list(finished.values()), now, False, order)
-            finished[methods] = now
+                if now is not None:
+                    network = now
+                yield now and Scene(list(finished.values()), now, False, order)
+            finished[methods] = network
         yield Scene(list(finished.values()), finished[methods], True, order)
 
     title, rows = "The whole course on one network", len(dataset.y_test)

@@ -28,13 +28,14 @@ def left_out(data: str | Dataset = "digits") -> Panel:
     ]
     students: dict[tuple[int, float], Student] = {}
 
-    def compute(label: int, shift: float, temperature: float) -> Iterator[LeftOutClass]:
+    def compute(label: int, shift: float, temperature: float) -> Iterator[LeftOutClass | None]:
         key = (label, temperature)
         if key not in students:
             for student in train_without_class(dataset, large, label=label, temperature=temperature):
-                if student.epoch < EPOCHS:
-                    yield student.evaluate(shift)
-            students[key] = student
+                if student is not None and student.epoch == EPOCHS:
+                    students[key] = student
+                else:
+                    yield student and student.evaluate(shift)
         yield students[key].evaluate(shift)
 
     title = "A class left out"

@@ -38,7 +38,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
 
     def compute(
         train: bool, temperature: float, alpha: float, width: float, rows: float, seed: int
-    ) -> Iterator[StudentPair]:
+    ) -> Iterator[StudentPair | None]:
         yield from train_pair(
             dataset,
             large,

@@ -1,6 +1,6 @@
 """The engine of the panels: controls, a pure function of their values, and a function that draws its result.
 
-panel      Panel, which ties the three together and answers the browser
+widget     Panel, which ties the three together and answers the browser
 plain      panel(), which makes one of a plain plotting function
 live       computations that show results on their way, beside the kernel's other work
 controls   Slider, Choice, Toggle, Text, Button: a name, a label, and the values that are allowed
@@ -10,8 +10,8 @@ typed      functions of s that a reader types
 """
 
 from course_utils.panels.engine.controls import Button, Choice, Control, Slider, Text, Toggle
-from course_utils.panels.engine.panel import Draw, Panel, Show, error_report, on_move, waiting
 from course_utils.panels.engine.plain import panel
+from course_utils.panels.engine.widget import Draw, Panel, Show, error_report, on_move, waiting
 
 __all__ = [
     "Button",

@@ -50,7 +50,7 @@ class RandomNumbers:
 
 def states() -> tuple[Any, ...]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    return torch.get_rng_state(), cuda, np.random.get_state(), random.getstate()
+    return torch.get_rng_state(), cuda, np.random.get_state(), random.getstate()  # noqa: NPY002
 
 
 def restore(kept: tuple[Any, ...]) -> None:
@@ -58,7 +58,7 @@ def restore(kept: tuple[Any, ...]) -> None:
     torch.set_rng_state(cpu)
     if cuda is not None:
         torch.cuda.set_rng_state_all(cuda)
-    np.random.set_state(numpy)
+    np.random.set_state(numpy)  # noqa: NPY002
     random.setstate(python)
 
 
@@ -146,7 +146,7 @@ _under_way: list[Computation] = []
 
 def stop_all() -> None:
     """Stop every computation that is under way, as *Interrupt Kernel* does."""
-    for computation in list(_under_way):
+    for computation in _under_way:
         computation.stop()
 
 
@@ -163,7 +163,7 @@ class Scheduler:
     async def _turns(self) -> None:
         with interruptible():
             while _under_way:
-                for computation in list(_under_way):
+                for computation in _under_way:
                     for _ in range(TURNS):
                         await asyncio.sleep(0)
                     listen()
@@ -179,7 +179,7 @@ def interrupted(number: int, frame: Any) -> None:
 
 
 def listen() -> None:
-    """Take interrupts that would be ignored: a kernel that runs no cell ignores them, one that does gives them to it."""
+    """Take the interrupts that are ignored while no cell is running; a cell that runs takes them itself."""
     with suppress(ValueError):  # not in the main thread
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             signal.signal(signal.SIGINT, interrupted)

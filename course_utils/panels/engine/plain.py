@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.panels.engine.controls import Choice, Control, Slider, Text, Toggle, plain
-from course_utils.panels.engine.panel import Panel, Show
+from course_utils.panels.engine.widget import Panel, Show
 from course_utils.plots import style
 
 __all__ = ["panel"]

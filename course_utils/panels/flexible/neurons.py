@@ -46,12 +46,12 @@ def neurons(data: str | Dataset = "digits") -> Panel:
         Slider(name="lr", label="Learning rate η", values=(0.001, 0.003, 0.01, 0.03), value=0.01),
     ]
 
-    def compute(train: bool, start: str, layer: float, first: float, lr: float) -> Iterator[NeuronCurves]:
+    def compute(train: bool, start: str, layer: float, first: float, lr: float) -> Iterator[NeuronCurves | None]:
         rows = slice(int(first) - 1, int(first) - 1 + NEURONS)
         place = f"neurons {rows.start + 1} to {rows.stop} of hidden layer {layer:g}"
         epochs = EPOCHS if train else 0
         for curves in train_kafs(dataset, init=STARTS[start], layer=int(layer), lr=lr, epochs=epochs):
-            yield NeuronCurves(curves.start[rows], curves.now[rows], curves.accuracies, place)
+            yield curves and NeuronCurves(curves.start[rows], curves.now[rows], curves.accuracies, place)
 
     title = "Neurons that learn their activation"
     return Panel(title, controls, compute, lambda figure: NeuronPicture(figure, dataset.name).show, size=(960, 420))

@@ -42,7 +42,7 @@ def federated(data: str | Dataset = "digits", *, compress: Compress | None = Non
 
     def compute(
         train: bool, bits: float, down: int, clients: float, epochs: float, split: str, fraction: float
-    ) -> Iterator[Rounds]:
+    ) -> Iterator[Rounds | None]:
         for rounds in run_rounds(
             data,
             clients=int(clients),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
-from course_utils.experiments.lesson import lesson_data
+from course_utils.experiments.lesson import last, lesson_data
 from course_utils.experiments.precision.low_precision import EPOCHS, TrainingCurves, train_low_precision
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
 from course_utils.plots import COLOURS
@@ -38,19 +38,21 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
         Choice(name="update_bits", label="Bits b′ of the updates", options=updates, value=12),
         Toggle(name="stochastic", label="Stochastic rounding of the updates"),
     ]
-    *_, float32 = train_low_precision(dataset, compute_bits=None, update_bits=None)
+    float32 = last(train_low_precision(dataset, compute_bits=None, update_bits=None))
 
-    def compute(train: bool, compute_bits: float, update_bits: int, stochastic: bool) -> Iterator[Comparison]:
+    def compute(train: bool, compute_bits: float, update_bits: int, stochastic: bool) -> Iterator[Comparison | None]:
         b, b_update = int(compute_bits), update_bits or None
-        curves = TrainingCurves([], [])
+        now = Comparison(float32, TrainingCurves([], []), b, b_update)
         if not train:
-            yield Comparison(float32, curves, b, b_update)
+            yield now
             return
         try:
             for curves in train_low_precision(dataset, compute_bits=b, update_bits=b_update, stochastic=stochastic):
-                yield Comparison(float32, curves, b, b_update)
+                if curves is not None:
+                    now = now._replace(few_bits=curves)
+                yield curves and now
         except FloatingPointError:
-            yield Comparison(float32, curves, b, b_update, failed=True)
+            yield now._replace(failed=True)
 
     title = "Training at b bits"
     return Panel(title, controls, compute, lambda figure: CurvesPicture(figure).show, size=(960, 360))

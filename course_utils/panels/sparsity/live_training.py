@@ -38,7 +38,7 @@ def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor]
         Choice(name="seed", label="Initial weights", options=SEEDS),
     ]
 
-    def compute(train: bool, kind: str, lam: float, method: str, seed: int) -> Iterator[Course]:
+    def compute(train: bool, kind: str, lam: float, method: str, seed: int) -> Iterator[Course | None]:
         for course in train_under_penalty(data, plan, kind=kind, lam=lam, method=method, seed=seed, prox=prox):
             yield course
             if not train:

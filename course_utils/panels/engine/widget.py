@@ -108,7 +108,6 @@ class Panel(anywidget.AnyWidget):
     _canvas: Canvas | None = None
     _show: Show | None = None
     _computation: Computation | None = None
-    _views: dict[str, int] = {}  # that a browser shows, and how many of its pixels a CSS pixel has
 
     def __init__(
         self,
@@ -124,7 +123,7 @@ class Panel(anywidget.AnyWidget):
         self.result: Any = None
         self.error: Exception | None = None
         self._compute, self._draw = compute, draw
-        self._views = {}
+        self._views: dict[str, int] = {}  # of browsers, and how many pixels a CSS pixel has there
         self._scale = 1.0
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
         self.add_traits(**{c.name: Value(c) for c in controls})
@@ -181,7 +180,7 @@ class Panel(anywidget.AnyWidget):
         """Stop, free the memory, and take the panel off every page; showing it again opens it again."""
         if self._computation is not None:
             self._computation.drop()
-        self._views.clear()
+        self._views = {}
         self._free()
         super().close()
         self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets hides it
@@ -399,7 +398,9 @@ def check_names(names: Sequence[str]) -> None:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise ValueError(f"a control's name is an argument of the compute function, so it cannot be {name!r}")
         if hasattr(Panel, name):
-            raise ValueError(f"a control cannot be named {name!r}: every panel has an attribute of that name; rename it")
+            raise ValueError(
+                f"a control cannot be named {name!r}: every panel has an attribute of that name; rename it"
+            )
 
 
 def waiting(title: str, problem: NotImplementedError) -> Panel:
