@@ -32,6 +32,7 @@ from PIL import Image
 import course_utils.panels
 from course_utils.panels.engine import Button, Choice, Panel, Show, Slider, Text, Toggle, on_move
 from course_utils.panels.engine.canvas import INDEXED, Canvas, Patch, changed_boxes, indexed, make_patch
+from course_utils.panels.engine.sheet import Sheet
 from course_utils.plots import write
 
 
@@ -75,8 +76,9 @@ class Front:
     def receive(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         self.messages.append(content | {"words": self.panel.words, "error": self.panel._error})
         if content["kind"] == "frame":
-            if self.picture.shape[:2] != (content["height"], content["width"]):
-                self.picture = np.zeros((content["height"], content["width"], 3), np.uint8)
+            shape = round(content["height"] * content["scale"]), round(content["width"] * content["scale"])
+            if self.picture.shape[:2] != shape:
+                self.picture = np.zeros((*shape, 3), np.uint8)
             for patch, data in zip(content["patches"], buffers or [], strict=True):
                 pixels = decode(patch["mime"], data, patch["width"])
                 height, width = pixels.shape[:2]
@@ -564,7 +566,7 @@ def test_an_error_on_the_way_reaches_the_caller_and_the_panel_lives_on() -> None
 
 
 def test_drawing_over_the_background_equals_drawing_everything() -> None:
-    canvas = Canvas(400, 240)
+    canvas = Canvas(Sheet((400, 240), width=400))
     show = draw_line(canvas.figure)
     canvas.arrange()
     places = [axes.get_position().bounds for axes in canvas.figure.axes]
@@ -580,7 +582,7 @@ def test_drawing_over_the_background_equals_drawing_everything() -> None:
 
 
 def test_texts_that_rest_are_pasted_as_they_would_be_painted() -> None:
-    canvas = Canvas(400, 240)
+    canvas = Canvas(Sheet((400, 240), width=400))
     axes = canvas.figure.subplots()
     axes.set(xlim=(0, 1), ylim=(0, 1), title="A title, $x^2$")
     (line,) = axes.plot([0, 1], [0, 1], lw=6)
@@ -638,7 +640,7 @@ def painted(monkeypatch: pytest.MonkeyPatch) -> list[Artist]:
 
 
 def test_legends_that_rest_are_pasted_as_they_would_be_painted(painted: list[Artist]) -> None:
-    canvas = Canvas(400, 240)
+    canvas = Canvas(Sheet((400, 240), width=400))
     left, right = canvas.figure.subplots(1, 2)
     (line,) = left.plot([0, 1], [0, 1], label="rises")
     legend = left.legend(loc="upper left")
@@ -686,7 +688,7 @@ def test_legends_that_rest_are_pasted_as_they_would_be_painted(painted: list[Art
 
 
 def test_a_text_that_rests_is_not_painted_again(painted: list[Artist]) -> None:
-    canvas = Canvas(400, 240)
+    canvas = Canvas(Sheet((400, 240), width=400))
     axes = canvas.figure.subplots()
     texts = [axes.text(0.1, 0.2 * i, f"text {i}") for i in range(5)]
     canvas.arrange()

@@ -21,7 +21,7 @@ from course_utils.experiments.applications.gridworld import (
     Reward,
     make_world,
 )
-from course_utils.panels.engine import Choice, Control, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Control, Panel, Slider, Train
 from course_utils.plots import COLOURS, FAINT, WEIGHTS, move_limits, weight_map, words_on, write
 
 __all__ = ["live_agent"]
@@ -45,7 +45,7 @@ def live_agent(*, reward: Reward | None = None, epsilon: Epsilon | None = None) 
     """
     last = Slider(name="last", label="Random actions ε, at the end", values=[0, 0.05, 0.1, 0.2, 0.3, 0.5, 1], value=0.1)
     controls: list[Control] = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Slider(name="gamma", label="Discount γ", values=[0, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95], value=0.9),
         *([] if epsilon else [last]),
         Slider(name="lr", label="Learning rate η", values=[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03], value=0.003),

@@ -11,7 +11,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.applications.captions import EPOCHS, STATES, Course, learn_to_spell
 from course_utils.experiments.applications.miniature import digit_pictures
 from course_utils.experiments.applications.speller import NAMES
-from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Slider, Train
 from course_utils.plots import COLOURS, INK
 
 __all__ = ["live_captions"]
@@ -24,7 +24,7 @@ def live_captions(data: str | Dataset = "digits") -> Panel:
     data = digit_pictures(data)
     rows = [int((data.y_test == digit).nonzero()[0, 0]) for digit in range(10)]
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Slider(name="state", label="Numbers in the state", values=STATES, value=32),
         Slider(name="lr", label="Learning rate η", values=[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1], value=0.01),
         Choice(name="seed", label="Initial weights", options=SEEDS),

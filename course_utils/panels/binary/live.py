@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from course_utils.data import Dataset
 from course_utils.experiments.binary.sign_training import EPOCHS, SignTraining, train_signs
 from course_utils.experiments.lesson import lesson_data
-from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Slider, Train
 from course_utils.plots import COLOURS, Histogram
 
 __all__ = ["live_training"]
@@ -22,7 +22,7 @@ def live_training(data: str | Dataset = "digits") -> Panel:
     dataset = lesson_data(data)
     dataset = dataset.subset(min(len(dataset.y_train), 3000))
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Choice(name="kind", label="Binarization", options=KINDS),
         Slider(name="lr", label="Learning rate η", values=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3], value=0.1),
         Choice(name="seed", label="Initial weights", options={"seed 0": 0, "seed 1": 1}),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from course_utils.experiments.building.boundary import EDGE, EPOCHS, EVERY, SIDE, Boundary, make_points, train_boundary
 from course_utils.experiments.lesson import ready_to_train
-from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Slider, Train
 from course_utils.plots import COLOURS, FAINT
 
 __all__ = ["boundary"]
@@ -23,7 +23,7 @@ def boundary() -> Panel:
     """Width and depth of a perceptron against its decision boundary and its number of parameters, training live."""
     ready_to_train()
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Choice(name="shape", label="Points", options=SHAPES),
         Slider(name="width", label="Width of a hidden layer", values=[1, 2, 4, 8, 16, 32, 64], value=16),
         Slider(name="depth", label="Hidden layers", values=[0, 1, 2, 3, 4], value=2),

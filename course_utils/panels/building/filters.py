@@ -20,7 +20,7 @@ from course_utils.experiments.building.convolution import (
 )
 from course_utils.experiments.lesson import lesson_data, ready_to_train
 from course_utils.models import count_parameters
-from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Slider, Train
 from course_utils.plots import COLOURS, HeatMap, weight_map
 
 __all__ = ["filters"]
@@ -37,7 +37,7 @@ def filters(data: str | Dataset = "digits") -> Panel:
     data = data.subset(min(len(data.y_train), ROWS))
     digits = list(range(len(image_of_each_class(data))))
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Slider(name="digit", label="Class of the image", values=digits, value=3 % len(digits)),
         Choice(name="size", label="Filters of", options=SIZES),
         Choice(name="seed", label="Initial weights", options=SEEDS),

@@ -9,7 +9,7 @@ from course_utils.experiments.distilling.student import Loss, StudentPair, error
 from course_utils.experiments.distilling.teacher import teacher
 from course_utils.experiments.lesson import lesson_data
 from course_utils.models import count_parameters
-from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
 from course_utils.plots import COLOURS
 
 __all__ = ["live_training"]
@@ -28,7 +28,7 @@ def live_training(data: str | Dataset = "digits", *, loss: Loss | None = None) -
     teacher_error, teacher_parameters = error_percent(large, dataset), count_parameters(large)
     row_counts = [n for n in ROWS if n <= len(dataset.y_train)]
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Slider(name="temperature", label="Temperature T", values=(1, 2, 4, 8, 20), value=4),
         Slider(name="alpha", label="α, weight of the teacher", values=(0, 0.25, 0.5, 0.75, 0.9, 1), value=0.9),
         Slider(name="width", label="Hidden neurons of the student", values=WIDTHS, value=32),

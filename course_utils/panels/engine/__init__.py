@@ -3,13 +3,14 @@
 widget     Panel, which ties the three together and answers the browser
 plain      panel(), which makes one of a plain plotting function
 live       computations that show results on their way, beside the kernel's other work
-controls   Slider, Choice, Toggle, Text, Button: a name, a label, and the values that are allowed
+controls   Slider, Choice, Toggle, Train, Text, Button: a name, a label, and the values that are allowed
+sheet      the figure, whose rows break where the page is narrow
 canvas     the picture as pixels, and what of it has changed since the last one
 lettering  texts and legends that stay as they are, painted once
 typed      functions of s that a reader types
 """
 
-from course_utils.panels.engine.controls import Button, Choice, Control, Slider, Text, Toggle
+from course_utils.panels.engine.controls import Button, Choice, Control, Slider, Text, Toggle, Train
 from course_utils.panels.engine.plain import panel
 from course_utils.panels.engine.widget import Draw, Panel, Show, error_report, on_move, waiting
 
@@ -23,6 +24,7 @@ __all__ = [
     "Slider",
     "Text",
     "Toggle",
+    "Train",
     "error_report",
     "on_move",
     "panel",

@@ -15,13 +15,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.spines import Spine
 from matplotlib.text import Text
 from PIL import Image
 
 from course_utils.panels.engine.lettering import Lettering
+from course_utils.panels.engine.sheet import Sheet
 
 __all__ = ["Canvas", "Patch"]
 
@@ -42,11 +42,10 @@ class Patch(NamedTuple):
 
 
 class Canvas:
-    """A `figure` of fixed size in CSS pixels, rendered without a window."""
+    """A `figure`, rendered without a window."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
-        self.figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    def __init__(self, figure: Sheet) -> None:
+        self.figure = figure
         self._agg = FigureCanvasAgg(self.figure)
         self._background: object = None
         self._lettering, self._legends = Lettering(), Lettering()

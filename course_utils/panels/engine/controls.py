@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Button", "Choice", "Control", "Slider", "Text", "Toggle"]
+__all__ = ["Button", "Choice", "Control", "Slider", "Text", "Toggle", "Train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +176,14 @@ class Text(Control):
         if not isinstance(raw, str) or len(raw) > self.max_length:
             raise ValueError(f"{self.name} must be a text of at most {self.max_length} characters, got {raw!r:.60}")
         return raw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Toggle):
+    """Whether a network trains before the reader's eyes: the buttons *Train*, *Stop* and *Again*."""
+
+    name: str = "train"
+    label: str = "Train"
 
 
 @dataclass(frozen=True, kw_only=True)

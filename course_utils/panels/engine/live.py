@@ -78,6 +78,11 @@ class Computation:
         self._numbers = RandomNumbers()
         self._stopping = self._stepping = self.over = False
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was to end before its end."""
+        return self._stopping
+
     def start(self) -> None:
         """Take turns with the kernel's other work; at once and to the end where there is no event loop."""
         try:
@@ -146,7 +151,7 @@ _under_way: list[Computation] = []
 
 def stop_all() -> None:
     """Stop every computation that is under way, as *Interrupt Kernel* does."""
-    for computation in _under_way:
+    for computation in _under_way.copy():  # one that is over leaves the list
         computation.stop()
 
 
@@ -163,7 +168,7 @@ class Scheduler:
     async def _turns(self) -> None:
         with interruptible():
             while _under_way:
-                for computation in _under_way:
+                for computation in _under_way.copy():  # one that is over leaves the list
                     for _ in range(TURNS):
                         await asyncio.sleep(0)
                     listen()

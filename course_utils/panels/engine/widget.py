@@ -18,7 +18,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import anywidget
 import matplotlib
@@ -29,8 +29,9 @@ from matplotlib.figure import Figure
 from course_utils._support.paths import PANEL_FILES
 from course_utils._support.unwritten import unwritten
 from course_utils.panels.engine.canvas import Canvas, Patch
-from course_utils.panels.engine.controls import Control, Slider
+from course_utils.panels.engine.controls import Control, Slider, Train
 from course_utils.panels.engine.live import Computation, RandomNumbers
+from course_utils.panels.engine.sheet import Sheet
 from course_utils.plots import style
 
 __all__ = ["Draw", "Panel", "Show", "error_report", "on_move", "waiting"]
@@ -41,6 +42,9 @@ STILL = (
     "<p>{words}</p><p><em>This picture is kept in the file. Run this cell to bring it to life.</em></p>"
 )
 NOTHING_TO_SHOW = "draw returned {got}; it has to end with `return show`, the function that draws a result"
+
+UNDER_WAY, STOPPED, FINISHED = "training …", "stopped", "finished"
+NARROWEST, WIDEST = 320, 1400  # pixels of a page for which a picture is drawn
 
 Show = Callable[[Any], str]
 Draw = Callable[[Figure], Show]
@@ -57,6 +61,13 @@ def on_move(listener: Listener) -> None:
     """
     if listener not in _listeners:
         _listeners.append(listener)
+
+
+class View(NamedTuple):
+    """What a browser shows a panel on."""
+
+    scale: float  # pixels of the screen for each pixel of the page
+    width: int  # of the page
 
 
 class Value(traitlets.TraitType[Any, Any]):
@@ -102,6 +113,7 @@ class Panel(anywidget.AnyWidget):
     _size: Any = traitlets.List().tag(sync=True)
     words = traitlets.Unicode(help="The words under the picture.").tag(sync=True)
     _notice = traitlets.Unicode(help="What became of a value that is not on its slider.").tag(sync=True)
+    _status = traitlets.Unicode(help="Of a training: under way, stopped or finished.").tag(sync=True)
     _error: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     # What a panel that could not be made is closed with.
@@ -123,8 +135,9 @@ class Panel(anywidget.AnyWidget):
         self.result: Any = None
         self.error: Exception | None = None
         self._compute, self._draw = compute, draw
-        self._views: dict[str, int] = {}  # of browsers, and how many pixels a CSS pixel has there
-        self._scale = 1.0
+        self._trainings = [c.name for c in controls if isinstance(c, Train)]
+        self._views: dict[str, View] = {}  # by their ids
+        self._seen = View(1, size[0])
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
         self.add_traits(**{c.name: Value(c) for c in controls})
         super().__init__(_title=title, _controls=[c.spec() for c in controls], _size=list(size))
@@ -176,6 +189,13 @@ class Panel(anywidget.AnyWidget):
         if self._computation is not None:
             self._computation.stop()
 
+    def again(self) -> None:
+        """Train once more, from the start."""
+        for name in self._trainings:
+            setattr(self, name, False)
+        for name in self._trainings:
+            setattr(self, name, True)
+
     def close(self) -> None:
         """Stop, free the memory, and take the panel off every page; showing it again opens it again."""
         if self._computation is not None:
@@ -195,7 +215,7 @@ class Panel(anywidget.AnyWidget):
         For a caller that stores pictures: without a browser.
         """
         self.wait()
-        self._rescale(scale)
+        self._see(self._seen._replace(scale=scale))
         with self._one_move(never=True):
             for name, value in self._read(values).items():
                 setattr(self, name, value)
@@ -283,6 +303,7 @@ class Panel(anywidget.AnyWidget):
         if self._computation is not None:
             self._computation.drop()
         if self.trains:
+            self._status = UNDER_WAY if any(getattr(self, name) for name in self._trainings) else ""
             self._tell({"kind": "accepted", "values": self._json_values()})
             self._computation = Computation(self._compute(**self.values), self._present, self._ended)
             self._computation.start()
@@ -300,6 +321,8 @@ class Panel(anywidget.AnyWidget):
         self._send_frame(settled=False)
 
     def _ended(self, problem: BaseException | None) -> None:
+        if self._status and self._computation is not None:
+            self._status = STOPPED if problem or self._computation.stopped else FINISHED
         self._computation = None
         if problem is not None:
             self._refuse(problem)
@@ -328,8 +351,9 @@ class Panel(anywidget.AnyWidget):
         return self._canvas
 
     def _draw_anew(self, fill: Callable[[Show], str]) -> str:
-        canvas = Canvas(*self._size)
-        canvas.set_scale(self._scale)
+        width, height = self._size
+        canvas = Canvas(Sheet((width, height), width=self._seen.width))
+        canvas.set_scale(self._seen.scale)
         with matplotlib.rc_context(style()):
             show = self._draw(canvas.figure)
         if not callable(show):
@@ -342,24 +366,34 @@ class Panel(anywidget.AnyWidget):
     def _free(self) -> None:
         self._canvas = self._show = None
 
-    def _rescale(self, scale: float) -> None:
-        self._scale = scale
-        if self._canvas is not None:
-            self._canvas.set_scale(scale)
+    def _see(self, seen: View) -> None:
+        """Draw for a screen of this density and a page of this width."""
+        if seen.width != self._seen.width:
+            self._free()
+        elif self._canvas is not None:
+            self._canvas.set_scale(seen.scale)
+        self._seen = seen
 
     # Views
 
     def _on_message(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
         view = message.get("view", "")
-        if message.get("kind") == "hello":
-            self._views[view] = int(message.get("scale", 1))
-            self._rescale(max(self._views.values()))
-            self._send_frame(complete=True, settled=self._computation is None)
-        elif message.get("kind") == "bye":
-            self._views.pop(view, None)
-            if not self._views:  # the cell was run again, or the page closed
+        match message.get("kind"):
+            case "hello":  # again where its size has changed
+                width = min(max(int(message.get("width") or self._size[0]), NARROWEST), WIDEST)
+                self._views[view] = View(int(message.get("scale", 1)), width)
+                scales, widths = zip(*self._views.values(), strict=True)
+                self._see(View(max(scales), min(widths)))  # one picture for all views
+                self._send_frame(complete=True, settled=self._computation is None)
+            case "bye":
+                self._views.pop(view, None)
+                if not self._views:  # the cell was run again, or the page closed
+                    self.stop()
+                    self._free()
+            case "stop":
                 self.stop()
-                self._free()
+            case "again":
+                self.again()
 
     def _json_values(self) -> dict[str, Any]:
         return {name: control.to_json(getattr(self, name)) for name, control in self.controls.items()}
@@ -373,18 +407,20 @@ class Panel(anywidget.AnyWidget):
         if not self._views:
             return
         patches: list[Patch] = []
+        width, height = self._size
         try:
             picture = self._picture()
             patches = [picture.complete()] if complete else picture.changed()
+            width, height = picture.figure.pixels
         except Exception as problem:  # of drawing
             self._refuse(problem)
-        width, height = (round(side * self._scale) for side in self._size)
         frame = {
             "kind": "frame",
             "values": self._json_values(),
             "settled": settled,
             "width": width,
             "height": height,
+            "scale": self._seen.scale,
             "patches": [{"x": p.x, "y": p.y, "mime": p.mime, "width": p.width} for p in patches],
         }
         self._tell(frame, [p.data for p in patches])

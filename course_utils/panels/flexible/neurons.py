@@ -11,7 +11,7 @@ from torch import Tensor
 from course_utils.data import Dataset
 from course_utils.experiments.flexible.learned_curves import EPOCHS, S, train_kafs
 from course_utils.experiments.lesson import lesson_data
-from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Slider, Train
 from course_utils.plots import COLOURS
 
 __all__ = ["neurons"]
@@ -39,7 +39,7 @@ def neurons(data: str | Dataset = "digits") -> Panel:
     dataset = dataset.subset(min(len(dataset.y_train), 3000))
     starts = {"random (normal)": "normal", "tanh, by (20)": "tanh", "ELU, by (20)": "elu"}
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Choice(name="start", label="Initial activation", options=starts),
         Slider(name="layer", label="Hidden layer", values=(1, 2), value=2),
         Slider(name="first", label="First neuron shown", values=tuple(range(1, 26, NEURONS)), value=1),

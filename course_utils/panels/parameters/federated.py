@@ -10,7 +10,7 @@ from course_utils._support.words import plural
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data
 from course_utils.experiments.parameters.federated import ROUNDS, Compress, Rounds, run_rounds
-from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
 from course_utils.plots import COLOURS, move_limits
 from course_utils.train.federated import Round
 
@@ -31,7 +31,7 @@ def federated(data: str | Dataset = "digits", *, compress: Compress | None = Non
     if data.features > 100:
         data = data.subset(min(ROWS, len(data.y_train)))
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Slider(name="bits", label="Bits per weight, up", values=BITS, value=4),
         Choice(name="down", label="Bits per weight, down", options={"32": 32, "8": 8, "4": 4}),
         Slider(name="clients", label="Clients", values=(5, 10, 20, 50), value=10),

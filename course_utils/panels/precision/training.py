@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import last, lesson_data
 from course_utils.experiments.precision.low_precision import EPOCHS, TrainingCurves, train_low_precision
-from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Slider, Toggle, Train
 from course_utils.plots import COLOURS
 
 __all__ = ["low_precision_training"]
@@ -33,7 +33,7 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
     dataset = dataset.subset(min(len(dataset.y_train), 3000))
     updates = {"float32": 0} | {f"{b} bits": b for b in (16, 14, 12, 10, 8, 6)}
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Slider(name="compute_bits", label="Bits b of the computation", values=list(range(3, 13)), value=8),
         Choice(name="update_bits", label="Bits b′ of the updates", options=updates, value=12),
         Toggle(name="stochastic", label="Stochastic rounding of the updates"),

@@ -9,7 +9,7 @@ from torch import Tensor
 from course_utils.data import Dataset, load_dataset
 from course_utils.experiments.sparsity.lambda_path import KINDS, plan_for
 from course_utils.experiments.sparsity.live_training import Course, train_under_penalty
-from course_utils.panels.engine import Choice, Panel, Show, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, weight_map
 
 __all__ = ["live_training"]
@@ -31,7 +31,7 @@ def live_training(data: str | Dataset = "digits", *, prox: Callable[..., Tensor]
     if prox is not None:  # the gradient beside it is that of the group lasso, whatever the step is
         kinds, methods = {"group lasso (9)": "group"}, {"your proximal step": "prox", "gradient of (9)": "gradient"}
     controls = [
-        Toggle(name="train", label="Train live"),
+        Train(),
         Choice(name="kind", label="Penalty", options=kinds, value="group"),
         Slider(name="lam", label="λ, strength of the penalty", values=plan.lams, value=plan.lams[len(plan.lams) // 2]),
         Choice(name="method", label="The penalty acts by", options=methods),

@@ -39,6 +39,25 @@ const KINDS = {
     input.addEventListener("change", () => changed(input.value));
     return { input, show: (value) => { input.value = value; } };
   },
+  train(spec, changed, model) {
+    const train = make("button", { type: "button" }, "Train");
+    const stop = make("button", { type: "button", disabled: true }, "Stop");
+    const status = make("span", { className: "course-status" });
+    status.setAttribute("role", "status");
+    train.addEventListener("click", () => (model.get(spec.name) ? model.send({ kind: "again" }) : changed(true)));
+    stop.addEventListener("click", () => model.send({ kind: "stop" }));
+    return {
+      input: train,
+      bare: true,
+      beside: [stop, status],
+      show: (value) => {
+        train.textContent = value ? "Again" : "Train";
+        status.textContent = model.get("_status");
+        stop.disabled = !status.textContent.endsWith("…");
+        if (stop.disabled && stop === document.activeElement) train.focus();
+      },
+    };
+  },
   button(spec, changed) {
     let presses = 0;
     const input = make("button", { type: "button" }, spec.label);
@@ -47,8 +66,8 @@ const KINDS = {
   },
 };
 
-function addControl(spec, changed) {
-  const control = KINDS[spec.kind](spec, changed);
+function addControl(spec, changed, model) {
+  const control = KINDS[spec.kind](spec, changed, model);
   // Random, because each panel of a page loads a copy of this module: a counter would start anew in each.
   const id = `course-${Math.random().toString(36).slice(2)}`;
   control.input.id = id;
@@ -59,7 +78,7 @@ function addControl(spec, changed) {
   control.node = make("div", { className: `course-control course-${spec.kind}` });
   if (!control.bare) control.node.append(label);
   if (control.output) { control.output.htmlFor = id; control.node.append(control.output); }
-  control.node.append(control.input);
+  control.node.append(control.input, ...(control.beside ?? []));
   return control;
 }
 
@@ -102,7 +121,7 @@ function render({ model, el }) {
   const answered = (values) => specs.every(({ name }) => values[name] === model.get(name));
 
   const controls = Object.fromEntries(specs.map((spec) => [
-    spec.name, addControl(spec, (value) => move({ [spec.name]: value }))]));
+    spec.name, addControl(spec, (value) => move({ [spec.name]: value }), model)]));
   const showValue = (name) => controls[name].show(model.get(name));
 
   const reset = make("button", { type: "button", className: "course-reset", title: "All controls back to their start" }, "Reset");
@@ -113,6 +132,7 @@ function render({ model, el }) {
 
   const [width, height] = model.get("_size");
   const canvas = make("canvas", { width, height });
+  canvas.style.width = `${width}px`;
   canvas.setAttribute("role", "img");
   const words = make("p", { className: "course-words" });
   const notice = make("p", { className: "course-notice", hidden: true });
@@ -123,12 +143,12 @@ function render({ model, el }) {
   const error = make("div", { className: "course-error", hidden: true });
   error.setAttribute("role", "alert");
   const title = model.get("_title");
+  const picture = make("div", { className: "course-picture" }, canvas, bar);
   const root = make("section", { className: "course-panel" },
     make("header", {}, make("h4", {}, title), reset),
     make("div", { className: "course-controls" }, ...specs.map((spec) => controls[spec.name].node)),
-    make("div", { className: "course-picture" }, canvas, bar), words, notice, error, spoken);
+    picture, words, notice, error, spoken);
   root.setAttribute("aria-label", title);
-  root.style.setProperty("--course-width", `${width}px`);
   specs.forEach(({ name }) => showValue(name));
   el.append(root);
 
@@ -163,9 +183,11 @@ function render({ model, el }) {
     painted = painted.then(async () => {
       const pictures = await Promise.all(bitmaps);
       if (message.kind === "frame") {
-        if (canvas.width !== message.width || canvas.height !== message.height) {
-          canvas.width = message.width;
-          canvas.height = message.height;
+        const [width, height] = [message.width, message.height].map((side) => Math.round(side * message.scale));
+        if (canvas.width !== width || canvas.height !== height) {
+          canvas.width = width;
+          canvas.height = height;
+          canvas.style.width = `${message.width}px`;
         }
         const context = canvas.getContext("2d");
         pictures.forEach((picture, i) => {
@@ -185,10 +207,31 @@ function render({ model, el }) {
     }
   };
 
-  const listeners = [["msg:custom", receive], ...specs.map(({ name }) => [`change:${name}`, () => showValue(name)])];
+  const showStatus = () => specs.filter(({ kind }) => kind === "train").forEach(({ name }) => showValue(name));
+  const listeners = [["msg:custom", receive], ["change:_status", showStatus],
+    ...specs.map(({ name }) => [`change:${name}`, () => showValue(name)])];
   listeners.forEach(([event, listener]) => model.on(event, listener));
-  model.send({ kind: "hello", view, scale: Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25)) });
+
+  // The picture is laid out for the width that there is; while that changes, as a hand drags, it is not.
+  let told = "";
+  let resized = 0;
+  const hello = () => {
+    const room = Math.floor(picture.clientWidth);
+    if (!root.isConnected || room === 0) return; // not on the page yet, or in a tab that is not shown
+    const scale = Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25));
+    if (told === `${scale} ${room}`) return;
+    told = `${scale} ${room}`;
+    model.send({ kind: "hello", view, scale, width: room });
+  };
+  const observer = new ResizeObserver(() => {
+    clearTimeout(resized);
+    if (told) resized = setTimeout(hello, 150);
+    else hello();
+  });
+  observer.observe(picture);
   return () => {
+    observer.disconnect();
+    clearTimeout(resized);
     listeners.forEach(([event, listener]) => model.off(event, listener));
     model.send({ kind: "bye", view });
   };

@@ -105,10 +105,10 @@ class Replay {
       store.pictures[picture].forEach((file, i) => { if (file >= 0) paint(file + 1, ...store.places[i]); });
       this.painted = true;
     }
-    const [width, height] = store.size;
+    const [width, height] = this.head.size;
     this.set("words", store.words[words] || this.state.words);
     this.set("_error", store.errors[error] ?? null);
-    this.tellAll("msg:custom", { kind: "frame", settled, values: this.values(), width, height, patches }, buffers);
+    this.tellAll("msg:custom", { kind: "frame", settled, values: this.values(), width, height, scale: store.size[0] / width, patches }, buffers);
   }
 }
 
