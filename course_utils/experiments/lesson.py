@@ -126,7 +126,7 @@ def _train(data: Dataset, seed: int) -> nn.Sequential:
 
 
 def ready_to_train() -> None:
-    """Load what torch needs for its first optimizer: a second that must not pass after the press of *Train live*."""
+    """Load what torch needs for its first optimizer: a second that must not pass after the press of *Train*."""
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
 
 

@@ -29,7 +29,7 @@ def test_the_same_methods_give_the_same_file_twice() -> None:
 
 def test_all_methods_together_work_on_any_data_set() -> None:
     everything_on = replace(Methods(), **dict.fromkeys(LABELS, True))
-    *before, last = steps(lesson_data("digits").subset(200), everything_on)
+    *before, last = (x for x in steps(lesson_data("digits").subset(200), everything_on) if x is not None)
     assert len(before) >= 4
     assert last.size < before[0].size
 

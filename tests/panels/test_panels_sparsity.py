@@ -7,6 +7,7 @@ from matplotlib.colors import to_rgba
 from panels import line, visit
 
 from course_utils.data import load_dataset
+from course_utils.experiments.sparsity.geometry import LAMBDAS
 from course_utils.experiments.sparsity.lambda_path import Plan, plan_for
 from course_utils.methods.penalties import prox_group, prox_l1
 from course_utils.panels.sparsity import (
@@ -29,7 +30,7 @@ def path() -> LambdaPath:
 
 
 def test_geometry_draws_both_curves_through_the_best_weights() -> None:
-    panel = geometry().set(lam=0.1, p=1.0, angle=60)
+    panel = geometry().set(lam=min(LAMBDAS, key=lambda lam: abs(lam - 0.1)), p=1.0, angle=60)
     w = panel.result.best[panel.result.chosen]
     for name in ("cost_level", "ball"):
         points = getattr(panel.result, name)

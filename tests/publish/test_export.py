@@ -106,7 +106,7 @@ def draw(figure):
     return show
 
 
-controls = [Toggle(name="train", label="Train live"), Slider(name="rate", label="Rate", values=[0.01, 0.02, 0.03])]
+controls = [Train(), Slider(name="rate", label="Rate", values=[0.01, 0.02, 0.03])]
 panel = Panel("Training", controls, compute, draw, size=(300, 200))
 panel
 """
@@ -632,7 +632,7 @@ def test_a_training_is_seen_as_a_film(folder: Path, chromium: Browser) -> None:
     training = page.locator('[aria-label="Training"]')
     page.evaluate("window.seen = []")
     training.evaluate("root => root.addEventListener('course-shown', event => seen.push(event.detail.words))")
-    training.get_by_label("Train live").check()
+    training.get_by_role("button", name="Train").click()
     expect(training.locator(".course-words")).to_have_text("It has grown to 0.6.", timeout=20_000)
     assert len(set(page.evaluate("seen"))) == FILM
     assert complaints == []

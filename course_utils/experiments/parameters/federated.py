@@ -61,7 +61,8 @@ def run_rounds(
     )
     rounds = Rounds([], [], counts, (bits_up, bits_down))
     for full_round in full:
-        yield None
+        if rounds.full:
+            yield None
         rounds.full.append(full_round)
         rounds.few.append(next(few))
         yield rounds

@@ -189,7 +189,7 @@ class Panel(anywidget.AnyWidget):
         if self._computation is not None:
             self._computation.stop()
 
-    def again(self) -> None:
+    def retrain(self) -> None:
         """Train once more, from the start."""
         for name in self._trainings:
             setattr(self, name, False)
@@ -393,7 +393,7 @@ class Panel(anywidget.AnyWidget):
             case "stop":
                 self.stop()
             case "again":
-                self.again()
+                self.retrain()
 
     def _json_values(self) -> dict[str, Any]:
         return {name: control.to_json(getattr(self, name)) for name, control in self.controls.items()}

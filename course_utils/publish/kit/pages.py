@@ -300,8 +300,8 @@ def moves(kit: Kit, page: Page, lesson: Lesson, entry: Misconception | Question)
 def move(step: Step) -> str:
     """A step in words.
 
-    >>> move(Step({"Bits b": "2", "Train live": "on"}, "four levels.", lambda panel: True))
-    '*Bits b*: **2**, *Train live*: **on** → you see four levels.'
+    >>> move(Step({"Bits b": "2", "Train": "press"}, "four levels.", lambda panel: True))
+    '*Bits b*: **2**, *Train*: **press** → you see four levels.'
     """
     settings = ", ".join(f"*{plain(label)}*: **{plain(text)}**" for label, text in step.settings.items())
     return f"{settings or 'As it opens'} → you see {step.observation}"

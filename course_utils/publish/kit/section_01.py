@@ -92,7 +92,7 @@ LESSON = Lesson(
             panel="building.boundary",
             steps=(
                 Step(
-                    {"Width of a hidden layer": "2", "Train live": "on"},
+                    {"Width of a hidden layer": "2", "Train": "press"},
                     "an accuracy little better than chance, about 50 %, with two hidden layers of 2.",
                     lambda p: p.result.accuracy[-1] < 0.7,
                 ),

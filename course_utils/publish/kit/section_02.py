@@ -140,7 +140,7 @@ LESSON = Lesson(
             panel="applications.live_agent",
             steps=(
                 Step(
-                    {"Train live": "on"},
+                    {"Train": "press"},
                     "the greedy path lead to the goal in 9 steps, worth 0.430.",
                     lambda p: says(p, "leads to the goal in 9 steps", "the best possible 0.430"),
                 ),

@@ -96,7 +96,7 @@ LESSON = Lesson(
             panel="parameters.federated",
             steps=(
                 Step(
-                    {UP: "1", "Train live": "on"},
+                    {UP: "1", "Train": "press"},
                     "an accuracy of about 94 % with 1 bit up, and of about 95 % with 32 bits.",
                     lambda p: number_in(p, "clients: accuracy #%") > 92 and number_in(p, "with 32 bits #%") < 97,
                 ),
@@ -161,7 +161,7 @@ LESSON = Lesson(
             panel="parameters.federated",
             steps=(
                 Step(
-                    {UP: "4", "Train live": "on"},
+                    {UP: "4", "Train": "press"},
                     "about 0.5 MB up and 3.85 MB down, with 32 bits 3.85 MB each way.",
                     lambda p: number_in(p, "after # MB up") < 0.6 and says(p, "3.85 MB down", "after 3.85 and 3.85 MB"),
                 ),

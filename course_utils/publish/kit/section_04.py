@@ -169,7 +169,7 @@ LESSON = Lesson(
             panel="sparsity.live_training",
             steps=(
                 Step(
-                    {"Train live": "on"},
+                    {"Train": "press"},
                     "an accuracy of about 95 %, and about 30 % of the weights exactly zero.",
                     lambda p: number_in(p, ": accuracy #%") > 90 and number_in(p, "%, #% of the weights") > 15,
                 ),

@@ -103,7 +103,7 @@ LESSON = Lesson(
             panel="precision.low_precision_training",
             steps=(
                 Step(
-                    {"Bits b of the computation": "6", "Bits b′ of the updates": "6 bits", "Train live": "on"},
+                    {"Bits b of the computation": "6", "Bits b′ of the updates": "6 bits", "Train": "press"},
                     "a training that gets stuck at an accuracy little above 50 %.",
                     lambda p: number_in(p, ": accuracy #%") < 70,
                 ),

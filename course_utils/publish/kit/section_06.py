@@ -77,7 +77,7 @@ LESSON = Lesson(
             panel="binary.live_training",
             steps=(
                 Step(
-                    {"Binarization": "deterministic (10)", "Train live": "on"},
+                    {"Binarization": "deterministic (10)", "Train": "press"},
                     "an accuracy of about 96 % with signs.",
                     lambda p: number_in(p, ": accuracy #%") > 93,
                 ),
@@ -142,7 +142,7 @@ LESSON = Lesson(
             panel="binary.live_training",
             steps=(
                 Step(
-                    {"Train live": "on"},
+                    {"Train": "press"},
                     "about 19 % of the real weights at −1 or +1, and an accuracy of about 96 %.",
                     lambda p: number_in(p, "epoch; #% of the real weights") > 10 and number_in(p, ": accuracy #%") > 92,
                 ),

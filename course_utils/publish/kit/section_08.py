@@ -54,7 +54,7 @@ LESSON = Lesson(
             panel="distilling.live_training",
             steps=(
                 Step(
-                    {"Training rows": "50", "Train live": "on"},
+                    {"Training rows": "50", "Train": "press"},
                     "an error several percentage points lower with the teacher than without, on 50 rows.",
                     lambda p: number_in(p, "labels only, #") < number_in(p, "test error # %") - 2,
                 ),
@@ -71,7 +71,7 @@ LESSON = Lesson(
             panel="distilling.live_training",
             steps=(
                 Step(
-                    {"Hidden neurons of the student": "4", "Train live": "on"},
+                    {"Hidden neurons of the student": "4", "Train": "press"},
                     "an error above 50 %, with the teacher and without.",
                     lambda p: number_in(p, "labels only, #") > 50 and number_in(p, "test error # %") > 50,
                 ),
@@ -119,7 +119,7 @@ LESSON = Lesson(
             panel="distilling.live_training",
             steps=(
                 Step(
-                    {"α, weight of the teacher": "0", "Train live": "on"},
+                    {"α, weight of the teacher": "0", "Train": "press"},
                     "the same error twice.",
                     lambda p: number_in(p, "labels only, #") == number_in(p, "test error # %"),
                 ),

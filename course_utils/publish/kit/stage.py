@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from course_utils.course.syllabus import Page
-from course_utils.panels.engine import Button, Choice, Control, Panel, Slider, Text, Toggle
+from course_utils.panels.engine import Button, Choice, Control, Panel, Slider, Text, Toggle, Train
 from course_utils.publish.kit.lesson import Misconception, Question
 
 __all__ = ["Stage", "failures", "move", "panel_cell"]
@@ -108,13 +108,15 @@ def value_of(control: Control, text: str, values: Mapping[str, Any]) -> Any:
 
     >>> value_of(Slider(name="bits", label="Bits", values=[2, 4, 8]), "4", {})
     4
-    >>> value_of(Toggle(name="train", label="Train live"), "on", {})
+    >>> value_of(Train(), "press", {})
     True
     """
     if isinstance(control, Text):
         return text
     if isinstance(control, Button):
         shown: dict[str, Any] = {"press": values[control.name] + 1}
+    elif isinstance(control, Train):
+        shown = {"press": True}
     elif isinstance(control, Toggle):
         shown = {"on": True, "off": False}
     elif isinstance(control, Choice):
