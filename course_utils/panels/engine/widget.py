@@ -136,7 +136,7 @@ class Panel(anywidget.AnyWidget):
         self.error: Exception | None = None
         self._compute, self._draw = compute, draw
         self._trainings = [c.name for c in controls if isinstance(c, Train)]
-        self._views: dict[str, View] = {}  # by their ids
+        self._views: set[str] = set()  # their ids
         self._seen = View(1, size[0])
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
         self.add_traits(**{c.name: Value(c) for c in controls})
@@ -200,7 +200,7 @@ class Panel(anywidget.AnyWidget):
         """Stop, free the memory, and take the panel off every page; showing it again opens it again."""
         if self._computation is not None:
             self._computation.drop()
-        self._views = {}
+        self._views = set()
         self._free()
         super().close()
         self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets hides it
@@ -381,12 +381,11 @@ class Panel(anywidget.AnyWidget):
         match message.get("kind"):
             case "hello":  # again where its size has changed
                 width = min(max(int(message.get("width") or self._size[0]), NARROWEST), WIDEST)
-                self._views[view] = View(int(message.get("scale", 1)), width)
-                scales, widths = zip(*self._views.values(), strict=True)
-                self._see(View(max(scales), min(widths)))  # one picture for all views
+                self._views.add(view)
+                self._see(View(int(message.get("scale", 1)), width))  # one picture for all views: for the latest
                 self._send_frame(complete=True, settled=self._computation is None)
             case "bye":
-                self._views.pop(view, None)
+                self._views.discard(view)
                 if not self._views:  # the cell was run again, or the page closed
                     self.stop()
                     self._free()
