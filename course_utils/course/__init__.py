@@ -7,5 +7,6 @@ map            writes the course map, the README's tables and the navigation lin
 progress       what a reader has run in their copy
 tidy           makes notebooks fit to be committed (`course tidy`)
 lab            how JupyterLab is started (`course lab`), with lab_settings/ for it
+saved_views    keeps views of widgets that are gone out of saved notebooks (a server extension)
 binder_link    the address at which Binder runs a repository (`course binder-link`)
 """

@@ -13,11 +13,11 @@ from typing import Any
 from course_utils._support.extras import require
 from course_utils._support.files import written_atomically
 from course_utils._support.kernel import METADATA
+from course_utils.course.saved_views import AWAY, VIEW
 
 __all__ = ["problems", "tidied", "tidy_file"]
 
 MAX_BYTES = 600_000
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 OF_ONE_RUN = [
     *(f"metadata.{key}" for key in ("widgets", "signature", "colab", "vscode", "toc")),
     *(f"cell.metadata.{key}" for key in ("execution", "ExecuteTime", "collapsed", "scrolled", "heading_collapsed")),
@@ -60,9 +60,11 @@ def tidied(notebook: Notebook) -> Notebook:
 
 def _without_widget(output: dict[str, Any]) -> dict[str, Any] | None:
     """The output without the view of a widget; None for a widget without a picture, such as a progress bar."""
-    if WIDGET_VIEW not in output.get("data", {}):
+    if AWAY in output.get("metadata", {}):
+        output = output | {"metadata": {key: value for key, value in output["metadata"].items() if key != AWAY}}
+    if VIEW not in output.get("data", {}):
         return output
-    data = {kind: content for kind, content in output["data"].items() if kind != WIDGET_VIEW}
+    data = {kind: content for kind, content in output["data"].items() if kind != VIEW}
     return None if data.keys() <= {"text/plain"} else output | {"data": data}
 
 

@@ -86,7 +86,7 @@ panel = Panel("Long", [slider], lambda a: a, lambda figure: (lambda a: f"{a:,} s
 panel
 """
 TRAINS = """
-from course_utils.panels.engine import Slider, Toggle
+from course_utils.panels.engine import Slider, Train
 from course_utils.panels.engine import Panel
 
 
