@@ -265,7 +265,7 @@ def test_reset_leads_back_to_the_values_with_which_a_cell_shows_the_panel(toy: P
     toy.set(a=2, b=2)
     output = PanelOutput(toy, dict(toy.values), editable=False)
     controls = head(output, record(toy, scale=1, budget=12))["controls"]
-    assert {control["name"]: control["value"] for control in controls} == {"a": 2, "b": 2, "again": 0, "note": "typed"}
+    assert {control["name"]: control["value"] for control in controls} == {"a": 2, "b": "two", "again": 0, "note": "typed"}
 
 
 def test_films_are_shortened_where_no_setting_can_be_left_out() -> None:
@@ -568,7 +568,7 @@ def opened(chromium: Browser, path: Path, **settings: Any) -> tuple[Page, list[s
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(path.as_uri())
-    for panel in page.locator(".course-panel").all():
+    for panel in page.locator(".course-panel:visible").all():
         expect(panel).to_have_attribute("data-shown", re.compile(r"\d+"), timeout=30_000)
     return page, complaints
 
@@ -631,9 +631,10 @@ def test_a_training_is_seen_as_a_film(folder: Path, chromium: Browser) -> None:
     page, complaints = opened(chromium, folder / "05_toy.html")
     training = page.locator('[aria-label="Training"]')
     page.evaluate("window.seen = []")
-    training.evaluate("root => root.addEventListener('course-shown', event => seen.push(event.detail.words))")
+    training.evaluate("root => root.addEventListener('course-shown', () => seen.push(root.querySelector('.course-words').textContent))")
     training.get_by_role("button", name="Train").click()
     expect(training.locator(".course-words")).to_have_text("It has grown to 0.6.", timeout=20_000)
+    expect(training.get_by_role("status").filter(has_text="finished")).to_be_visible()
     assert len(set(page.evaluate("seen"))) == FILM
     assert complaints == []
     page.context.close()

@@ -52,7 +52,7 @@ class Replay {
     this.tell = tell;
     this.listeners = new Set();
     this.shown = head.levels.map(({ at }) => at);
-    this.state = { _title: head.title, _controls: head.controls, _size: head.size, words: "", _notice: "", _error: null };
+    this.state = { _title: head.title, _controls: head.controls, _size: head.size, words: "", _notice: "", _status: "", _error: null };
     head.levels.forEach(({ name, values, at }) => { this.state[name] = values[at]; });
     this.turn = 0; // of the question that is being answered; an older one is dropped
   }
@@ -70,13 +70,22 @@ class Replay {
   tellAll(event, ...details) { this.listeners.forEach(([name, listener]) => { if (name === event) listener(...details); }); }
   values() { return Object.fromEntries(this.head.levels.map(({ name }) => [name, this.state[name]])); }
 
-  send(message) { if (message.kind === "hello") this.answer(true); }
+  send({ kind }) {
+    if (kind === "hello") this.answer(true);
+    else if (kind === "again") this.answer(false);
+    else if (kind === "stop") {
+      this.turn += 1;
+      this.set("_status", "stopped");
+      this.frame([], [], true);
+    }
+  }
   save_changes() { this.answer(false); }
 
   async answer(greeting) {
     const turn = ++this.turn;
     const store = await (this.store ??= this.load());
     if (turn !== this.turn) return;
+    this.pixels = store.size[0];
     const asked = greeting ? this.shown : wanted(this.head, this.state);
     const setting = snap(store, asked, this.shown);
     const gave = asked.map((level, i) => (level === setting[i] ? null : this.head.controls[i].label)).filter(Boolean);
@@ -88,12 +97,15 @@ class Replay {
   }
 
   async play(store, film, turn) {
+    const training = this.head.controls.some(({ kind, name }) => kind === "train" && this.state[name]);
+    this.set("_status", training ? "training …" : "");
     if (film.length > 1) this.tellAll("msg:custom", { kind: "accepted", values: this.values() }, []);
     for (const [i, still] of film.entries()) {
       if (turn !== this.turn) return; // the hand has moved on
       this.still(store, still, i === film.length - 1);
       if (i < film.length - 1) await new Promise((done) => setTimeout(done, Math.min(300, (1000 * FILM_SECONDS) / film.length)));
     }
+    if (training) this.set("_status", "finished");
   }
 
   still(store, [picture, words, error], settled) {
@@ -105,10 +117,15 @@ class Replay {
       store.pictures[picture].forEach((file, i) => { if (file >= 0) paint(file + 1, ...store.places[i]); });
       this.painted = true;
     }
-    const [width, height] = this.head.size;
     this.set("words", store.words[words] || this.state.words);
     this.set("_error", store.errors[error] ?? null);
-    this.tellAll("msg:custom", { kind: "frame", settled, values: this.values(), width, height, scale: store.size[0] / width, patches }, buffers);
+    this.frame(patches, buffers, settled);
+  }
+
+  frame(patches, buffers, settled) {
+    const [width, height] = this.head.size;
+    const scale = this.pixels / width;
+    this.tellAll("msg:custom", { kind: "frame", settled, values: this.values(), width, height, scale, patches }, buffers);
   }
 }
 
