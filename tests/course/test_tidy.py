@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from course_utils._support.kernel import METADATA
 from course_utils._support.paths import EXERCISES, NOTEBOOKS
 from course_utils.cli import main
-from course_utils.course.tidy import MAX_BYTES, WIDGET_VIEW, problems, tidied, tidy_file
+from course_utils.course.saved_views import AWAY, VIEW
+from course_utils.course.tidy import MAX_BYTES, problems, tidied, tidy_file
 from course_utils.exercises.catalogue import exercises, load_exercise
 from course_utils.exercises.notebook.reader import read_notebook
 from course_utils.exercises.notebook.skeleton import skeleton
@@ -38,18 +39,19 @@ def display(data: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 
 
 PICTURE = display({"image/png": "AAAA", "text/plain": "words"}, **{"image/png": {"alt": "words"}})
-BAR = display({WIDGET_VIEW: {"model_id": "1"}, "text/plain": "0%"})
-VIEW = display({WIDGET_VIEW: {"model_id": "1"}, "text/html": "<p>run me</p>", "text/plain": "words"})
+BAR = display({VIEW: {"model_id": "1"}, "text/plain": "0%"})
+WIDGET = display({VIEW: {"model_id": "1"}, "text/html": "<p>run me</p>", "text/plain": "words"})
+SAVED = display({"image/png": "AAAA"}, **{AWAY: {"view": {"model_id": "1"}, "process": 7}})
 WARNING = {"output_type": "stream", "name": "stderr", "text": "/usr/x.py:3: UserWarning"}
 PRINTED = {"output_type": "stream", "name": "stdout", "text": "0.5"}
 
 
 def test_pictures_prints_and_captions_stay_and_the_rest_goes() -> None:
-    cell = code(PICTURE, BAR, VIEW, WARNING, PRINTED, execution={"iopub": "2026"}, tags=["x"], collapsed=True)
+    cell = code(PICTURE, BAR, WIDGET, SAVED, WARNING, PRINTED, execution={"iopub": "2026"}, tags=["x"], collapsed=True)
     clean = tidied(notebook(cell, widgets={"state": {}}, kernelspec={"name": "mine", "display_name": "Mine"}))
     (clean_cell,) = clean["cells"]
     caption = display({"text/html": "<p>run me</p>", "text/plain": "words"})
-    assert clean_cell["outputs"] == [PICTURE, caption, PRINTED]
+    assert clean_cell["outputs"] == [PICTURE, caption, display({"image/png": "AAAA"}), PRINTED]
     assert clean_cell["metadata"] == {"tags": ["x"]}
     assert clean_cell["execution_count"] == 7
     assert clean["metadata"] == {

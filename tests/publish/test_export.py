@@ -265,7 +265,12 @@ def test_reset_leads_back_to_the_values_with_which_a_cell_shows_the_panel(toy: P
     toy.set(a=2, b=2)
     output = PanelOutput(toy, dict(toy.values), editable=False)
     controls = head(output, record(toy, scale=1, budget=12))["controls"]
-    assert {control["name"]: control["value"] for control in controls} == {"a": 2, "b": "two", "again": 0, "note": "typed"}
+    assert {control["name"]: control["value"] for control in controls} == {
+        "a": 2,
+        "b": "two",
+        "again": 0,
+        "note": "typed",
+    }
 
 
 def test_films_are_shortened_where_no_setting_can_be_left_out() -> None:
@@ -631,7 +636,9 @@ def test_a_training_is_seen_as_a_film(folder: Path, chromium: Browser) -> None:
     page, complaints = opened(chromium, folder / "05_toy.html")
     training = page.locator('[aria-label="Training"]')
     page.evaluate("window.seen = []")
-    training.evaluate("root => root.addEventListener('course-shown', () => seen.push(root.querySelector('.course-words').textContent))")
+    training.evaluate(
+        "root => root.addEventListener('course-shown', () => seen.push(root.querySelector('.course-words').textContent))"
+    )
     training.get_by_role("button", name="Train").click()
     expect(training.locator(".course-words")).to_have_text("It has grown to 0.6.", timeout=20_000)
     expect(training.get_by_role("status").filter(has_text="finished")).to_be_visible()
