@@ -7,7 +7,7 @@ stored as 8-bit integers.
 **Diabetes**: two columns of the data of B. Efron, T. Hastie, I. Johnstone and R. Tibshirani 2004, *Least Angle
 Regression*, Annals of Statistics 32, arXiv:math/0406456, which its authors published with the paper.
 
-Both are value for value what scikit-learn delivers, with whose import a process takes 97 MB more.
+Both are value for value what scikit-learn delivers, with whose import a process takes 80 to 100 MB more.
 """
 
 from pathlib import Path
