@@ -43,7 +43,7 @@ def test_numbers_without_another_between_them_are_told_apart() -> None:
 
 def test_what_cannot_be_parted_is_refused() -> None:
     x, y = rows(10, seed=0)
-    for inputs, labels in ((x[None], y), (x, y[:9]), (x * float("nan"), y), (x[:0], y[:0])):
+    for inputs, labels in ((x[None], y), (x, y[:9]), (x * float("nan"), y), (x[:0], y[:0]), (x, y - 1)):
         with pytest.raises(ValueError, match=r"x must be finite, \(n, features\)"):
             grow_tree(inputs, labels, leaves=3)
     with pytest.raises(ValueError, match="leaves must be at least 1, got 0"):

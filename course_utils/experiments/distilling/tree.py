@@ -66,20 +66,20 @@ def grow_tree(x: Tensor, y: Tensor, *, leaves: int) -> DecisionTree:
     >>> tree.leaves, tree.predict(torch.tensor([[0.4, 0.0], [0.6, 0.0]]))
     (2, tensor([0, 1]))
     """
-    if x.ndim != 2 or y.shape != x.shape[:1] or not x.numel() or not x.isfinite().all():
+    if x.ndim != 2 or y.shape != x.shape[:1] or not x.numel() or not x.isfinite().all() or y.min() < 0:
         raise ValueError(
-            f"x must be finite, (n, features), and y its labels (n,), got {tuple(x.shape)} and {tuple(y.shape)}; "
-            "flatten images with x.flatten(1)"
+            f"x must be finite, (n, features), and y its labels (n,) from 0, got {tuple(x.shape)} and "
+            f"{tuple(y.shape)}; flatten images with x.flatten(1)"
         )
     if leaves < 1:
         raise ValueError(f"leaves must be at least 1, got {leaves}; try 150")
-    inputs, classes = x.numpy(), np.eye(int(y.max()) + 1)[y.numpy()]
+    inputs, labels = x.numpy(), y.numpy().astype(np.min_scalar_type(int(y.max())))  # small numbers are sorted fast
     rows = [np.arange(len(inputs))]  # of each node
     questions = [(0, 0.0, 0, 0)]  # feature, threshold, yes, no: of a leaf, row 0 is asked in vain
     open_leaves: list[tuple[float, int, Question]] = []  # the best first; of equal ones the one that was there first
 
     def consider(node: int) -> None:
-        question = best_question(inputs[rows[node]], classes[rows[node]])
+        question = best_question(inputs[rows[node]], labels[rows[node]])
         if question is not None:
             heappush(open_leaves, (-question.gain, node, question))
 
@@ -93,36 +93,39 @@ def grow_tree(x: Tensor, y: Tensor, *, leaves: int) -> DecisionTree:
             questions.append((0, 0.0, new, new))
             consider(new)
     feature, threshold, yes, no = (np.array(column) for column in zip(*questions, strict=True))
-    label = np.array([classes[part].sum(0).argmax() for part in rows])
+    label = np.array([np.bincount(labels[part]).argmax() for part in rows])
     return DecisionTree(feature, threshold, yes, no, label)
 
 
-def best_question(inputs: np.ndarray, classes: np.ndarray) -> Question | None:
-    """The best question for some rows, `classes` as one-hot rows; None if they are of one class, or all alike.
+def best_question(inputs: np.ndarray, labels: np.ndarray) -> Question | None:
+    """The best question for some rows; None if they are of one class, or all alike.
 
     With n_k of n rows in class k, n times the impurity is n - sum n_k^2 / n.
     """
-    total, count = classes.sum(0), np.arange(1, len(inputs))[:, None]  # count: of rows that answer yes
-    if total.max() == len(inputs):
+    n, total = len(labels), np.bincount(labels)
+    if total.max() == n:
         return None
-    best, parted = -1.0, None
-    width = max(1, TOGETHER // len(inputs))
+    of_its_class = np.arange(n) - np.repeat(total.cumsum() - total, total)  # how many of a class came before, by class
+    count = np.arange(1, n)  # of rows that answer yes
+    best, parted, width = -1.0, None, max(1, TOGETHER // n)
     for start in range(0, inputs.shape[1], width):
-        part = inputs[:, start : start + width]
-        order = part.argsort(0, kind="stable")
-        values = np.take_along_axis(part, order, 0)
-        yes = classes[order].cumsum(0)[:-1]  # (places to part the rows at, features, classes)
-        squares = np.einsum("pfk,pfk->pf", yes, yes)
-        purity = squares / count + (squares - 2 * yes @ total + total @ total) / count[::-1]
-        purity[values[1:] == values[:-1]] = -1.0  # equal numbers cannot be parted
-        feature, place = divmod(int(purity.T.argmax()), len(count))
-        if purity[place, feature] > best:
-            best, parted = float(purity[place, feature]), (start + feature, *values[place : place + 2, feature])
+        part = inputs[:, start : start + width].T
+        order = part.argsort(1)
+        values, classes = np.take_along_axis(part, order, 1), labels[order]
+        before = np.empty(classes.shape, dtype=np.int64)
+        np.put_along_axis(before, classes.argsort(1, kind="stable"), of_its_class[None], 1)
+        yes = (2 * before + 1).cumsum(1)[:, :-1]  # sum n_k^2 of the rows that answer yes: one more adds 2 n_k + 1
+        no = yes - 2 * total[classes].cumsum(1)[:, :-1] + total @ total
+        purity = yes / count + no / count[::-1]
+        purity[values[:, 1:] == values[:, :-1]] = -1.0  # equal numbers cannot be parted
+        feature, place = divmod(int(purity.argmax()), n - 1)
+        if purity[feature, place] > best:
+            best, parted = float(purity[feature, place]), (start + feature, *values[feature, place : place + 2])
     if parted is None:
         return None
     feature, low, high = parted
     middle = np.float64(low) / 2 + np.float64(high) / 2
     threshold = middle if middle < high else np.float64(low)  # between neighbours among the numbers there is none
     says_yes = inputs[:, feature] <= threshold
-    gain = best - float(total @ total) / len(inputs)
+    gain = best - float(total @ total) / n
     return Question(gain, feature, threshold, np.flatnonzero(says_yes), np.flatnonzero(~says_yes))
