@@ -50,7 +50,7 @@ def lab(port: int, ip: str | None, no_browser: bool, yes: bool, notebook: str) -
 
     If the package was installed without a clone, the notebooks are first copied to a new folder here.
     """
-    require("jupyterlab", "anywidget", "matplotlib", "sklearn", "torchvision")
+    require("jupyterlab", "anywidget", "matplotlib", "torchvision")
     folder = course_folder_or_copy(yes)
     if not (folder / notebook).is_file():
         raise click.ClickException(

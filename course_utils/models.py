@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_utils._support.unfilled import unfilled
 from course_utils.data.sources import DataError, checksum, data_root, fetch, place, plain_errors, staging
 
 __all__ = ["ResNet", "architecture", "build", "count_parameters", "lenet5", "lenet_300_100", "mlp", "resnet20"]
@@ -94,13 +95,14 @@ def architecture(model: nn.Module) -> Any:
     >>> architecture(lenet5()), architecture(mlp([64, 10])), architecture(nn.ReLU())
     ('lenet5', [64, 10], None)
     """
-    # A module prints its layers with all their settings.
-    for name, make in _NAMED.items():
-        if repr(make()) == repr(model):
-            return name
     linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     sizes = [linear[0].in_features, *(layer.out_features for layer in linear)] if linear else []
-    return sizes if sizes and repr(mlp(sizes)) == repr(model) else None
+    with torch.device("meta"), unfilled():  # no memory, no random numbers
+        # A module prints its layers with all their settings.
+        for name, make in _NAMED.items():
+            if repr(make()) == repr(model):
+                return name
+        return sizes if sizes and repr(mlp(sizes)) == repr(model) else None
 
 
 def build(name: Any, *, max_bytes: int = 2**30) -> nn.Module:
@@ -202,9 +204,8 @@ def resnet20(*, pretrained: bool = False, root: str | os.PathLike[str] | None = 
     >>> count_parameters(resnet20())
     269722
     """
-    model = ResNet(blocks=3)
     if not pretrained:
-        return model
+        return ResNet(blocks=3)
     folder = data_root(root) / "resnet_cifar10"
     path = folder / _RESNET20
     with plain_errors("the weights of ResNet-20", data_root(root), f"{_RESNET20} into {folder} by hand"):
@@ -214,6 +215,8 @@ def resnet20(*, pretrained: bool = False, root: str | os.PathLike[str] | None = 
         if checksum(path) != _RESNET20_SHA256:
             raise DataError(f"{path} is damaged: its sha256 is not {_RESNET20_SHA256[:8]}...; delete it and call again")
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    with unfilled():
+        model = ResNet(blocks=3)
     # The weights were saved from inside a DataParallel.
     model.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
     return model.eval()

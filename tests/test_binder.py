@@ -15,7 +15,7 @@ from course_utils.course.lab import lab_settings
 
 ROOT = Path(__file__).parent.parent
 BINDER = ROOT / "binder"
-LINES = (BINDER / "requirements.txt").read_text().splitlines()
+LINES = (BINDER / "packages.txt").read_text().splitlines()
 PINS = {r.name: r for line in LINES if line[:1].isalpha() for r in [Requirement(line)]}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 COURSE = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["course"]
@@ -39,8 +39,9 @@ def test_torch_is_the_build_without_cuda() -> None:
 
 
 def test_there_is_one_list_of_packages() -> None:
-    # Beside an environment.yml the requirements.txt would be ignored, silently.
-    assert {path.name for path in BINDER.iterdir()} == {"requirements.txt", "runtime.txt", "postBuild", "start"}
+    # Beside an environment.yml the runtime.txt would be ignored, silently; a requirements.txt would be a layer of its
+    # own, out of which nothing can be taken.
+    assert {path.name for path in BINDER.iterdir()} == {"packages.txt", "runtime.txt", "postBuild", "start"}
     version = (BINDER / "runtime.txt").read_text().strip().removeprefix("python-")
     assert PROJECT["requires-python"] == f">={version}"
 
@@ -49,6 +50,31 @@ def test_there_is_one_list_of_packages() -> None:
 def test_the_scripts_can_be_run(name: str) -> None:
     assert os.access(BINDER / name, os.X_OK)
     assert subprocess.run(["bash", "-n", BINDER / name]).returncode == 0
+
+
+def test_what_is_installed_and_never_used_goes(tmp_path: Path) -> None:
+    packages, programs = tmp_path / "site-packages", tmp_path / "programs"
+    kept = [
+        "torch/__init__.py", "torch/testing/__init__.py", "torch/lib/libtorch.so", "torch/bin/torch_shm_manager",
+        "numpy/testing/__init__.py", "matplotlib/testing/__init__.py", "sympy/testing/__init__.py",
+    ]  # fmt: skip
+    gone = [
+        "torch/test/test_jit", "torch/include/torch/all.h", "torch/bin/protoc", "numpy/_core/tests/test_dtype.py",
+        "sympy/core/tests/deep/a.py", "matplotlib/tests/baseline.png", "networkx/tests/a.py", "mpmath/tests/a.py",
+    ]  # fmt: skip
+    for name in kept + gone:
+        (packages / name).parent.mkdir(parents=True, exist_ok=True)
+        (packages / name).write_text("")
+    programs.mkdir()
+    log = tmp_path / "log"
+    for name, says in (("pip", ""), ("python", f'case "$2" in *purelib*) echo "{packages}";; esac')):
+        (programs / name).write_text(f'#!/bin/sh\necho {name} "$@" >> "{log}"\n{says}\n')
+        (programs / name).chmod(0o755)
+    bare = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
+    subprocess.run([BINDER / "postBuild"], cwd=ROOT, env=bare, check=True)
+    assert log.read_text().startswith("pip install --no-cache-dir -r binder/packages.txt\npip install --no-deps")
+    left = {path.relative_to(packages).as_posix() for path in packages.rglob("*") if path.is_file()}
+    assert left == set(kept)
 
 
 def test_start_sets_the_environment_and_hands_over() -> None:
@@ -78,10 +104,7 @@ def test_repo2docker_accepts_it(tmp_path: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
-    for step in (
-        'pip install --no-cache-dir -r "binder/requirements.txt"',
-        "./binder/postBuild",
-        'ENTRYPOINT="${REPO_DIR}',
-    ):
+    for step in ("./binder/postBuild", 'ENTRYPOINT="${REPO_DIR}'):
         assert step in output
+    assert "requirements.txt" not in output
     assert "python=3.11" in output

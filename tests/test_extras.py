@@ -1,6 +1,7 @@
 """The base installation: what the methods, the coders, training and compression need, and no more."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -38,6 +39,13 @@ def everything(path) -> set[str]:
     names = {a.name.partition(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
     names |= {(n.module or "").partition(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     return names - {"course_utils"} - set(sys.stdlib_module_names)
+
+
+def notebook_imports(path) -> set[str]:
+    """The top names of what a notebook imports."""
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    lines = "".join("".join(cell["source"]) + "\n" for cell in cells)
+    return set(re.findall(r"^\s*(?:import|from) (\w+)", lines, re.MULTILINE))
 
 
 def test_the_base_imports_nothing_of_an_extra() -> None:
@@ -103,7 +111,7 @@ def test_a_network_is_trained_and_compressed_without_the_course(tmp_path) -> Non
 @pytest.mark.parametrize(
     "code",
     [
-        "from course_utils import load_dataset; load_dataset('digits')",
+        "from course_utils import load_dataset; load_dataset('mnist')",
         "from course_utils import Panel",
         "from course_utils.panels import sparsity",
     ],
@@ -111,6 +119,27 @@ def test_a_network_is_trained_and_compressed_without_the_course(tmp_path) -> Non
 def test_what_needs_the_course_says_so(code: str) -> None:
     done = without_the_course("import sys\nfor name in {missing!r}:\n    sys.modules[name] = None\n" + code)
     assert "pip install 'course-utils[course]'" in done.stderr.splitlines()[-1], done.stderr
+
+
+def test_digits_need_no_extra() -> None:
+    code = "import sys\nfor name in {missing!r}:\n    sys.modules[name] = None\n"
+    done = without_the_course(code + "from course_utils import load_dataset; print(load_dataset('digits'))")
+    assert done.stdout.startswith("digits: 1,347 training"), done.stderr
+
+
+def test_what_only_the_tests_need_is_imported_by_nothing_that_a_student_runs() -> None:
+    allowed = distributions(PROJECT["dependencies"] + [line for extra in ("course", "teach") for line in EXTRAS[extra]])
+    tests_only = distributions(EXTRAS["test"]) - allowed - {"nbclient"}  # which JupyterLab brings too
+    names = {str(path.relative_to(PACKAGE)): everything(path) for path in PACKAGE.rglob("*.py")}
+    names |= {path.name: notebook_imports(path) for path in (ROOT / "notebooks").rglob("*.ipynb")}
+    bad = {
+        f"{where}: {name}"
+        for where, used in names.items()
+        for name in used
+        if DISTRIBUTIONS.get(name, name).lower().replace("_", "-") in tests_only
+    }
+    # Claims about speed, and `course tidy`, are a contributor's.
+    assert {line for line in bad if not re.match(r"bench/|course/tidy\.py", line)} == set()
 
 
 @pytest.mark.parametrize("command", [["lab"], ["export"], ["map", "--check"]])

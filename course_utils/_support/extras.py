@@ -29,8 +29,8 @@ def require(*modules: str) -> None:
 def lacking(module: str) -> str:
     """How to install a module that is missing; empty for one that is in no extra of the package.
 
-    >>> lacking("sklearn.datasets")
-    "sklearn is not installed; it comes with an extra: pip install 'course-utils[course]'"
+    >>> lacking("PIL.Image")
+    "PIL is not installed; it comes with an extra: pip install 'course-utils[course]'"
     >>> lacking("numpy")
     ''
     """

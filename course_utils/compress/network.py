@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from course_utils._support.unfilled import unfilled
 from course_utils.coding.container import Coded, FormatError, Header, Part, layout, load, read_header, save
 from course_utils.compress.codes import run_from_codes_
 from course_utils.compress.recipe import Recipe
@@ -132,7 +133,7 @@ class CompressedModel:
             raise ValueError("the file does not name its architecture; give to_model() a network to fill")
         if not any(value.is_meta for value in self._model.state_dict().values()):
             return copy.deepcopy(self._model)
-        with torch.random.fork_rng(devices=[]):  # its first weights are replaced, so they take no random numbers
+        with unfilled():
             return build(self.architecture, max_bytes=self.dense_bytes)
 
     def _fill(self, model: nn.Module) -> None:
@@ -165,7 +166,7 @@ def _outline(header: Header, max_bytes: int) -> nn.Module | None:
     if isinstance(name, list) and len(arrays) != 2 * (len(name) - 1):  # before so many layers are made
         raise FormatError(f"the header names an mlp of {len(name):,} sizes, and there are {len(arrays):,} arrays")
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), unfilled():
             model = build(name, max_bytes=max_bytes)
     except ValueError as error:
         raise FormatError(f"the header: {error}") from error

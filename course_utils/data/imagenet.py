@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils._support.unfilled import unfilled
 from course_utils.data.sources import DataError, checksum, data_root, fetch, place, plain_errors, staging
 from course_utils.data.vision import import_torchvision
 
@@ -128,7 +129,8 @@ def pretrained(name: str, *, root: str | os.PathLike[str] | None = None) -> tupl
         state = torch.load(path, map_location="cpu", weights_only=True)
     # Inception's weights were trained on inputs that it scales by itself, and with a second output that is not used.
     extra = {"transform_input": True, "init_weights": False} if name == "inception_v3" else {}
-    model = import_torchvision().models.get_model(name, weights=None, **extra)
+    with unfilled():
+        model = import_torchvision().models.get_model(name, weights=None, **extra)
     model.load_state_dict(state)
     return model.eval(), weights.transforms()
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from course_utils._support.check import one_of
 from course_utils._support.extras import require
+from course_utils.data.carried import digits
 from course_utils.data.dataset import Dataset, stratified_split
 from course_utils.data.sources import DataError, data_root, plain_errors
 from course_utils.data.tabular import TABLES, load_table
@@ -32,7 +33,7 @@ class Entry(NamedTuple):
 
 
 CATALOGUE = {
-    "digits": Entry("1,797 images of 8 x 8, 10 classes; in scikit-learn, no download"),
+    "digits": Entry("1,797 images of 8 x 8, 10 classes; part of the course, no download"),
     "mnist": Entry("70,000 images of 28 x 28, 10 classes; torchvision, 12 MB", "four *-ubyte.gz", "MNIST/raw"),
     "sensorless": Entry(
         "58,509 rows of 48 features, 11 classes; UCI 325, 25 MB", TABLES["sensorless"].filename, "sensorless"
@@ -62,7 +63,7 @@ def load_dataset(
     (labels from 0); one of CIFAR-10 is a file ``cifar10/*test*.bin`` of test images in the published binary layout.
 
     **Verified before use**, each time: MNIST and CIFAR-10 by torchvision's MD5s, Covertype by the SHA-256 in
-    scikit-learn. For Sensorless and SUSY no checksum is published: the first download is checked for its rows,
+    scikit-learn's source. For Sensorless and SUSY no checksum is published: the first download is checked for its rows,
     columns and classes, and its SHA-256 is recorded beside it (``<file>.sha256``); from then on the file has to match
     that record.
 
@@ -79,12 +80,12 @@ def load_dataset(
     >>> data.x_train.dtype, data.features, float(data.x_train.max())
     (torch.float32, 64, 1.0)
     """
-    require("sklearn", "torchvision", "pooch", "platformdirs")
     one_of("name", name, list(CATALOGUE))
+    if name == "digits":
+        return _digits()
+    require("torchvision", "pooch", "platformdirs")
     folder, entry = data_root(root), CATALOGUE[name]
     with plain_errors(name, folder, f"{entry.filename} into {folder / entry.folder} by hand"):
-        if name == "digits":
-            return _digits()
         if name == "mnist":
             return _images("mnist", *mnist(folder, progress=progress))
         if name == "cifar10":
@@ -125,12 +126,10 @@ def is_local(name: str, *, root: str | os.PathLike[str] | None = None) -> bool:
 
 
 def _digits() -> Dataset:
-    from sklearn.datasets import load_digits  # it takes a second, which users of other sets need not wait
-
-    digits = load_digits()
-    x = torch.tensor(digits.images[:, None] / 16, dtype=torch.float32)  # (1797, 1, 8, 8), from grey levels 0..16
-    y = torch.tensor(digits.target, dtype=torch.int64)
-    train, test = stratified_split(digits.target, 0.25, seed=0)
+    images, labels = digits()
+    x = torch.from_numpy(images)[:, None].float() / 16  # (1797, 1, 8, 8)
+    y = torch.from_numpy(labels).long()
+    train, test = stratified_split(labels, 0.25, seed=0)
     return Dataset("digits", x[train], y[train], x[test], y[test], classes=10)
 
 

@@ -102,7 +102,7 @@ def test_the_tree_has_what_students_need_and_nothing_else(given: Handout, small:
     made = {"README.md", RECORD, "notebooks/exercises/ex04.ipynb"}
     assert made <= names
     assert names - made <= set(tracked(small))
-    assert {"pyproject.toml", "LICENSE", "binder/requirements.txt", "course_utils/cli.py"} <= names
+    assert {"pyproject.toml", "LICENSE", "binder/packages.txt", "course_utils/cli.py"} <= names
     assert {"course_utils/exercises/tasks/ex04.py", "course_utils/panels/engine/static/panel.js"} <= names
     top = {name.partition("/")[0] for name in names} - {"binder", "course_utils", "notebooks"}
     assert top == {"pyproject.toml", "LICENSE", "FORMAT.md", "README.md", ".gitignore", RECORD}

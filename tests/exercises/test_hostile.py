@@ -425,7 +425,7 @@ def test_the_statement_says_what_is_not_covered() -> None:
 # Run in a process of its own, which loads what is slow once and then forks for each exercise's library.
 LOADS = """
 import importlib, inspect, json, os, pathlib, sys, traceback
-import matplotlib.pyplot, numpy, sklearn.cluster, sklearn.datasets, torch
+import matplotlib.pyplot, numpy, sklearn.cluster, torch
 
 def loads(root, hides):
     sys.path.insert(0, str(root))

@@ -22,8 +22,8 @@ from course_utils.data import load_dataset
 from course_utils.methods.penalties import Regularizer
 from course_utils.train import checkpoint, fit
 
-# What `fit` imports, and PyTorch with the first optimizer, and scikit-learn with the digits: seconds for each process.
-SHARED = ["course_utils.train.loop", "torch._dynamo", "tqdm.auto", "sklearn.datasets"]
+# What `fit` imports, and PyTorch with the first optimizer: seconds for each process.
+SHARED = ["course_utils.train.loop", "torch._dynamo", "tqdm.auto"]
 EPOCHS = 10
 DIGITS = load_dataset("digits").subset(300)
 SGD: dict[str, Any] = {"optimizer": "sgd", "lr": 0.1}

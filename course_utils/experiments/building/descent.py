@@ -1,6 +1,6 @@
 """Mini-batch gradient descent (4) on a cost of two weights.
 
-The problem is real: 442 patients with diabetes, which scikit-learn carries (Efron, Hastie, Johnstone, Tibshirani 2004).
+The problem is real: 442 patients with diabetes (Efron, Hastie, Johnstone, Tibshirani 2004).
 A line w1 x + w2 is to predict how far the disease gets within a year (in hundreds) from the body-mass index.
 """
 
@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+
+from course_utils.data.carried import diabetes
 
 __all__ = ["STEPS", "Step", "Walk", "cost", "cost_and_gradient", "minimum", "patients", "plain_step", "walk"]
 
@@ -23,10 +25,8 @@ Step = Callable[[Tensor, Tensor, float], Tensor]
 @lru_cache(maxsize=1)
 def patients() -> tuple[np.ndarray, np.ndarray]:
     """The inputs (442, 2), body-mass index as (BMI - 22) / 5 and a column of ones for w2; the progress in hundreds."""
-    from sklearn.datasets import load_diabetes
-
-    table, progress = load_diabetes(return_X_y=True, scaled=False)
-    index = (table[:, 2] - 22) / 5
+    body_mass_index, progress = diabetes()
+    index = (body_mass_index - 22) / 5
     return np.stack([index, np.ones_like(index)], 1), progress / 100
 
 
