@@ -636,9 +636,8 @@ def test_a_training_is_seen_as_a_film(folder: Path, chromium: Browser) -> None:
     page, complaints = opened(chromium, folder / "05_toy.html")
     training = page.locator('[aria-label="Training"]')
     page.evaluate("window.seen = []")
-    training.evaluate(
-        "root => root.addEventListener('course-shown', () => seen.push(root.querySelector('.course-words').textContent))"
-    )
+    say = "() => seen.push(root.querySelector('.course-words').textContent)"
+    training.evaluate(f"root => root.addEventListener('course-shown', {say})")
     training.get_by_role("button", name="Train").click()
     expect(training.locator(".course-words")).to_have_text("It has grown to 0.6.", timeout=20_000)
     expect(training.get_by_role("status").filter(has_text="finished")).to_be_visible()
