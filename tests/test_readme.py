@@ -44,8 +44,12 @@ def test_links_and_paths_lead_somewhere(page: Path) -> None:
 
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    recipe, example = re.findall(r"```python\n(.*?)```", README, re.S)
+    own_panel, recipe, example = re.findall(r"```python\n(.*?)```", README, re.S)
     namespace: dict = {}
+    exec(own_panel, namespace)
+    namespace["waves"].f = 3
+    assert namespace["waves"].words == "sin with 3 periods"
+    namespace = {}
     exec(recipe, namespace)
     size = (tmp_path / "digits.cun").stat().st_size
     assert "some 1,200 bytes for 30,000" in recipe
