@@ -25,7 +25,7 @@ def outputs(notebook: Notebook) -> Iterator[dict[str, Any]]:
 def put_away(notebook: Notebook, process: int | None) -> None:
     """Take the views of widgets out of the outputs that show something else too.
 
-    `process`: of the notebook's kernel; where it has none, the views are dropped.
+    `process`: of the notebook's kernel; None where it has none on this machine.
 
     >>> output = {"data": {VIEW: {"model_id": "7"}, "image/png": ""}, "metadata": {}}
     >>> put_away({"cells": [{"outputs": [output]}]}, process=12)
@@ -35,8 +35,7 @@ def put_away(notebook: Notebook, process: int | None) -> None:
     for output in outputs(notebook):
         if VIEW in output["data"] and len(output["data"]) > 1:
             view = output["data"].pop(VIEW)
-            if process is not None:
-                output.setdefault("metadata", {})[AWAY] = {"view": view, "process": process}
+            output.setdefault("metadata", {})[AWAY] = {"view": view, "process": process}
 
 
 def take_out(notebook: Notebook, process: int | None) -> None:

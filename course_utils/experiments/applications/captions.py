@@ -1,5 +1,6 @@
 """Networks that spell the names of digits, one for each size of the state, and one while it learns."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -49,7 +50,11 @@ class Spellers:
 
 def spellers(data: str | Dataset = "digits", *, epochs: int = 20) -> Spellers:
     """Train the networks of this panel; by the name of the data, once in a process."""
-    return _of_name(data, epochs) if isinstance(data, str) else Spellers(digit_pictures(data), epochs=epochs)
+    return (
+        copy.deepcopy(_of_name(data, epochs))
+        if isinstance(data, str)
+        else Spellers(digit_pictures(data), epochs=epochs)
+    )
 
 
 @lru_cache(maxsize=2)

@@ -1,5 +1,6 @@
 """Small convolutional networks of several widths that read digits, and their top-k error."""
 
+import copy
 from functools import lru_cache
 
 import torch
@@ -47,7 +48,11 @@ class Classifiers:
 
 def classifiers(data: str | Dataset = "digits", *, epochs: int = 12) -> Classifiers:
     """Train the networks of this panel; by the name of the data, once in a process."""
-    return _of_name(data, epochs) if isinstance(data, str) else Classifiers(digit_pictures(data), epochs=epochs)
+    return (
+        copy.deepcopy(_of_name(data, epochs))
+        if isinstance(data, str)
+        else Classifiers(digit_pictures(data), epochs=epochs)
+    )
 
 
 @lru_cache(maxsize=2)

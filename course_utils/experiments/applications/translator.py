@@ -8,6 +8,7 @@ With shortcuts the decoder also sees the encoder's pictures of the same size, as
 whether an output looks real, is left out here.
 """
 
+import copy
 from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -109,7 +110,7 @@ class Translators:
 def translators(data: str | Dataset = "digits", *, epochs: int = 14) -> Translators:
     """Train the networks of this panel; by the name of the data, once in a process."""
     if isinstance(data, str):
-        return _of_name(data, epochs)
+        return copy.deepcopy(_of_name(data, epochs))
     return Translators(digit_pictures(data), classifiers(data), epochs=epochs)
 
 

@@ -1,5 +1,6 @@
 """Trains one network plainly, with binary weights, with random binary weights, and with dropout."""
 
+import copy
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
@@ -65,7 +66,11 @@ def settings_for(kind: str) -> dict[str, Any]:
 
 def noises(data: str | Dataset = "digits", *, epochs: int = 20, hidden: int = 128) -> Noises:
     """Train the four networks; those of a data set that is named only once."""
-    return _load(data, epochs, hidden) if isinstance(data, str) else _train(lesson_data(data), epochs, hidden)
+    return (
+        copy.deepcopy(_load(data, epochs, hidden))
+        if isinstance(data, str)
+        else _train(lesson_data(data), epochs, hidden)
+    )
 
 
 @lru_cache(maxsize=2)

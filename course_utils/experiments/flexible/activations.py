@@ -1,5 +1,6 @@
 """Trains networks of several sizes with fixed, parametric and flexible activations, and counts their parameters."""
 
+import copy
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -64,7 +65,7 @@ def make_network(activation: str, data: Dataset, *, width: int, depth: int) -> n
 
 def comparison(data: str | Dataset = "digits") -> Comparison:
     """Train networks of four widths and two depths with each activation; once for each data set that is named."""
-    return _load(data) if isinstance(data, str) else _train(data)
+    return copy.deepcopy(_load(data)) if isinstance(data, str) else _train(data)
 
 
 @lru_cache(maxsize=2)

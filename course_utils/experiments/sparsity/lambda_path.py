@@ -1,5 +1,6 @@
 """A path over lambda: one network for each penalty, mixture and lambda, all trained in one batched run."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -71,7 +72,7 @@ class LambdaPath:
         self.lams = plan.lams
         self.sizes = [data.features, *plan.hidden, data.classes]
         self._stacks = {key: _stacked(models) for key, models in networks.items()}
-        self.pruned = lru_cache(maxsize=512)(self._pruned)
+        self._pruned: dict[tuple[str, float, float], Pruned] = {}
         first = next(iter(self._stacks.values()))[0]
         # The colours of a layer, the same for all lambdas, so that one sees weights fade; a few outliers saturate.
         self.limits = [float(w[0].abs().flatten().kthvalue(int(0.99 * w[0].numel())).values) for w in first]
@@ -86,8 +87,14 @@ class LambdaPath:
         """The number of the lambda nearest to `lam`."""
         return int(np.argmin(np.abs(np.array(self.lams) - lam)))
 
-    def _pruned(self, kind: str, l1_ratio: float, threshold: float) -> Pruned:
-        """The networks of one penalty with every weight of at most `threshold` set to zero."""
+    def pruned(self, kind: str, l1_ratio: float, threshold: float) -> Pruned:
+        """The networks of one penalty with every weight of at most `threshold` set to zero; computed once."""
+        key = (kind, l1_ratio, threshold)
+        if key not in self._pruned:
+            self._pruned[key] = self._prune(*key)
+        return self._pruned[key]
+
+    def _prune(self, kind: str, l1_ratio: float, threshold: float) -> Pruned:
         weights, biases = self._stacks[(kind, l1_ratio if kind in MIXED else None)]
         sparse = [w * (w.abs() > threshold) for w in weights]
         nonzero = [w != 0 for w in sparse]
@@ -121,7 +128,7 @@ def lambda_path(
     kind "reader", and the others are taken from the path without it.
     """
     if isinstance(data, str):
-        return _of_name(data, prox, plan, seed)
+        return copy.deepcopy(_of_name(data, prox, plan, seed))
     return _train(data, prox, plan or plan_for(data.name), seed)
 
 

@@ -44,7 +44,7 @@ class Frontier(NamedTuple):
 
 def frontier(data: str | Dataset = "digits") -> Frontier:
     """Compress the lesson's network in 28 ways, retrain each a little, write each as a file; once for each data set."""
-    return _load(data) if isinstance(data, str) else _make(data)
+    return copy.deepcopy(_load(data)) if isinstance(data, str) else _make(data)
 
 
 @lru_cache(maxsize=2)

@@ -37,7 +37,7 @@ class PruningPath:
 
 def pruning_path(data: str | Dataset = "digits", *, epochs: int = 4) -> PruningPath:
     """Prune and retrain the lesson's network in every way of the panel, `epochs` of retraining in each round."""
-    return _load(data, epochs) if isinstance(data, str) else _make(data, epochs)
+    return copy.deepcopy(_load(data, epochs)) if isinstance(data, str) else _make(data, epochs)
 
 
 @lru_cache(maxsize=2)
