@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from course_utils._support.paths import PANEL_FILES
 from course_utils.bench import browser as lab
 from notebooks import write
 
@@ -64,12 +63,6 @@ controls = [
 ]
 Panel("All kinds", controls, describe, draw, size=(600, 120))
 """
-# Stands in for the connection to the kernel: what panel.js asks of its model.
-CONNECT = """(state) => {
-  const model = { get: (name) => state[name], on: (_, listen) => { window.receive = listen; }, off() {}, send() {} };
-  render({ model, el: document.body });
-}"""
-
 pytestmark = pytest.mark.browser
 
 
@@ -341,29 +334,6 @@ def test_every_kind_of_control_works_by_keys_alone_and_is_announced(server: str,
     assert reset.evaluate("button => button === document.activeElement")
     page.keyboard.press("Enter")
     expect(words).to_have_text(f"Now {', '.join(f'{name} {value}' for name, value in start.items())}.")
-    page.close()
-
-
-def test_a_move_from_code_moves_the_controls(chromium: Browser) -> None:
-    names: dict[str, Any] = {}
-    exec(ALL_KINDS.replace("Panel(", "panel = Panel("), names)
-    all_kinds, messages = names["panel"], []
-    all_kinds.send = lambda content, buffers: messages.append(content | {"patches": []})
-    page = chromium.new_page()
-    script = (PANEL_FILES / "panel.js").read_text().replace("export default { render };", "window.render = render;")
-    page.add_script_tag(content=script, type="module")
-    page.wait_for_function("window.render !== undefined")
-    page.evaluate(CONNECT, {name: getattr(all_kinds, name) for name in ("_title", "_controls", "_size")})
-    all_kinds._on_message(all_kinds, {"kind": "hello", "number": 1}, [])
-    all_kinds.set(number=3, kind="two", switch=True, word="from code")
-    for message in messages:
-        page.evaluate("message => receive(message, [])", message)
-    expect(page.locator(".course-words")).to_have_text("Now number 3, kind two, switch True, word from code, again 0.")
-    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "3")
-    expect(page.get_by_role("slider")).to_have_value("2")
-    expect(page.get_by_label("A kind")).to_have_value("1")
-    expect(page.get_by_label("A switch")).to_be_checked()
-    expect(page.get_by_label("A word")).to_have_value("from code")
     page.close()
 
 
