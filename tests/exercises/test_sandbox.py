@@ -56,6 +56,12 @@ def tried(place: Sandbox, cell: str) -> tuple[list[str], Attempt]:
     return noted(attempt), attempt
 
 
+def test_garbage_is_collected_but_not_looked_for_among_what_was_imported(place: Sandbox) -> None:
+    """Nothing is collected while a student's process starts; from the first cell on everything is."""
+    notes, _ = tried(place, "import gc\nassert gc.isenabled() and gc.get_freeze_count() > 50_000")
+    assert notes == []
+
+
 RESERVED = """
 import mmap, torch
 MAP_NORESERVE = 0x4000

@@ -1,6 +1,7 @@
 """The copy of `course_utils` that a student's process sees: what an exercise asks for raises, panels do nothing."""
 
 import ast
+import compileall
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ MISSING = "{name} is what this exercise asks for, so it is not available while y
 LEFT_OUT = ("bench", "course", "exercises", "panels", "publish", "tables", "cli.py", "__pycache__")
 SILENT = PACKAGE / "exercises" / "grading" / "silent.py"
 SILENCED = ("course", "exercises", "panels", "tables")
+
+AT_THE_START = "import gc\n\ngc.disable()  # until all is imported: PyTorch would be looked through again and again\n"
 
 RUNS_THERE = (  # in the student's process
     "grading/exchange.py",
@@ -37,8 +40,10 @@ def without(hidden: Iterable[str], folder: Path) -> None:
         shutil.copy(SILENT, silent)
     for name in RUNS_THERE:
         shutil.copy(PACKAGE / "exercises" / name, target / "exercises" / name)
+    (folder / "sitecustomize.py").write_text(AT_THE_START, encoding="utf-8")  # Python runs it first
     for name in hidden:
         _cut(target, name)
+    compileall.compile_dir(target, quiet=2)  # once, and not in each student's process
 
 
 def _cut(target: Path, name: str) -> None:
