@@ -7,5 +7,6 @@ map            writes the course map, the README's tables and the navigation lin
 progress       what a reader has run in their copy
 tidy           makes notebooks fit to be committed (`course tidy`)
 lab            how JupyterLab is started (`course lab`), with lab_settings/ for it
+kernels        kernels that share their memory, for all notebooks in 2 GB (Binder)
 binder_link    the address at which Binder runs a repository (`course binder-link`)
 """

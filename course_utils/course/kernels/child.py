@@ -1,0 +1,146 @@
+"""A copy of the parent becomes an ipykernel, in every respect as if it had been started as one."""
+
+import atexit
+import ctypes
+import gc
+import importlib.util
+import json
+import multiprocessing
+import os
+import select
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar, NoReturn
+
+import ipykernel.ipkernel
+from ipykernel.kernelapp import IPKernelApp
+
+from course_utils.course.kernels.fresh import new_seeds, set_threads
+
+__all__ = ["become_kernel", "trim"]
+
+LAUNCHER = importlib.util.find_spec("ipykernel_launcher")
+AFTER_OUT_OF_MEMORY = """\
+The kernel of this notebook was ended and started anew, most likely because memory ran out: all that was computed here
+is gone. Close notebooks that you do not need now with Kernel > Shut Down Kernel (closing the tab is not enough), then
+run this one from the top with Run > Run All Cells.
+"""
+
+
+def become_kernel(request: int, files: list[str]) -> NoReturn:
+    """Run as the kernel that the file descriptor `request` asks for, and end this process with it.
+
+    files: those of all imported modules.
+    """
+    code = 1
+    try:
+        os.setsid()  # a process group of its own, to be interrupted as one
+        with open(request, encoding="utf-8") as file:
+            file.seek(0)
+            wish = json.load(file)
+        take_over(wish)
+        run(wish, files)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc(file=sys.__stderr__)
+    finally:
+        leave(code)
+
+
+def take_over(wish: dict[str, Any]) -> None:
+    """Folder, environment, arguments, random numbers and threads of a new process."""
+    gc.enable()
+    # Where memory is short, the system ends a kernel, never the server or the parent. Its user may raise this number.
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
+    os.environ.clear()
+    os.environ.update(wish["environment"])
+    os.chdir(wish["folder"])
+    sys.argv = [str(LAUNCHER.origin if LAUNCHER else "ipykernel_launcher"), *wish["arguments"]]
+    multiprocessing.current_process().authkey = os.urandom(32)
+    new_seeds()
+    set_threads(os.environ)
+
+
+def run(wish: dict[str, Any], files: list[str]) -> None:
+    """Serve the notebook until the kernel is shut down."""
+    app = ForkedKernelApp.instance(parent_handle=int(os.environ.get("JPY_PARENT_PID", 0)))
+    vars(ipykernel.ipkernel)["sys"] = NoModules()
+    app.initialize(wish["arguments"])
+    vars(ipykernel.ipkernel)["sys"] = sys
+    app.kernel._kernel_modules = files
+    if getattr(app.kernel, "debugger", None) is not None:
+        app.kernel.debugger.kernel_modules = files
+    if "ipywidgets" in sys.modules:
+        sys.modules["ipywidgets"].register_comm_target()  # which it does on import, in a kernel
+    events = app.kernel.shell.events
+    events.register("post_run_cell", lambda result: trim())
+    if wish["after_out_of_memory"]:
+        tell_once(events)
+    app.start()
+
+
+def leave(code: int) -> NoReturn:
+    """End as Python does, without going back to what the parent was doing."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for the reader's threads
+        atexit._run_exitfuncs()
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
+    finally:
+        os._exit(code)
+
+
+class ForkedKernelApp(IPKernelApp):
+    """ends with the Jupyter server, of which it is not the child."""
+
+    def init_poller(self) -> None:
+        """Watch the process that this kernel belongs to, unless it belongs to none."""
+        if self.parent_handle:
+            self.poller = threading.Thread(target=end_with, args=(self.parent_handle,), daemon=True)
+
+
+def end_with(process: int) -> None:
+    """Wait for the end of another process and end this one at once."""
+    poll = select.poll()
+    with suppress(OSError):
+        poll.register(os.pidfd_open(process), select.POLLIN)
+        poll.poll()
+    os._exit(1)
+
+
+class NoModules:
+    """`sys` while ipykernel lists the files of all modules: reading each module's would copy 20 MB of the parent."""
+
+    modules: ClassVar[dict[str, Any]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys, name)
+
+
+def tell_once(events: Any) -> None:
+    """Say before the next cell that memory ran out."""
+
+    def tell(info: Any) -> None:
+        sys.stderr.write(AFTER_OUT_OF_MEMORY)
+        events.unregister("pre_run_cell", tell)
+
+    events.register("pre_run_cell", tell)
+
+
+def find_trim() -> Callable[[], Any]:
+    """glibc's function that gives unused memory back to the system; without it, one that does nothing."""
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError):
+        return lambda: None
+    return lambda: malloc_trim(0)
+
+
+trim = find_trim()
