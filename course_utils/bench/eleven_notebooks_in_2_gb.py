@@ -143,7 +143,7 @@ class Session:
             kernel = json.load(answer)["kernel"]["id"]
         client = BlockingKernelClient(connection_file=str(self.folder / ".runtime" / f"kernel-{kernel}.json"))
         client.load_connection_file()
-        client.start_channels()
+        client.start_channels(hb=False)  # a kernel that is slow to start has no heartbeat yet, and is taken as dead
         client.wait_for_ready(timeout=180)
         return client
 

@@ -1,8 +1,11 @@
 """Forked kernels, from a parent that has imported little: a kernel as any other, and an ordinary one if need be."""
 
+import json
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +14,12 @@ from textwrap import dedent
 import pytest
 from forked import SMALL_PARENT, Kernel, kernel
 
+from course_utils.bench.memory import memory_group
 from course_utils.course.kernels import handles, provisioner
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="kernels are forked on Linux 5.3 or later")
 
+TOOLS = Path(__file__).parent.parent / "tools"
 SAME = (
     "sys.argv[0], len(sys.argv), sys.path, sys.flags, sys.getrecursionlimit()",
     "os.getcwd(), sorted(os.environ.items())",
@@ -178,6 +183,38 @@ def test_kernels_live_on_without_their_parent_and_the_next_has_a_new_one(new_par
             assert provisioner._parent.process.pid != parent.pid
         first.client.execute("import os; os._exit(7)")
         assert first.exit_code() == 1  # nobody knows the code any more
+
+
+@contextmanager
+def server(*before: str) -> Iterator[subprocess.Popen[str]]:
+    """A server with two kernels."""
+    command = [*before, sys.executable, TOOLS / "forked.py"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def test_kernels_and_their_parent_end_with_the_server() -> None:
+    with server() as process:
+        started = json.loads(process.stdout.readline())
+        assert all(Path(f"/proc/{number}").exists() for number in started)
+        process.kill()
+        end = time.monotonic() + 10
+        while (left := [n for n in started if Path(f"/proc/{n}").exists()]) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not left
+
+
+def test_a_kernel_that_fills_the_memory_ends_alone() -> None:
+    with memory_group(500) as group:
+        if group is None:
+            pytest.skip("no control group with a limit on memory can be made here")
+        with server(*group.command([])) as process:
+            process.stdout.readline()
+            process.stdin.write("all_of_it = [bytearray(2**20) for _ in range(2000)]\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline()) == [-signal.SIGKILL, "2", True, False]
+        assert group.kills() == 1
 
 
 def python_path(folder: Path, **modules: str) -> dict[str, str]:

@@ -1,5 +1,11 @@
-"""Kernels from the course's provisioner, as jupyter_client starts them, and what their cells answer."""
+"""Kernels from the course's provisioner, as jupyter_client starts them, and what their cells answer.
 
+As a script it is a server with two kernels: it writes their process numbers and their parent's, reads lines of code,
+runs each in the first kernel, and writes how both are afterwards.
+"""
+
+import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -112,3 +118,21 @@ def kernel(*, forked: bool = True, **options: Any) -> Iterator[Kernel]:
         if manager.has_kernel:
             manager.shutdown_kernel(now=True)
         manager.context.destroy(0)
+
+
+def serve() -> None:
+    """Two kernels, and lines of code for the first of them."""
+    from course_utils.course.kernels import handles, provisioner
+
+    handles.START = SMALL_PARENT
+    with kernel() as first, kernel() as second:
+        print(json.dumps([first.process.pid, second.process.pid, provisioner._parent.process.pid]), flush=True)
+        for line in sys.stdin:
+            first.client.execute(line)
+            first.exit_code()
+            left = [first.process.poll(), second.run("1 + 1"), provisioner._parent.alive, first.manager.is_alive()]
+            print(json.dumps(left), flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -76,7 +76,7 @@ def answer(control: socket.socket, line: socket.socket, request: int, packages: 
         close(control, line, children)
         from course_utils.course.kernels.child import become_kernel
 
-        become_kernel(request, packages.files)
+        become_kernel(request, packages.names, packages.files)
     os.close(request)
     handle = os.pidfd_open(pid)
     children[handle] = pid, line

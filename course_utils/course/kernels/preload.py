@@ -7,16 +7,19 @@ import sys
 import warnings
 from contextlib import suppress
 from importlib import import_module
+from io import BytesIO
 
 from course_utils._support.paths import PACKAGE
 
 __all__ = ["Packages", "preload"]
 
-# In this order. What is not installed is left out. Never here: tqdm.auto and matplotlib's inline backend, which look at
-# the notebook that they are first imported in.
+# In this order: what every kernel writes to while it starts lies together, and no other pages are copied for it.
+# What is not installed is left out. Never here: tqdm.auto and matplotlib's inline backend, which look at the notebook
+# that they are first imported in.
 LIBRARIES = (
+    "ipykernel.kernelapp", "ipykernel.debugger", "IPython.core.debugger", "ipywidgets", "anywidget",
     "torch", "torch._dynamo", "torch.optim", "torch.utils.data", "matplotlib.pyplot", "matplotlib.backends.backend_agg",
-    "PIL.Image", "ipywidgets", "anywidget", "ipykernel.debugger", "joblib", "tqdm",
+    "PIL.Image", "joblib", "tqdm",
 )  # fmt: skip
 # Of this package. Its commands, its exercises and its exports are for no notebook.
 COURSE = ("data", "models", "plots", "train", "compress", "tables.measured", "course.progress")
@@ -52,7 +55,12 @@ def first_uses() -> None:
     from course_utils.data import load_dataset
 
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
-    Figure().canvas.draw()
+    axes = Figure().subplots()
+    axes.plot([1, 100], label=r"$\lambda$")
+    axes.imshow([[0, 1]], cmap="RdBu")
+    axes.set(xlabel="words", yscale="symlog")
+    axes.legend()
+    axes.figure.savefig(BytesIO())
     load_dataset("digits")
 
 
@@ -60,6 +68,7 @@ class Packages:
     """The files of all modules that are imported now."""
 
     def __init__(self) -> None:
+        self.names = set(sys.modules)
         found = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
         self.files = sorted(file for file in found if isinstance(file, str))
         self.one_text = "\0".join(self.files)  # whose parts are read without writing to 4,000 strings
