@@ -1,5 +1,6 @@
 """Forked kernels, from a parent that has imported little: a kernel as any other, and an ordinary one if need be."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
+from threading import Thread
 
 import pytest
 from forked import SMALL_PARENT, Kernel, kernel
@@ -158,6 +160,20 @@ def test_it_is_shut_down_as_python_ends(tmp_path: Path) -> None:
         running.manager.shutdown_kernel()
         assert process.returncode == 0
         assert (tmp_path / "left").exists()
+
+
+def test_the_cell_in_which_the_system_ends_a_kernel_says_why_and_what_to_do() -> None:
+    with kernel() as running:
+        cell = running.client.execute("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+        assert running.exit_code() == -signal.SIGKILL
+        asking = Thread(target=asyncio.run, args=[running.manager.provisioner.poll()])  # Jupyter does every 3 s
+        asking.start()
+        while (message := running.client.get_iopub_msg(timeout=10))["msg_type"] != "stream":
+            pass
+        asking.join()
+        assert message["parent_header"]["msg_id"] == cell
+        assert "memory ran out" in message["content"]["text"]
+        assert "Run All Cells" in message["content"]["text"]
 
 
 def test_after_a_kernel_was_killed_by_the_system_the_next_cell_says_what_to_do() -> None:

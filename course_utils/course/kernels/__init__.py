@@ -10,6 +10,8 @@ A kernel is an ordinary one, and the server's log says why, wherever a forked on
 Linux, another Python, a parent that does not answer, more than one thread in it. A parent whose packages were changed
 on disk is replaced by a new one. Kernels live on without their parent, and end with the server.
 
+A kernel that the system has ended, because memory ran out, says so in its notebook: see `out_of_memory`.
+
 A forked kernel differs in this from another one: strings have the same hashes in all kernels of one parent, and the
 variables that a library reads while it loads have the values that they had when the server was started (a kernel with
 other values of these is an ordinary one).

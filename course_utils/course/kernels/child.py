@@ -20,15 +20,11 @@ import IPython.core.shellapp
 from ipykernel.kernelapp import IPKernelApp
 
 from course_utils.course.kernels.fresh import new_seeds, set_threads
+from course_utils.course.kernels.out_of_memory import note_cells, tell_before_next_cell
 
 __all__ = ["become_kernel", "trim"]
 
 LAUNCHER = importlib.util.find_spec("ipykernel_launcher")
-AFTER_OUT_OF_MEMORY = """\
-The kernel of this notebook was ended and started anew, most likely because memory ran out: all that was computed here
-is gone. Close notebooks that you do not need now with Kernel > Shut Down Kernel (closing the tab is not enough), then
-run this one from the top with Run > Run All Cells.
-"""
 
 
 def become_kernel(request: int, names: set[str], files: list[str]) -> NoReturn:
@@ -39,11 +35,10 @@ def become_kernel(request: int, names: set[str], files: list[str]) -> NoReturn:
     code = 1
     try:
         os.setsid()  # a process group of its own, to be interrupted as one
-        with open(request, encoding="utf-8") as file:
-            file.seek(0)
-            wish = json.load(file)
+        wish = json.loads(os.pread(request, os.fstat(request).st_size, 0))
+        os.ftruncate(request, 0)
         take_over(wish)
-        run(wish, names, files)
+        run(wish, request, names, files)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
@@ -68,7 +63,7 @@ def take_over(wish: dict[str, Any]) -> None:
     set_threads(os.environ)
 
 
-def run(wish: dict[str, Any], names: set[str], files: list[str]) -> None:
+def run(wish: dict[str, Any], request: int, names: set[str], files: list[str]) -> None:
     """Serve the notebook until the kernel is shut down."""
     app = ForkedKernelApp.instance(parent_handle=int(os.environ.get("JPY_PARENT_PID", 0)))
     for module in (ipykernel.ipkernel, IPython.core.shellapp):
@@ -82,10 +77,11 @@ def run(wish: dict[str, Any], names: set[str], files: list[str]) -> None:
         app.kernel.debugger.kernel_modules = files
     if "ipywidgets" in sys.modules:
         sys.modules["ipywidgets"].register_comm_target()  # which it does on import, in a kernel
-    events = app.kernel.shell.events
-    events.register("post_run_cell", lambda result: trim())
+    shell = app.kernel.shell
+    shell.events.register("post_run_cell", lambda result: trim())
+    note_cells(shell, request)
     if wish["after_out_of_memory"]:
-        tell_once(events)
+        tell_before_next_cell(shell)
     app.start()
 
 
@@ -133,16 +129,6 @@ class NoModules:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sys, name)
-
-
-def tell_once(events: Any) -> None:
-    """Say before the next cell that memory ran out."""
-
-    def tell(info: Any) -> None:
-        sys.stderr.write(AFTER_OUT_OF_MEMORY)
-        events.unregister("pre_run_cell", tell)
-
-    events.register("pre_run_cell", tell)
 
 
 def find_trim() -> Callable[[], Any]:

@@ -99,23 +99,24 @@ class Parent:
         await self.ready()
         line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         line.setblocking(False)
+        file = os.memfd_create("request")
         try:
-            with theirs, open(os.memfd_create("request"), "w", encoding="utf-8") as file:
-                json.dump(request, file)
-                file.flush()
-                socket.send_fds(self.control, [b"fork"], [theirs.fileno(), file.fileno()])
+            with theirs:
+                os.pwrite(file, json.dumps(request).encode(), 0)
+                socket.send_fds(self.control, [b"fork"], [theirs.fileno(), file])
             message, handles = await until(lambda: received(line), TO_FORK) or (b"", [])
         except OSError as error:
+            os.close(file)
             line.close()
             raise NotForked(f"the parent cannot be reached ({error})") from error
-        if not message:
-            line.close()
+        answer = json.loads(message or "{}")
+        if handles:
+            return ForkedKernel(answer["pid"], handles[0], line, file)
+        os.close(file)
+        line.close()
+        if not answer:
             self.process.kill()
             raise NotForked(f"the parent did not answer in {TO_FORK:g} s")
-        answer = json.loads(message)
-        if handles:
-            return ForkedKernel(answer["pid"], handles[0], line)
-        line.close()
         if answer["refused"]:
             raise NotForked(answer["refused"])
         return None
@@ -130,11 +131,13 @@ class ForkedKernel:
 
     stdin = stdout = stderr = None
 
-    def __init__(self, pid: int, handle: int, line: socket.socket) -> None:
+    def __init__(self, pid: int, handle: int, line: socket.socket, file: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
         self.handle = handle  # a pidfd: it stands for this process, also after another one has got its number
-        self.line = line
+        self.line = line  # to its parent
+        self.file = file  # in which it notes what it runs
+        self.running = b""  # the request for the cell in which it ended
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
@@ -151,6 +154,8 @@ class ForkedKernel:
         """The exit code, waited for at most so long."""
         if self.returncode is None and readable(self.handle, seconds):
             self.returncode = self.reported()
+            self.running = os.pread(self.file, 100_000, 0)
+            os.close(self.file)
             os.close(self.handle)
             self.line.close()
         return self.returncode
@@ -185,7 +190,7 @@ def readable(descriptor: int, seconds: float | None) -> bool:
 def received(line: socket.socket) -> tuple[bytes, list[int]] | None:
     """A message with the file descriptors that came with it, if there is one."""
     try:
-        message, descriptors, _, _ = socket.recv_fds(line, 4096, 1)
+        message, descriptors, _, _ = socket.recv_fds(line, 4096, 1, socket.MSG_CMSG_CLOEXEC)
     except BlockingIOError:
         return None
     return message, descriptors

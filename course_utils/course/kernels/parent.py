@@ -45,7 +45,7 @@ def serve(control: socket.socket, packages: Packages) -> None:
                 continue
             descriptors: list[int] = []
             with suppress(ConnectionError):
-                _, descriptors, _, _ = socket.recv_fds(control, 16, 2)
+                _, descriptors, _, _ = socket.recv_fds(control, 16, 2, socket.MSG_CMSG_CLOEXEC)
             if descriptors:
                 line = socket.socket(fileno=descriptors[0])
                 if handle := answer(control, line, descriptors[1], packages, children):

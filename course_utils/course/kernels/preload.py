@@ -55,12 +55,13 @@ def first_uses() -> None:
     from course_utils.data import load_dataset
 
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
-    axes = Figure().subplots()
+    figure = Figure()
+    axes = figure.subplots()
     axes.plot([1, 100], label=r"$\lambda$")
     axes.imshow([[0, 1]], cmap="RdBu")
     axes.set(xlabel="words", yscale="symlog")
     axes.legend()
-    axes.figure.savefig(BytesIO())
+    figure.savefig(BytesIO())
     load_dataset("digits")
 
 

@@ -12,6 +12,7 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from course_utils.course.kernels.handles import ForkedKernel, NotForked, Parent
+from course_utils.course.kernels.out_of_memory import tell_running_cell
 
 __all__ = ["ForkProvisioner", "start_parent"]
 
@@ -78,6 +79,8 @@ class ForkProvisioner(LocalProvisioner):
         if code == -signal.SIGKILL and not self.killed and not self.out_of_memory:
             self.out_of_memory = True
             self.log.warning("The system ended kernel %s, most likely because memory ran out.", self.kernel_id)
+            with suppress(Exception):  # it is a courtesy
+                await tell_running_cell(self.parent, getattr(self.process, "running", b""))
         return code
 
     async def send_signal(self, signum: int) -> None:
