@@ -18,7 +18,8 @@ The system has ended the kernel of this notebook, most likely because memory ran
 Close notebooks that you do not need now with Kernel > Shut Down Kernel (closing the tab is not enough), then run this
 one from the top with Run > Run All Cells.
 """
-TO_CONNECT = 2.0  # seconds: the server tries again every 0.1 to reach the socket of the kernel that was
+TO_CONNECT = 2.0  # seconds until the first page, at most; pages try every 0.1 to reach the kernel that was
+TO_ALL = 0.3  # for the others, and for a message to pass
 
 
 def note_cells(shell: Any, file: int) -> None:
@@ -59,10 +60,12 @@ async def tell_running_cell(manager: Any, request: bytes) -> None:
         end = time.monotonic() + TO_CONNECT
         while not socket.poll(0) and time.monotonic() < end:  # a subscription has come
             await asyncio.sleep(0.02)
+        await asyncio.sleep(TO_ALL)
         for kind, content in (
             ("stream", {"name": "stderr", "text": TEXT}),
             ("status", {"execution_state": "idle"}),
         ):
             manager.session.send(socket, kind, content, parent=json.loads(request), ident=kind.encode())
+        await asyncio.sleep(TO_ALL)  # Jupyter tells the page next that the kernel restarts, and then it is too late
     finally:
         context.destroy(linger=500)  # waits for the messages to leave, and frees the port for the next kernel
