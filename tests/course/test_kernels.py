@@ -14,9 +14,13 @@ from textwrap import dedent
 from threading import Thread
 
 import pytest
-from forked import SMALL_PARENT, Kernel, kernel
+from forked import PLACE, SMALL_PARENT, Kernel, kernel
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from traitlets.config import LoggingConfigurable
 
 from course_utils.bench.memory import memory_group
+from course_utils.course import kernels
 from course_utils.course.kernels import handles, provisioner
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="kernels are forked on Linux 5.3 or later")
@@ -284,6 +288,34 @@ def test_a_parent_that_does_not_answer_is_given_up(
             assert not second.forked
             assert first.run("1 + 1") == "2"
     assert "did not answer" in caplog.text
+
+
+class Server(LoggingConfigurable):
+    """What the extension uses of a Jupyter server."""
+
+    kernel_spec_manager = KernelSpecManager()
+
+
+@pytest.mark.usefixtures("new_parent")
+@pytest.mark.parametrize(
+    ("installed", "before", "after"),
+    [
+        (True, "local-provisioner", "course-forked"),
+        (True, "another", "another"),
+        (False, "local-provisioner", "local-provisioner"),
+    ],
+)
+def test_the_servers_extension_has_kernels_forked_unless_told_otherwise(
+    installed: bool, before: str, after: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(KernelProvisionerFactory, "_instance", None)
+    monkeypatch.setattr(KernelProvisionerFactory, "provisioners", {PLACE.name: PLACE} if installed else {})
+    monkeypatch.setattr(KernelProvisionerFactory, "_get_all_provisioners", lambda: [])
+    factory = KernelProvisionerFactory.instance(default_provisioner_name=before)
+    kernels._load_jupyter_server_extension(Server())
+    assert factory.default_provisioner_name == after
+    assert (provisioner._parent is not None) == (after == "course-forked")
+    assert ("install it again" in caplog.text) == (not installed)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ A forked kernel differs in this from another one: strings have the same hashes i
 variables that a library reads while it loads have the values that they had when the server was started (a kernel with
 other values of these is an ordinary one).
 
-Switched on as a server extension: `jupyter server extension enable course_utils.course.kernels`. Binder's start script
-does so by `lab_settings/forked_kernels`.
+Switched on by the server extension in this file: the folder `lab_settings/forked_kernels`, on JUPYTER_CONFIG_PATH,
+enables it. Binder's start script does so, and a hub can; a laptop has memory for ordinary kernels.
 """
 
 import os
