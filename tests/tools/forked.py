@@ -23,7 +23,7 @@ PLACE = EntryPoint("course-forked", "course_utils.course.kernels.provisioner:For
 SMALL_PARENT = (
     "import sys; sys.path[:1] == [''] and sys.path.pop(0);"
     "from course_utils.course.kernels import parent, preload as p;"
-    "p.LIBRARIES = ('numpy', 'ipywidgets'); p.COURSE = p.SECTIONS = (); p.first_uses = lambda: None; parent.main()"
+    "p.LIBRARIES = ('numpy.random', 'ipywidgets'); p.COURSE = p.SECTIONS = (); p.first_uses = lambda: None; parent.main()"
 )
 
 

@@ -22,8 +22,8 @@ SETTERS = {
 
 def new_seeds() -> None:
     """Give the global generators of NumPy and PyTorch a seed of their own; that of `random` takes one in every fork."""
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
     if "torch" in sys.modules:
         sys.modules["torch"].default_generator.seed()
 
