@@ -14,7 +14,7 @@ from textwrap import dedent
 from threading import Thread
 
 import pytest
-from forked import PLACE, SMALL_PARENT, Kernel, kernel
+from forked import PLACE, SMALL_PARENT, Kernel, kernel, own_parent
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from traitlets.config import LoggingConfigurable
@@ -50,28 +50,15 @@ def small_parent() -> Iterator[None]:
     """Have kernels from a parent that is quickly there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(handles, "START", SMALL_PARENT)
-        with own_parent(patch):
+        with own_parent():
             yield
 
 
 @pytest.fixture
-def new_parent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def new_parent() -> Iterator[None]:
     """Have no parent yet."""
-    with own_parent(monkeypatch):
+    with own_parent():
         yield
-
-
-@contextmanager
-def own_parent(patch: pytest.MonkeyPatch) -> Iterator[None]:
-    retired: list[handles.Parent] = []
-    for name, value in (("_parent", None), ("_retired", retired), ("_failed", None)):
-        patch.setattr(provisioner, name, value)
-    yield
-    for parent in (provisioner._parent, *retired):
-        if parent:
-            parent.retire()
-            parent.process.kill()
-            parent.process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from forked import GROUP, PLACE, Kernel, kernel
+from forked import GROUP, PLACE, Kernel, kernel, own_parent
 
 from course_utils.bench.eleven_notebooks_in_2_gb import LIMIT, TO_SPARE, Notebook, measure
 
@@ -47,6 +47,12 @@ import sys
 looking = {"tqdm.auto", "tqdm.notebook", "matplotlib_inline.backend_inline"}
 sorted((looking | {"torch._dynamo", "course_utils.panels.sparsity", "ipywidgets"}) & set(sys.modules))
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parent_of_the_course() -> Iterator[None]:
+    with own_parent():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from typing import Any
 
+import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
+
+from course_utils.course.kernels import handles, provisioner
 
 GROUP = "jupyter_client.kernel_provisioners"
 PLACE = EntryPoint("course-forked", "course_utils.course.kernels.provisioner:ForkProvisioner", GROUP)
@@ -23,7 +26,8 @@ PLACE = EntryPoint("course-forked", "course_utils.course.kernels.provisioner:For
 SMALL_PARENT = (
     "import sys; sys.path[:1] == [''] and sys.path.pop(0);"
     "from course_utils.course.kernels import parent, preload as p;"
-    "p.LIBRARIES = ('numpy.random', 'ipywidgets'); p.COURSE = p.SECTIONS = (); p.first_uses = lambda: None; parent.main()"
+    "p.LIBRARIES = ('numpy.random', 'ipywidgets'); p.COURSE = p.SECTIONS = (); p.first_uses = lambda: None;"
+    "parent.main()"
 )
 
 
@@ -104,6 +108,21 @@ class Kernel:
 
 
 @contextmanager
+def own_parent() -> Iterator[None]:
+    """Begin without a parent, and end those that are started meanwhile."""
+    started: list[handles.Parent] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (("_parent", None), ("_retired", started), ("_failed", None)):
+            patch.setattr(provisioner, name, value)
+        yield
+        for parent in (provisioner._parent, *started):
+            if parent:
+                parent.retire()
+                parent.process.kill()
+                parent.process.wait()
+
+
+@contextmanager
 def kernel(*, forked: bool = True, **options: Any) -> Iterator[Kernel]:
     """A kernel; `options` are those of jupyter_client's `start_kernel`."""
     manager = KernelManager(kernel_spec_manager=Forked() if forked else KernelSpecManager())
@@ -122,8 +141,6 @@ def kernel(*, forked: bool = True, **options: Any) -> Iterator[Kernel]:
 
 def serve() -> None:
     """Two kernels, and lines of code for the first of them."""
-    from course_utils.course.kernels import handles, provisioner
-
     handles.START = SMALL_PARENT
     with kernel() as first, kernel() as second:
         print(json.dumps([first.process.pid, second.process.pid, provisioner._parent.process.pid]), flush=True)
