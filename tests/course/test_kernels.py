@@ -14,8 +14,9 @@ from textwrap import dedent
 from threading import Thread
 
 import pytest
-from forked import PLACE, SMALL_PARENT, Kernel, kernel, own_parent
+from forked import PLACE, SMALL_PARENT, Forked, Kernel, kernel, own_parent
 from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from traitlets.config import LoggingConfigurable
 
@@ -142,6 +143,22 @@ def test_its_end_is_seen(last_words: str, code: int) -> None:
         running.client.execute(last_words)
         assert running.exit_code() == code
         assert not running.manager.is_alive()
+
+
+@pytest.mark.usefixtures("new_parent")
+def test_after_a_forked_kernel_that_fails_at_once_comes_an_ordinary_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = "from course_utils.course.kernels import child; child.take_over = None;"
+    monkeypatch.setattr(handles, "START", SMALL_PARENT.replace("parent.main()", f"{failing} parent.main()"))
+    manager = KernelManager(kernel_spec_manager=Forked())
+    manager.start_kernel()
+    try:
+        while manager.is_alive():
+            time.sleep(0.05)
+        manager.restart_kernel(now=True)  # as Jupyter does then
+        assert type(manager.provisioner.process).__name__ == "Popen"
+    finally:
+        manager.shutdown_kernel(now=True)
+        manager.context.destroy(0)
 
 
 def test_it_is_shut_down_as_python_ends(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 __all__ = ["ForkedKernel", "NotForked", "Parent"]
@@ -162,8 +163,9 @@ class ForkedKernel:
 
     def reported(self) -> int:
         """How the parent says that it ended; 1 where the parent is gone."""
-        if readable(self.line.fileno(), TO_REPORT) and (message := self.line.recv(100)):
-            return int(json.loads(message)["exit"])
+        with suppress(OSError):
+            if readable(self.line.fileno(), TO_REPORT) and (message := self.line.recv(100)):
+                return int(json.loads(message)["exit"])
         return 1
 
     def send_signal(self, number: int) -> None:

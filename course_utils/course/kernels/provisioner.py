@@ -18,6 +18,7 @@ __all__ = ["ForkProvisioner", "start_parent"]
 
 MODULE = ["-m", "ipykernel_launcher"]
 KNOWN = {"cwd", "env", "extra_arguments", "independent", "kernel_id"}  # the options of a start that a child can follow
+AT_ONCE = 10.0  # seconds
 AGAIN = 300.0  # seconds until a parent is started again after one that failed
 
 _parent: Parent | None = None
@@ -30,16 +31,19 @@ class ForkProvisioner(LocalProvisioner):
 
     killed = False  # by the server, and not by the system
     out_of_memory = False
+    failed_at_once = False
+    since = 0.0  # when the kernel was forked
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Fork a kernel, or start an ordinary one and log why."""
         try:
             kernel = await self.forked(cmd, kwargs)
-        except (NotForked, OSError, ValueError) as why:
+        except Exception as why:  # whatever it is, the reader gets a kernel
             self.log.warning("An ordinary kernel is started: %s.", why)
             return await super().launch_kernel(cmd, **kwargs)
         finally:
-            self.killed = self.out_of_memory = False
+            self.killed = self.out_of_memory = self.failed_at_once = False
+        self.since = time.monotonic()
         self.process = kernel  # type: ignore[assignment]  # the base class waits for it and signals it
         self.pid = self.pgid = kernel.pid
         self.cwd = kwargs.get("cwd") or Path.cwd()
@@ -49,6 +53,8 @@ class ForkProvisioner(LocalProvisioner):
         """A kernel from the parent, which is replaced by a new one if packages were changed."""
         if unknown := sorted(options.keys() - KNOWN):
             raise NotForked(f"a forked kernel has no {', '.join(unknown)}")
+        if self.failed_at_once:
+            raise NotForked("the forked one before it ended at once")
         python, arguments = parts(cmd)
         environment = dict(options.get("env") or os.environ)
         environment.pop("JPY_PARENT_PID", None)
@@ -76,6 +82,7 @@ class ForkProvisioner(LocalProvisioner):
     async def poll(self) -> int | None:
         """The exit code, None while the kernel runs; a kernel killed by nobody here has run out of memory."""
         code = await super().poll()
+        self.failed_at_once |= bool(code and code > 0 and time.monotonic() < self.since + AT_ONCE)
         if code == -signal.SIGKILL and not self.killed and not self.out_of_memory:
             self.out_of_memory = True
             self.log.warning("The system ended kernel %s, most likely because memory ran out.", self.kernel_id)
