@@ -229,6 +229,10 @@ def test_kernels_and_their_parent_end_with_the_server() -> None:
         assert not left
 
 
+def test_where_memory_is_short_the_system_ends_a_kernel_before_the_server(forked: Kernel) -> None:
+    assert forked.run("int(open('/proc/self/oom_score_adj').read())") == "500"
+
+
 def test_a_kernel_that_fills_the_memory_ends_alone() -> None:
     with memory_group(500) as group:
         if group is None:
@@ -287,9 +291,11 @@ def test_a_parent_that_does_not_answer_is_given_up(
 ) -> None:
     monkeypatch.setattr(handles, "TO_FORK", 0.2)
     with kernel() as first:
-        provisioner._parent.process.send_signal(signal.SIGSTOP)
+        parent = provisioner._parent.process
+        parent.send_signal(signal.SIGSTOP)
         with kernel() as second:
             assert not second.forked
+            assert parent.wait(10) == -signal.SIGKILL
             assert first.run("1 + 1") == "2"
     assert "did not answer" in caplog.text
 
