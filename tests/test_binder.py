@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from course_utils._support.paths import FORKED_KERNELS
 from course_utils.course.lab import lab_settings
 
 ROOT = Path(__file__).parent.parent
@@ -83,8 +84,8 @@ def test_start_sets_the_environment_and_hands_over() -> None:
     command = [BINDER / "start", "bash", "-c", show, "bash", "last argument"]
     threads, config, last = subprocess.run(command, env=bare, capture_output=True, text=True).stdout.splitlines()
     assert threads == "1"
-    assert config.split(":") == lab_settings("4.4")
-    assert all((Path(folder) / "labconfig").is_dir() for folder in config.split(":"))
+    assert config.split(":") == [str(FORKED_KERNELS), *lab_settings("4.4")]
+    assert all(any(Path(folder).iterdir()) for folder in config.split(":"))
     assert last == "last argument"
 
 

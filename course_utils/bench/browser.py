@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,15 +34,24 @@ RESTED = """() => {
 
 
 @contextmanager
-def serve(folder: Path, command: Sequence[str] | None = None, *, port: int | None = None) -> Iterator[str]:
-    """Run JupyterLab on `folder` while the context lasts, and give its address up to the path."""
+def serve(
+    folder: Path,
+    command: Sequence[str] | None = None,
+    *,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Run JupyterLab on `folder` while the context lasts, and give its address up to the path.
+
+    environment: variables other than those of `course lab`.
+    """
     port, token = port or free_port(), secrets.token_hex(12)
     command = command or [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
     command = [part.format(port=port) for part in command]
     log = folder / ".jupyterlab.log"
     # Neither tabs nor settings, such as the theme, come from the person who measures, nor from a run at the same time.
     state = {f"JUPYTERLAB_{name.upper()}_DIR": str(folder / f".{name}") for name in ("workspaces", "settings")}
-    environment = lab_environment() | {"JUPYTER_TOKEN": token} | state
+    environment = lab_environment() | {"JUPYTER_TOKEN": token} | state | dict(environment or {})
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
     try:

@@ -8,5 +8,6 @@ progress       what a reader has run in their copy
 tidy           makes notebooks fit to be committed (`course tidy`)
 lab            how JupyterLab is started (`course lab`), with lab_settings/ for it
 saved_views    keeps views of widgets that are gone out of saved notebooks (a server extension)
+kernels        kernels that share their memory, for all notebooks in 2 GB (Binder)
 binder_link    the address at which Binder runs a repository (`course binder-link`)
 """
