@@ -63,8 +63,9 @@ def test_the_base_imports_nothing_of_an_extra() -> None:
 
 def test_every_import_is_declared() -> None:
     declared = distributions(PROJECT["dependencies"] + [line for extra in EXTRAS.values() for line in extra])
-    # By ipywidgets, torch, jupyterlab, matplotlib and pooch.
+    # By ipywidgets, torch, jupyterlab, matplotlib, pooch and ipykernel.
     brought = {"traitlets", "triton", "yaml", "nbformat", "nbconvert", "contourpy", "cycler", "requests"}
+    brought |= {"jupyter-client", "zmq"}
     used = {name for path in PACKAGE.rglob("*.py") for name in everything(path)}
     unknown = {DISTRIBUTIONS.get(name, name).lower().replace("_", "-") for name in used} - declared - brought
     assert unknown == set()
