@@ -18,6 +18,7 @@ from forked import PLACE, SMALL_PARENT, Forked, Kernel, kernel, own_parent
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
+from processes import wait_until
 from traitlets.config import LoggingConfigurable
 
 from course_utils.bench.memory import memory_group
@@ -95,8 +96,10 @@ def test_folder_and_environment_are_those_of_the_request(tmp_path: Path) -> None
         assert eval(seen) == (str(tmp_path), "lesson.ipynb", "lesson.ipynb")
 
 
-def test_a_long_cell_is_interrupted(forked: Kernel) -> None:
-    forked.send("import subprocess, time; subprocess.run(['sleep', '60'])")
+def test_a_long_cell_is_interrupted(forked: Kernel, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    forked.send(f"import pathlib, subprocess; pathlib.Path({str(begun)!r}).touch(); subprocess.run(['sleep', '60'])")
+    wait_until(begun.exists, 30)
     forked.manager.interrupt_kernel()
     assert forked.reply() == "KeyboardInterrupt"
     assert forked.run("6 * 7") == "42"
