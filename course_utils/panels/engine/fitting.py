@@ -81,9 +81,7 @@ def thin_out_axis(axis: Axis) -> None:
     labels = [label.get_text() for label in axis.get_majorticklabels()]
     ticks, reached = axis.get_majorticklocs(), float("-inf")
     kept = []
-    for tick, label, words in zip(
-        ticks, axis.get_majorticklabels(), labels, strict=False
-    ):
+    for tick, label, words in zip(ticks, axis.get_majorticklabels(), labels, strict=False):
         box = label.get_window_extent()
         seen = bool(words) and low <= tick <= high
         kept.append(words if not seen or box.x0 > reached else "")
