@@ -81,9 +81,8 @@ class BitRows:
         for i, text in enumerate(self.names):
             part, row = divmod(i, len(ROWS))
             write(text, text=ROWS[row] if part < parts else "", position=(-0.3, top + self.height(row, part) + 0.45))
-        for row, (name, bits) in enumerate(
-            zip(ROWS, (product.x > 0, product.w > 0, product.x == product.w), strict=True)
-        ):
+        signs = (product.x > 0, product.w > 0, product.x == product.w)
+        for row, (name, bits) in enumerate(zip(ROWS, signs, strict=True)):
             colour = INK["green"] if name == ROWS[-1] else COLOURS["blue"]
             for i, (box, text) in enumerate(zip(self.boxes[name], self.texts[name], strict=True)):
                 box.set_visible(i < n)

@@ -96,9 +96,7 @@ class NetworksPicture:
         self.draw_plot(test_rows)
         self.columns = COLUMNS if 100 * figure.get_size_inches()[0] >= TABLE_WIDTH else NARROW_COLUMNS
         self.draw_table(table)
-        legend(
-            figure, handles=[self.points, self.frontier, self.marker], loc="outside lower left", ncols=3, fontsize=10
-        )
+        legend(figure, loc="outside upper left", ncols=3, fontsize=10)
 
     def draw_plot(self, test_rows: int) -> None:
         """The points and their frontier."""

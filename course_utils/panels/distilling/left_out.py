@@ -52,9 +52,7 @@ class LeftOutPicture:
         (self.class_errors,) = curves.plot([], [], "--", color=COLOURS["orange"], label="errors on the class left out")
         self.shift = curves.axvline(0, color=COLOURS["ink"], lw=1.2)
         (self.best,) = curves.plot([], [], "v", ms=9, color=COLOURS["green"], label="best shift on held-out rows")
-        curves.set(
-            xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylim=(0, 100), title="Errors on all test rows"
-        )
+        curves.set(xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylim=(0, 100), title="Errors by shift")
         legend(figure, loc="outside lower left", ncols=3, fontsize=10)
         self.bars = right.bar(range(classes), np.ones(classes), color=COLOURS["blue"])
         right.set(xticks=range(classes), xlabel="class", title="Errors by class, at this shift", ylim=(0, 30))

@@ -1,7 +1,6 @@
 """A small student while it trains: on labels only, and on the teacher's softened answers as well."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -66,9 +65,8 @@ class PairPicture:
     def __init__(self, figure: Figure, teacher_error: float, teacher_parameters: int) -> None:
         self.teacher_error, self.teacher_parameters = teacher_error, teacher_parameters
         axes = figure.subplots()
-        line: dict[str, Any] = {"markevery": 0.05, "clip_on": False}
-        (self.alone,) = axes.plot([], [], "s--", ms=7, color=COLOURS["orange"], label="labels only", **line)
-        (self.distilled,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="distilled", **line)
+        (self.alone,) = axes.plot([], [], "s--", ms=7, color=COLOURS["orange"], label="labels only", clip_on=False)
+        (self.distilled,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="distilled", clip_on=False)
         axes.axhline(teacher_error, color=COLOURS["grey"], ls=":", label="teacher")
         axes.set(xlim=(0, 1), xlabel="progress of training", ylabel="test error (%)")
         axes.set(yscale="log", ylim=(0.7 * max(teacher_error, 0.5), 100))  # from the start, 90 %, to the teacher's
@@ -81,6 +79,7 @@ class PairPicture:
         """Draw the epochs so far."""
         for line, errors in ((self.alone, pair.alone), (self.distilled, pair.distilled)):
             line.set_data([i / pair.epochs for i in range(len(errors))], errors)
+            line.set_markevery(max(1, pair.epochs // 20))
         return describe(pair, self.teacher_error, self.teacher_parameters)
 
 

@@ -118,9 +118,7 @@ class GapsPicture:
         keys = [
             Patch(color=COLOURS["blue"], label="a weight"),
             Line2D([], [], ls="", marker="$0$", ms=8, color=INK["orange"], label="a filler zero"),
-            Line2D(
-                [], [], ls="", marker="$3$", ms=8, color=COLOURS["ink"], label="under the row: a gap that is stored"
-            ),
+            Line2D([], [], ls="", marker="$3$", ms=8, color=COLOURS["ink"], label="under the row: a stored gap"),
         ]
         legend(figure, handles=keys, loc="outside upper left", ncols=3, fontsize=10, columnspacing=1)
 
