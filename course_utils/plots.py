@@ -250,8 +250,20 @@ def write(text: Text, /, **properties: Any) -> None:
 def wrap(text: Text, room: Callable[[], float]) -> None:
     """Break a text into lines of so many pixels of the screen, also when its words change or the room does."""
     text.set_wrap(True)
-    # matplotlib would wrap at the edge of the figure, and mark the text as changed with each drawing.
+    # matplotlib would wrap at the edge of the figure, mark the text as changed with each drawing, and measure each word
+    # whenever it asks for a size.
     text._get_wrap_line_width = room  # type: ignore[attr-defined]
+    wrapped = text._get_wrapped_text  # type: ignore[attr-defined]
+    known: dict[tuple[str, float, int], str] = {}
+
+    def remembered() -> str:
+        key = text.get_text(), text.get_fontsize(), round(room())
+        if key not in known:
+            known.clear()
+            known[key] = wrapped()
+        return known[key]
+
+    text._get_wrapped_text = remembered  # type: ignore[attr-defined]
 
 
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo"]  # so that a bar is told by more than its colour
