@@ -1,7 +1,7 @@
 """The look of every picture: one palette, one style, and the few drawings that many panels share."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -13,11 +13,13 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.legend import Legend
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
 __all__ = [
     "COLOURS",
     "FAINT",
+    "HALO",
     "INK",
     "LINE_STYLES",
     "MARKERS",
@@ -35,6 +37,7 @@ __all__ = [
     "style",
     "weight_map",
     "words_on",
+    "wrap",
     "write",
 ]
 
@@ -46,7 +49,7 @@ COLOURS = {
     "blue": "#0072B2",
     "orange": "#D55E00",
     "green": "#009E73",
-    "purple": "#6A1B7A",
+    "purple": "#630073",
     "brown": "#5E2F00",
     "sky": "#3A97DC",
     "grey": "#6B7280",
@@ -54,6 +57,7 @@ COLOURS = {
 }
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FAINT = "#8A939C"  # the lightest grey that still passes: lines to compare with, outlines of light areas
+HALO = [withStroke(linewidth=3, foreground="white")]  # around words that stand over lines
 INK = {"orange": "#AD4A00", "green": "#00745A", "blue": COLOURS["blue"]}  # for words, and under white digits: 4.5:1
 LINE_STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 MARKERS = ["o", "s", "^", "D", "v"]
@@ -267,6 +271,25 @@ def write(text: Text, /, **properties: Any) -> None:
     """
     if changed := {name: value for name, value in properties.items() if getp(text, name) != value}:
         text.set(**changed)
+
+
+def wrap(text: Text, room: Callable[[], float]) -> None:
+    """Break a text into lines of so many pixels of the screen, also when its words change or the room does."""
+    text.set_wrap(True)
+    # matplotlib would wrap at the edge of the figure, mark the text as changed with each drawing, and measure each word
+    # whenever it asks for a size.
+    text._get_wrap_line_width = room  # type: ignore[attr-defined]
+    wrapped = text._get_wrapped_text  # type: ignore[attr-defined]
+    known: dict[tuple[str, float, int], str] = {}
+
+    def remembered() -> str:
+        key = text.get_text(), text.get_fontsize(), round(room())
+        if key not in known:
+            known.clear()
+            known[key] = wrapped()
+        return known[key]
+
+    text._get_wrapped_text = remembered  # type: ignore[attr-defined]
 
 
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo"]  # so that a bar is told by more than its colour

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator
 
+from course_utils.plots import wrap
+
 __all__ = ["let_words_wrap", "put_at_the_top", "thin_out"]
 
 AIR = 8  # pixels of the page between a title and what is beside it
@@ -30,9 +32,7 @@ def let_words_wrap(figure: Figure) -> None:
     """
     for axes in figure.axes:
         for text, room in words_of(axes):
-            text.set_wrap(True)
-            # matplotlib would wrap at the edge of the figure, and mark the text as changed with each drawing.
-            text._get_wrap_line_width = room  # type: ignore[attr-defined]
+            wrap(text, room)
 
 
 def words_of(axes: Axes) -> Iterator[tuple[Text, Callable[[], float]]]:

@@ -1,5 +1,6 @@
 """A figure for the width that there is: plots that have no room beside each other stand below each other."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,16 +60,23 @@ class Sheet(Figure):
         widths = options.get("width_ratios", [1.0] * ncols)
         if nrows != 1 or not self._breaks(widths):
             return super().subfigures(nrows, ncols, squeeze=squeeze, **options)  # type: ignore[call-overload]
-        parts = np.array([self.add_subfigure(place) for place in self._places([widths], [1.0], LEAST)[0]])
+        parts = np.array([self.add_subfigure(place) for place in self._places([widths], [1.0])[0]])
         return parts if squeeze else parts[None]
 
+    def grow(self, factor: float) -> None:
+        """Make the figure so many times as tall as it was intended to be."""
+        self.set_size_inches(self.pixels[0] / 100, factor * self.intended[1] / 100)
+
     def rows(
-        self, *widths: Sequence[float], heights: Sequence[float] | None = None, least: float = LEAST
+        self,
+        *widths: Sequence[float],
+        heights: Sequence[float] | None = None,
+        least: Sequence[Sequence[float]] | None = None,
     ) -> list[list[Axes]]:
         """Plots in rows of their own; each row has plots of these relative widths, and breaks where it has no room.
 
-        `heights`: of the rows, relative to each other. `least`: the share of its width with which a plot is content;
-        a picture without words may be smaller than a plot with an axis.
+        `heights`: of the rows, relative to each other. `least`: for each plot the share of its width with which it is
+        content; a picture without words may be smaller than a plot with an axis.
 
         >>> narrow = Sheet((900, 400), width=360)
         >>> [len(row) for row in narrow.rows([1, 1, 1], [1, 2])], narrow.pixels
@@ -77,38 +85,70 @@ class Sheet(Figure):
         places = self._places(widths, heights or [1.0] * len(widths), least)
         return [[self.add_subplot(place) for place in row] for row in places]
 
+    def grid(self, count: int, columns: int, *, least: float = LEAST) -> list[Axes]:
+        """So many plots of one width, in so many columns or in as many as there is room for.
+
+        >>> narrow = Sheet((900, 400), width=360)
+        >>> len(narrow.grid(6, 3, least=0.5)), narrow.pixels
+        (6, (360, 360))
+        """
+        fit = min(columns, max(1, int(columns * self.share / least)))
+        lines = math.ceil(count / fit)
+        if fit < columns:
+            self.grow(min(LOWER, self.share * columns / fit) * lines / math.ceil(count / columns))
+        places = self.add_gridspec(lines, fit)
+        return [self.add_subplot(places[i // fit, i % fit]) for i in range(count)]
+
     def _breaks(self, widths: Sequence[float]) -> bool:
         return len(rows_that_fit(shares_of(widths), self.share)) > 1
 
     def _places(
-        self, rows: Sequence[Sequence[float]], heights: Sequence[float], least: float
+        self,
+        rows: Sequence[Sequence[float]],
+        heights: Sequence[float],
+        least: Sequence[Sequence[float]] | None = None,
     ) -> list[list[SubplotSpec]]:
         """Where each plot of each row goes; the figure grows by the rows that had to break."""
-        broken = [rows_that_fit(shares_of(row), self.share, least) for row in rows]
+        least = least or [[LEAST] * len(row) for row in rows]
+        broken = [rows_that_fit(shares_of(row), self.share, needs) for row, needs in zip(rows, least, strict=True)]
         ratios = [
-            height * (LOWER if len(lines) > 1 else 1.0)
+            height * (1.0 if len(lines) == 1 else self._lowered(line))
             for height, lines in zip(heights, broken, strict=True)
-            for _ in lines
+            for line in lines
         ]
-        self.set_size_inches(self.pixels[0] / 100, sum(ratios) / sum(heights) * self.intended[1] / 100)
+        self.grow(sum(ratios) / sum(heights))
         column = self.add_gridspec(len(ratios), 1, height_ratios=ratios)
-        lines = iter(range(len(ratios)))
-        return [[place for line in row for place in side_by_side(column[next(lines), 0], line)] for row in broken]
+        numbers = iter(range(len(ratios)))
+        return [
+            [place for line in lines for place in side_by_side(column[next(numbers), 0], filled_up(line, lines))]
+            for lines in broken
+        ]
+
+    def _lowered(self, line: Sequence[float]) -> float:
+        """The height of a line; pictures beside each other that are narrower than intended are lower by as much."""
+        return LOWER if len(line) == 1 else min(LOWER, self.share / sum(line))
 
 
 def shares_of(ratios: Sequence[float]) -> list[float]:
     return [ratio / sum(ratios) for ratio in ratios]
 
 
-def side_by_side(place: SubplotSpec, shares: Sequence[float]) -> list[SubplotSpec]:
-    row: GridSpecBase = place.subgridspec(1, len(shares), width_ratios=list(shares))
-    return [row[0, i] for i in range(len(shares))]
+def filled_up(line: list[float], lines: list[list[float]]) -> list[float | None]:
+    """A line and, where all plots of its row are of one width, the gaps that keep them in columns."""
+    alike = len({round(share, 9) for row in lines for share in row}) == 1
+    return [*line, *([None] * (max(map(len, lines)) - len(line)) if alike else [])]
 
 
-def rows_that_fit(shares: Sequence[float], width: float, least: float = LEAST) -> list[list[float]]:
+def side_by_side(place: SubplotSpec, shares: Sequence[float | None]) -> list[SubplotSpec]:
+    """The places of a line; None: a gap as wide as the first of it."""
+    row: GridSpecBase = place.subgridspec(1, len(shares), width_ratios=[share or shares[0] for share in shares])
+    return [row[0, i] for i, share in enumerate(shares) if share]
+
+
+def rows_that_fit(shares: Sequence[float], width: float, least: Sequence[float] | None = None) -> list[list[float]]:
     """Break a row of plots with these shares of the intended width, so that each has nearly what it was meant to have.
 
-    `width`: what there is, as a share of what was intended; `least`: what a plot needs of its own width.
+    `width`: what there is, as a share of what was intended; `least`: what each needs of its own.
 
     >>> rows_that_fit([0.5, 0.5], 0.9), rows_that_fit([0.5, 0.5], 0.7)
     ([[0.5, 0.5]], [[0.5], [0.5]])
@@ -116,9 +156,12 @@ def rows_that_fit(shares: Sequence[float], width: float, least: float = LEAST) -
     [[0.2, 0.2, 0.2], [0.4]]
     """
     rows: list[list[float]] = []
-    for share in shares:
-        if rows and least * (sum(rows[-1]) + share) <= width:
+    need = 0.0  # of the plot in the last row that needs most
+    for share, own in zip(shares, least or [LEAST] * len(shares), strict=True):
+        if rows and max(need, own) * (sum(rows[-1]) + share) <= width:
             rows[-1].append(share)
+            need = max(need, own)
         else:
             rows.append([share])
+            need = own
     return rows
