@@ -66,12 +66,10 @@ class CurvesPicture:
         losses, accuracies = figure.subplots(1, 2)
         self.lines = []
         for axes in (losses, accuracies):
-            (float32,) = axes.plot([], [], "s--", ms=4, color=COLOURS["grey"], label="float32", clip_on=False)
-            (few_bits,) = axes.plot(
-                [], [], "o-", ms=6, color=COLOURS["blue"], label="b bits, b′ for updates", clip_on=False
-            )
+            (float32,) = axes.plot([], [], "s--", ms=4, color=COLOURS["grey"], label="float32")
+            (few_bits,) = axes.plot([], [], "o-", ms=6, color=COLOURS["blue"], label="b bits, b′ for updates")
             self.lines.append((float32, few_bits))
-            axes.set(xlim=(0, EPOCHS), xlabel="epoch")
+            axes.set(xlim=(-0.3, EPOCHS + 0.3), xlabel="epoch")
         losses.set(ylim=(0, 2.4), ylabel="training loss", title="Loss")
         accuracies.set(ylim=(0, 1.03), ylabel="accuracy on the test rows", title="Accuracy")
         legend(figure, handles=self.lines[0], loc="outside lower right", ncols=2)

@@ -28,7 +28,7 @@ KINDS = {
     "other data: not comparable": ("s", "white", COLOURS["grey"]),
 }
 NEAR, FAR, INCOMPARABLE = range(3)  # indices into KINDS
-COLUMNS = {"": (0.0, "left"), "published": (0.78, "right"), "measured": (1.0, "right")}  # as shares of the width
+COLUMNS = {"": (0.0, "left"), "published": (0.7, "right"), "measured": (1.0, "right")}  # as shares of the width
 
 
 class Scene(NamedTuple):
