@@ -1,6 +1,6 @@
 """Maxout: the maximum of K linear functions, of one input and of two (lecture, (16))."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import Maxout
 from course_utils.panels.engine import Button, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
-from course_utils.plots import COLOURS, FAINT, legend
+from course_utils.plots import COLOURS, FAINT, legend, write
 
 __all__ = ["maxout"]
 
@@ -113,6 +113,8 @@ class MaxoutPicture:
         (self.maximum,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
         left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="s, the only input", title="One input: tangents of a function")
         self.regions = [right.add_patch(Polygon(SQUARE, fc=c, ec=COLOURS["ink"], lw=1.6)) for c in PIECES]
+        number: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
+        self.numbers = [right.text(0, 0, "", **number) for _ in PIECES]
         self.heights = LineCollection([], colors=FAINT, linewidths=1.1, label=f"lines of one height, {STEP:g} apart")
         right.add_collection(self.heights, autolim=False)
         right.set(xlim=(-2, 2), ylim=(-2, 2), xlabel="h₁", ylabel="h₂")
@@ -134,8 +136,10 @@ class MaxoutPicture:
         level = []
         for i, patch in enumerate(self.regions):
             patch.set_visible(i < len(regions) and len(regions[i]) > 0)
+            write(self.numbers[i], text=str(i + 1) if patch.get_visible() else "")
             if patch.get_visible():
                 patch.set_xy(regions[i])
+                write(self.numbers[i], position=tuple(regions[i].mean(0)))
                 level += level_lines(regions[i], regions[i] @ pieces.plane_slopes[i] + pieces.plane_offsets[i])
         self.heights.set_segments(level)
         return describe(pieces, maximum, sum(len(corners) > 0 for corners in regions))
