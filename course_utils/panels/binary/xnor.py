@@ -70,7 +70,9 @@ class BitRows:
         for name in ROWS:
             box: dict[str, Any] = {"ec": FAINT, "lw": 0.8}
             digit: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11}
-            self.boxes[name] = [axes.add_patch(Rectangle((0, 0), 0.9, 0.9, **box)) for _ in range(MAX_LENGTH)]
+            self.boxes[name] = [Rectangle((0, 0), 0.9, 0.9, **box) for _ in range(MAX_LENGTH)]
+            for square in self.boxes[name]:
+                axes.add_patch(square)
             self.texts[name] = [axes.text(0, 0, "", **digit) for _ in range(MAX_LENGTH)]
 
     def show(self, product: Product) -> str:
