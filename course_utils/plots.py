@@ -280,7 +280,7 @@ def wrap(text: Text, room: Callable[[], float]) -> None:
     # whenever it asks for a size.
     text._get_wrap_line_width = room  # type: ignore[attr-defined]
     wrapped = text._get_wrapped_text  # type: ignore[attr-defined]
-    known: dict[tuple[str, float, int], str] = {}
+    known: dict[tuple[Any, ...], str] = {}
 
     def remembered() -> str:
         key = text.get_text(), text.get_fontsize(), round(room())
