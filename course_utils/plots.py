@@ -1,7 +1,7 @@
 """The look of every picture: one palette, one style, and the few drawings that many panels share."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -10,13 +10,16 @@ from cycler import cycler
 from matplotlib.artist import getp
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
+from matplotlib.legend import Legend
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
 __all__ = [
     "COLOURS",
     "FAINT",
+    "HALO",
     "INK",
     "LINE_STYLES",
     "MARKERS",
@@ -24,13 +27,17 @@ __all__ = [
     "HeatMap",
     "Histogram",
     "byte_bars",
+    "legend",
+    "loss_limits",
     "mosaic",
     "move_limits",
     "number",
+    "round_up",
     "smaller",
     "style",
     "weight_map",
     "words_on",
+    "wrap",
     "write",
 ]
 
@@ -42,7 +49,7 @@ COLOURS = {
     "blue": "#0072B2",
     "orange": "#D55E00",
     "green": "#009E73",
-    "purple": "#6A1B7A",
+    "purple": "#630073",
     "brown": "#5E2F00",
     "sky": "#3A97DC",
     "grey": "#6B7280",
@@ -50,6 +57,7 @@ COLOURS = {
 }
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FAINT = "#8A939C"  # the lightest grey that still passes: lines to compare with, outlines of light areas
+HALO = [withStroke(linewidth=3, foreground="white")]  # around words that stand over lines
 INK = {"orange": "#AD4A00", "green": "#00745A", "blue": COLOURS["blue"]}  # for words, and under white digits: 4.5:1
 LINE_STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 MARKERS = ["o", "s", "^", "D", "v"]
@@ -209,6 +217,50 @@ def move_limits(axes: Axes, *, x: tuple[float, float] | None = None, y: tuple[fl
         axes.set_ylim(y)
 
 
+def legend(place: Axes | Figure | SubFigure, *, ncols: int, **options: Any) -> Legend:
+    """The legend of a plot or of a figure, in `ncols` columns, or in fewer where it would be wider than its place.
+
+    `options`: as those of matplotlib's `legend`.
+
+    >>> axes = Figure(figsize=(2.5, 2)).subplots()
+    >>> _ = axes.plot([0, 1], label="training rows"), axes.plot([1, 0], label="test rows")
+    >>> bool(legend(axes, ncols=2).get_window_extent().width < axes.bbox.width)
+    True
+    """
+    # The layout comes later and leaves axes about a tenth wider than they are now.
+    room = place.bbox.width * (1.1 if isinstance(place, Axes) else 1.0)
+    made = place.legend(ncols=ncols, **options)
+    while ncols > 1 and made.get_window_extent().width > room:
+        ncols -= 1
+        made.remove()
+        made = place.legend(ncols=ncols, **options)
+    return made
+
+
+def round_up(size: float) -> float:
+    """The next of 1, 2, 5, 10, 20 ... above `size`, for the end of a scale that shall not tremble.
+
+    >>> round_up(0.3), round_up(1300), round_up(47_000)
+    (1.0, 2000.0, 50000.0)
+    """
+    scale = 10 ** np.floor(np.log10(max(size, 1)))
+    return float(next(m for m in (1, 2, 5, 10) if m * scale >= size) * scale)
+
+
+def loss_limits(reference: float, accuracies: Sequence[float]) -> tuple[float, float]:
+    """The limits of an axis of accuracy for bars from `reference` down: the largest loss fills it, with room for words.
+
+    On an axis from 0 the bars of 93.8 % and 95.6 % look alike.
+
+    >>> low, high = loss_limits(0.96, [0.938, 0.956])
+    >>> round(low, 4), round(high, 4)
+    (0.8875, 0.9675)
+    """
+    loss, gain = max(reference - min(accuracies), 0.0), max(max(accuracies) - reference, 0.0)
+    span = round_up(100 * max(loss, gain)) / 100
+    return reference - 1.45 * span, reference + max(0.15 * span, 1.1 * gain)
+
+
 def write(text: Text, /, **properties: Any) -> None:
     """`text.set(**properties)` for those that change: a text without a change is not painted again.
 
@@ -219,6 +271,25 @@ def write(text: Text, /, **properties: Any) -> None:
     """
     if changed := {name: value for name, value in properties.items() if getp(text, name) != value}:
         text.set(**changed)
+
+
+def wrap(text: Text, room: Callable[[], float]) -> None:
+    """Break a text into lines of so many pixels of the screen, also when its words change or the room does."""
+    text.set_wrap(True)
+    # matplotlib would wrap at the edge of the figure, mark the text as changed with each drawing, and measure each word
+    # whenever it asks for a size.
+    text._get_wrap_line_width = room  # type: ignore[attr-defined]
+    wrapped = text._get_wrapped_text  # type: ignore[attr-defined]
+    known: dict[tuple[Any, ...], str] = {}
+
+    def remembered() -> str:
+        key = text.get_text(), text.get_fontsize(), round(room())
+        if key not in known:
+            known.clear()
+            known[key] = wrapped()
+        return known[key]
+
+    text._get_wrapped_text = remembered  # type: ignore[attr-defined]
 
 
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo"]  # so that a bar is told by more than its colour

@@ -20,7 +20,7 @@ from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
-from seeing import EYES, ciede2000, contrast, difference, luminance
+from seeing import EYES, ciede2000, contrast, difference, in_the_dark, luminance
 
 from course_utils.panels.engine import Button, Panel
 from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, MARKERS, WEIGHTS
@@ -59,6 +59,17 @@ def test_colours_stand_out_from_white_and_differ_for_every_eye() -> None:
     for eye, (first, second) in itertools.product(EYES, itertools.combinations(COLOURS, 2)):
         least = 12 if {first, second} <= set(list(COLOURS)[:4]) else 8
         assert difference(COLOURS[first], COLOURS[second], eye) >= least, (first, second, eye)
+
+
+def test_colours_stand_out_from_the_dark_ground_too() -> None:
+    rule = (ROOT / "course_utils/panels/engine/static/panel.css").read_text(encoding="utf-8")
+    assert "--course-dark: invert(0.93) hue-rotate(180deg)" in rule  # what `in_the_dark` computes
+    dark = in_the_dark("white")
+    assert luminance(dark) < 0.01
+    assert {n for n, c in (COLOURS | {"faint": FAINT}).items() if contrast(in_the_dark(c), dark) < 3} == set()
+    assert {n for n, c in INK.items() if contrast(in_the_dark(c), dark) < 4.5} == set()
+    for eye, (first, second) in itertools.product(EYES, itertools.combinations(list(COLOURS)[:4], 2)):
+        assert difference(in_the_dark(COLOURS[first]), in_the_dark(COLOURS[second]), eye) >= 8, (first, second, eye)
 
 
 def test_each_colour_has_a_line_style_and_a_marker_of_its_own() -> None:

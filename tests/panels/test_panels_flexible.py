@@ -1,5 +1,7 @@
 """The panels of notebook 09: closed forms, formulas that readers type, and parameters counted."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -53,9 +55,22 @@ def test_tangents_lie_below_a_convex_function_and_their_maximum_comes_closer() -
         top = (pieces.slopes[:, None] * X + pieces.offsets[:, None]).max(0)
         assert (top <= pieces.target + 1e-9).all()
         errors.append(float(np.max(pieces.target - top)))
-        assert pieces.which.max() < k
     assert errors == sorted(errors, reverse=True)
     assert len(set(visit(panel))) >= 4
+
+
+def test_the_regions_of_the_planes_cover_the_square_and_each_plane_is_highest_in_its_own() -> None:
+    panel = maxout()
+    for k, again in itertools.product((1, 2, 5, 8), range(4)):
+        planes = panel.set(pieces=k, again=again).result
+        right = panel.figure.axes[1]
+        regions = [(i, patch.get_xy()[:-1]) for i, patch in enumerate(right.patches) if patch.get_visible()]
+        for i, corners in regions:
+            heights = corners.mean(0) @ planes.plane_slopes.T + planes.plane_offsets
+            assert heights.argmax() == i
+        x, y = (np.concatenate([np.roll(c[:, j], -1) * c[:, 1 - j] for _, c in regions]) for j in (0, 1))
+        assert abs(x.sum() - y.sum()) / 2 == pytest.approx(16)  # the areas, by the shoelace formula
+        assert f"{len(regions)} of {k} planes" in panel.words
 
 
 def test_a_kaf_starts_from_the_function() -> None:

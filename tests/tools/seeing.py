@@ -7,7 +7,7 @@ Contrast as in the Web Content Accessibility Guidelines 2.2; colour blindness af
 import numpy as np
 from matplotlib.colors import to_rgb
 
-__all__ = ["EYES", "contrast", "difference", "luminance"]
+__all__ = ["EYES", "contrast", "difference", "in_the_dark", "luminance"]
 
 EYES = {
     "full": np.eye(3),
@@ -25,6 +25,9 @@ TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 
+LUMA = np.array([0.213, 0.715, 0.072])
+HALF_TURN = 2 * np.tile(LUMA, (3, 1)) - np.eye(3)  # of the hue, at cos = -1 and sin = 0
+
 
 def linear(colour: object) -> np.ndarray:
     """Linear red, green and blue of a matplotlib colour."""
@@ -41,6 +44,13 @@ def contrast(colour: object, ground: object = "white") -> float:
     """From 1, the same luminance, to 21, black on white."""
     dark, light = sorted((luminance(colour), luminance(ground)))
     return (light + 0.05) / (dark + 0.05)
+
+
+def in_the_dark(colour: object) -> tuple[float, float, float]:
+    """A colour as the dark theme shows it: ``invert(0.93) hue-rotate(180deg)`` of panel.css, after Filter Effects 1."""
+    inverted = 0.93 + (1 - 2 * 0.93) * np.array(to_rgb(colour))  # type: ignore[arg-type]
+    red, green, blue = np.clip(HALF_TURN @ inverted, 0, 1)
+    return float(red), float(green), float(blue)
 
 
 def lab(colour: object, eye: str = "full") -> np.ndarray:

@@ -12,7 +12,7 @@ from course_utils.experiments.applications.classifier import WIDTHS, Classifiers
 from course_utils.experiments.applications.miniature import most_doubtful_first
 from course_utils.models import count_parameters
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, FAINT
+from course_utils.plots import COLOURS, FAINT, legend
 
 __all__ = ["classification"]
 
@@ -93,7 +93,7 @@ class ClassificationPicture:
         (self.truth,) = axes.plot([0], [0], "v", ms=10, color=COLOURS["orange"], clip_on=False, label="truth")
         axes.set(xticks=places, ylim=(0, 1.35), xlabel="class", title="Probability of each class")
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
-        axes.legend(loc="upper left", ncols=3, fontsize=9.5, columnspacing=0.9, handlelength=1.4, handletextpad=0.5)
+        legend(axes, loc="upper left", ncols=3, fontsize=9.5, columnspacing=0.9, handlelength=1.4, handletextpad=0.5)
 
     def _draw_curve(self, axes: Axes, *, highest: float) -> None:
         counts = list(self.sizes.values())

@@ -9,7 +9,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.applications.depth import KINDS, gradients
 from course_utils.experiments.applications.miniature import digit_pictures
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, number
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, legend, number
 
 __all__ = ["DEPTHS", "SCALES", "depth"]
 
@@ -54,12 +54,15 @@ class DepthPicture:
             )[0]
             for i, kind in enumerate(KINDS)
         ]
-        axes.set(xlim=(-0.03, 1.03), ylim=(1e-20, 1e14), yscale="log", xlabel="position of the layer in the network")
+        axes.set(xlim=(-0.015, 1.015), ylim=(1e-20, 1e14), yscale="log", xlabel="position of the layer in the network")
         axes.set_xticks([0, 0.5, 1], ["first (input side)", "middle", "last (output side)"])
+        first, *_, last = axes.get_xticklabels()
+        first.set_horizontalalignment("left")
+        last.set_horizontalalignment("right")
         axes.set_yticks([1e-20, 1e-15, 1e-10, 1e-5, 1, 1e5, 1e10])
         axes.minorticks_off()
         axes.set_title("Norm of the gradient of a layer's weights")
-        axes.legend(loc="upper left", ncols=3, fontsize=10)
+        legend(axes, loc="upper left", ncols=3, fontsize=10, columnspacing=1.2)
 
     def show(self, norms: Norms) -> str:
         for line, values in zip(self.lines, norms.values(), strict=True):

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
 from course_utils._support.words import plural
@@ -15,11 +14,12 @@ from course_utils.experiments.applications.classifier import Classifiers, classi
 from course_utils.experiments.applications.miniature import bytes_in_words
 from course_utils.experiments.applications.sizes import Network, networks
 from course_utils.experiments.applications.translator import Translators, translators
-from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, FAINT
+from course_utils.panels.engine import Choice, Panel, Sheet, Slider
+from course_utils.plots import COLOURS, FAINT, HALO, legend
 
 __all__ = ["giants"]
 
+NARROW = 0.6  # of the intended width
 BITS = (1, 2, 4, 8, 16, 32)
 PLACES = {
     "a small microcontroller, 256 kB": 256e3,
@@ -66,7 +66,7 @@ def giants(
 class GiantsPicture:
     """A line for each of the networks, as long as its bytes, and the edge of the room."""
 
-    def __init__(self, figure: Figure, networks: list[Network]) -> None:
+    def __init__(self, figure: Sheet, networks: list[Network]) -> None:
         axes = figure.subplots()
         self.rows = rows = np.arange(len(networks))
         self.miniature = np.array([network.miniature for network in networks])
@@ -79,7 +79,14 @@ class GiantsPicture:
         axes.set_yticks(rows, [network.name for network in networks])
         axes.set_xticks([1e3, 1e6, 1e9, 1e12], ["1 kB", "1 MB", "1 GB", "1 TB"])
         axes.minorticks_off()
-        axes.legend(loc="upper right", fontsize=10)
+        legend(figure, loc="outside lower left", ncols=3, fontsize=10)
+        if figure.share < NARROW:  # a name stands over its line, and a number has room at the end of the longest
+            figure.grow(1.4)
+            axes.set_xlim(100, 1e17)
+            axes.set(yticks=[])
+            for row, network in zip(rows, networks, strict=True):
+                axes.annotate(network.name, (0, row), (2, 4), xycoords=axes.get_yaxis_transform(), va="bottom",
+                              textcoords="offset points", color="#4A5560", fontsize=10, path_effects=HALO)  # fmt: skip
         self.heading = axes.set_title("Bytes at 32 bits per parameter")
 
     def show(self, sized: Sized) -> str:

@@ -16,6 +16,7 @@ from course_utils.plots import COLOURS, INK
 
 __all__ = ["live_captions"]
 
+NARROW = 450  # pixels for five pictures: longer words need smaller letters
 SEEDS = {"seed 0": 0, "seed 1": 1, "seed 2": 2}
 
 
@@ -47,7 +48,8 @@ class SpellingPicture:
     def __init__(self, figure: Figure, images: list[np.ndarray]) -> None:
         gallery, side = figure.subfigures(1, 2, width_ratios=[1.5, 1], squeeze=False)[0]
         pairs = zip(gallery.subplots(2, 5).flat, images, strict=True)
-        self.captions = [captioned(axes, image) for axes, image in pairs]
+        size = 13 if gallery.bbox.width > NARROW else 9.5
+        self.captions = [captioned(axes, image, size) for axes, image in pairs]
         curve = side.subplots()
         (self.accuracy,) = curve.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="correct name")
         (self.unknown,) = curve.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="no name of a digit")
@@ -75,11 +77,12 @@ def describe(course: Course) -> str:
     )
 
 
-def captioned(axes: Axes, image: np.ndarray) -> Text:
-    """A picture in a frame; returns the text below it."""
+def captioned(axes: Axes, image: np.ndarray, size: float) -> Text:
+    """A picture in a frame; returns the text below it, with letters of this size."""
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=image.max())
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(True)
-    text = axes.text(0.5, -0.07, "", transform=axes.transAxes, ha="center", va="top", fontsize=13, family="monospace")
-    axes.set_xlabel(" ", fontsize=15)  # keeps the place of the caption
+    text = axes.annotate("", (0.5, 0), (0, -3), xycoords="axes fraction", textcoords="offset points", ha="center",
+                         va="top", fontsize=size, family="monospace")  # fmt: skip
+    axes.set_xlabel(" ", fontsize=size + 2)  # keeps the place of the caption
     return text

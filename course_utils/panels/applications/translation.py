@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.applications.edges import chimera, dotted, rubbed_out
 from course_utils.experiments.applications.translator import BUILDS, Quality, Translators, translators
 from course_utils.models import count_parameters
-from course_utils.panels.engine import Choice, Panel, Slider
+from course_utils.panels.engine import Choice, Panel, Sheet, Slider
 from course_utils.plots import COLOURS, MARKERS
 
 __all__ = ["translation"]
@@ -102,10 +101,10 @@ def checked(change: Change, edges: Tensor, amount: float) -> Tensor:
 class TranslationPicture:
     """Edges, output and truth, and for each network the accuracy of a classifier on its outputs."""
 
-    def __init__(self, figure: Figure, trained: Translators) -> None:
+    def __init__(self, figure: Sheet, trained: Translators) -> None:
         self.tests = len(trained.truth)
         self.sizes = {name: count_parameters(model) for name, model in trained.models.items()}
-        *pictures, chart = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.75])
+        *pictures, chart = figure.rows([1, 1, 1, 1.75], least=[[0.55, 0.55, 0.55, 0.8]])[0]
         side, titles = trained.truth.shape[-1], ("Edges: input", "Output", "Truth")
         self.images = [framed(axes, side, title) for axes, title in zip(pictures, titles, strict=True)]
         output = pictures[1]

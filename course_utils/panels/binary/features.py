@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
 from course_utils.experiments.binary.regularizers import KINDS, Noises, first_layer, noises
 from course_utils.methods.binarize import BinaryLinear
-from course_utils.panels.engine import Choice, Panel, Slider
+from course_utils.panels.engine import Choice, Panel, Sheet, Slider
 from course_utils.plots import mosaic, weight_map
 
 __all__ = ["features"]
@@ -51,11 +50,11 @@ def features(data: str | Dataset | Noises = "digits") -> Panel:
 class FeaturePicture:
     """The features of four networks, each as a sheet of small images."""
 
-    def __init__(self, figure: Figure, networks: Noises) -> None:
+    def __init__(self, figure: Sheet, networks: Noises) -> None:
         self.networks, data = networks, networks.data
         self.side = data.input_shape[-2:] if len(data.input_shape) > 1 else (1, data.features)
         self.maps = {}
-        for axes, (name, kind) in zip(figure.subplots(1, 4), KINDS.items(), strict=True):
+        for axes, (name, kind) in zip(figure.grid(4, 4, least=0.7), KINDS.items(), strict=True):
             self.maps[kind] = weight_map(axes, np.zeros((2, 2)), limit=1.0)
             axes.set(xticks=[], yticks=[], xlabel=f"test error {networks.errors[kind]:.1f} %")
             axes.set_title(name.replace("BinaryConnect, ", "BinaryConnect,\n"), fontsize=11)

@@ -9,7 +9,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.binary.sign_training import EPOCHS, SignTraining, train_signs
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider, Train
-from course_utils.plots import COLOURS, Histogram
+from course_utils.plots import COLOURS, Histogram, legend
 
 __all__ = ["live_training"]
 
@@ -45,10 +45,12 @@ class SignTrainingPicture:
         left.set(xlim=(-1.05, 1.05), ylim=(0, 1.05), yticks=[], xlabel="real weight of the first layer")
         left.set_xticks([-1, -0.5, 0, 0.5, 1])
         left.set_title("Where the real weights are")
-        (self.accuracy,) = right.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="test accuracy")
-        (self.flipped,) = right.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="signs flipped in the epoch")
+        (self.accuracy,) = right.plot([], [], "o-", ms=5, color=COLOURS["blue"], label="test accuracy", clip_on=False)
+        (self.flipped,) = right.plot(
+            [], [], "s--", ms=5, color=COLOURS["orange"], label="signs flipped in the epoch", clip_on=False
+        )
         right.set(xlim=(0, EPOCHS), ylim=(-0.03, 1.03), xlabel="epoch", title="Training")
-        right.legend(loc="center right")
+        legend(figure, loc="outside lower right", ncols=2)
 
     def show(self, state: SignTraining) -> str:
         """Draw the weights now and the epochs so far."""

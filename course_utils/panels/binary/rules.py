@@ -10,7 +10,7 @@ from torch import Tensor
 
 from course_utils.methods.binarize import hard_sigmoid
 from course_utils.panels.engine import Button, Choice, Control, Panel, Slider
-from course_utils.plots import COLOURS, FAINT, number
+from course_utils.plots import COLOURS, FAINT, legend, number
 
 __all__ = ["rounding_rules"]
 
@@ -77,12 +77,11 @@ class RulePicture:
         (self.probability,) = left.plot([], [], color=COLOURS["blue"], label="probability of +1")
         (self.marker,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
         left.set(xlim=(-2.1, 2.1), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=9.5)
         right.plot(W, W, color=FAINT, lw=1.4, label="w itself")
         (self.means,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
         (self.expectation,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")
         right.set(xlim=(-2.1, 2.1), ylim=(-1.5, 1.5), xlabel="weight w", title="What the signs are on average")
-        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3, fontsize=9.5, columnspacing=1)
+        legend(figure, loc="outside lower left", ncols=5, fontsize=10, columnspacing=1)
 
     def show(self, drawn: SignDraws) -> str:
         """Draw the curves and the points."""

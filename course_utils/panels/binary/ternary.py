@@ -12,7 +12,7 @@ from course_utils.experiments.lesson import accuracy_with_weights, lesson_data, 
 from course_utils.methods.binarize import ternarize
 from course_utils.methods.layers import weight_layers
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, Histogram, move_limits
+from course_utils.plots import COLOURS, Histogram, legend, move_limits
 
 __all__ = ["ternary"]
 
@@ -77,18 +77,17 @@ class TernaryPicture:
         self.large = Histogram(left, color=COLOURS["sky"])
         self.small = Histogram(left, color="#C3CBD2")
         self.values = left.vlines([0, 0, 0], 0, 1.04, color=COLOURS["orange"], lw=2.2, label="the three values")
-        left.set(yticks=[], ylim=(0, 1.3), xlabel="value of a weight", title="Grey becomes 0, blue −t or +t")
-        left.legend(loc="upper right", fontsize=10)
+        left.set(yticks=[], ylim=(0, 1.08), xlabel="value of a weight", title="Grey becomes 0, blue −t or +t")
         (self.error,) = right.plot(
             [], [], "s--", ms=4, color=COLOURS["orange"], label="error of the layer, ‖w − t·codes‖²/‖w‖²"
         )
         (self.accuracy,) = right.plot(
             [], [], "o-", ms=4, color=COLOURS["blue"], label=f"accuracy, all layers ternary ({test_rows:,} rows)"
         )
-        self.marker = right.axvline(0.7, ymax=0.74, color=COLOURS["ink"], lw=1)
-        right.set(xlim=(-0.05, 2.05), ylim=(0, 1.35), xlabel="threshold / mean |w|", title="Every threshold")
+        self.marker = right.axvline(0.7, color=COLOURS["ink"], lw=1)
+        right.set(xlim=(-0.05, 2.05), ylim=(0, 1.03), xlabel="threshold / mean |w|", title="Every threshold")
         right.set_yticks([0, 0.25, 0.5, 0.75, 1])
-        right.legend(loc="upper left", fontsize=9.5)
+        legend(figure, loc="outside lower left", ncols=3, fontsize=10, columnspacing=1)
 
     def show(self, layer: TernaryLayer) -> str:
         """Colour the weights by the threshold, and mark it on the curves."""

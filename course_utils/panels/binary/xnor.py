@@ -1,6 +1,6 @@
 """The inner product of two vectors of signs from one XNOR and one bit count."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from course_utils.plots import COLOURS, FAINT, INK, write
 __all__ = ["xnor"]
 
 MAX_LENGTH = 32
+ROWS = ("x", "w", "x XNOR w")
+LEAST_BOX, NAMES = 18, 100  # pixels of a square, and left of the squares
+PART = 3.7  # from a part to the one below it, in squares
 
 
 class Product(NamedTuple):
@@ -53,35 +56,55 @@ def xnor() -> Panel:
 
 
 class BitRows:
-    """Three rows of squares: x, w, and where they agree."""
+    """Three rows of squares, in two parts where one would be too narrow: x, w, and where they agree."""
 
     def __init__(self, figure: Figure) -> None:
+        room = 100 * figure.get_size_inches()[0] - NAMES
+        self.across = MAX_LENGTH if room >= LEAST_BOX * MAX_LENGTH else MAX_LENGTH // 2
         axes = figure.subplots()
-        axes.set(xlim=(-4.2, MAX_LENGTH + 0.2), ylim=(-0.3, 3.6), xticks=[], yticks=[])
+        bottom = 0.0 if self.across == MAX_LENGTH else -PART
+        axes.set(xlim=(-self.across * NAMES / room, self.across + 0.1), ylim=(bottom - 0.1, 3.4), xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
+        self.names = [axes.text(0, 0, "", ha="right", va="center", fontsize=11, fontweight="bold") for _ in range(6)]
         self.boxes, self.texts = {}, {}
-        columns = range(MAX_LENGTH)
-        for name, y in {"x": 2.5, "w": 1.35, "x XNOR w": 0.2}.items():
-            axes.text(-0.4, y + 0.43, name, ha="right", va="center", fontsize=12, fontweight="bold")
-            self.boxes[name] = [axes.add_patch(Rectangle((i + 0.05, y), 0.9, 0.86, ec=FAINT, lw=0.8)) for i in columns]
-            self.texts[name] = [
-                axes.text(i + 0.5, y + 0.42, "", ha="center", va="center", fontsize=11) for i in columns
-            ]
+        for name in ROWS:
+            box: dict[str, Any] = {"ec": FAINT, "lw": 0.8}
+            digit: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11}
+            self.boxes[name] = [Rectangle((0, 0), 0.9, 0.9, **box) for _ in range(MAX_LENGTH)]
+            for square in self.boxes[name]:
+                axes.add_patch(square)
+            self.texts[name] = [axes.text(0, 0, "", **digit) for _ in range(MAX_LENGTH)]
 
     def show(self, product: Product) -> str:
         """Write the bits, and hide the squares beyond the length."""
         n = len(product.x)
-        rows = {"x": product.x > 0, "w": product.w > 0, "x XNOR w": product.x == product.w}
-        for name, bits in rows.items():
-            colour = INK["green"] if name == "x XNOR w" else COLOURS["blue"]
+        parts = -(-n // self.across)
+        top = 0.0 if parts > 1 or self.across == MAX_LENGTH else -PART / 2  # a single part stands in the middle
+        for i, text in enumerate(self.names):
+            part, row = divmod(i, len(ROWS))
+            write(text, text=ROWS[row] if part < parts else "", position=(-0.3, top + self.height(row, part) + 0.45))
+        signs = (product.x > 0, product.w > 0, product.x == product.w)
+        for row, (name, bits) in enumerate(zip(ROWS, signs, strict=True)):
+            colour = INK["green"] if name == ROWS[-1] else COLOURS["blue"]
             for i, (box, text) in enumerate(zip(self.boxes[name], self.texts[name], strict=True)):
                 box.set_visible(i < n)
                 if i >= n:
                     write(text, text="")
                     continue
+                x, y = i % self.across, top + self.height(row, i // self.across)
+                box.set_xy((x + 0.05, y))
                 box.set_facecolor(colour if bits[i] else "#E5E9EC")
-                write(text, text=str(int(bits[i])), color="white" if bits[i] else COLOURS["ink"])
+                write(
+                    text,
+                    text=str(int(bits[i])),
+                    color="white" if bits[i] else COLOURS["ink"],
+                    position=(x + 0.5, y + 0.43),
+                )
         return describe(product)
+
+    def height(self, row: int, part: int) -> float:
+        """Where the squares of a row begin."""
+        return 2.2 - 1.1 * row - PART * part
 
 
 def describe(product: Product) -> str:

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from course_utils.experiments.building.backpropagation import (
@@ -20,8 +19,8 @@ from course_utils.experiments.building.backpropagation import (
     gradient_of_reader,
 )
 from course_utils.panels.building.factors import bracketed
-from course_utils.panels.engine import Panel, Slider
-from course_utils.plots import COLOURS, FAINT, INK, number
+from course_utils.panels.engine import Panel, Sheet, Slider
+from course_utils.plots import COLOURS, FAINT, INK, number, wrap
 
 __all__ = ["BACKWARD", "FORWARD", "backpropagation"]
 
@@ -67,12 +66,18 @@ def backpropagation(gradient: Gradient | None = None) -> Panel:
     return Panel(title, controls, compute, lambda figure: GraphPicture(figure).show, size=(960, 420))
 
 
+NARROW = 0.85  # of the intended width: the graph leads downwards instead of to the right
 # Where each node stands, what it is, and how its derivative comes from that of the node behind it.
 PLACES = {
     "w": (0.75, 3.75), "x": (0.75, 1.55), "a": (2.6, 2.65), "b": (2.6, 0.45), "s": (4.4, 2.65), "h": (6.2, 2.65),
     "v": (6.2, 0.45), "yhat": (8.0, 2.65), "y": (8.0, 0.45), "L": (9.8, 2.65),
 }  # fmt: skip
+DOWN = {
+    "w": (0.85, 8.6), "x": (4.35, 8.6), "a": (2.6, 7.1), "b": (4.35, 7.1), "s": (2.6, 5.6), "h": (2.6, 4.1),
+    "v": (4.35, 4.1), "yhat": (2.6, 2.6), "y": (4.35, 2.6), "L": (2.6, 1.1),
+}  # fmt: skip
 RULES = {"a": "w · x", "s": "a + b", "h": "g(s)", "yhat": "v · h", "L": "(ŷ − y)²"}
+ARROW = {"arrowstyle": "-|>", "color": "#4A5560", "lw": 1.5}
 EDGES = [
     ("w", "a"), ("x", "a"), ("a", "s"), ("b", "s"), ("s", "h"), ("h", "yhat"), ("v", "yhat"), ("yhat", "L"), ("y", "L"),
 ]  # fmt: skip
@@ -122,16 +127,24 @@ def value_rule(trace: Trace, node: str) -> str:
 class GraphPicture:
     """Boxes with a value and a gradient each, arrows between them, and the rule of the present step below."""
 
-    def __init__(self, figure: Figure) -> None:
+    def __init__(self, figure: Sheet) -> None:
+        narrow = figure.share < NARROW
+        if narrow:
+            figure.grow(1.7)
         axes = figure.subplots()
-        axes.set(xlim=(-0.1, 10.65), ylim=(-1.9, 4.5), xticks=[], yticks=[])
+        axes.set(xticks=[], yticks=[])
+        axes.set(xlim=(-0.05, 5.25) if narrow else (-0.1, 10.65), ylim=(-2.2, 9.2) if narrow else (-1.9, 4.5))
         axes.spines[:].set_visible(False)
+        places = DOWN if narrow else PLACES
         for start, end in EDGES:
-            arrow(axes, PLACES[start], PLACES[end])
-        self.boxes = {name: NodeBox(axes, name) for name in PLACES}
-        self.rule = axes.text(5.3, -0.68, "", ha="center", va="center", fontsize=12.5, fontweight="bold")
-        self.check = axes.text(5.3, -1.42, "", ha="center", va="center", fontsize=11, linespacing=1.5)
+            (arrow_down if narrow else arrow)(axes, places[start], places[end])
+        self.boxes = {name: NodeBox(axes, name, place, wide=1.64 if narrow else 1.48) for name, place in places.items()}
+        x, y = (2.6, -0.1) if narrow else (5.3, -0.68)
+        centred: dict[str, Any] = {"ha": "center", "va": "center", "linespacing": 1.3}
+        self.rule = axes.text(x, y, "", fontsize=11 if narrow else 12.5, fontweight="bold", **centred)
+        self.check = axes.text(x, y - (1.35 if narrow else 0.74), "", fontsize=10 if narrow else 11, **centred)
         for text in (self.rule, self.check):
+            wrap(text, lambda: 0.98 * figure.bbox.width)
             text.set_in_layout(False)  # a long sentence must not press the graph together
 
     def show(self, trace: Trace) -> str:
@@ -187,12 +200,12 @@ def verdict(trace: Trace) -> str:
 class NodeBox:
     """A box with the name and rule of a node, its value and its gradient."""
 
-    def __init__(self, axes: Axes, name: str) -> None:
+    def __init__(self, axes: Axes, name: str, place: tuple[float, float], *, wide: float) -> None:
         self.name = name
-        x, y = PLACES[name]
+        x, y = place
         parameter = name in PARAMETERS
         self.frame = FancyBboxPatch(
-            (x - 0.74, y - 0.56), 1.48, 1.12, boxstyle="round,pad=0.02,rounding_size=0.12",
+            (x - wide / 2, y - 0.56), wide, 1.12, boxstyle="round,pad=0.02,rounding_size=0.12",
             fc="#E8F1F8" if parameter else "#F6F7F8" if name in RULES else "white", ec=FAINT, lw=1.0,
         )  # fmt: skip
         axes.add_patch(self.frame)
@@ -218,4 +231,11 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> N
     straight = y0 == y1
     tail = (x0 + 0.78, y0) if straight or y0 > y1 else (x0 + 0.78, y0 + 0.15)
     head = (x1 - 0.78, y1) if straight else (x1 - 0.78, y1 + (0.3 if y0 > y1 else -0.3))
-    axes.annotate("", head, tail, arrowprops={"arrowstyle": "-|>", "color": "#4A5560", "lw": 1.5})
+    axes.annotate("", head, tail, arrowprops=ARROW)
+
+
+def arrow_down(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """An arrow from the foot of a box to the top of one below it, towards the side from which it comes."""
+    (x0, y0), (x1, y1) = start, end
+    aside = 0.4 if x0 > x1 else -0.4 if x0 < x1 else 0.0
+    axes.annotate("", (x1 + aside, y1 + 0.6), (x0 - aside, y0 - 0.6), arrowprops=ARROW)

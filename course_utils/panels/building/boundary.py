@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from course_utils.experiments.building.boundary import EDGE, EPOCHS, EVERY, SIDE, Boundary, make_points, train_boundary
 from course_utils.experiments.lesson import ready_to_train
 from course_utils.panels.engine import Choice, Panel, Slider, Train
-from course_utils.plots import COLOURS, FAINT
+from course_utils.plots import COLOURS, FAINT, legend
 
 __all__ = ["boundary"]
 
@@ -65,7 +65,7 @@ class BoundaryPicture:
         course.axhline(0.5, color=FAINT, lw=1, ls=":")
         course.set(xlim=(-0.5, EPOCHS + 0.5), ylim=(-0.03, 1.35), xlabel="epoch", title="Training curves")
         course.set_yticks([0, 0.25, 0.5, 0.75, 1])
-        course.legend(loc="upper right", fontsize=10, ncols=2, columnspacing=1.2)
+        legend(course, loc="upper right", fontsize=10, ncols=2, columnspacing=1.2, borderaxespad=0)
 
     def show(self, result: Boundary) -> str:
         # Fifty shades are enough for the eye, and travel to the browser as a palette.

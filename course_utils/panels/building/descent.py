@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 from matplotlib.text import Annotation
 
 from course_utils.experiments.building.descent import STEPS, Step, Walk, cost, minimum, patients, plain_step, walk
 from course_utils.panels.engine import Button, Choice, Panel, Slider
-from course_utils.plots import COLOURS, FAINT, number
+from course_utils.plots import COLOURS, FAINT, HALO, number
 
 __all__ = ["STARTS", "descent"]
 
@@ -129,6 +128,6 @@ def point_label(axes: Axes, text: str, offset: tuple[int, int], side: str) -> An
         ha=side,
         fontsize=10,
         fontweight="bold",
-        path_effects=[withStroke(linewidth=3, foreground="white")],
+        path_effects=HALO,
         annotation_clip=True,
     )

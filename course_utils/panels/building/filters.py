@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import nn
 
 from course_utils.data import Dataset
@@ -20,7 +19,7 @@ from course_utils.experiments.building.convolution import (
 )
 from course_utils.experiments.lesson import lesson_data, ready_to_train
 from course_utils.models import count_parameters
-from course_utils.panels.engine import Choice, Panel, Slider, Train
+from course_utils.panels.engine import Choice, Panel, Sheet, Slider, Train
 from course_utils.plots import COLOURS, HeatMap, weight_map
 
 __all__ = ["filters"]
@@ -69,15 +68,17 @@ def filters(data: str | Dataset = "digits") -> Panel:
 class FiltersPicture:
     """Above the filters and their maps, below the accuracy by epoch and the parameters of the first layer."""
 
-    def __init__(self, figure: Figure, data: Dataset) -> None:
+    def __init__(self, figure: Sheet, data: Dataset) -> None:
         self.tests = len(data.y_test)
         self.counts = {size: count_parameters(small_cnn(data, size=size)[0]) for size in SIZES.values()}
         self.dense = dense_parameters(data)
-        above, below = figure.subfigures(2, 1, height_ratios=[1.12, 1], squeeze=False)[:, 0]
-        self._draw_filters(above.subplots(2, FILTERS + 1), data.input_shape[-2:])
-        curve, bars = below.subplots(1, 2, width_ratios=[1.3, 1])
+        rows, small = [1.0] * (FILTERS + 1), [0.6] * (FILTERS + 1)
+        above, middle, (curve, bars) = figure.rows(
+            rows, rows, [1.3, 1], heights=[0.56, 0.56, 1], least=[small, small, [0.8, 0.8]]
+        )
+        self._draw_filters(np.array([above, middle]), data.input_shape[-2:])
         (self.accuracy,) = curve.plot([], [], "o-", ms=5, color=COLOURS["blue"])
-        curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(0, 1.05), xlabel="epoch", title="Test accuracy")
+        curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(0, 1.05), yticks=[0, 0.5, 1], xlabel="epoch", title="Test accuracy")
         self._draw_bars(bars)
 
     def _draw_filters(self, grid: np.ndarray, side: tuple[int, ...]) -> None:

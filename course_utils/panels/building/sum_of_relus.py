@@ -13,7 +13,7 @@ from torch import Tensor
 from course_utils._support.words import plural
 from course_utils.experiments.building.approximation import MAX_UNITS, Approximations, Layer, X, values_of
 from course_utils.panels.engine import Choice, Panel, Show, Slider
-from course_utils.plots import COLOURS, FAINT, number
+from course_utils.plots import COLOURS, FAINT, legend, number
 
 __all__ = ["FUNCTIONS", "sum_of_relus"]
 
@@ -77,7 +77,7 @@ class SumPicture:
         (self.output,) = total.plot([], [], color=COLOURS["blue"], lw=2.2, label="network")
         (self.dots,) = total.plot([], [], "o", ms=6, color=COLOURS["blue"], mec="white", mew=0.8, label="bend")
         total.set(xlim=(-1.05, 1.05), ylim=(low - 0.14 * height, high + 0.3 * height), xlabel="x", title="The sum")
-        total.legend(loc="upper center", ncols=3, fontsize=9.5, columnspacing=0.9, handlelength=1.4)
+        legend(total, loc="upper center", ncols=3, fontsize=9.5, columnspacing=0.9, handlelength=1.4)
         self.parts = LineCollection([], colors=COLOURS["sky"], linewidths=1.2)
         single.add_collection(self.parts, autolim=False)
         (self.newest,) = single.plot([], [], "--", color=COLOURS["orange"], lw=2.6, label="the newest unit")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -10,7 +11,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.closing.methods import LABELS, CompressedNetwork, Methods, reference_networks, steps
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Control, Panel, Toggle
-from course_utils.plots import COLOURS, INK, smaller, write
+from course_utils.plots import COLOURS, INK, legend, move_limits, smaller, write
 
 __all__ = ["everything"]
 
@@ -18,6 +19,8 @@ LINES = 12  # of the table
 MAX_LETTERS = 30  # of a line; where the methods take more, those after the second are counted
 ORDERS = {"bytes, smallest first": "size", "accuracy, highest first": "accuracy", "order of training": "trained"}
 COLUMNS = {"methods": (0.0, "left"), "bytes": (0.62, "right"), "ratio": (0.78, "right"), "accuracy": (1.0, "right")}
+NARROW_COLUMNS = {"methods": (0.0, "left"), "bytes": (0.75, "right"), "accuracy": (1.0, "right")}
+TABLE_WIDTH = 450  # pixels that all columns take
 SHORT = {
     "penalty": "penalty",
     "low_rank": "low rank",
@@ -91,7 +94,9 @@ class NetworksPicture:
     def __init__(self, figure: Figure, test_rows: int) -> None:
         self.axes, table = figure.subplots(1, 2, width_ratios=[1, 1])
         self.draw_plot(test_rows)
+        self.columns = COLUMNS if 100 * figure.get_size_inches()[0] >= TABLE_WIDTH else NARROW_COLUMNS
         self.draw_table(table)
+        legend(figure, loc="outside upper left", ncols=3, fontsize=10)
 
     def draw_plot(self, test_rows: int) -> None:
         """The points and their frontier."""
@@ -103,21 +108,20 @@ class NetworksPicture:
             [], [], "-", color=COLOURS["blue"], lw=1.4, drawstyle="steps-post", label="best accuracy at this size"
         )
         (self.marker,) = axes.plot([], [], "*", ms=17, color=COLOURS["orange"], label="this network")
-        axes.set(xscale="log", xlim=(400, 100_000), ylim=(0, 1.03), xlabel="bytes of the file on the disk")
+        axes.set(xscale="log", xlim=(400, 100_000), ylim=(0.8, 1.0), xlabel="bytes of the file on the disk")
         axes.set_ylabel(f"accuracy on {test_rows:,} test rows")
         ticks = {500: "500", 1_000: "1k", 2_000: "2k", 5_000: "5k", 10_000: "10k", 20_000: "20k", 50_000: "50k"}
         axes.set_xticks(list(ticks), list(ticks.values()))
         axes.minorticks_off()
-        axes.legend(loc="lower right", fontsize=10)
 
     def draw_table(self, axes: Axes) -> None:
         """The heads of the columns, and empty lines."""
         axes.set(xlim=(0, 1), ylim=(LINES + 0.5, -1.3), xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-        for name, (x, side) in COLUMNS.items():
+        for name, (x, side) in self.columns.items():
             axes.text(x, -0.85, name, ha=side, va="center", fontsize=10.5, fontweight="bold")
         self.cells = [
-            [axes.text(x, line, "", ha=side, va="center", fontsize=10) for x, side in COLUMNS.values()]
+            [axes.text(x, line, "", ha=side, va="center", fontsize=10) for x, side in self.columns.values()]
             for line in range(LINES)
         ]
 
@@ -132,26 +136,28 @@ class NetworksPicture:
         smallest, largest = min(network.size for network in networks), max(network.size for network in networks)
         if not self.axes.get_xlim()[0] <= smallest <= largest <= self.axes.get_xlim()[1]:
             self.axes.set_xlim(smallest / 1.5, largest * 1.5)
+        lowest = min(network.accuracy for network in networks)
+        move_limits(self.axes, y=(max(0.0, np.floor(10 * lowest - 0.2) / 10), 1.0))
         self.show_table(window(ordered(scene), now), now.methods if scene.finished else None)
         return describe(scene)
 
     def show_table(self, lines: list[CompressedNetwork], current: Methods | None) -> None:
         """A line for each network, that of the current methods in bold; the rest stays empty."""
         for i, row in enumerate(self.cells):
-            texts = [""] * len(COLUMNS)
+            texts = dict.fromkeys(self.columns, "")
             style = {"fontweight": "normal", "color": COLOURS["ink"]}
             if i < len(lines):
                 network = lines[i]
-                texts = [
-                    short(network.methods),
-                    f"{network.size:,}",
-                    f"{network.ratio:.1f}×",
-                    f"{network.accuracy:.1%}",
-                ]
+                texts = {
+                    "methods": short(network.methods),
+                    "bytes": f"{network.size:,}",
+                    "ratio": f"{network.ratio:.1f}×",
+                    "accuracy": f"{network.accuracy:.1%}",
+                }
                 if network.methods == current:
                     style = {"fontweight": "bold", "color": INK["orange"]}
-            for cell, text in zip(row, texts, strict=True):
-                write(cell, text=text, **style)
+            for name, cell in zip(self.columns, row, strict=True):
+                write(cell, text=texts[name], **style)
 
 
 def window(networks: list[CompressedNetwork], now: CompressedNetwork) -> list[CompressedNetwork]:

@@ -11,7 +11,7 @@ from course_utils.experiments.distilling.left_out_class import EPOCHS, LeftOutCl
 from course_utils.experiments.distilling.teacher import teacher
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, move_limits
+from course_utils.plots import COLOURS, legend, move_limits
 
 __all__ = ["left_out"]
 
@@ -52,8 +52,8 @@ class LeftOutPicture:
         (self.class_errors,) = curves.plot([], [], "--", color=COLOURS["orange"], label="errors on the class left out")
         self.shift = curves.axvline(0, color=COLOURS["ink"], lw=1.2)
         (self.best,) = curves.plot([], [], "v", ms=9, color=COLOURS["green"], label="best shift on held-out rows")
-        curves.set(xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylabel="errors", ylim=(0, 100))
-        curves.legend(loc="upper center", fontsize=10)
+        curves.set(xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylim=(0, 100), title="Errors by shift")
+        legend(figure, loc="outside lower left", ncols=3, fontsize=10)
         self.bars = right.bar(range(classes), np.ones(classes), color=COLOURS["blue"])
         right.set(xticks=range(classes), xlabel="class", title="Errors by class, at this shift", ylim=(0, 30))
 
@@ -63,7 +63,7 @@ class LeftOutPicture:
         self.all_errors.set_data(SHIFTS, errors[:, 0])
         self.class_errors.set_data(SHIFTS, errors[:, 1])
         self.shift.set_xdata([result.shift] * 2)
-        self.best.set_data([result.best], [3])
+        self.best.set_data([result.best], [result.errors(result.best)[0]])
         move_limits(self.curves, y=(0.0, 2.2 * max(10, int(errors[SHIFTS.index(0.0), 0]))))
         wrong_labels = result.labels[result.wrong(result.shift)]
         counts = torch.bincount(wrong_labels, minlength=len(self.bars))

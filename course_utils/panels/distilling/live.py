@@ -10,7 +10,7 @@ from course_utils.experiments.distilling.teacher import teacher
 from course_utils.experiments.lesson import lesson_data
 from course_utils.models import count_parameters
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, legend
 
 __all__ = ["live_training"]
 
@@ -65,17 +65,21 @@ class PairPicture:
     def __init__(self, figure: Figure, teacher_error: float, teacher_parameters: int) -> None:
         self.teacher_error, self.teacher_parameters = teacher_error, teacher_parameters
         axes = figure.subplots()
-        (self.alone,) = axes.plot([], [], "s--", ms=4, markevery=0.05, color=COLOURS["orange"], label="labels only")
-        (self.distilled,) = axes.plot([], [], "o-", ms=4, markevery=0.05, color=COLOURS["blue"], label="distilled")
+        (self.alone,) = axes.plot([], [], "s--", ms=7, color=COLOURS["orange"], label="labels only", clip_on=False)
+        (self.distilled,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="distilled", clip_on=False)
         axes.axhline(teacher_error, color=COLOURS["grey"], ls=":", label="teacher")
-        axes.set(xlim=(0, 1), ylim=(0, 60), xlabel="progress of training", ylabel="test error (%)")
+        axes.set(xlim=(0, 1), xlabel="progress of training", ylabel="test error (%)")
+        axes.set(yscale="log", ylim=(0.7 * max(teacher_error, 0.5), 100))  # from the start, 90 %, to the teacher's
+        axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+        axes.minorticks_off()
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["start", "¼", "½", "¾", "end"])
-        axes.legend(loc="upper right")
+        legend(figure, loc="outside lower left", ncols=3)
 
     def show(self, pair: StudentPair) -> str:
         """Draw the epochs so far."""
         for line, errors in ((self.alone, pair.alone), (self.distilled, pair.distilled)):
             line.set_data([i / pair.epochs for i in range(len(errors))], errors)
+            line.set_markevery(max(1, pair.epochs // 20))
         return describe(pair, self.teacher_error, self.teacher_parameters)
 
 

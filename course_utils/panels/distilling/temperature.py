@@ -12,7 +12,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.distilling.teacher import teacher
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Panel, Slider, Toggle
-from course_utils.plots import COLOURS, FAINT, number
+from course_utils.plots import COLOURS, FAINT, legend, number
 
 __all__ = ["softened"]
 
@@ -90,8 +90,8 @@ class AnswerPicture:
             places - 0.2, np.ones(classes), 0.38, color="#DDE2E6", label="T = 1", hatch="///", edgecolor=FAINT
         )
         self.soft = axes.bar(places + 0.2, np.ones(classes), 0.38, color=COLOURS["blue"], label="at T")
-        axes.set(xticks=places, xlabel="class", ylabel="probability", ylim=(0, 1.05))
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, fontsize=10)
+        axes.set(xticks=places, xlabel="class", ylim=(0, 1.05), title="Probability of each class")
+        legend(figure, loc="outside lower right", ncols=2, fontsize=10)
 
     def show(self, answer: Answer) -> str:
         """Draw the input, and set the bars on their scale."""

@@ -20,6 +20,7 @@ from matplotlib.spines import Spine
 from matplotlib.text import Text
 from PIL import Image
 
+from course_utils.panels.engine.fitting import let_words_wrap, put_at_the_top, thin_out
 from course_utils.panels.engine.lettering import Lettering
 from course_utils.panels.engine.sheet import Sheet
 
@@ -53,9 +54,12 @@ class Canvas:
 
     def arrange(self) -> None:
         """Give every part of the figure its place, once: a picture that is laid out again and again would twitch."""
+        put_at_the_top(self.figure)
+        let_words_wrap(self.figure)
         self.figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
         self.figure.draw_without_rendering()
         self.figure.set_layout_engine("none")
+        thin_out(self.figure)
         self._background = None
         self._legends.forget()
 

@@ -1,9 +1,11 @@
 """A figure for the width that there is: plots that have no room beside each other stand below each other."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecBase, SubplotSpec
 
@@ -41,48 +43,112 @@ class Sheet(Figure):
         """The width that there is, as a share of the one that the drawing was made for."""
         return self.pixels[0] / self.intended[0]
 
-    def grow(self, factor: float) -> None:
-        """Make the figure so many times as tall as it was intended to be."""
-        self.set_size_inches(self.pixels[0] / 100, factor * self.intended[1] / 100)
-
-    def subplots(self, nrows: int = 1, ncols: int = 1, *, sharey: Any = False, **options: Any) -> Any:
+    def subplots(
+        self, nrows: int = 1, ncols: int = 1, *, sharey: Any = False, squeeze: bool = True, **options: Any
+    ) -> Any:
         """As matplotlib's, but a row breaks where it has no room."""
-        places = None if nrows != 1 or sharey else self._places(ncols, options.get("width_ratios"))
-        if places is None:
-            return super().subplots(nrows, ncols, sharey=sharey, **options)
-        return np.array([self.add_subplot(place) for place in places])
+        widths = options.get("width_ratios", [1.0] * ncols)
+        if nrows != 1 or sharey or options.keys() - {"width_ratios"} or not self._breaks(widths):
+            return super().subplots(nrows, ncols, sharey=sharey, squeeze=squeeze, **options)
+        plots = np.array(self.rows(widths)[0])
+        return plots if squeeze else plots[None]
 
     def subfigures(  # type: ignore[override]
         self, nrows: int = 1, ncols: int = 1, squeeze: bool = True, **options: Any
     ) -> Any:
         """As matplotlib's, but a row breaks where it has no room."""
-        places = None if nrows != 1 else self._places(ncols, options.get("width_ratios"))
-        if places is None:
+        widths = options.get("width_ratios", [1.0] * ncols)
+        if nrows != 1 or not self._breaks(widths):
             return super().subfigures(nrows, ncols, squeeze=squeeze, **options)  # type: ignore[call-overload]
-        parts = np.array([self.add_subfigure(place) for place in places])
+        parts = np.array([self.add_subfigure(place) for place in self._places([widths], [1.0])[0]])
         return parts if squeeze else parts[None]
 
-    def _places(self, count: int, ratios: Sequence[float] | None) -> list[SubplotSpec] | None:
-        """Where each plot of a row goes once the row is broken; None where it fits as it is."""
-        ratios = [1.0] * count if ratios is None else list(ratios)
-        shares = [ratio / sum(ratios) for ratio in ratios]
-        rows = rows_that_fit(shares, self.share)
-        if len(rows) == 1:
-            return None
-        self.grow(LOWER * len(rows))
-        column = self.add_gridspec(len(rows), 1)
-        return [place for i, row in enumerate(rows) for place in side_by_side(column[i, 0], row)]
+    def grow(self, factor: float) -> None:
+        """Make the figure so many times as tall as it was intended to be."""
+        self.set_size_inches(self.pixels[0] / 100, factor * self.intended[1] / 100)
+
+    def rows(
+        self,
+        *widths: Sequence[float],
+        heights: Sequence[float] | None = None,
+        least: Sequence[Sequence[float]] | None = None,
+    ) -> list[list[Axes]]:
+        """Plots in rows of their own; each row has plots of these relative widths, and breaks where it has no room.
+
+        `heights`: of the rows, relative to each other. `least`: for each plot the share of its width with which it is
+        content; a picture without words may be smaller than a plot with an axis.
+
+        >>> narrow = Sheet((900, 400), width=360)
+        >>> [len(row) for row in narrow.rows([1, 1, 1], [1, 2])], narrow.pixels
+        ([3, 2], (360, 850))
+        """
+        places = self._places(widths, heights or [1.0] * len(widths), least)
+        return [[self.add_subplot(place) for place in row] for row in places]
+
+    def grid(self, count: int, columns: int, *, least: float = LEAST) -> list[Axes]:
+        """So many plots of one width, in so many columns or in as many as there is room for.
+
+        >>> narrow = Sheet((900, 400), width=360)
+        >>> len(narrow.grid(6, 3, least=0.5)), narrow.pixels
+        (6, (360, 360))
+        """
+        fit = min(columns, max(1, int(columns * self.share / least)))
+        lines = math.ceil(count / fit)
+        if fit < columns:
+            self.grow(min(LOWER, self.share * columns / fit) * lines / math.ceil(count / columns))
+        places = self.add_gridspec(lines, fit)
+        return [self.add_subplot(places[i // fit, i % fit]) for i in range(count)]
+
+    def _breaks(self, widths: Sequence[float]) -> bool:
+        return len(rows_that_fit(shares_of(widths), self.share)) > 1
+
+    def _places(
+        self,
+        rows: Sequence[Sequence[float]],
+        heights: Sequence[float],
+        least: Sequence[Sequence[float]] | None = None,
+    ) -> list[list[SubplotSpec]]:
+        """Where each plot of each row goes; the figure grows by the rows that had to break."""
+        least = least or [[LEAST] * len(row) for row in rows]
+        broken = [rows_that_fit(shares_of(row), self.share, needs) for row, needs in zip(rows, least, strict=True)]
+        ratios = [
+            height * (1.0 if len(lines) == 1 else self._lowered(line))
+            for height, lines in zip(heights, broken, strict=True)
+            for line in lines
+        ]
+        self.grow(sum(ratios) / sum(heights))
+        column = self.add_gridspec(len(ratios), 1, height_ratios=ratios)
+        numbers = iter(range(len(ratios)))
+        return [
+            [place for line in lines for place in side_by_side(column[next(numbers), 0], filled_up(line, lines))]
+            for lines in broken
+        ]
+
+    def _lowered(self, line: Sequence[float]) -> float:
+        """The height of a line; pictures beside each other that are narrower than intended are lower by as much."""
+        return LOWER if len(line) == 1 else min(LOWER, self.share / sum(line))
 
 
-def side_by_side(place: SubplotSpec, shares: Sequence[float]) -> list[SubplotSpec]:
-    row: GridSpecBase = place.subgridspec(1, len(shares), width_ratios=list(shares))
-    return [row[0, i] for i in range(len(shares))]
+def shares_of(ratios: Sequence[float]) -> list[float]:
+    return [ratio / sum(ratios) for ratio in ratios]
 
 
-def rows_that_fit(shares: Sequence[float], width: float) -> list[list[float]]:
+def filled_up(line: list[float], lines: list[list[float]]) -> list[float | None]:
+    """A line and, where all plots of its row are of one width, the gaps that keep them in columns."""
+    alike = len({round(share, 9) for row in lines for share in row}) == 1
+    return [*line, *([None] * (max(map(len, lines)) - len(line)) if alike else [])]
+
+
+def side_by_side(place: SubplotSpec, shares: Sequence[float | None]) -> list[SubplotSpec]:
+    """The places of a line; None: a gap as wide as the first of it."""
+    row: GridSpecBase = place.subgridspec(1, len(shares), width_ratios=[share or shares[0] for share in shares])
+    return [row[0, i] for i, share in enumerate(shares) if share]
+
+
+def rows_that_fit(shares: Sequence[float], width: float, least: Sequence[float] | None = None) -> list[list[float]]:
     """Break a row of plots with these shares of the intended width, so that each has nearly what it was meant to have.
 
-    `width`: what there is, as a share of what was intended.
+    `width`: what there is, as a share of what was intended; `least`: what each needs of its own.
 
     >>> rows_that_fit([0.5, 0.5], 0.9), rows_that_fit([0.5, 0.5], 0.7)
     ([[0.5, 0.5]], [[0.5], [0.5]])
@@ -90,9 +156,12 @@ def rows_that_fit(shares: Sequence[float], width: float) -> list[list[float]]:
     [[0.2, 0.2, 0.2], [0.4]]
     """
     rows: list[list[float]] = []
-    for share in shares:
-        if rows and LEAST * (sum(rows[-1]) + share) <= width:
+    need = 0.0  # of the plot in the last row that needs most
+    for share, own in zip(shares, least or [LEAST] * len(shares), strict=True):
+        if rows and max(need, own) * (sum(rows[-1]) + share) <= width:
             rows[-1].append(share)
+            need = max(need, own)
         else:
             rows.append([share])
+            need = own
     return rows

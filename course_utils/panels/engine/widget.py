@@ -47,7 +47,7 @@ UNDER_WAY, STOPPED, FINISHED = "training …", "stopped", "finished"
 NARROWEST, WIDEST = 320, 1400  # pixels of a page for which a picture is drawn
 
 Show = Callable[[Any], str]
-Draw = Callable[[Figure], Show]
+Draw = Callable[[Sheet], Show]
 Listener = Callable[[str], None]
 
 _listeners: list[Listener] = []
@@ -157,7 +157,7 @@ class Panel(anywidget.AnyWidget):
         return {name: getattr(self, name) for name in self.controls}
 
     @property
-    def figure(self) -> Figure:
+    def figure(self) -> Sheet:
         """The matplotlib figure, for a closer look at what is drawn."""
         return self._picture().figure
 

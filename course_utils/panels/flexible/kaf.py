@@ -12,7 +12,7 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import KAF, krr_coefficients
 from course_utils.panels.engine import Button, Choice, Control, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
-from course_utils.plots import COLOURS, FAINT, number
+from course_utils.plots import COLOURS, FAINT, legend, move_limits, number, round_up
 
 __all__ = ["kaf"]
 
@@ -22,6 +22,13 @@ MAX_SIZE = 30
 FACTORS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 CHANGES = [round(0.1 * i, 1) for i in range(-30, 31)]
 RIDGES = {1e-8: "10⁻⁸", 1e-6: "10⁻⁶", 1e-4: "10⁻⁴", 1e-2: "0.01", 1e-1: "0.1", 1.0: "1"}
+
+LINEAR = 2  # the heights up to which the axis of the curves is linear
+TICKS = {
+    sign * height: "−" * (sign < 0) + name
+    for sign in (-1, 1)
+    for height, name in {0: "0", 1: "1", 2: "2", 10: "10", 100: "100", 1e3: "10³", 1e4: "10⁴", 1e5: "10⁵"}.items()
+}
 
 Function = Callable[[Tensor], Tensor]
 
@@ -111,22 +118,29 @@ class KafPicture:
         (self.changed_part,) = curve.plot([], [], "-.", color=COLOURS["green"], lw=2, label="kernel i")
         (self.target,) = curve.plot([], [], "--", color=COLOURS["orange"], lw=2, label=name)
         (self.value,) = curve.plot([], [], color=COLOURS["blue"], lw=2.6, label="the KAF, their sum")
-        curve.set(xlim=(-5, 5), ylim=(-2.2, 3.0), xlabel="s", title="The KAF and its basis")
-        figure.legend(loc="outside lower left", fontsize=10, ncols=4)
+        curve.set(xlim=(-5, 5), xlabel="s", title="The KAF and its basis")
+        curve.set_yscale("symlog", linthresh=LINEAR, linscale=2)  # kernels are hundreds high where they cancel
+        curve.set_yticks(list(TICKS), list(TICKS.values()))
+        curve.set_ylabel(f"beyond ±{LINEAR} logarithmic")
+        curve.minorticks_off()
+        self.curve = curve
+        legend(figure, loc="outside lower left", fontsize=10, ncols=4, columnspacing=1)
         self.stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
         (self.dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
         (self.changed_dot,) = coefficients.plot([], [], "D", ms=8, color=COLOURS["green"])
         coefficients.axhline(0, color="#C9CFD5", lw=1)
         coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α")
         coefficients.set_yscale("symlog", linthresh=1)  # they go from hundredths to thousands
-        coefficients.set(ylim=(-2e4, 2e4), yticks=[-1e4, -100, -1, 0, 1, 100, 1e4])
-        coefficients.set_yticklabels(["−10⁴", "−100", "−1", "0", "1", "100", "10⁴"])
+        coefficients.set(ylim=(-2e4, 2e4))
+        coefficients.set_yticks([-1e4, -100, -1, 0, 1, 100, 1e4], ["−10⁴", "−100", "−1", "0", "1", "100", "10⁴"])
 
     def show(self, basis: Basis) -> str:
         """Draw the kernels, their sum and their coefficients."""
         # All kernels as one line, which is drawn much faster than a line for each; NaN lifts the pen between them.
         gap = np.full((len(basis.parts), 1), np.nan)
         self.parts.set_data(np.tile(np.append(S, np.nan), len(basis.parts)), np.hstack([basis.parts, gap]).ravel())
+        top = round_up(max(5 * LINEAR, np.abs(basis.parts).max(), np.abs(basis.value).max()))
+        move_limits(self.curve, y=(-top, top))
         i = basis.changed[0]
         self.changed_part.set_data(S, basis.parts[i])
         self.changed_dot.set_data([basis.dictionary[i]], [basis.alpha[i]])

@@ -4,31 +4,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from matplotlib.colors import ListedColormap
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import Maxout
 from course_utils.panels.engine import Button, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, FAINT, legend, write
 
 __all__ = ["maxout"]
 
 MAX_PIECES = 8
 X = np.linspace(-2, 2, 161)
-GRID = np.stack(np.meshgrid(np.linspace(-2, 2, 241), np.linspace(-2, 2, 241)), -1)
+SQUARE = np.array([[-2.0, -2.0], [2.0, -2.0], [2.0, 2.0], [-2.0, 2.0]])  # of the two inputs
+STEP = 0.5  # of the heights for which a line is drawn
 PIECES = ["#CFE3F2", "#F6D9C6", "#CFEBE0", "#EAD5E6", "#F8E7C4", "#DDF0FB", "#DADDE1", "#F3C9B5"]
 
 
 class Pieces(NamedTuple):
-    """Slopes and offsets of K lines, the target on X; the height of the highest plane on GRID, and which it is."""
+    """Slopes and offsets of K lines, and the target on X; slopes (K, 2) and offsets of K planes."""
 
     slopes: np.ndarray
     offsets: np.ndarray
     target: np.ndarray
-    height: np.ndarray
-    which: np.ndarray
+    plane_slopes: np.ndarray
+    plane_offsets: np.ndarray
 
 
 def maxout() -> Panel:
@@ -48,24 +50,56 @@ def maxout() -> Panel:
         offsets = (values - slopes * places).detach()
         with random_numbers(again):
             unit = Maxout(2, 1, k)
-        points = torch.from_numpy(GRID.reshape(-1, 2)).float()
-        with torch.no_grad():
-            height, which = plane_values(unit, points).max(1)
-        shape = GRID.shape[:2]
         return Pieces(
             slopes.numpy(),
             offsets.numpy(),
             function(torch.from_numpy(X)).detach().numpy(),
-            height.reshape(shape).numpy(),
-            which.reshape(shape).numpy(),
+            unit.linear.weight.detach().double().numpy(),
+            unit.linear.bias.detach().double().numpy(),
         )
 
     return Panel("Maxout", controls, compute, lambda figure: MaxoutPicture(figure).show, size=(960, 390))
 
 
-def plane_values(unit: Maxout, points: torch.Tensor) -> torch.Tensor:
-    """The value of each of the K planes at each point, (points, K), of which `unit` returns the maximum."""
-    return unit.linear(points).reshape(len(points), 1, -1)[:, 0]
+def highest(slopes: np.ndarray, offsets: np.ndarray) -> list[np.ndarray]:
+    """The corners (n, 2) of each plane's region: of the part of SQUARE in which it is the highest; none may be left.
+
+    >>> [len(corners) for corners in highest(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([0.0, 0.0]))]
+    [4, 4]
+    """
+    regions = []
+    for i, (slope, offset) in enumerate(zip(slopes, offsets, strict=True)):
+        corners = SQUARE
+        for j in np.delete(np.arange(len(slopes)), i):
+            above = corners @ (slope - slopes[j]) + offset - offsets[j]
+            corners = cut(corners, above)
+        regions.append(corners)
+    return regions
+
+
+def cut(corners: np.ndarray, above: np.ndarray) -> np.ndarray:
+    """What is left of a convex polygon where a linear function, with the values `above` at its corners, is positive."""
+    kept = []
+    for i in range(len(corners)):
+        if above[i - 1] * above[i] < 0:
+            kept.append(corners[i - 1] + (corners[i] - corners[i - 1]) * above[i - 1] / (above[i - 1] - above[i]))
+        if above[i] > 0:
+            kept.append(corners[i])
+    return np.array(kept).reshape(-1, 2)
+
+
+def level_lines(corners: np.ndarray, heights: np.ndarray) -> list[np.ndarray]:
+    """Where a plane, with these heights at the corners of a convex polygon, has a multiple of STEP as its height."""
+    lines = []
+    for level in STEP * np.arange(np.ceil(heights.min() / STEP), heights.max() / STEP):
+        ends = [
+            corners[i - 1] + (corners[i] - corners[i - 1]) * (level - heights[i - 1]) / (heights[i] - heights[i - 1])
+            for i in range(len(corners))
+            if (heights[i - 1] - level) * (heights[i] - level) < 0
+        ]
+        if len(ends) == 2:
+            lines.append(np.array(ends))
+    return lines
 
 
 class MaxoutPicture:
@@ -78,12 +112,14 @@ class MaxoutPicture:
         self.lines[0].set_label("the K lines")
         (self.maximum,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
         left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="s, the only input", title="One input: tangents of a function")
-        left.legend(loc="upper center", fontsize=10)
-        square: dict[str, Any] = {"origin": "lower", "extent": (-2, 2, -2, 2), "interpolation": "nearest"}
-        colours = ListedColormap(PIECES)
-        self.regions = right.imshow(np.zeros((2, 2)), cmap=colours, vmin=-0.5, vmax=MAX_PIECES - 0.5, **square)
-        right.set(xlabel="$h_1$", ylabel="$h_2$", title="Two inputs: which plane is highest", aspect="equal")
-        self.bands = right.imshow(np.zeros((2, 2)), cmap="gray_r", alpha=0.45, **square)
+        self.regions = [right.add_patch(Polygon(SQUARE, fc=c, ec=COLOURS["ink"], lw=1.6)) for c in PIECES]
+        number: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
+        self.numbers = [right.text(0, 0, "", **number) for _ in PIECES]
+        self.heights = LineCollection([], colors=FAINT, linewidths=1.1, label=f"lines of one height, {STEP:g} apart")
+        right.add_collection(self.heights, autolim=False)
+        right.set(xlim=(-2, 2), ylim=(-2, 2), xlabel="h₁", ylabel="h₂")
+        right.set_title("Two inputs: which plane is highest")
+        legend(figure, loc="outside lower left", ncols=4, fontsize=10)
 
     def show(self, pieces: Pieces) -> str:
         """Draw the lines, and the regions of the planes."""
@@ -96,17 +132,23 @@ class MaxoutPicture:
                 line.set_data([], [])
         self.maximum.set_data(X, maximum)
         self.target.set_data(X, pieces.target)
-        self.regions.set_data(pieces.which)
-        # Bands of equal height, every second one darker, show the slopes of the planes.
-        self.bands.set_data(np.floor(pieces.height * 4) % 2 * 0.5)
-        self.bands.set_clim(0, 1)
-        return describe(pieces, maximum)
+        regions = highest(pieces.plane_slopes, pieces.plane_offsets)
+        level = []
+        for i, patch in enumerate(self.regions):
+            patch.set_visible(i < len(regions) and len(regions[i]) > 0)
+            write(self.numbers[i], text=str(i + 1) if patch.get_visible() else "")
+            if patch.get_visible():
+                patch.set_xy(regions[i])
+                write(self.numbers[i], position=tuple(regions[i].mean(0)))
+                level += level_lines(regions[i], regions[i] @ pieces.plane_slopes[i] + pieces.plane_offsets[i])
+        self.heights.set_segments(level)
+        return describe(pieces, maximum, sum(len(corners) > 0 for corners in regions))
 
 
-def describe(pieces: Pieces, maximum: np.ndarray) -> str:
-    """The sentences under the panel: parameters, the error of the lines' `maximum` on X, and the planes in use."""
+def describe(pieces: Pieces, maximum: np.ndarray, in_use: int) -> str:
+    """The sentences under the panel: parameters, the error of the lines' `maximum` on X, and the planes `in_use`."""
     k, error = len(pieces.slopes), np.abs(maximum - pieces.target).max()
     return (
         f"K = {k}: {2 * k} parameters per neuron with one input, {3 * k} with two. The largest error is "
-        f"{error:.2f}. On the right {len(np.unique(pieces.which))} of {k} planes are highest somewhere."
+        f"{error:.2f}. On the right {in_use} of {k} planes are highest somewhere."
     )

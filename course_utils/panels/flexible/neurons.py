@@ -12,7 +12,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.flexible.learned_curves import EPOCHS, S, train_kafs
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider, Train
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, legend
 
 __all__ = ["neurons"]
 
@@ -65,13 +65,14 @@ class NeuronPicture:
         self.curves = []
         for axes in left.subplots(2, 3, sharex=True, sharey=True).flat:
             axes.axhline(0, color="#D4D9DE", lw=1)
-            (start,) = axes.plot([], [], "--", color=COLOURS["orange"], lw=1.6)
-            (now,) = axes.plot([], [], color=COLOURS["blue"], lw=2.2)
-            axes.set(xlim=(-4, 4), ylim=(-3, 3))
+            (now,) = axes.plot([], [], color=COLOURS["blue"], lw=2.4, label="now")
+            # On top, because before the training both are one curve.
+            (start,) = axes.plot([], [], "--", color=COLOURS["orange"], lw=1.6, label="before training")
+            axes.set(xlim=(-4, 4), ylim=(-3, 3), xticks=[-4, 0, 4], yticks=[-2, 0, 2])
             self.curves.append((start, now))
-        left.suptitle("dashed: before training · solid: now", fontsize=11)
+        legend(left, handles=[now, start], loc="outside upper left", ncols=2)
         course = right.subplots()
-        (self.accuracy,) = course.plot([], [], "o-", ms=4, color=COLOURS["blue"])
+        (self.accuracy,) = course.plot([], [], "o-", ms=5, color=COLOURS["blue"], clip_on=False)
         course.set(xlim=(0, EPOCHS), ylim=(0, 1.03), xlabel="epoch", title=f"Test accuracy, {name}")
 
     def show(self, curves: NeuronCurves) -> str:

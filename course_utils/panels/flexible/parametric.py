@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.panels.engine import Choice, Control, Panel, Slider
-from course_utils.plots import COLOURS, number
+from course_utils.plots import COLOURS, legend, number
 
 __all__ = ["parametric"]
 
@@ -84,8 +84,7 @@ class CurvePicture:
         (self.slope,) = right.plot([], [], color=COLOURS["orange"], label="dg/ds")
         left.set(ylim=(-3, 3), title="The activation")
         right.set(ylim=(-2.5, 6.5), title="Its derivative")
-        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        legend(figure, loc="outside lower left", ncols=3)
 
     def show(self, curve: Curve) -> str:
         """Draw both curves."""

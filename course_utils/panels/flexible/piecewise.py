@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from course_utils.experiments.flexible.apl_fit import RANGE, S, fit_apl
 from course_utils.panels.engine import Panel, Slider, Text, Toggle
 from course_utils.panels.engine.typed import typed_function
-from course_utils.plots import COLOURS, number
+from course_utils.plots import COLOURS, legend, number
 
 __all__ = ["piecewise"]
 
@@ -31,7 +31,7 @@ def piecewise() -> Panel:
     All b but the last two lie at equal distances within the range, the a are fitted by least squares.
     """
     controls = [
-        Slider(name="segments", label="S, number of hinges", values=list(range(1, MAX_HINGES + 1)), value=5),
+        Slider(name="segments", label="S, number of hinges", values=list(range(1, MAX_HINGES + 1)), value=8),
         Text(name="target", label="Target function of s", value="sin(2*s)", max_length=60),
         Toggle(name="parts", label="Show the hinges", value=True),
     ]
@@ -61,7 +61,7 @@ class HingePicture:
         (self.value,) = axes.plot([], [], color=COLOURS["blue"], lw=2.4, label="max(0, s) + the hinges")
         (self.kinks,) = axes.plot([], [], "|", ms=14, mew=2, color=COLOURS["ink"], label="kinks")
         axes.set(xlim=(-RANGE, RANGE), ylim=(-3.2, 3.2), xlabel="s")
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        legend(figure, loc="outside lower left", ncols=4, fontsize=10)
 
     def show(self, fitted: Fitted) -> str:
         """Draw the curves."""

@@ -9,7 +9,7 @@ from course_utils._support.words import plural
 from course_utils.data import Dataset
 from course_utils.experiments.flexible.activations import ACTIVATIONS, WIDTHS, Comparison, comparison
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, legend
 
 __all__ = ["size_against_accuracy"]
 
@@ -56,7 +56,7 @@ class ActivationsPicture:
         low, high = min(p.parameters for p in points), max(p.parameters for p in points)
         axes.set(xscale="log", xlim=(low / 1.2, high * 1.2), xlabel="trainable parameters", ylabel="test accuracy")
         axes.set_ylim(min(p.accuracy for p in points) - 0.03, 1.0)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=10)
+        legend(figure, loc="outside lower left", ncols=4, fontsize=10, columnspacing=1)
 
     def show(self, chosen: Chosen) -> str:
         """Draw the networks of this depth, with one activation highlighted."""

@@ -10,7 +10,7 @@ from course_utils._support.unwritten import unwritten
 from course_utils.data import Dataset
 from course_utils.experiments.parameters.corrupted import SHARES, Corrupt, CorruptedPath, corrupted_path
 from course_utils.panels.engine import Choice, Panel, Slider, waiting
-from course_utils.plots import COLOURS, INK, move_limits
+from course_utils.plots import COLOURS, INK, legend, move_limits
 from course_utils.train.memorize import Curves
 
 __all__ = ["corrupted"]
@@ -66,11 +66,10 @@ class CorruptedPicture:
 
     def __init__(self, figure: Figure, path: CorruptedPath) -> None:
         self.path = path
-        grid = figure.add_gridspec(2, 3, width_ratios=[1, 1.15, 1])
-        self.tiles = Tiles(figure.add_subplot(grid[:, 0]), path.clean)
-        above, below, times, ends = (figure.add_subplot(grid[i, j]) for j in (1, 2) for i in (0, 1))
-        self._draw_training(above, below)
-        self._draw_shares(times, ends)
+        left, middle, right = figure.subfigures(1, 3, width_ratios=[1, 1.15, 1], squeeze=False)[0]
+        self.tiles = Tiles(left.subplots(), path.clean)
+        self._draw_training(*middle.subplots(2, 1))
+        self._draw_shares(*right.subplots(2, 1))
 
     def _draw_training(self, above: Axes, below: Axes) -> None:
         self.above, epochs = above, self.path.epochs
@@ -79,7 +78,7 @@ class CorruptedPicture:
         (self.train,) = below.plot([], [], color=COLOURS["blue"], label="training rows")
         (self.test,) = below.plot([], [], "--", color=COLOURS["orange"], label="test rows")
         below.set(xlim=(0, epochs), ylim=(-3, 135), yticks=[0, 25, 50, 75, 100], xlabel="epoch", title="Errors (%)")
-        below.legend(loc="upper right", fontsize=10, ncols=2, borderaxespad=0, handlelength=2.2, columnspacing=1.2)
+        legend(below, loc="upper right", fontsize=10, ncols=2, borderaxespad=0, handlelength=2.2, columnspacing=1.2)
 
     def _draw_shares(self, times: Axes, ends: Axes) -> None:
         (self.fitted,) = times.plot([], [], "o-", ms=5, color=COLOURS["blue"])

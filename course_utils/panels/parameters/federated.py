@@ -11,7 +11,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data
 from course_utils.experiments.parameters.federated import ROUNDS, Compress, Rounds, run_rounds
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
-from course_utils.plots import COLOURS, move_limits
+from course_utils.plots import COLOURS, move_limits, write
 from course_utils.train.federated import Round
 
 __all__ = ["federated"]
@@ -78,7 +78,7 @@ class FederatedPicture:
             ]
             for axes in (by_round, by_megabytes)
         )
-        by_round.set(xlim=(0, ROUNDS), ylim=(0, 103), xlabel="round", title="Test accuracy (%)")
+        by_round.set(xlim=(-0.02 * ROUNDS, 1.02 * ROUNDS), ylim=(0, 103), xlabel="round", title="Test accuracy (%)")
         by_round.set_xticks(range(0, ROUNDS + 1, 5))
         decades = [0.1, 1, 10, 100] if data.features < 100 else [1, 10, 100, 1000]
         by_megabytes.set(xscale="log", xlim=(decades[0] / 2, decades[-1] * 0.6), ylim=(0, 103))
@@ -88,11 +88,13 @@ class FederatedPicture:
         for axes in (by_round, by_megabytes):
             axes.axhline(GOAL, color=COLOURS["grey"], lw=1, ls=":")
         by_megabytes.legend(loc="lower right", fontsize=10)
+        middle = {"transform": by_megabytes.transAxes, "ha": "center", "va": "center"}
+        self.nothing = by_megabytes.text(0.5, 0.6, "nothing is sent yet", **middle)
 
     def _draw_clients(self, axes: Axes) -> None:
         classes = self.data.classes
         self.image = axes.imshow(np.zeros((5, classes)), cmap="Blues", aspect="auto", interpolation="nearest", vmin=0)
-        axes.set(xlabel="class (darker: more rows)", ylabel="client", title="Rows of each client", yticks=[])
+        axes.set(xlabel="class (stronger: more rows)", ylabel="client", title="Rows of each client", yticks=[])
         axes.set_xticks(range(0, classes, 1 if classes <= 10 else 5))
 
     def show(self, rounds: Rounds) -> str:
@@ -107,6 +109,7 @@ class FederatedPicture:
             accuracy = [100 * r.accuracy for r in history]
             a.set_data([r.number for r in history], accuracy)
             b.set_data([max(megabytes(r), 1e-9) for r in history[1:]], accuracy[1:])
+        write(self.nothing, visible=len(rounds.full) < 2)
         return describe(rounds, self.data)
 
 

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from course_utils.data import Dataset
 from course_utils.experiments.parameters.predicted import (
@@ -15,7 +14,7 @@ from course_utils.experiments.parameters.predicted import (
     Prediction,
     predicted_path,
 )
-from course_utils.panels.engine import Choice, Panel, Slider
+from course_utils.panels.engine import Choice, Panel, Sheet, Slider
 from course_utils.plots import COLOURS, FAINT, mosaic, weight_map
 
 __all__ = ["predicted"]
@@ -65,9 +64,9 @@ def predicted(data: str | Dataset | PredictedPath = "digits", *, predict: Predic
 class PredictedPicture:
     """Features with all weights, with the kept ones and as predicted; the accuracy by the share that is kept."""
 
-    def __init__(self, figure: Figure, path: PredictedPath) -> None:
+    def __init__(self, figure: Sheet, path: PredictedPath) -> None:
         self.path = path
-        *pictures, curves = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.75])
+        *pictures, curves = figure.rows([1, 1, 1, 1.75], least=[[0.55, 0.55, 0.55, 0.8]])[0]
         total, self.observed, self.predicted = (Features(axes, path) for axes in pictures)
         total.show(path.features)
         titles = ("All weights", "Kept weights", "Predicted")
@@ -86,11 +85,11 @@ class PredictedPicture:
         }
         axes.axhline(100 * self.path.accuracy, color=COLOURS["grey"], ls="-.", lw=1.5, label="all weights")
         self.mark = axes.axvline(0.1, ymax=0.65, color=COLOURS["ink"], lw=1)
-        axes.set(xscale="log", xlim=(0.026, 0.85), ylim=(0, 159), yticks=range(0, 101, 20))
+        axes.set(xlim=(0.026, 0.85), xscale="log", ylim=(0, 159), yticks=range(0, 101, 20))
         axes.set_xticks(SHARES, [f"{100 * s:g}" for s in SHARES])
         axes.minorticks_off()
         axes.set(xlabel="share of the weights kept (%)", title="Test accuracy (%)")
-        axes.legend(loc="upper left", fontsize=10, borderaxespad=0)
+        axes.legend(loc="upper left", fontsize=9.5, handlelength=2.4, borderaxespad=0)
 
     def show(self, state: State) -> str:
         prediction = self.path.predictions[state.kind, state.columns, state.share]

@@ -5,15 +5,13 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from course_utils.experiments.parameters.published import EIGHT_BITS, FAMILIES, Network, chosen, frontier
-from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.engine import Choice, Panel, Sheet, Slider, Toggle
 from course_utils.panels.parameters.labels import place_labels
-from course_utils.plots import COLOURS, FAINT, INK, move_limits, write
+from course_utils.plots import COLOURS, FAINT, HALO, INK, legend, move_limits, write
 
 __all__ = ["zoo"]
 
@@ -28,7 +26,8 @@ AXES = {
 TICKS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 LINEAR = ("top1", "top5")
 SIZE = (960, 470)
-INSIDE = (900, 365)  # pixels of the axes, about: labels are placed by them
+AROUND = (60, 105)  # pixels of the picture around the axes, about: names are placed by what is left
+NARROW = 0.6  # of the intended width
 MOST_NAMES = 26
 FAMOUS = ("alexnet", "vgg19", "resnet50", "resnet152", "densenet161")
 
@@ -84,8 +83,9 @@ def zoo() -> Panel:
 class ZooPicture:
     """A dot for each network, the frontier, and as many names as there is room for."""
 
-    def __init__(self, figure: Figure) -> None:
+    def __init__(self, figure: Sheet) -> None:
         self.axes = axes = figure.subplots()
+        self.paper = Paper(figure.pixels[0] - AROUND[0], figure.pixels[1] - AROUND[1], min(1.0, figure.share))
         (self.edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="Pareto frontier")
         self.others = axes.scatter([], [], color="#CDD3D8", lw=0.9, edgecolors=FAINT)
         self.circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits per weight", lw=0.9,
@@ -93,25 +93,23 @@ class ZooPicture:
         self.squares = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, marker="s", label="8 bits", lw=0.9,
                                     edgecolors="white")  # fmt: skip
         self.ring = axes.scatter([], [], facecolors="none", edgecolors=COLOURS["orange"], lw=2.6, zorder=4)
-        halo = [patheffects.withStroke(linewidth=3, foreground="white")]
         self.names = [
-            axes.text(0, 0, "", fontsize=9.5, va="center", zorder=5, transform=axes.transAxes, path_effects=halo)
+            axes.text(0, 0, "", fontsize=9.5, va="center", zorder=5, transform=axes.transAxes, path_effects=HALO)
             for _ in range(MOST_NAMES)
         ]
         axes.grid(color="#E9ECEF", lw=0.8)
         axes.set_axisbelow(True)
-        axes.set_title(AXES["density"])
         axes.set_ylabel(" ")  # room for long numbers
-        legend = figure.legend(loc="outside upper right", ncols=3, fontsize=10)
-        for handle in legend.legend_handles[1:]:
+        names = legend(figure, loc="outside upper right", ncols=3, fontsize=10, columnspacing=1.2)
+        for handle in names.legend_handles[1:]:
             handle.set_sizes([45])  # type: ignore[union-attr]
 
     def show(self, scene: Scene) -> str:
         x, y = scene.column(scene.x), scene.column(scene.y)
-        scale(self.axes, scene, x, y)
+        scale(self.axes, scene, x, y, narrow=self.paper.share < NARROW)
         eight_bits = np.array([n.family == EIGHT_BITS for n in scene.networks])
         coloured = np.array([scene.family in ("all", n.family) for n in scene.networks])
-        sizes = np.array([size_of(n, scene) for n in scene.networks])
+        sizes = np.array([self.paper.area(n, scene) for n in scene.networks])
         for dots, which in (
             (self.others, ~coloured),
             (self.circles, coloured & ~eight_bits),
@@ -120,20 +118,27 @@ class ZooPicture:
             dots.set_offsets(np.column_stack([x[which], y[which]]))
             dots.set_sizes(sizes[which])
         self.ring.set_offsets([[getattr(scene.marked, scene.x), getattr(scene.marked, scene.y)]])
-        self.ring.set_sizes([size_of(scene.marked, scene) + 130])
+        self.ring.set_sizes([self.paper.area(scene.marked, scene) + 130])
         best = scene.frontier
         self.edge.set_data([getattr(n, scene.x) for n in best], [getattr(n, scene.y) for n in best])
-        label(self.axes, self.names, scene)
+        label(self.axes, self.names, scene, self.paper)
         return describe(scene)
 
 
-def size_of(network: Network, scene: Scene) -> float:
-    """The area of a dot in square points."""
-    return 16 + 2.3 * network.parameters if scene.area else 45.0
+class Paper(NamedTuple):
+    """The pixels of the axes, and their width as a share of the intended one, but at most 1."""
+
+    width: int
+    height: int
+    share: float
+
+    def area(self, network: Network, scene: Scene) -> float:
+        """The area of a dot in square points."""
+        return (16 + 2.3 * network.parameters if scene.area else 45.0) * self.share
 
 
-def scale(axes: Axes, scene: Scene, x: np.ndarray, y: np.ndarray) -> None:
-    """Logarithmic axes with plain numbers; an accuracy is linear."""
+def scale(axes: Axes, scene: Scene, x: np.ndarray, y: np.ndarray, *, narrow: bool) -> None:
+    """Logarithmic axes with plain numbers, fewer where they are `narrow`; an accuracy is linear."""
     linear = scene.y in LINEAR
     limits = (x.min() / 1.5, x.max() * 2.2), (y.min() - 2, y.max() + 5) if linear else (y.min() / 2, y.max() * 2)
     if axes.get_xlim() == limits[0] and axes.get_ylim() == limits[1]:
@@ -145,14 +150,15 @@ def scale(axes: Axes, scene: Scene, x: np.ndarray, y: np.ndarray) -> None:
         if axis is axes.yaxis and linear:
             axis.set_ticks([tick for tick in range(5, 100, 5) if low <= tick <= high])
             continue
-        ticks = [tick for tick in TICKS if low <= tick <= high]
+        ticks = [tick for tick in TICKS[:: 2 if narrow else 1] if low <= tick <= high]
         axis.set_ticks(ticks, [f"{tick:,g}" for tick in ticks])
         axis.set_ticks([], minor=True)
     axes.set_xlabel(AXES[scene.x])
-    axes.set_title("Vertical axis: " + AXES[scene.y], loc="left", fontweight="bold")
+    title = axes.set_title(f"Vertical axis:{chr(10) if narrow else ' '}{AXES[scene.y]}", loc="left", fontweight="bold")
+    title.set_fontsize(10 if narrow else 12)
 
 
-def label(axes: Axes, texts: list[Text], scene: Scene) -> None:
+def label(axes: Axes, texts: list[Text], scene: Scene, paper: Paper) -> None:
     """Names beside the dots: the marked one first, then its family or the frontier, as far as there is room."""
     best = scene.frontier
     family = [n for n in scene.networks if scene.family == n.family]
@@ -167,15 +173,15 @@ def label(axes: Axes, texts: list[Text], scene: Scene) -> None:
         ):
             value, low, high = (math.log(v) if kind == "log" else v for v in (getattr(network, name), *ends))
             sides.append((value - low) / (high - low))
-        return sides[0], sides[1], math.sqrt(size_of(network, scene) / math.pi) * 100 / 72
+        return sides[0], sides[1], math.sqrt(paper.area(network, scene) / math.pi) * 100 / 72
 
     named = [dot(n) for n in order]
     places = place_labels(
         [n.name for n in order],
         [(x, y) for x, y, _ in named],
         [radius for *_, radius in named],
-        size=INSIDE,
-        dots=[dot(n) for n in scene.networks] + points_between([dot(n) for n in best]),
+        size=(paper.width, paper.height),
+        dots=[dot(n) for n in scene.networks] + points_between([dot(n) for n in best], paper),
     )
     placed = [(n, place) for n, place in zip(order, places, strict=True) if place is not None]
     for i, text in enumerate(texts):
@@ -187,11 +193,11 @@ def label(axes: Axes, texts: list[Text], scene: Scene) -> None:
             write(text, fontweight="bold" if marked else "normal")
 
 
-def points_between(ends: list[tuple[float, float, float]]) -> list[tuple[float, float, float]]:
+def points_between(ends: list[tuple[float, float, float]], paper: Paper) -> list[tuple[float, float, float]]:
     """Small dots along a line through `ends`, so that no name is put over it."""
     points = []
     for (x0, y0, _), (x1, y1, _) in pairwise(ends):
-        steps = max(1, round(math.hypot((x1 - x0) * INSIDE[0], (y1 - y0) * INSIDE[1]) / 6))
+        steps = max(1, round(math.hypot((x1 - x0) * paper.width, (y1 - y0) * paper.height) / 6))
         points += [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps, 3.0) for i in range(steps)]
     return points
 

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from course_utils.methods.quantize import FixedPoint
 from course_utils.panels.engine import Choice, Panel, Slider, Text
-from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, number, write
+from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, legend, number, write
 
 __all__ = ["Stored", "one_number", "store"]
 
@@ -23,14 +23,10 @@ FIELDS = {
     "integer part": INK["green"],
     "fraction": INK["blue"],
 }
-CAPTION_WIDTHS = {
-    "sign": 2.4,
-    "exponent": 4.6,
-    "mantissa": 4.6,
-    "integer part": 5.8,
-    "fraction": 4.0,
-}  # of the captions, in bits
-MAX_BITS = 32
+# Of the names of the fields, with some air, in pixels.
+CAPTION_WIDTHS = {"sign": 46, "exponent": 92, "mantissa": 92, "integer part": 104, "fraction": 78}
+MAX_BITS, ROW = 32, 16  # bits of a number, and of a row of boxes
+MARGINS = 85  # pixels left and right of the boxes
 SIZES = np.geomspace(1e-9, 1e9, 400)
 
 
@@ -102,33 +98,30 @@ class BitPicture:
     """Boxes for the bits above, distances of neighbouring numbers below."""
 
     def __init__(self, figure: Figure) -> None:
-        above, below = figure.subplots(2, 1, height_ratios=[1, 2.1])
-        above.set(xlim=(-0.2, MAX_BITS + 0.2), ylim=(-0.9, 1.1), xticks=[], yticks=[])
+        above, below = figure.subplots(2, 1, height_ratios=[1, 1.9])
+        self.box_width = (100 * figure.get_size_inches()[0] - MARGINS) / ROW
+        above.set(xlim=(0, ROW), ylim=(-1.1, 1.6), xticks=[], yticks=[])
         above.spines[:].set_visible(False)
-        self.boxes = [Rectangle((i + 0.04, 0), 0.92, 0.9, lw=0) for i in range(MAX_BITS)]
-        digit: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "fontsize": 12, "fontweight": "bold"}
-        self.digits = [above.text(i + 0.5, 0.44, "", **digit) for i in range(MAX_BITS)]
+        self.boxes = [Rectangle((0, 0), 0.94, 0.9, lw=0) for _ in range(MAX_BITS)]
+        digit: dict[str, Any] = {"ha": "center", "va": "center", "color": "white", "fontsize": 11, "fontweight": "bold"}
+        self.digits = [above.text(0, 0, "", **digit) for _ in range(MAX_BITS)]
         for box in self.boxes:
             above.add_patch(box)
         caption: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10, "fontweight": "bold"}
-        self.captions = [above.text(0, -0.35, "", **caption) for _ in range(3)]
+        self.captions = [above.text(0, 0, "", **caption) for _ in range(3)]
         for name, dashes in zip(FLOATS, LINE_STYLES[1:], strict=False):
             below.plot(SIZES, store("1", name).spacing, linestyle=dashes, color=FAINT, lw=1.4, label=name)
         (self.spacing,) = below.plot([], [], color=COLOURS["blue"], lw=2.6, label="this format")
         (self.marker,) = below.plot([], [], "o", color=COLOURS["orange"], ms=9, label="this number")
         below.set(xscale="log", yscale="log", xlim=(SIZES[0], SIZES[-1]), ylim=(1e-17, 1e5))
-        below.set(
-            xlabel="magnitude of a number",
-            ylabel="distance to the next one",
-            title="Spacing of the numbers",
-        )
-        below.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=10)
+        below.set(xlabel="magnitude of a number", ylabel="distance to the next", title="Spacing of the numbers")
+        below.set_yticks([1e-15, 1e-10, 1e-5, 1])
+        below.minorticks_off()
+        legend(figure, loc="outside lower center", ncols=5, fontsize=10, columnspacing=1.2)
 
     def show(self, stored: Stored) -> str:
         """Write the bits into their boxes, and mark the number on the curve of its format."""
-        offset = (MAX_BITS - len(stored.bits)) / 2
-        self.show_bits(stored, offset)
-        self.show_captions(caption_places(stored.fields), offset)
+        self.show_bits(stored)
         self.spacing.set_data(SIZES, stored.spacing)
         size = abs(stored.value)
         inside = SIZES[0] <= size <= SIZES[-1]
@@ -136,32 +129,33 @@ class BitPicture:
         self.marker.set_data([size] if inside else [], [at] if inside else [])
         return describe(stored)
 
-    def show_bits(self, stored: Stored, offset: float) -> None:
-        """The bits of the number, from `offset` on, in the colours of their fields."""
+    def show_bits(self, stored: Stored) -> None:
+        """The bits of the number in rows of ROW, in the colours of their fields, with the fields' names above."""
+        left = (ROW - min(ROW, len(stored.bits))) / 2
+        top = 0.0 if len(stored.bits) > ROW else -0.5  # of the first row
         for i, (box, digit) in enumerate(zip(self.boxes, self.digits, strict=True)):
             used = i < len(stored.bits)
+            x, y = left + i % ROW, top - i // ROW
             box.set_visible(used)
-            write(digit, text=stored.bits[i] if used else "", position=(offset + i + 0.5, 0.44))
+            write(digit, text=stored.bits[i] if used else "", position=(x + 0.5, y + 0.44))
             if used:
-                box.set_x(offset + i + 0.04)
+                box.set_xy((x + 0.03, y))
                 box.set_facecolor(FIELDS[stored.fields[i]])
-
-    def show_captions(self, places: dict[str, float], offset: float) -> None:
-        """The names of the fields under their bits."""
+        places = caption_places(stored.fields[:ROW], self.box_width)
         for text, name in zip(self.captions, [*places, "", ""][:3], strict=True):
             write(text, text=name)
             if name:
-                write(text, position=(offset + places[name], -0.35), color=FIELDS[name])
+                write(text, position=(left + places[name], top + 1.2), color=FIELDS[name])
 
 
-def caption_places(fields: list[str]) -> dict[str, float]:
-    """Where the middle of each field's name stands: under its bits, but no name over another one."""
+def caption_places(fields: list[str], box_width: float) -> dict[str, float]:
+    """Where the middle of each field's name stands: above its bits, but no name over another one."""
     middle = {name: (fields.index(name) + len(fields) - fields[::-1].index(name)) / 2 for name in dict.fromkeys(fields)}
     names = list(middle)
     anchor = min(1, len(names) - 1)  # the second name stays; the first gives way to the left, the third to the right
     for i, side in ((anchor - 1, -1), (anchor + 1, 1)):
         if 0 <= i < len(names) and i != anchor:
-            distance = (CAPTION_WIDTHS[names[i]] + CAPTION_WIDTHS[names[anchor]]) / 2
+            distance = (CAPTION_WIDTHS[names[i]] + CAPTION_WIDTHS[names[anchor]]) / 2 / box_width
             free = middle[names[anchor]] + side * distance
             middle[names[i]] = min(middle[names[i]], free) if side < 0 else max(middle[names[i]], free)
     return middle

@@ -5,17 +5,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize import quantize_model
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, loss_limits, move_limits, write
 
 __all__ = ["sensitivity"]
-
-BADGE = {"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none"}
 
 
 class Sensitivity(NamedTuple):
@@ -62,29 +61,30 @@ def sensitivity(data: str | Dataset = "digits") -> Panel:
 
 
 class SensitivityPicture:
-    """A bar of accuracy for each part that is quantized, beside a line for float32."""
+    """For each part that is quantized a bar from the accuracy in float32 to its own: the longer, the more is lost."""
 
     def __init__(self, figure: Figure, titles: list[str]) -> None:
-        axes = figure.subplots()
+        self.axes = axes = figure.subplots()
         self.bars = axes.barh(titles, np.ones(len(titles)), color=COLOURS["blue"], height=0.62)
         for bar, hatch in zip(self.bars, ["", "", "", "///", "..."], strict=False):
             bar.set(hatch=hatch, edgecolor="white")
-        self.texts = [
-            axes.text(0.02, i, "", va="center", fontsize=10.5, fontweight="bold", bbox=BADGE)
-            for i in range(len(titles))
-        ]
-        self.float_accuracy = axes.axvline(1, color=COLOURS["orange"], ls="--", lw=1.8, label="float32")
+        bold: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 10.5, "fontweight": "bold"}
+        left = ScaledTranslation(-5 / 72, 0, figure.dpi_scale_trans)  # of the bar, by so many points
+        self.texts = [axes.text(0, i, "", transform=axes.transData + left, **bold) for i in range(len(titles))]
+        self.float_accuracy = axes.axvline(1, color=COLOURS["orange"], ls="--", lw=1.8)
         axes.invert_yaxis()
-        axes.set(xlim=(0, 1.02), xlabel="accuracy on the test rows")
+        axes.set(title="What is lost", xlabel="accuracy on the test rows; dashed: float32")
+        axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
 
     def show(self, result: Sensitivity) -> str:
         """Set the bars."""
+        float32 = result.float_accuracy
         for bar, text, accuracy in zip(self.bars, self.texts, result.accuracies.values(), strict=True):
-            bar.set_width(accuracy)
-            text.set_text(f"{accuracy:.1%}")
-        self.float_accuracy.set_xdata([result.float_accuracy] * 2)
+            bar.set(x=float32, width=accuracy - float32)
+            write(text, text=f"{accuracy:.1%}", position=(min(accuracy, float32), text.get_position()[1]))
+        self.float_accuracy.set_xdata([float32] * 2)
+        move_limits(self.axes, x=loss_limits(float32, list(result.accuracies.values())))
         return describe(result)
 
 

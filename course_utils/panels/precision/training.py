@@ -9,7 +9,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.lesson import last, lesson_data
 from course_utils.experiments.precision.low_precision import EPOCHS, TrainingCurves, train_low_precision
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle, Train
-from course_utils.plots import COLOURS
+from course_utils.plots import COLOURS, legend
 
 __all__ = ["low_precision_training"]
 
@@ -44,7 +44,8 @@ def low_precision_training(data: str | Dataset = "digits") -> Panel:
         b, b_update = int(compute_bits), update_bits or None
         now = Comparison(float32, TrainingCurves([], []), b, b_update)
         if not train:
-            yield now
+            start = (c for c in train_low_precision(dataset, compute_bits=b, update_bits=b_update) if c is not None)
+            yield now._replace(few_bits=next(start))
             return
         try:
             for curves in train_low_precision(dataset, compute_bits=b, update_bits=b_update, stochastic=stochastic):
@@ -66,12 +67,12 @@ class CurvesPicture:
         self.lines = []
         for axes in (losses, accuracies):
             (float32,) = axes.plot([], [], "s--", ms=4, color=COLOURS["grey"], label="float32")
-            (few_bits,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="b bits, b′ for updates")
+            (few_bits,) = axes.plot([], [], "o-", ms=6, color=COLOURS["blue"], label="b bits, b′ for updates")
             self.lines.append((float32, few_bits))
-            axes.set(xlim=(0, EPOCHS), xlabel="epoch")
+            axes.set(xlim=(-0.3, EPOCHS + 0.3), xlabel="epoch")
         losses.set(ylim=(0, 2.4), ylabel="training loss", title="Loss")
         accuracies.set(ylim=(0, 1.03), ylabel="accuracy on the test rows", title="Accuracy")
-        accuracies.legend(loc="lower right")
+        legend(figure, handles=self.lines[0], loc="outside lower right", ncols=2)
 
     def show(self, result: Comparison) -> str:
         """Draw the epochs so far."""
@@ -88,7 +89,7 @@ def describe(result: Comparison) -> str:
     setting = f"{result.compute_bits} bits for the computation, {updates} for the updates"
     float32 = f"training in float32 ended at {result.float32.accuracies[-1]:.1%}"
     losses, accuracies = result.few_bits
-    if not accuracies:
+    if not losses and not result.failed:
         return f"Ready to train with {setting}; {float32}."
     if result.failed:
         return f"Failed after {len(losses)} epochs with {setting}: the training diverged; {float32}."

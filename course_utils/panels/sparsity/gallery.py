@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from course_utils.data import Dataset
 from course_utils.experiments.sparsity.lambda_path import KINDS, LambdaPath, Pruned, lambda_path
-from course_utils.panels.engine import Choice, Panel, Slider
+from course_utils.panels.engine import Choice, Panel, Sheet, Slider
 from course_utils.panels.sparsity.sliders import lam_slider, threshold_slider
 from course_utils.plots import weight_map
 
@@ -65,9 +64,9 @@ def gallery(data: str | Dataset | LambdaPath = "digits") -> Panel:
 class GalleryPicture:
     """Six weight matrices of the networks of `path`, each above its zeros and its accuracy."""
 
-    def __init__(self, figure: Figure, path: LambdaPath) -> None:
+    def __init__(self, figure: Sheet, path: LambdaPath) -> None:
         self.path = path
-        axes = dict(zip(NAMES, figure.subplots(2, 3).flat, strict=True))
+        axes = dict(zip(NAMES, figure.grid(len(NAMES), 3, least=0.5), strict=True))
         self.maps = {kind: weight_map(ax, np.zeros((2, 2)), limit=1.0) for kind, ax in axes.items()}
         self.captions = {kind: caption(ax) for kind, ax in axes.items()}
         for kind, ax in axes.items():
@@ -95,11 +94,13 @@ def describe(gallery: Gallery, path: LambdaPath) -> str:
 
 
 def caption(axes: Axes) -> tuple[Text, Text]:
-    """A line below a matrix; returns the texts of its two numbers, apart from the words, which need no new picture."""
+    """Two lines below a matrix; returns the texts of its two numbers, apart from the words, which stay."""
 
-    def text(x: float, words: str, side: str) -> Text:
-        return axes.text(x, -0.03, words, transform=axes.transAxes, ha=side, va="top", fontsize=10)
+    def text(offset: tuple[float, float], words: str) -> Text:
+        return axes.annotate(words, (0, 0), offset, xycoords="axes fraction", textcoords="offset points", va="top",
+                             fontsize=10)  # fmt: skip
 
-    text(0.15, "zeros", "left")
-    text(0.84, "accuracy", "right")
-    return text(0.13, "0%", "right"), text(1.0, "100.0%", "right")
+    numbers = text((56, -3), "0%"), text((56, -17), "100.0%")
+    text((0, -3), "zeros")
+    text((0, -17), "accuracy")
+    return numbers

@@ -15,7 +15,7 @@ from course_utils.experiments.sparsity.geometry import (
     touch,
 )
 from course_utils.panels.engine import Choice, Control, Panel, Slider
-from course_utils.plots import COLOURS, number
+from course_utils.plots import COLOURS, HALO, legend, number
 
 __all__ = ["geometry"]
 
@@ -54,21 +54,24 @@ class GeometryPicture:
         plane.axhline(0, color="#C4CAD0", lw=1)
         plane.axvline(0, color="#C4CAD0", lw=1)
         plane.plot(*MINIMUM, "+", color=COLOURS["ink"], ms=11, mew=2)
-        plane.annotate("minimum", MINIMUM, xytext=(6, 6), textcoords="offset points", color=COLOURS["ink"])
+        plane.annotate("minimum", MINIMUM, xytext=(0, -14), textcoords="offset points", ha="center", fontsize=10,
+                       path_effects=HALO)  # fmt: skip
         (self.contours,) = plane.plot([], [], color=COLOURS["sky"], lw=0.9)
         (self.level,) = plane.plot([], [], color=COLOURS["blue"], label="cost, as at the best weights")
         (self.ball,) = plane.plot([], [], "--", color=COLOURS["orange"], label="penalty, as at the best weights")
         (self.dot,) = plane.plot([], [], "o", color=COLOURS["ink"], ms=9, label="best weights")
         plane.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xlabel="$w_1$", ylabel="$w_2$", aspect="equal")
-        figure.legend(handles=[self.level, self.ball, self.dot], loc="outside lower left", ncols=3, fontsize=10)
+        plane.set_title("Cost and penalty")
+        legend(figure, handles=[self.level, self.ball, self.dot], loc="outside lower left", ncols=3, fontsize=10)
         self.x = np.maximum(LAMBDAS, 0.007)  # lambda = 0 has its place left of the logarithmic axis
         (self.first,) = path.plot([], [], color=COLOURS["green"], label="$w_1$")
         (self.second,) = path.plot([], [], "-.", color=COLOURS["purple"], label="$w_2$")
-        self.mark = path.axvline(1, color=COLOURS["ink"], lw=1)
+        self.mark = path.axvline(1, ymax=0.85, color=COLOURS["ink"], lw=1)  # below the legend
         path.axhline(0, color="#C4CAD0", lw=1)
-        path.set(xscale="log", xlim=(0.0065, 1.05), ylim=(-1.2, EDGE), xlabel="λ", title="Best weights as λ grows")
+        path.set(xscale="log", xlim=(0.0065, 1.05), ylim=(-1.2, 1.9), xlabel="λ", title="Best weights as λ grows")
         path.set_xticks([0.007, 0.01, 0.1, 1], ["0", "0.01", "0.1", "1"])
-        path.legend(loc="upper right")
+        path.set_yticks([-1, 0, 1])
+        path.legend(loc="upper left", ncols=2, borderaxespad=0)
 
     def show(self, result: Touch) -> str:
         self.contours.set_data(*result.cost_curves)

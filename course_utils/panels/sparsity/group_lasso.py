@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.data import Dataset
 from course_utils.experiments.sparsity.lambda_path import KINDS, LambdaPath, Pruned, lambda_path
-from course_utils.panels.engine import Choice, Control, Panel, Slider
+from course_utils.panels.engine import Choice, Control, Panel, Sheet, Slider
 from course_utils.panels.sparsity.sliders import lam_slider, threshold_slider
 from course_utils.plots import COLOURS, FAINT, number, weight_map, write
 
@@ -60,12 +59,16 @@ def group_lasso(data: str | Dataset | LambdaPath = "digits", *, prox: Callable[.
 class GroupLassoPicture:
     """Above the weight matrices of the networks of `path`, below what they mean for pixels, neurons and accuracy."""
 
-    def __init__(self, figure: Figure, path: LambdaPath) -> None:
+    def __init__(self, figure: Sheet, path: LambdaPath) -> None:
         self.path = path
-        above, below = figure.subfigures(2, 1, height_ratios=[1.0, 1.1], squeeze=False)[:, 0]
         widths = [max(n, 26) for n in path.sizes[:-1]]
-        self.maps = weight_maps(above.subplots(1, len(widths), width_ratios=widths), path)
-        digit, pixels, bars, curves = below.subplots(1, 4, width_ratios=[1, 1, 1.2, 2.1])
+        above, (digit, pixels, bars, curves) = figure.rows(
+            widths,
+            [1, 1, 1.3, 2],
+            heights=[1.0, 1.1],
+            least=[[0.6] * len(widths), [0.8, 0.8, 0.8, 0.8]],
+        )
+        self.maps = weight_maps(above, path)
         self.pixel_map = PixelMap(digit, pixels, path.data)
         self.neuron_bars = NeuronBars(bars, path.sizes[:-1])
         self.curves = Curves(curves, path.lams)
@@ -80,7 +83,7 @@ class GroupLassoPicture:
         return describe(state, self.path)
 
 
-def weight_maps(axes: np.ndarray, path: LambdaPath) -> list:
+def weight_maps(axes: list[Axes], path: LambdaPath) -> list:
     """An image for the weight matrix of each layer."""
     maps = []
     for layer, ax in enumerate(axes):
@@ -102,9 +105,11 @@ class PixelMap:
         zero = data.x_test[int((data.y_test == 0).nonzero()[0])].reshape(-1, *self.shape)[0].numpy()
         digit.imshow(zero, cmap="gray_r", aspect=aspect)
         digit.set(title="A zero", xticks=[], yticks=[])
+        for axes in (digit, pixels):
+            axes.spines[:].set_visible(True)
         self.image = pixels.imshow(np.zeros(self.shape), cmap="gray_r", vmin=0, vmax=1, aspect=aspect)
         title = "Pixel use" if images else "Feature use"
-        pixels.set(title=title, xticks=[], yticks=[], xlabel="white: removed")
+        pixels.set(title=title, xticks=[], yticks=[], xlabel="blank: removed")
 
     def show(self, strength: np.ndarray) -> None:
         self.image.set_data((strength / max(float(strength.max()), 1e-12)).reshape(self.shape))
@@ -136,12 +141,13 @@ class Curves:
         self.x = x = np.array([lams[1] / 3, *lams[1:]])  # lambda = 0 has its place left of the logarithmic axis
         (self.accuracy,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="test accuracy")
         (self.zeros,) = axes.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="share of zeros")
-        self.mark = axes.axvline(x[0], color=COLOURS["ink"], lw=1)
-        axes.set(xscale="log", xlim=(x[0] / 1.15, x[-1] * 1.15), ylim=(-0.03, 1.03), xlabel="λ", title="Along the path")
+        self.mark = axes.axvline(x[0], ymax=0.7, color=COLOURS["ink"], lw=1)  # below the legend
+        axes.set(xscale="log", xlim=(x[0] / 1.15, x[-1] * 1.15), ylim=(-0.03, 1.5), xlabel="λ", title="Along the path")
         ticks = [t for t in (1e-4, 1e-3, 1e-2) if t <= x[-1] * 1.01]
         axes.set_xticks([x[0], *ticks], ["0", *(f"{t:g}" for t in ticks)])
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.minorticks_off()
-        axes.legend(loc="center left", fontsize=9.5)
+        axes.legend(loc="upper left", fontsize=9.5, borderaxespad=0)
 
     def show(self, pruned: Pruned, index: int) -> None:
         self.accuracy.set_data(self.x, pruned.accuracy)

@@ -10,7 +10,7 @@ from course_utils.data import Dataset, load_dataset
 from course_utils.experiments.sparsity.lambda_path import KINDS, plan_for
 from course_utils.experiments.sparsity.live_training import Course, train_under_penalty
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, weight_map
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, legend, weight_map
 
 __all__ = ["live_training"]
 
@@ -62,19 +62,19 @@ class LiveTrainingPicture:
             self.maps.append(weight_map(axes, np.zeros((sizes[layer + 1], sizes[layer])), limit=0.4))
             axes.set(title=f"$W_{layer + 1}$, {sizes[layer + 1]} × {sizes[layer]}", xticks=[], yticks=[])
         shares, neurons = right.subplots(2, 1, sharex=True)
-        (self.accuracy,) = shares.plot([], [], "o-", ms=3, color=COLOURS["blue"], label="test accuracy")
-        (self.zeros,) = shares.plot([], [], "s--", ms=3, color=COLOURS["orange"], label="share of exact zeros")
-        shares.set(xlim=(0, epochs), ylim=(-0.03, 1.03))
+        (self.accuracy,) = shares.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="test accuracy")
+        (self.zeros,) = shares.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="share of exact zeros")
+        shares.set(xlim=(-0.02 * epochs, 1.02 * epochs), ylim=(-0.03, 1.03))
         above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "fontsize": 9.5, "borderaxespad": 0.2}
-        shares.legend(ncols=2, **above)  # above the curves, which may go anywhere
+        legend(shares, ncols=2, **above)  # above the curves, which may go anywhere
         names = ["inputs", *(f"hidden {i}" for i in range(1, len(sizes) - 1))]
         colours = [COLOURS["green"], COLOURS["purple"], COLOURS["sky"]]
         self.neurons = [
-            neurons.plot([], [], LINE_STYLES[i], marker=MARKERS[i], ms=3, color=colours[i], label=name)[0]
+            neurons.plot([], [], LINE_STYLES[i], marker=MARKERS[i], ms=4, color=colours[i], label=name)[0]
             for i, name in enumerate(names)
         ]
         neurons.set(ylim=(-0.03, 1.03), xlabel="epoch", ylabel="share left")
-        neurons.legend(ncols=len(names), **above)
+        legend(neurons, ncols=len(names), **above)
 
     def show(self, course: Course) -> str:
         for image, w in zip(self.maps, course.weights, strict=False):

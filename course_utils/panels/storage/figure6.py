@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from course_utils.data import Dataset
 from course_utils.experiments.storage.frontier import DENSITIES, SERIES, Frontier, Point, frontier
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, legend
 
 __all__ = ["figure6"]
 
@@ -41,7 +41,7 @@ class FrontierPicture:
         axes.set(xscale="log", xlabel="bytes of the file, % of the dense float32 bytes", ylabel="test accuracy (%)")
         axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()
-        axes.legend(loc="lower right", fontsize=10)
+        legend(figure, loc="outside lower left", ncols=5, fontsize=10, columnspacing=1)
 
     def show(self, chosen: tuple[str, Point]) -> str:
         """Mark the network of a series."""

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
 
 from course_utils._support.words import plural
 from course_utils.coding.gaps import decode_gaps, encode_gaps
 from course_utils.panels.engine import Button, Choice, Panel, Slider
-from course_utils.plots import COLOURS, FAINT, INK, write
+from course_utils.plots import COLOURS, FAINT, INK, legend, write
 
 __all__ = ["EXAMPLE", "gaps"]
 
@@ -20,6 +21,8 @@ PLACES = 48
 BITS = tuple(range(1, 9))
 VALUE_BITS = 4  # a weight's code, which a filler needs too
 DENSITIES = (0.02, 0.04, 0.08, 0.12, 0.2, 0.3, 0.5)
+LEAST_BOX, MARGINS = 17, 85  # pixels of a box, and left and right of the row
+PITCH = 2.5  # from a line of boxes to the next one, in heights of a box
 LONG_ROW = 200_000  # places over which the bits are counted
 
 Encoder = Callable[..., Any]
@@ -97,35 +100,45 @@ class GapsPicture:
 
     def __init__(self, figure: Figure, yours: bool) -> None:
         self.yours = yours
-        row, below = figure.subplots(2, 1, height_ratios=[1, 1.25])
-        self.draw_row(row)
-        (self.rates,) = below.plot(
-            [], [], "o-", color=COLOURS["blue"], label="a row of 200,000 places with this share of weights kept"
-        )
+        width, height = figure.get_size_inches()
+        self.across = next((n for n in (PLACES, PLACES // 2) if 100 * width - MARGINS >= LEAST_BOX * n), PLACES // 3)
+        lines = PLACES // self.across
+        figure.set_size_inches(width, height + 0.7 * (lines - 1))
+        row, below = figure.subplots(2, 1, height_ratios=[lines, 2])
+        self.draw_row(row, lines)
+        (self.rates,) = below.plot([], [], "o-", color=COLOURS["blue"])
         (self.minimum,) = below.plot([], [], "D", ms=9, color=COLOURS["green"], label="fewest bits")
         (self.marker,) = below.plot([], [], "o", ms=12, mfc="none", mew=2.2, color=COLOURS["orange"])
         below.set(xlim=(0.7, 8.3), xticks=BITS, xlabel="bits b of a gap", yscale="log", ylim=(5, 180))
         below.set_yticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
         below.minorticks_off()
-        below.set_ylabel(f"bits per weight\n(gap + {VALUE_BITS} bits of value)")
+        below.set_ylabel(f"gap + {VALUE_BITS} bits of value")
+        below.set_title("Bits per weight in a row of 200,000 places with this share of weights kept")
         below.legend(loc="upper right", fontsize=10)
+        keys = [
+            Patch(color=COLOURS["blue"], label="a weight"),
+            Line2D([], [], ls="", marker="$0$", ms=8, color=INK["orange"], label="a filler zero"),
+            Line2D([], [], ls="", marker="$3$", ms=8, color=COLOURS["ink"], label="under the row: a stored gap"),
+        ]
+        legend(figure, handles=keys, loc="outside upper left", ncols=3, fontsize=10, columnspacing=1)
 
-    def draw_row(self, axes: Axes) -> None:
+    def draw_row(self, axes: Axes, lines: int) -> None:
         """A box for each place, with room for a filler zero in it and a gap under it."""
-        axes.set(xlim=(-0.3, PLACES + 0.3), ylim=(-1.5, 1.35), xticks=[], yticks=[])
+        axes.set(xlim=(-0.3, self.across + 0.3), ylim=(-PITCH * (lines - 1) - 1.0, 1.45), xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-        places = range(PLACES)
-        self.boxes = [axes.add_patch(Rectangle((i + 0.05, 0), 0.9, 0.9, ec=FAINT, lw=0.8)) for i in places]
-        for i in places[::4]:
-            axes.text(i + 0.5, 1.12, str(i), ha="center", va="center", fontsize=9.5, color="#4A5560")
         bold: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
-        self.fillers = [axes.text(i + 0.5, 0.44, "", color=INK["orange"], **bold) for i in places]
-        self.gaps = [axes.text(0, -0.55, "", **bold) for _ in places]
-        note: dict[str, Any] = {"fontsize": 10, "va": "center"}
-        axes.text(-0.2, -1.25, "■ a weight", color=COLOURS["blue"], **note)
-        axes.text(5.4, -1.25, "0 a filler zero", color=INK["orange"], **note)
-        stored = "numbers under the row: the gaps that are stored"
-        axes.text(12.4, -1.25, stored, color=COLOURS["ink"], **note)
+        self.boxes, self.fillers = [], []
+        for i in range(PLACES):
+            x, y = self.place(i)
+            self.boxes.append(axes.add_patch(Rectangle((x + 0.05, y), 0.9, 0.9, ec=FAINT, lw=0.8)))
+            self.fillers.append(axes.text(x + 0.5, y + 0.44, "", color=INK["orange"], **bold))
+            if i % 4 == 0:
+                axes.text(x + 0.5, y + 1.16, str(i), ha="center", va="center", fontsize=9.5, color="#4A5560")
+        self.gaps = [axes.text(0, 0, "", **bold) for _ in range(PLACES)]
+
+    def place(self, i: int) -> tuple[int, float]:
+        """The lower left corner of a box."""
+        return i % self.across, -PITCH * (i // self.across)
 
     def show(self, row: GapRow) -> str:
         """Colour the boxes, write the gaps, and mark the bits on the curve."""
@@ -139,7 +152,8 @@ class GapsPicture:
                 write(text, text="")
                 continue
             colour = INK["orange"] if row.fillers[i] else COLOURS["ink"]
-            write(text, text=str(row.gaps[i]), position=(places[i] + 0.5, -0.55), color=colour)
+            x, y = self.place(places[i])
+            write(text, text=str(row.gaps[i]), position=(x + 0.5, y - 0.55), color=colour)
         self.rates.set_data(BITS, row.rates)
         best = int(np.argmin(row.rates))
         self.minimum.set_data([BITS[best]], [row.rates[best]])

@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.experiments.storage.network_file import NetworkFile, before_and_after_retraining, dense_bytes
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
-from course_utils.plots import COLOURS, HATCHES, move_limits, smaller
+from course_utils.plots import COLOURS, HATCHES, legend, loss_limits, move_limits, round_up, smaller, write
 
 __all__ = ["stack"]
 
@@ -57,28 +57,29 @@ def stack(data: str | Dataset = "digits") -> Panel:
 
 
 class FilePicture:
-    """A bar of the file's bytes by kind, beside the accuracy; `dense` and `dense_accuracy` are to compare with."""
+    """A bar of the file's bytes by kind, beside the accuracy that is lost; `dense` and `dense_accuracy`: to compare."""
 
     def __init__(self, figure: Figure, dense: int, dense_accuracy: float) -> None:
         self.dense, self.dense_accuracy = dense, dense_accuracy
-        self.bytes, right = figure.subplots(1, 2, width_ratios=[2.6, 1])
+        self.bytes, self.lost = figure.subplots(1, 2, width_ratios=[2.6, 1])
         self.parts = {}
         for kind, colour, hatch in zip(KINDS, COLOURS.values(), HATCHES, strict=False):
             bar: dict[str, Any] = {"height": 0.55, "color": colour, "hatch": hatch, "edgecolor": "white", "lw": 0}
             (self.parts[kind],) = self.bytes.barh([0], [1], label=kind, **bar)
-        self.bytes.set(yticks=[], ylim=(-0.5, 0.5), xlabel="bytes of the file on the disk")
+        self.bytes.set(yticks=[], ylim=(-0.45, 0.45), xlabel="bytes of the file on the disk")
         self.bytes.spines["left"].set_visible(False)
-        self.size = self.bytes.text(0, 0.36, "", fontsize=12, fontweight="bold", va="center")
-        legend: dict[str, Any] = {"ncols": 7, "fontsize": 9.5, "columnspacing": 1, "handlelength": 1.4}
-        self.bytes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), **legend)
-        (self.accuracy,) = right.bar([0], [1], width=0.5, color=COLOURS["blue"])
-        right.axhline(dense_accuracy, color=COLOURS["orange"], ls="--")
-        right.set_xlabel("dashed: the dense network", fontsize=10)
-        self.percent = right.text(0, 0.5, "", ha="center", va="center", fontsize=13, fontweight="bold", color="white")
-        right.set(xticks=[], xlim=(-0.5, 0.5), ylim=(0, 1.03), title="Test accuracy")
+        self.title = self.bytes.set_title("0 bytes")
+        bars = list(self.parts.values())
+        legend(figure, handles=bars, labels=KINDS, loc="outside lower left", ncols=7, fontsize=10, columnspacing=1)
+        (self.accuracy,) = self.lost.bar([0], [1], width=0.5, color=COLOURS["blue"])
+        self.lost.axhline(dense_accuracy, color=COLOURS["orange"], ls="--")
+        bold: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 12, "fontweight": "bold"}
+        below = ScaledTranslation(0, -5 / 72, figure.dpi_scale_trans)  # the bar's end, by so many points
+        self.percent = self.lost.text(0, 0.5, "", transform=self.lost.transData + below, **bold)
+        self.lost.set(xticks=[], xlim=(-0.5, 0.5), title="Test accuracy", xlabel="dashed: the dense network")
 
     def show(self, file: NetworkFile) -> str:
-        """Cut the bar by kind, and set the accuracy."""
+        """Cut the bar by kind, and show the accuracy that is lost."""
         left = 0.0
         for kind, bar in self.parts.items():
             width = file.by_kind.get(kind, 0.0)
@@ -86,9 +87,10 @@ class FilePicture:
             left += width
         move_limits(self.bytes, x=(0.0, round_up(file.size)))
         ratio = smaller(self.dense / file.size)
-        self.size.set_text(f"{file.size:,} bytes, {ratio} the dense weights")
-        self.accuracy.set_height(file.accuracy)
-        self.percent.set_text(f"{file.accuracy:.1%}")
+        write(self.title, text=f"{file.size:,} bytes, {ratio} the dense weights")
+        self.accuracy.set(y=self.dense_accuracy, height=file.accuracy - self.dense_accuracy)
+        write(self.percent, text=f"{file.accuracy:.1%}", position=(0, min(file.accuracy, self.dense_accuracy)))
+        move_limits(self.lost, y=loss_limits(self.dense_accuracy, [file.accuracy]))
         return describe(file, self.dense, self.dense_accuracy)
 
 
@@ -99,13 +101,3 @@ def describe(file: NetworkFile, dense: int, dense_accuracy: float) -> str:
         f"A file of {file.size:,} bytes, {smaller(dense / file.size)} {dense:,} dense bytes ({kinds}); read back, its "
         f"accuracy is {file.accuracy:.1%} (dense network {dense_accuracy:.1%})."
     )
-
-
-def round_up(size: float) -> float:
-    """The next of 1, 2, 5, 10, 20 ... above `size`, so that the scale does not tremble.
-
-    >>> round_up(1300), round_up(47_000)
-    (2000.0, 50000.0)
-    """
-    scale = 10 ** np.floor(np.log10(max(size, 1)))
-    return float(next(m for m in (1, 2, 5, 10) if m * scale >= size) * scale)

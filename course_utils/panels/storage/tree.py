@@ -15,6 +15,7 @@ from course_utils.plots import COLOURS, INK, move_limits, write
 __all__ = ["Code", "huffman_tree"]
 
 MAX_SYMBOLS = 16  # symbols in a tree that can still be read
+BARS, SHARES = 0.3, 0.62  # where the longest bar and the column of shares end, as shares of the width
 
 Lengths = Callable[[list[int]], list[int]]
 
@@ -101,8 +102,8 @@ class TreePicture:
     """The tree from left to right beside the share of each symbol."""
 
     def __init__(self, figure: Figure) -> None:
-        self.tree, table = figure.subplots(1, 2, width_ratios=[1.5, 1], sharey=True)
-        self.tree.set(xticks=[], yticks=[], title="The tree: 0 upwards, 1 downwards")
+        self.tree, table = figure.subplots(1, 2, width_ratios=[1.3, 1], sharey=True)
+        self.tree.set(xticks=[], yticks=[], title="Tree: 0 up, 1 down")
         self.tree.spines[:].set_visible(False)
         self.edges = [self.tree.plot([], [], "-", color="#8A939C", lw=1.6)[0] for _ in range(4 * MAX_SYMBOLS)]
         box = {"boxstyle": "round,pad=0.12", "fc": "white", "ec": "none"}
@@ -111,9 +112,10 @@ class TreePicture:
         leaf: dict[str, Any] = {"fontsize": 12, "fontweight": "bold", "va": "center"}
         self.leaves = [self.tree.text(0, 0, "", **leaf) for _ in range(MAX_SYMBOLS)]
         self.bars = table.barh(range(MAX_SYMBOLS), np.ones(MAX_SYMBOLS), height=0.62, color=COLOURS["blue"])
-        note: dict[str, Any] = {"fontsize": 10, "va": "center", "family": "monospace"}
-        self.notes = [table.text(0, i, "", **note) for i in range(MAX_SYMBOLS)]
-        table.set(xlim=(0, 1.3), xticks=[], title="Share, and codeword")
+        note: dict[str, Any] = {"fontsize": 10, "va": "center", "transform": table.get_yaxis_transform()}
+        self.shares = [table.text(SHARES, i, "", ha="right", **note) for i in range(MAX_SYMBOLS)]
+        self.codewords = [table.text(SHARES + 0.04, i, "", **note) for i in range(MAX_SYMBOLS)]
+        table.set(xlim=(0, 1), xticks=[], title="Share, and codeword")
         table.spines[["left", "bottom"]].set_visible(False)
         table.tick_params(axis="y", length=0, labelleft=False)
 
@@ -129,17 +131,19 @@ class TreePicture:
     def show_rows(self, code: Code, order: list[int]) -> None:
         """In each row the symbol, its share and its codeword; the rows that are left stay empty."""
         total = sum(code.counts)
-        for row, (leaf, bar, note) in enumerate(zip(self.leaves, self.bars, self.notes, strict=True)):
+        rows = zip(self.leaves, self.bars, self.shares, self.codewords, strict=True)
+        for row, (leaf, bar, share_text, codeword) in enumerate(rows):
             bar.set_visible(row < len(order))
             if row >= len(order):
-                write(leaf, text="")
-                write(note, text="")
+                for text in (leaf, share_text, codeword):
+                    write(text, text="")
                 continue
             i = order[row]
             share = code.counts[i] / total
             write(leaf, text=code.symbols[i], position=(code.lengths[i] + 0.12, row))
-            write(note, text=f"{share:5.1%}  {code.words[i]}", position=(0.72, row))
-            bar.set_width(share * 0.7 / max(code.counts) * total)
+            write(share_text, text=f"{share:.1%}")
+            write(codeword, text=code.words[i])
+            bar.set_width(BARS * code.counts[i] / max(code.counts))
 
     def show_tree(self, leaves: dict[str, float]) -> None:
         """Set the lines and the bits on them for the codewords in `leaves`, whose values are their rows."""

@@ -4,18 +4,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 from course_utils._support.check import one_of
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, FAINT, INK, write
+from course_utils.plots import COLOURS, FAINT, INK, legend, write
 from course_utils.tables.measured import Claim, measured_tables
 
 __all__ = ["reproduced"]
 
 SIZE = (960, 460)
 LINES = 10  # rows of the picture: no part of a table has more published numbers
-FEW = 6  # rows that the picture has room for in any case: fewer would lie far apart
-ENDS = (0.2, 5.0)  # of the scale, as multiples; what lies outside is drawn at its end
+FEW = 4  # rows that the picture has room for in any case: fewer would lie far apart
+HEAD = -0.8  # the row of the heads
+RISE = 12  # points from a row's line up to the middle of its words
+TABLE_WIDTH = 600  # pixels in which the longest name and both numbers stand on one line
+ENDS = (0.2, 5.0)  # what lies outside, as a multiple, is drawn here, near the ends of the scale
 TICKS = {0.25: "a quarter", 0.5: "half", 1.0: "as published", 2.0: "twice", 4.0: "four times"}
 # The kinds of points: marker, colour of its face and of its edge.
 KINDS = {
@@ -24,7 +28,7 @@ KINDS = {
     "other data: not comparable": ("s", "white", COLOURS["grey"]),
 }
 NEAR, FAR, INCOMPARABLE = range(3)  # indices into KINDS
-COLUMNS = {"published": 0.46, "measured": 1.0}  # where the columns of numbers end
+COLUMNS = {"": (0.0, "left"), "published": (0.7, "right"), "measured": (1.0, "right")}  # as shares of the width
 
 
 class Scene(NamedTuple):
@@ -88,60 +92,57 @@ def near(claim: Claim, tolerance: float) -> bool:
 
 
 class ClaimsPicture:
-    """In each row a published number: its name, its place on the scale, and both numbers."""
+    """Under the name of each published number and both values a line with its place on the scale."""
 
     def __init__(self, figure: Figure) -> None:
-        self.names, self.scale, self.numbers = figure.subplots(1, 3, sharey=True, width_ratios=[1.12, 1.45, 0.8])
-        for axes in (self.names, self.numbers):
-            axes.set(xlim=(0, 1), xticks=[])
-            axes.spines[:].set_visible(False)
-            axes.tick_params(axis="y", length=0)
+        width, height = figure.get_size_inches()
+        narrow = 100 * width < TABLE_WIDTH
+        figure.set_size_inches(width, height + 2.0 * narrow)
+        self.scale = figure.subplots()
         self.draw_scale()
         self.draw_points()
-        figure.legend(handles=[*self.points, self.seeds], loc="outside lower center", ncols=4, fontsize=10)
-        self.draw_cells()
+        self.draw_cells(figure, name_rise=2 * RISE if narrow else RISE)
+        legend(figure, handles=[*self.points, self.seeds], loc="outside lower center", ncols=4, fontsize=10)
 
     def draw_scale(self) -> None:
         """The scale, with a band for the tolerance."""
         axes = self.scale
-        axes.set(xscale="log", xlim=ENDS, title="Error or cost relative to published")
-        axes.set_yticks([])
+        axes.set(xscale="log", xlim=(ENDS[0] / 1.2, 1.2 * ENDS[1]), title="Error or cost relative to published")
+        axes.set_xlabel("← better · worse →")
         axes.set_xticks(list(TICKS), list(TICKS.values()))
         axes.minorticks_off()
         self.band = axes.axvspan(1, 1.1, fc="#DCEBF5", ec=COLOURS["grey"], lw=1, ls="--")
         axes.axvline(1, color=COLOURS["ink"], lw=1.4)
         axes.yaxis.grid(color="#E9ECEF", lw=0.8)
         axes.set_axisbelow(True)
+        axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        axes.text(ENDS[0] * 1.05, -0.6, "← better", fontsize=11, va="center")
-        axes.text(ENDS[1] / 1.05, -0.6, "worse →", fontsize=11, va="center", ha="right")
 
     def draw_points(self) -> None:
         """The points, of one kind for each of KINDS, and a short line for each seed."""
-        (self.seeds,) = self.scale.plot([], [], "|", ms=13, mew=1.4, color=FAINT, label="a seed", clip_on=False)
+        (self.seeds,) = self.scale.plot([], [], "|", ms=13, mew=1.4, color=FAINT, label="a seed")
         self.points = []
         for label, (marker, face, edge) in KINDS.items():
-            style: dict[str, Any] = {"ms": 9, "mew": 1.6, "linestyle": "none", "clip_on": False}
-            (points,) = self.scale.plot([], [], marker, color=edge, mfc=face, label=label, **style)
+            (points,) = self.scale.plot([], [], marker, ls="none", ms=9, mew=1.6, color=edge, mfc=face, label=label)
             self.points.append(points)
-        for artist in (*self.points, self.seeds):  # at the ends of the scale they reach over the edge
-            artist.set_in_layout(False)  # so that this moves nothing
 
-    def draw_cells(self) -> None:
-        """The texts of each row: name, published number, measured number."""
-        cell: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 10.5}
-        names = [self.names.text(1, row, "", **cell) for row in range(LINES)]
-        columns = [[self.numbers.text(x, row, "", **cell) for row in range(LINES)] for x in COLUMNS.values()]
-        for title, x in COLUMNS.items():
-            self.numbers.text(x, -0.6, title, fontweight="bold", **cell)
-        self.cells = list(zip(names, *columns, strict=True))
+    def draw_cells(self, figure: Figure, *, name_rise: float) -> None:
+        """The texts above each line: name, published number, measured number; and the heads of the numbers."""
+        columns = []
+        for head, (x, side) in COLUMNS.items():
+            rise = ScaledTranslation(0, (RISE if head else name_rise) / 72, figure.dpi_scale_trans)
+            place = self.scale.get_yaxis_transform() + rise  # share of the width, row, and so many points above it
+            cell: dict[str, Any] = {"ha": side, "va": "center", "fontsize": 10.5, "transform": place}
+            self.scale.text(x, HEAD, head, fontweight="bold", **cell)
+            columns.append([self.scale.text(x, row, "", **cell) for row in range(LINES)])
+        self.cells = list(zip(*columns, strict=True))
 
     def show(self, scene: Scene) -> str:
         """Place the points, and write the rows."""
         rows = len(scene.claims)
         if len(self.scale.get_yticks()) != rows:
             self.scale.set_yticks(range(rows), [""] * rows)
-            self.scale.set_ylim(max(rows, FEW) - 0.4, -0.9)
+            self.scale.set_ylim(max(rows, FEW) - 0.6, HEAD - 0.6)
         self.band.set_width(max(scene.tolerance, 0.004))
         self.show_points(scene)
         for row, cells in enumerate(self.cells):

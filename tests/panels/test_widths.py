@@ -1,0 +1,68 @@
+"""Every picture on a phone, in half a window and in a wide one: words can be read, and none lies over another."""
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from every_panel import FUNCTIONS, made
+from matplotlib.axes import Axes
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from course_utils.panels.engine import Panel
+from course_utils.panels.engine.widget import View
+
+WIDTHS = [360, 700, 1400]
+SMALLEST = 11  # pixels of the page: letters that are read without effort
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_words_are_large_inside_the_picture_and_apart(name: str) -> None:
+    panel = made(name).reset()
+    try:
+        for width in WIDTHS:
+            panel._see(View(1, width))
+            assert list(problems(panel)) == [], width
+    finally:
+        panel._see(View(1, panel._size[0]))
+
+
+def problems(panel: Panel) -> Iterator[str]:
+    """Words that are small, cut off, or over other words of the same plot."""
+    figure = panel.figure
+    panel._canvas._render()  # type: ignore[union-attr]
+    width, height = figure.pixels
+    for axes in figure.axes:
+        if not axes.get_visible():
+            continue
+        texts = words_of(axes)
+        boxes = [text.get_window_extent() for text in texts]
+        for text, box in zip(texts, boxes, strict=True):
+            if text.get_fontsize() * 100 / 72 < SMALLEST:
+                yield f"{text.get_text()!r} has letters of {text.get_fontsize() * 100 / 72:.1f} pixels"
+            if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1:
+                yield f"{text.get_text()!r} is cut off"
+        for (first, one), (second, other) in itertools.combinations(zip(texts, boxes, strict=True), 2):
+            if overlap(one, other):
+                yield f"{first.get_text()!r} and {second.get_text()!r} overlap"
+    for legend in figure.legends:
+        box = legend.get_window_extent()
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > width + 1 or box.y1 > height + 1:
+            yield "the legend of the figure is cut off"
+
+
+def words_of(axes: Axes) -> list[Text]:
+    """Title, labels, numbers at the ticks that are in sight, words of the legend and in the plot."""
+    texts = [axes.title, axes._left_title, *axes.texts]  # type: ignore[attr-defined]
+    if axes.axison:
+        for axis in (axes.xaxis, axes.yaxis):
+            texts += [axis.label, *(tick.label1 for tick in axis._update_ticks())]  # type: ignore[attr-defined]
+    if (legend := axes.get_legend()) is not None:
+        texts += [*legend.get_texts(), legend.get_title()]
+    return [text for text in texts if text.get_visible() and text.get_text().strip()]
+
+
+def overlap(one: Bbox, other: Bbox) -> bool:
+    """More than a pixel in both directions: the box of a text is somewhat larger than its letters."""
+    both = min(one.x1, other.x1) - max(one.x0, other.x0), min(one.y1, other.y1) - max(one.y0, other.y0)
+    return min(both) > 2
