@@ -66,7 +66,7 @@ def panel_rows(page: Any, panel: Any, number: str) -> list[dict[str, Any]]:
             rows.append(row(f"{title}, {name}: lag of a drag, ms", lag, None, None, "<= 100 ms"))
     train = panel.get_by_role("button", name="Train", exact=True)
     if train.count():
-        first, finished = pixels.train(page, train)
+        first, finished = pixels.train(page, train.element_handle())  # its words change
         if first is not None:
             rows.append(row(f"{title}: Train to first moving picture, ms", first, None, None, "<= 300 ms"))
         rows.append(row(f"{title}: Train to finished, ms", finished, None, None, "<= 3000 ms"))
