@@ -2,7 +2,8 @@
 
 A claim's module has `run(device)`, which measures it together with a baseline in the same process and returns rows: the
 measurement, the baseline, their ratio (None where there is none), and the bar that the claim has to meet. `about`,
-`browser`, `memory` and `timing` are tools. A claim whose packages are not installed is not measured, and says so.
+`browser`, `memory`, `pixels` and `timing` are tools. A claim whose packages are not installed is not measured, and
+says so.
 """
 
 import importlib
@@ -13,7 +14,7 @@ from typing import Any
 __all__ = ["NOT_MEASURED", "claims", "table"]
 
 NOT_MEASURED = "  not measured: "  # how the line of a claim begins that cannot run on this machine
-TOOLS = ("about", "browser", "memory", "timing")  # modules that are no claims
+TOOLS = ("about", "browser", "memory", "pixels", "timing")  # modules that are no claims
 
 
 def claims() -> list[str]:

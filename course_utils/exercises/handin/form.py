@@ -23,7 +23,7 @@ class HandInForm(anywidget.AnyWidget):
     """The widget of `hand_in`. Messages: {"kind": "written" | "unsaved" | "refused"} to the browser, the first with the
     file's bytes in a buffer, and {"kind": "check", "name": ..., "anyway": ...} from it."""
 
-    _esm = PANEL_FILES / "handin.js"
+    _esm = (PANEL_FILES / "handin.js").read_text(encoding="utf-8")
     _css = "".join((PANEL_FILES / name).read_text(encoding="utf-8") for name in ("panel.css", "handin.css"))
     _title = traitlets.Unicode().tag(sync=True)
     _student = traitlets.Unicode().tag(sync=True)

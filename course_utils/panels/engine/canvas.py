@@ -14,15 +14,14 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.legend import Legend
 from matplotlib.spines import Spine
 from matplotlib.text import Text
 from PIL import Image
 
-from course_utils.panels.engine.fitting import let_words_wrap, put_at_the_top, thin_out
 from course_utils.panels.engine.lettering import Lettering
 from course_utils.panels.engine.sheet import Sheet
+from course_utils.panels.engine.typesetting import TypesettingCanvas
 
 __all__ = ["Canvas", "Patch"]
 
@@ -47,19 +46,14 @@ class Canvas:
 
     def __init__(self, figure: Sheet) -> None:
         self.figure = figure
-        self._agg = FigureCanvasAgg(self.figure)
+        self._agg = TypesettingCanvas(self.figure)
         self._background: object = None
         self._lettering, self._legends = Lettering(), Lettering()
         self._shown: np.ndarray | None = None  # (rows, columns) of packed RGBA: the picture last sent
 
     def arrange(self) -> None:
-        """Give every part of the figure its place, once: a picture that is laid out again and again would twitch."""
-        put_at_the_top(self.figure)
-        let_words_wrap(self.figure)
-        self.figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
-        self.figure.draw_without_rendering()
-        self.figure.set_layout_engine("none")
-        thin_out(self.figure)
+        """Give every part of the figure its place."""
+        self.figure.arrange()
         self._background = None
         self._legends.forget()
 

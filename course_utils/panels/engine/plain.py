@@ -1,15 +1,18 @@
 """A plain plotting function as a live panel, in one line."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
 from course_utils.panels.engine.controls import Choice, Control, Slider, Text, Toggle, plain
+from course_utils.panels.engine.sheet import Sheet
 from course_utils.panels.engine.widget import Panel, Show
 from course_utils.plots import style
 
@@ -30,8 +33,8 @@ def panel(
 
     Each further argument of the function gets a control, by what is given for it: numbers (a range, a list, an array)
     a slider, a dictionary or a list of anything else a list to choose from, True or False a switch, a text a field to
-    type into. Where the function has a default, the control starts there. With ``figure`` as its first argument it is
-    given the complete figure.
+    type into. Where the function has a default, a slider or a list starts there. With ``figure`` as its first argument
+    it is given the complete figure. The function draws everything anew at each move.
 
     `title`: over the panel; by default the function's name.
     `size`: of the picture, in pixels of the page.
@@ -52,17 +55,18 @@ def panel(
     made = [control(key, given, defaults.get(key)) for key, given in controls.items()]
 
     def draw(figure: Figure) -> Show:
-        target = figure if PICTURES[first] else figure.subplots()
+        assert isinstance(figure, Sheet)
 
         def show(values: dict[str, Any]) -> str:
-            with matplotlib.rc_context(style()):
-                target.clear()
-                words = function(target, **values)
+            figure.clear()
+            with matplotlib.rc_context(style()), elsewhere(name, first):
+                words = function(figure if PICTURES[first] else figure.subplots(), **values)
             if not isinstance(words, str):
                 raise TypeError(
-                    f"{name} returned {words!r}; let it end with `return` and the words that stand under the picture, "
-                    f'such as return f"{{{next(iter(values), "x")}}}"'
+                    f"{name} returned {words!r:.60}; let it end with `return` and the words that stand under the "
+                    f'picture, such as return f"{{{next(iter(values), "x")}}}"'
                 )
+            figure.arrange()
             return words
 
         return show
@@ -70,14 +74,31 @@ def panel(
     return Panel(title or name.replace("_", " ").capitalize(), made, dict, draw, size=size)
 
 
+@contextmanager
+def elsewhere(name: str, first: str) -> Iterator[None]:
+    """Refuse what pyplot draws: it goes into a figure of its own, and the panel stays empty."""
+    before = set(plt.get_fignums())
+    yield
+    others = set(plt.get_fignums()) - before
+    for number in others:
+        plt.close(number)
+    if others:
+        raise TypeError(f"{name} draws with plt, which is another picture than the panel's; draw with {first} instead")
+
+
 def arguments(function: Callable[..., str], name: str, controls: list[str]) -> tuple[str, dict[str, Any]]:
     """The name of a function's first argument, which takes the picture, and the defaults of the others."""
+    if not callable(function):
+        raise TypeError(f"panel needs a function that draws on its first argument, ax, got {function!r:.60}")
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or parameters[0].name not in PICTURES:
         raise ValueError(
             f"{name} needs a first argument named ax, on which it draws: def {name}({', '.join(['ax', *controls])})"
         )
     others = {p.name: p.default for p in parameters[1:] if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    for key in ("title", "size"):
+        if key in others:
+            raise ValueError(f"{name} cannot have an argument named {key}, which says what panel() makes; rename it")
     missing = [key for key, default in others.items() if default is inspect.Parameter.empty and key not in controls]
     if missing:
         raise ValueError(f"{name} has the argument {missing[0]}, but no values for it; add {missing[0]}=[...]")
@@ -96,6 +117,8 @@ def control(name: str, given: Any, start: Any = None) -> Control:
     """
     label = name.replace("_", " ")
     if isinstance(given, Control):
+        if given.name != name:
+            raise ValueError(f"{name} was given a control that is named {given.name!r}; give both the same name")
         return given
     if isinstance(given, (bool, np.bool_)):
         return Toggle(name=name, label=label, value=bool(given))
@@ -103,7 +126,8 @@ def control(name: str, given: Any, start: Any = None) -> Control:
         return Text(name=name, label=label, value=given)
     if isinstance(given, Mapping) and given:
         return Choice(name=name, label=label, options={str(k): v for k, v in given.items()}, value=start)
-    if not isinstance(given, (Sequence, range, np.ndarray)) or np.ndim(given) == 0 or not len(given):
+    several = isinstance(given, Sequence) or (hasattr(given, "__array__") and getattr(given, "ndim", 0) > 0)
+    if not several or not len(given):
         raise ValueError(
             f"no control can be made of {name}={given!r}; give the values to choose from: numbers for a slider, a list "
             "or a dictionary for a choice, True or False for a switch, a text for a field"
@@ -113,7 +137,12 @@ def control(name: str, given: Any, start: Any = None) -> Control:
         return Toggle(name=name, label=label, value=values[0] if start is None else start)
     if all(isinstance(value, Real) and not isinstance(value, bool) for value in values):
         return Slider(name=name, label=label, values=values, value=start)
-    return Choice(name=name, label=label, options={text(value): value for value in values}, value=start)
+    options = {text(value): value for value in values}
+    if len(options) < len(values):
+        raise ValueError(
+            f"several options of {name} would read the same; name them: {name}={{'one': ..., 'another': ...}}"
+        )
+    return Choice(name=name, label=label, options=options, value=start)
 
 
 def text(value: Any) -> str:

@@ -8,9 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecBase, SubplotSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from course_utils.panels.engine.fitting import let_words_wrap, put_at_the_top, thin_out
 
 __all__ = ["Sheet", "rows_that_fit"]
 
+PAD = 0.08  # inches around each plot
 LEAST = 0.8  # of the width that a plot has on the page it was drawn for
 LOWER = 0.85  # height of a row of several, as a share of the height of the only one
 
@@ -30,7 +34,9 @@ class Sheet(Figure):
 
     def __init__(self, intended: tuple[int, int], *, width: int) -> None:
         self.intended = intended
-        super().__init__(figsize=(width / 100, intended[1] / 100), dpi=100)
+        super().__init__(
+            figsize=(width / 100, intended[1] / 100), dpi=100, layout=ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD)
+        )
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -42,6 +48,23 @@ class Sheet(Figure):
     def share(self) -> float:
         """The width that there is, as a share of the one that the drawing was made for."""
         return self.pixels[0] / self.intended[0]
+
+    def clear(self, keep_observers: bool = False) -> None:
+        """Empty, of the size that was intended, and to be arranged anew."""
+        super().clear(keep_observers)
+        self.grow(1)
+        self.set_layout_engine(ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD))
+
+    def arrange(self) -> None:
+        """Give every part its place, once: a picture that is laid out again and again would twitch."""
+        if not isinstance(self.get_layout_engine(), ConstrainedLayoutEngine):
+            return
+        put_at_the_top(self)
+        let_words_wrap(self)
+        self.draw_without_rendering()
+        self.set_layout_engine("none")
+        thin_out(self)
+        self.stale = True  # drawing without rendering has cleared the flag
 
     def subplots(
         self, nrows: int = 1, ncols: int = 1, *, sharey: Any = False, squeeze: bool = True, **options: Any

@@ -106,8 +106,8 @@ class Panel(anywidget.AnyWidget):
     'The line rises by 2.'
     """
 
-    _esm = PANEL_FILES / "panel.js"
-    _css = PANEL_FILES / "panel.css"
+    _esm = (PANEL_FILES / "panel.js").read_text(encoding="utf-8")  # a path would keep each panel: it is watched
+    _css = (PANEL_FILES / "panel.css").read_text(encoding="utf-8")
     _title = traitlets.Unicode().tag(sync=True)
     _controls: Any = traitlets.List().tag(sync=True)
     _size: Any = traitlets.List().tag(sync=True)
@@ -339,14 +339,16 @@ class Panel(anywidget.AnyWidget):
     # The picture
 
     def _draw_result(self, result: Any) -> None:
-        words = self._show(result) if self._show is not None else self._draw_anew(lambda show: show(result))
+        with RandomNumbers().drawing():  # a picture may be drawn at any time: the reader's numbers know nothing of it
+            words = self._show(result) if self._show is not None else self._draw_anew(lambda show: show(result))
         with self.hold_sync():
             self.result, self.words, self.error, self._error = result, words, None, None
 
     def _picture(self) -> Canvas:
         """The picture as it is; drawn anew where it was freed."""
         if self._canvas is None:
-            self._draw_anew(lambda show: show(self.result) if self.words else "")
+            with RandomNumbers().drawing():
+                self._draw_anew(lambda show: show(self.result) if self.words else "")
         assert self._canvas is not None
         return self._canvas
 
