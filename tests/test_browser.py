@@ -88,7 +88,7 @@ def page(server: str, chromium: Browser) -> Iterator[Page]:
     """Notebook 04 with all cells run."""
     page = lab.open_notebook(chromium, server, NOTEBOOK)
     # A picture that the file keeps is there before anything runs.
-    expect(page.locator(".jp-RenderedImage img").first).to_be_visible()
+    expect(page.locator(".jp-OutputArea-output img").first).to_be_visible()
     lab.run_all(page)
     yield page
     page.close()
@@ -146,7 +146,7 @@ def test_a_key_moves_the_picture_and_its_words(page: Page) -> None:
     for title in titles(page):
         panel = panel_titled(page, title)
         if "trains" in title:
-            panel.get_by_role("checkbox").first.check()
+            panel.get_by_role("button", name="Train").click()
             settle(page, panel)
         slider = panel.get_by_role("slider").first
         before = picture(panel), panel.locator(".course-words").text_content()
@@ -181,7 +181,7 @@ def test_reset_brings_everything_back(page: Page) -> None:
 def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
     for title in titles(page):
         panel = panel_titled(page, title)
-        controls = panel.locator("input, select, button")
+        controls = panel.locator("input, select, button:not(:disabled)")
         names = controls.evaluate_all(
             "all => all.map(c => c.labels?.[0]?.textContent || c.textContent).map(name => name.trim())"
         )
@@ -197,7 +197,7 @@ def test_every_control_has_a_name_and_is_reached_by_tab(page: Page) -> None:
 
 def test_tab_alone_leads_from_the_first_panel_to_the_last_and_out_again(page: Page) -> None:
     panels = page.locator(".course-panel").evaluate_all(
-        "panels => panels.map(p => p.querySelectorAll('input, select, button').length)"
+        "panels => panels.map(p => p.querySelectorAll('input, select, button:not(:disabled)').length)"
     )
     page.locator(".course-reset").first.focus()
     met = []
@@ -247,7 +247,7 @@ def test_the_network_is_seen_while_it_trains(page: Page) -> None:
     settle(page, panel)
     page.evaluate("window.seen = []")
     panel.evaluate("root => root.addEventListener('course-shown', event => seen.push(event.detail.words))")
-    panel.get_by_role("checkbox").first.check()
+    panel.get_by_role("button", name="Train").click()
     page.wait_for_function("seen.length > 5", timeout=20_000)
     settle(page, panel)
     assert len(set(page.evaluate("seen"))) > 5
@@ -346,7 +346,7 @@ def test_a_panel_whose_kernel_was_restarted_says_so(server: str, chromium: Brows
     page.locator(".jp-Dialog .jp-mod-accept").click()
     page.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]')
     slider.press("ArrowRight")
-    expect(page.get_by_role("alert")).to_contain_text("run this cell again", timeout=10_000)
+    expect(page.get_by_role("alert")).to_contain_text("run this notebook from the top", timeout=10_000)
     lab.run_all(page)
     panel_titled(page, "All kinds").get_by_role("slider").press("ArrowRight")
     expect(page.locator(".course-words")).to_contain_text("Now number 3")

@@ -411,7 +411,7 @@ def test_what_a_student_writes_is_not_there_for_the_next(no_walls: Sandbox) -> N
         with Attempt(no_walls, [("cell 1", source), ("cell 2", HONEST)], LIMITS) as attempt:
             outcome = attempt.call("soft_threshold", Case((torch.ones(2),), {"step": 1.0}))
         assert outcome.value.tolist() == [0, 0]
-    assert sorted(path.name for path in no_walls.library.iterdir()) == ["course_utils"]
+    assert sorted(path.name for path in no_walls.library.iterdir()) == ["course_utils", "sitecustomize.py"]
 
 
 def test_the_statement_says_what_is_not_covered() -> None:

@@ -73,7 +73,10 @@ function addControl(spec, changed, model) {
   control.input.id = id;
   control.input.dataset.name = spec.name;
   // JupyterLab has its own use for arrow keys and letters; inside a control they belong to the control.
-  control.input.addEventListener("keydown", (event) => event.stopPropagation());
+  // But Ctrl + S saves, wherever the hand is.
+  control.input.addEventListener("keydown", (event) => {
+    if (!((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s")) event.stopPropagation();
+  });
   const label = make("label", { htmlFor: id }, spec.label);
   control.node = make("div", { className: `course-control course-${spec.kind}` });
   if (!control.bare) control.node.append(label);
@@ -94,8 +97,14 @@ async function decode({ mime, width }, buffer) {
   return new ImageData(new Uint8ClampedArray(pixels.buffer), width);
 }
 
-// A kernel that was restarted does not know the panel any more, and says nothing.
-const NO_ANSWER = "The kernel has not answered for 5 seconds. If it was restarted, run this cell again; if it is busy, wait.";
+// A kernel that has ended or was restarted does not know the panel any more. Its first cells, with the imports, have to
+// run again too, so the way out is to run the notebook from the top.
+const FROM_THE_TOP = "run this notebook from the top (Run > Run All Cells).";
+const ENDED = "The kernel has ended, perhaps because memory ran out: close other notebooks (Kernel > Shut Down Kernel), then "
+  + FROM_THE_TOP;
+const NO_ANSWER = "The kernel has not answered for 5 seconds. If it is busy, wait; if it was restarted, " + FROM_THE_TOP;
+
+const hasEnded = (model) => ["restarting", "autorestarting", "dead"].includes(model.widget_manager?.kernel?.status);
 
 function render({ model, el }) {
   const specs = model.get("_controls");
@@ -108,7 +117,7 @@ function render({ model, el }) {
     waiting = true;
     root.classList.add("course-waiting");
     clearTimeout(patience);
-    patience = setTimeout(() => { if (waiting) showError({ message: NO_ANSWER }); }, 5000);
+    patience = setTimeout(() => { if (waiting) showError({ message: hasEnded(model) ? ENDED : NO_ANSWER }); }, 5000);
   };
   const move = (values) => {
     const changes = Object.entries(values).filter(([name, value]) => model.get(name) !== value);
@@ -150,6 +159,7 @@ function render({ model, el }) {
     picture, words, notice, error, spoken);
   root.setAttribute("aria-label", title);
   specs.forEach(({ name }) => showValue(name));
+  el.classList.add("course-view");
   el.append(root);
 
   const say = (text) => {
