@@ -246,7 +246,8 @@ def test_the_network_is_seen_while_it_trains(page: Page) -> None:
     panel.get_by_role("button", name="Reset").click()
     settle(page, panel)
     page.evaluate("window.seen = []")
-    panel.evaluate("root => root.addEventListener('course-shown', event => seen.push(event.detail.words))")
+    say = "() => seen.push(root.querySelector('.course-words').textContent)"
+    panel.evaluate(f"root => root.addEventListener('course-shown', {say})")
     panel.get_by_role("button", name="Train").click()
     page.wait_for_function("seen.length > 5", timeout=20_000)
     settle(page, panel)
