@@ -612,6 +612,16 @@ def test_a_slider_moves_picture_and_words_by_keyboard(folder: Path, chromium: Br
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(("scheme", "dark"), [("dark", True), ("light", False)])
+def test_pictures_follow_the_theme(folder: Path, chromium: Browser, scheme: str, dark: bool) -> None:
+    page, _ = opened(chromium, folder / "05_toy.html", color_scheme=scheme)
+    filters = page.locator(".course-panel canvas").evaluate_all("all => all.map(c => getComputedStyle(c).filter)")
+    assert filters
+    assert all(("invert(0.93)" in shown) == dark for shown in filters)
+    page.context.close()
+
+
+@pytest.mark.browser
 def test_refused_settings_and_resting_controls_say_why(folder: Path, chromium: Browser) -> None:
     page, complaints = opened(chromium, folder / "05_toy.html")
     toy = page.locator('[aria-label="Toy"]')
