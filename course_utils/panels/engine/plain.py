@@ -26,7 +26,7 @@ def panel(
     /,
     *,
     title: str | None = None,
-    size: tuple[int, int] = (900, 400),
+    size: tuple[int, int] = (960, 400),
     **controls: Any,
 ) -> Panel:
     """A live panel of a function that draws on `ax`, its first argument, and returns the words under the picture.

@@ -128,7 +128,7 @@ class Panel(anywidget.AnyWidget):
         compute: Callable[..., Any],
         draw: Draw,
         *,
-        size: tuple[int, int] = (900, 400),
+        size: tuple[int, int] = (960, 400),
     ) -> None:
         check_names([c.name for c in controls])
         self.controls = {c.name: c for c in controls}
