@@ -258,7 +258,8 @@ def loss_limits(reference: float, accuracies: Sequence[float]) -> tuple[float, f
     """
     loss, gain = max(reference - min(accuracies), 0.0), max(max(accuracies) - reference, 0.0)
     span = round_up(100 * max(loss, gain)) / 100
-    return reference - 1.45 * span, reference + max(0.15 * span, 1.1 * gain)
+    above = next(share for share in (0.15, 0.5, 1.1) if share * span >= gain)
+    return reference - 1.45 * span, reference + above * span
 
 
 def write(text: Text, /, **properties: Any) -> None:

@@ -11,7 +11,7 @@ from course_utils.experiments.distilling.left_out_class import EPOCHS, LeftOutCl
 from course_utils.experiments.distilling.teacher import teacher
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, legend, move_limits
+from course_utils.plots import COLOURS, legend, move_limits, round_up
 
 __all__ = ["left_out"]
 
@@ -64,7 +64,7 @@ class LeftOutPicture:
         self.class_errors.set_data(SHIFTS, errors[:, 1])
         self.shift.set_xdata([result.shift] * 2)
         self.best.set_data([result.best], [result.errors(result.best)[0]])
-        move_limits(self.curves, y=(0.0, 2.2 * max(10, int(errors[SHIFTS.index(0.0), 0]))))
+        move_limits(self.curves, y=(0.0, round_up(2 * max(10, int(errors[SHIFTS.index(0.0), 0])))))
         wrong_labels = result.labels[result.wrong(result.shift)]
         counts = torch.bincount(wrong_labels, minlength=len(self.bars))
         for i, (bar, count) in enumerate(zip(self.bars, counts.tolist(), strict=True)):

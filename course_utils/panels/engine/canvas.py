@@ -92,12 +92,13 @@ class Canvas:
 
     def _render(self) -> np.ndarray:
         visible = [axes for axes in self.figure.axes if axes.get_visible()]
-        moving = [(axes, a) for axes in visible for a in moving_artists(axes)]
+        moving = [(axes, a) for axes in visible for a in moving_artists(axes)]  # hidden ones too: they may appear
         legends = [(axes, a) for axes in visible for a in axes.get_children() if isinstance(a, Legend)]
         for _, artist in moving + legends:
             if not artist.get_animated():
                 artist.set_animated(True)
                 self.figure.stale = True  # it was part of what the figure draws until now
+        moving = [(axes, artist) for axes, artist in moving if artist.get_visible()]
         renderer = self._agg.get_renderer()
         pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
         if self.figure.stale or self._background is None or any(legend.stale for _, legend in legends):
@@ -120,7 +121,7 @@ class Canvas:
 def moving_artists(axes: Axes) -> list[Artist]:
     """Everything inside the axes but its frame, ticks, legend and background, from back to front."""
     inside = [a for a in axes.get_children() if not isinstance(a, STILL) and a is not axes.patch]
-    return sorted((a for a in inside if a.get_visible()), key=lambda a: a.zorder)
+    return sorted(inside, key=lambda a: a.zorder)
 
 
 def changed_boxes(before: np.ndarray, now: np.ndarray) -> list[tuple[int, int, int, int]]:

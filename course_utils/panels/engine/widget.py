@@ -139,6 +139,7 @@ class Panel(anywidget.AnyWidget):
         self._views: set[str] = set()  # their ids
         self._seen = View(1, size[0])
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
+        self._drawn = False  # since the last frame
         self.add_traits(**{c.name: Value(c) for c in controls})
         super().__init__(_title=title, _controls=[c.spec() for c in controls], _size=list(size))
         self.observe(self._changed, list(self.controls))
@@ -308,25 +309,28 @@ class Panel(anywidget.AnyWidget):
             self._computation = Computation(self._compute(**self.values), self._present, self._ended)
             self._computation.start()
             return
-        try:
-            with RandomNumbers().drawing():
-                result = self._compute(**self.values)
-            self._draw_result(result)
-        except (Exception, SystemExit) as problem:  # whatever a reader's function raises is shown in the panel
-            self._refuse(problem)
-        self._send_frame()
+        with self.hold_sync():  # the picture goes first, and has the words with it
+            try:
+                with RandomNumbers().drawing():
+                    result = self._compute(**self.values)
+                self._draw_result(result)
+            except (Exception, SystemExit) as problem:  # whatever a reader's function raises is shown in the panel
+                self._refuse(problem)
+            self._send_frame()
 
     def _present(self, result: Any) -> None:
-        self._draw_result(result)
-        self._send_frame(settled=False)
+        with self.hold_sync():
+            self._draw_result(result)
+            self._send_frame(settled=False)
 
     def _ended(self, problem: BaseException | None) -> None:
         if self._status and self._computation is not None:
             self._status = STOPPED if problem or self._computation.stopped else FINISHED
         self._computation = None
-        if problem is not None:
-            self._refuse(problem)
-        self._send_frame()
+        with self.hold_sync():
+            if problem is not None:
+                self._refuse(problem)
+            self._send_frame()
 
     def _refuse(self, problem: BaseException) -> None:
         self.error = problem if isinstance(problem, Exception) else RuntimeError(f"{type(problem).__name__} was raised")
@@ -341,6 +345,7 @@ class Panel(anywidget.AnyWidget):
     def _draw_result(self, result: Any) -> None:
         with RandomNumbers().drawing():  # a picture may be drawn at any time: the reader's numbers know nothing of it
             words = self._show(result) if self._show is not None else self._draw_anew(lambda show: show(result))
+        self._drawn = True
         with self.hold_sync():
             self.result, self.words, self.error, self._error = result, words, None, None
 
@@ -411,7 +416,9 @@ class Panel(anywidget.AnyWidget):
         width, height = self._size
         try:
             picture = self._picture()
-            patches = [picture.complete()] if complete else picture.changed()
+            if complete or self._drawn:
+                patches = [picture.complete()] if complete else picture.changed()
+            self._drawn = False
             width, height = picture.figure.pixels
         except Exception as problem:  # of drawing
             self._refuse(problem)
@@ -419,6 +426,9 @@ class Panel(anywidget.AnyWidget):
             "kind": "frame",
             "values": self._json_values(),
             "settled": settled,
+            "words": self.words,
+            "notice": self._notice,
+            "error": self._error,
             "width": width,
             "height": height,
             "scale": self._seen.scale,

@@ -30,6 +30,8 @@ TICKS = {
     for height, name in {0: "0", 1: "1", 2: "2", 10: "10", 100: "100", 1e3: "10³", 1e4: "10⁴", 1e5: "10⁵"}.items()
 }
 
+ENDS = (20.0, 100.0, 1e3, 1e4, 1e5)  # of the axis: few, because a new one means that all is drawn anew
+
 Function = Callable[[Tensor], Tensor]
 
 
@@ -139,7 +141,8 @@ class KafPicture:
         # All kernels as one line, which is drawn much faster than a line for each; NaN lifts the pen between them.
         gap = np.full((len(basis.parts), 1), np.nan)
         self.parts.set_data(np.tile(np.append(S, np.nan), len(basis.parts)), np.hstack([basis.parts, gap]).ravel())
-        top = round_up(max(5 * LINEAR, np.abs(basis.parts).max(), np.abs(basis.value).max()))
+        highest = max(np.abs(basis.parts).max(), np.abs(basis.value).max())
+        top = next((end for end in ENDS if end >= highest), round_up(highest))
         move_limits(self.curve, y=(-top, top))
         i = basis.changed[0]
         self.changed_part.set_data(S, basis.parts[i])

@@ -1,6 +1,7 @@
 """Federated averaging while it runs: accuracy over rounds, and over the megabytes that were sent."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data
 from course_utils.experiments.parameters.federated import ROUNDS, Compress, Rounds, run_rounds
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
-from course_utils.plots import COLOURS, move_limits, write
+from course_utils.plots import COLOURS, write
 from course_utils.train.federated import Round
 
 __all__ = ["federated"]
@@ -93,18 +94,15 @@ class FederatedPicture:
 
     def _draw_clients(self, axes: Axes) -> None:
         classes = self.data.classes
-        self.image = axes.imshow(np.zeros((5, classes)), cmap="Blues", aspect="auto", interpolation="nearest", vmin=0)
+        everyone = (-0.5, classes - 0.5, 1, 0)  # however many clients: the axes stay as they are
+        look: dict[str, Any] = {"cmap": "Blues", "aspect": "auto", "interpolation": "nearest", "vmin": 0}
+        self.image = axes.imshow(np.zeros((5, classes)), extent=everyone, **look)
         axes.set(xlabel="class (stronger: more rows)", ylabel="client", title="Rows of each client", yticks=[])
         axes.set_xticks(range(0, classes, 1 if classes <= 10 else 5))
 
     def show(self, rounds: Rounds) -> str:
-        clients = len(rounds.counts)
         self.image.set_data(rounds.counts)
-        extent = (-0.5, self.data.classes - 0.5, clients - 0.5, -0.5)
-        if self.image.get_extent() != list(extent):  # it takes the limits of the axes with it
-            self.image.set_extent(extent)
         self.image.set_clim(0, rounds.counts.max())
-        move_limits(self.clients, y=(clients - 0.5, -0.5))
         for history, a, b in zip((rounds.full, rounds.few), self.by_round, self.by_megabytes, strict=True):
             accuracy = [100 * r.accuracy for r in history]
             a.set_data([r.number for r in history], accuracy)

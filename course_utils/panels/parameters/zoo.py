@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -93,10 +93,11 @@ class ZooPicture:
         self.squares = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, marker="s", label="8 bits", lw=0.9,
                                     edgecolors="white")  # fmt: skip
         self.ring = axes.scatter([], [], facecolors="none", edgecolors=COLOURS["orange"], lw=2.6, zorder=4)
-        self.names = [
-            axes.text(0, 0, "", fontsize=9.5, va="center", zorder=5, transform=axes.transAxes, path_effects=HALO)
-            for _ in range(MOST_NAMES)
-        ]
+        look: dict[str, Any] = {"fontsize": 9.5, "va": "center", "path_effects": HALO, "visible": False}
+        self.names = {
+            network.name: axes.text(0, 0, network.name, zorder=5, transform=axes.transAxes, **look)
+            for network in chosen("first")
+        }  # a text of its own for each, so that only those that have moved are set anew
         axes.grid(color="#E9ECEF", lw=0.8)
         axes.set_axisbelow(True)
         axes.set_ylabel(" ")  # room for long numbers
@@ -158,7 +159,7 @@ def scale(axes: Axes, scene: Scene, x: np.ndarray, y: np.ndarray, *, narrow: boo
     title.set_fontsize(10 if narrow else 12)
 
 
-def label(axes: Axes, texts: list[Text], scene: Scene, paper: Paper) -> None:
+def label(axes: Axes, texts: dict[str, Text], scene: Scene, paper: Paper) -> None:
     """Names beside the dots: the marked one first, then its family or the frontier, as far as there is room."""
     best = scene.frontier
     family = [n for n in scene.networks if scene.family == n.family]
@@ -183,13 +184,14 @@ def label(axes: Axes, texts: list[Text], scene: Scene, paper: Paper) -> None:
         size=(paper.width, paper.height),
         dots=[dot(n) for n in scene.networks] + points_between([dot(n) for n in best], paper),
     )
-    placed = [(n, place) for n, place in zip(order, places, strict=True) if place is not None]
-    for i, text in enumerate(texts):
-        text.set_visible(i < len(placed))
-        if i < len(placed):
-            network, place = placed[i]
-            marked = network is scene.marked
-            write(text, text=network.name, position=place, color=INK["orange"] if marked else COLOURS["ink"])
+    placed = {n.name: place for n, place in zip(order, places, strict=True) if place is not None}
+    for name in list(placed)[MOST_NAMES:]:
+        del placed[name]
+    for name, text in texts.items():
+        write(text, visible=name in placed)
+        if name in placed:
+            marked = name == scene.marked.name
+            write(text, position=placed[name], color=INK["orange"] if marked else COLOURS["ink"])
             write(text, fontweight="bold" if marked else "normal")
 
 

@@ -51,10 +51,10 @@ class PruningPicture:
         self.path = path
         self.weights, right = figure.subplots(1, 2)
         self.before = Histogram(self.weights, color="#D9DEE2", label="before")
-        self.after = Histogram(self.weights, color=COLOURS["blue"], label="remaining, retrained")
+        self.after = Histogram(self.weights, color=COLOURS["blue"], label="remaining")
         title = "Weights of the layer, without zeros"
         self.weights.set(yticks=[], ylim=(0, 1.25), xlabel="value of a weight", title=title)
-        self.legend = self.weights.legend(loc="upper right", fontsize=10)
+        self.weights.legend(loc="upper right", fontsize=10)
         names = {0: "not retrained", 1: "1 round of retraining", 3: "3 rounds of retraining"}
         for rounds, dashes, marker, colour in zip(ROUNDS, LINE_STYLES, MARKERS, COLOURS.values(), strict=False):
             right.plot(
@@ -76,12 +76,11 @@ class PruningPicture:
         """Draw the weights of the chosen layer, and mark its network on the curves."""
         dense = self.path.weights[0.0, 0][chosen.layer]
         pruned = self.path.weights[chosen.sparsity, chosen.rounds][chosen.layer]
-        edge = float(max(np.abs(dense).max(), np.abs(pruned).max())) * 1.02
+        edge = np.ceil(20 * max(np.abs(dense).max(), np.abs(pruned).max())) / 20  # in steps: the axis shall not tremble
         dense_counts, edges = np.histogram(dense, BINS, (-edge, edge))
         pruned_counts, _ = np.histogram(pruned[pruned != 0], BINS, (-edge, edge))
         self.before.show(dense_counts / dense_counts.max(), edges)
         self.after.show(pruned_counts / dense_counts.max(), edges)
-        self.legend.get_texts()[1].set_text("remaining, retrained" if chosen.rounds else "remaining")
         move_limits(self.weights, x=(-edge, edge))
         accuracy = self.path.accuracy[chosen.sparsity, chosen.rounds]
         self.marker.set_data([1 / (1 - chosen.sparsity)], [accuracy])

@@ -125,7 +125,9 @@ class Replay {
   frame(patches, buffers, settled) {
     const [width, height] = this.head.size;
     const scale = this.pixels / width;
-    this.tellAll("msg:custom", { kind: "frame", settled, values: this.values(), width, height, scale, patches }, buffers);
+    const { words, _notice: notice, _error: error } = this.state;
+    const said = { values: this.values(), words, notice, error };
+    this.tellAll("msg:custom", { kind: "frame", settled, ...said, width, height, scale, patches }, buffers);
   }
 }
 
