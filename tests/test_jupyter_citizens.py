@@ -239,6 +239,7 @@ def test_linked_panels_and_a_plain_slider_move_together(opened: Any) -> None:
         expect(words(panel)).to_have_text("From 2 to 3.")
 
 
+@pytest.mark.slow
 def test_a_picture_is_legible_in_every_container(opened: Any) -> None:
     page = opened("boxes.ipynb", height=3000)
     panels = page.locator(".course-panel:visible")
@@ -248,6 +249,7 @@ def test_a_picture_is_legible_in_every_container(opened: Any) -> None:
     expect(words(panels.last)).to_have_text("From 2 to 3.")
 
 
+@pytest.mark.slow
 def test_a_picture_is_laid_out_for_the_window(opened: Any) -> None:
     page = opened("saved.ipynb", width=1400)
     panels = page.locator(".course-panel")

@@ -2,7 +2,8 @@
 
 The clock starts in the page's own `keydown`, `click` or `input`, before the panel hears of it, and stops in the first
 animation frame in which the canvas has other pixels. It starts only after the picture has rested, so a late answer to
-the move before is not taken for an answer to this one.
+the move before is not taken for an answer to this one. The pixels are read only in frames before which something was
+drawn on the canvas: reading them in each would cost more than the panel does.
 """
 
 from typing import Any
@@ -23,13 +24,33 @@ SCRIPT = """([rest, patience]) => {
     return false;
   };
   const canvasOf = (input) => input.closest("section").querySelector("canvas");
+  const written = new WeakMap(); // how often was drawn on a canvas
+  for (const name of ["putImageData", "drawImage"]) {
+    const draw = CanvasRenderingContext2D.prototype[name];
+    CanvasRenderingContext2D.prototype[name] = function (...details) {
+      written.set(this.canvas, (written.get(this.canvas) ?? 0) + 1);
+      return draw.apply(this, details);
+    };
+  }
+  // Says in each frame whether the canvas has other pixels than in the frame before.
+  const watcher = (canvas) => {
+    let before = pixels(canvas), seen = written.get(canvas);
+    return () => {
+      if (seen === written.get(canvas)) return false;
+      seen = written.get(canvas);
+      const now = pixels(canvas), different = differ(before, now);
+      before = now;
+      return different;
+    };
+  };
   // When the picture changed first and last, until `over(milliseconds since the last change)`.
   const changes = async (canvas, over) => {
-    let before = pixels(canvas), first = null, last = performance.now();
+    const changed = watcher(canvas);
+    let first = null, last = performance.now();
     do {
       await frame();
-      const time = performance.now(), now = pixels(canvas);
-      if (differ(before, now)) { first ??= time; last = time; before = now; }
+      const time = performance.now();
+      if (changed()) { first ??= time; last = time; }
     } while (!over(performance.now() - last));
     return { first, last };
   };
@@ -38,13 +59,13 @@ SCRIPT = """([rest, patience]) => {
 
   window.rests = (input) => changes(canvasOf(input), (since) => since > rest);
   window.answer = async (input, kind) => {
-    const canvas = canvasOf(input);
-    let before = pixels(canvas), start = null, time;
+    const changed = watcher(canvasOf(input));
+    let start = null, time;
     heard(kind).then((t) => { start = t; });
     do {
       await frame();
       time = performance.now();
-      if (start !== null && differ(before, pixels(canvas))) return time - start;
+      if (changed() && start !== null) return time - start;
     } while (start === null || time - start < patience);
     return null;
   };

@@ -48,7 +48,7 @@ MODULES = (
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_parent() -> Iterator[None]:
+def parent() -> Iterator[None]:
     """Have kernels from a parent that is quickly there."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(handles, "START", SMALL_PARENT)
@@ -61,20 +61,6 @@ def new_parent() -> Iterator[None]:
     """Have no parent yet."""
     with own_parent():
         yield
-
-
-@pytest.fixture(scope="module")
-def forked(small_parent: None) -> Iterator[Kernel]:
-    with kernel() as running:
-        assert running.forked
-        yield running
-
-
-@pytest.fixture(scope="module")
-def ordinary() -> Iterator[Kernel]:
-    with kernel(forked=False) as running:
-        assert not running.forked
-        yield running
 
 
 @pytest.mark.parametrize("expression", SAME)

@@ -50,22 +50,9 @@ sorted((looking | {"torch._dynamo", "course_utils.panels.sparsity", "ipywidgets"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def parent_of_the_course() -> Iterator[None]:
+def parent() -> Iterator[None]:
     with own_parent():
         yield
-
-
-@pytest.fixture(scope="module")
-def forked() -> Iterator[Kernel]:
-    with kernel() as running:
-        assert running.forked
-        yield running
-
-
-@pytest.fixture(scope="module")
-def ordinary() -> Iterator[Kernel]:
-    with kernel(forked=False) as running:
-        yield running
 
 
 def test_the_parent_imports_what_panels_need_and_nothing_that_looks_at_the_page() -> None:

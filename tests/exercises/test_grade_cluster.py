@@ -19,6 +19,7 @@ STUDENTS = 5
 
 
 @pytest.mark.skipif(bubblewrap() is None and os.environ.get("CI") != "true", reason="bubblewrap is not installed")
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_nobody_any_marks(tmp_path: Path) -> None:
     students = [
         student for student in rehearsal(EXERCISES, "ex04", students=40) if not student.kind.startswith("hostile")

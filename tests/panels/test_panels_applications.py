@@ -92,6 +92,7 @@ def test_translation_takes_a_function_of_the_reader() -> None:
         translation(translated, corrupt=lambda edges, amount: edges / 0)
 
 
+@pytest.mark.slow
 def test_the_agents_panel_takes_functions_of_the_reader() -> None:
     panel = live_agent()
     assert len(set(visit(panel))) >= 4

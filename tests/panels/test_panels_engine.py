@@ -10,9 +10,11 @@ import random
 import signal
 import subprocess
 import sys
+import time
 import weakref
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from matplotlib.legend import Legend
 from PIL import Image
 
 import course_utils.panels
-from course_utils.panels.engine import Button, Choice, Panel, Show, Slider, Text, Toggle, on_move
+from course_utils.panels.engine import Button, Choice, Panel, Show, Slider, Text, Toggle, on_move, widget
 from course_utils.panels.engine.canvas import INDEXED, Canvas, Patch, changed_boxes, indexed, make_patch
 from course_utils.panels.engine.sheet import Sheet
 from course_utils.plots import write
@@ -90,6 +92,21 @@ def decode(mime: str, data: bytes, width: int) -> np.ndarray:
         return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     palette = np.frombuffer(data[:1024], np.uint8).reshape(256, 4)
     return palette[np.frombuffer(zlib.decompress(data[1024:]), np.uint8)].reshape(-1, width, 4)[:, :, :3]
+
+
+@contextmanager
+def counted_draws() -> Iterator[list[int]]:
+    """A list that grows by one whenever a canvas is rendered."""
+    drawn: list[int] = []
+    render = Canvas._render
+
+    def counted(canvas: Canvas) -> np.ndarray:
+        drawn.append(1)
+        return render(canvas)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Canvas, "_render", counted)
+        yield drawn
 
 
 # Controls
@@ -398,6 +415,49 @@ def test_a_panel_that_nobody_sees_gives_its_memory_back_and_is_drawn_again() -> 
     assert panel.png() == png
     front.tell(kind="hello", view="a third view", scale=1)
     assert front.messages[-1]["patches"]
+
+
+def test_a_view_that_went_without_goodbye_does_not_keep_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widget, "ROLL", 0.02)
+
+    def asked(front: Front) -> int:
+        return sum(message["kind"] == "roll" for message in front.messages)
+
+    async def cell_is_run_again(*here: str, busy: float = 0) -> tuple[bool, int]:
+        """Whether the picture is kept, and how often was asked; the kernel is `busy` before the answer arrives."""
+        panel = a_panel()
+        front = Front(panel)
+        front.tell(kind="hello", view="another view", scale=1)
+        figure = weakref.ref(panel.figure)
+        front.tell(kind="bye", view="another view")
+        time.sleep(busy)
+        await asyncio.sleep(0)
+        for view in here:
+            front.tell(kind="here", view=view)
+        await asyncio.sleep(0.1)
+        gc.collect()
+        return figure() is not None, asked(front)
+
+    assert asyncio.run(cell_is_run_again()) == (False, 1)
+    assert asyncio.run(cell_is_run_again("a view")) == (True, 1)
+    assert asyncio.run(cell_is_run_again(busy=0.05)) == (False, 2)
+
+
+def test_a_picture_is_drawn_once_and_goes_before_its_words() -> None:
+    def compute(a: float) -> Iterator[float]:
+        yield a
+
+    for panel, expected in (
+        (a_panel(), ["a", "frame", "words"]),
+        (a_panel(compute), ["a", "accepted", "frame", "words", "frame"]),
+    ):
+        Front(panel)
+        sent: list[str] = []
+        panel.send = lambda content, buffers=None, to=sent: to.append(content["kind"])  # type: ignore[method-assign]
+        panel._send = lambda message, buffers=None, to=sent: to.extend(message.get("state", {}))  # type: ignore
+        with counted_draws() as drawn:
+            panel.set_state({"a": 2})
+        assert (sent, len(drawn)) == (expected, 1)
 
 
 def test_a_closed_panel_is_opened_by_showing_it_again() -> None:

@@ -96,6 +96,7 @@ def test_the_graph_computes_a_relu() -> None:
     assert len(set(visit(panel))) >= 6
 
 
+@pytest.mark.slow
 def test_low_precision_training_needs_more_bits_for_updates() -> None:
     panel = low_precision_training("digits")
     assert "Ready" in panel.words

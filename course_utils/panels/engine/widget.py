@@ -10,14 +10,15 @@ returns the words under the picture, those of the module's function `describe`. 
 reader's function can replace ours.
 """
 
+import asyncio
 import base64
 import html
 import inspect
 import keyword
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, MutableSet, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import anywidget
@@ -45,6 +46,7 @@ NOTHING_TO_SHOW = "draw returned {got}; it has to end with `return show`, the fu
 
 UNDER_WAY, STOPPED, FINISHED = "training …", "stopped", "finished"
 NARROWEST, WIDEST = 320, 1400  # pixels of a page for which a picture is drawn
+ROLL = 5.0  # seconds for an answer of a view
 
 Show = Callable[[Any], str]
 Draw = Callable[[Sheet], Show]
@@ -137,6 +139,7 @@ class Panel(anywidget.AnyWidget):
         self._compute, self._draw = compute, draw
         self._trainings = [c.name for c in controls if isinstance(c, Train)]
         self._views: set[str] = set()  # their ids
+        self._absent: set[str] = set()  # those that have not answered
         self._seen = View(1, size[0])
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
         self._drawn = False  # since the last frame
@@ -389,17 +392,38 @@ class Panel(anywidget.AnyWidget):
             case "hello":  # again where its size has changed
                 width = min(max(int(message.get("width") or self._size[0]), NARROWEST), WIDEST)
                 self._views.add(view)
+                self._absent.discard(view)
                 self._see(View(int(message.get("scale", 1)), width))  # one picture for all views: for the latest
                 self._send_frame(complete=True, settled=self._computation is None)
             case "bye":
                 self._views.discard(view)
-                if not self._views:  # the cell was run again, or the page closed
-                    self.stop()
-                    self._free()
+                self._call_the_roll()
+            case "here":
+                self._absent.discard(view)
             case "stop":
                 self.stop()
             case "again":
                 self.retrain()
+
+    def _call_the_roll(self) -> None:
+        """Ask who is there: a page that was loaded again, or has lost its kernel, has not said goodbye."""
+        if not self._views:  # the cell was run again, or the page closed
+            self.stop()
+            self._free()
+            return
+        self._absent = set(self._views)
+        self._tell({"kind": "roll"})
+        with suppress(RuntimeError):  # where no event loop runs, no browser answers
+            loop = asyncio.get_running_loop()
+            loop.call_later(ROLL, self._forget, self._absent, loop.time() + 2 * ROLL)
+
+    def _forget(self, absent: MutableSet[str], latest: float) -> None:
+        if absent is not self._absent or not absent:  # it was called again, or all are here
+            return
+        if asyncio.get_running_loop().time() < latest:
+            self._views -= absent
+        if not self._views or absent <= self._views:  # in the second case a cell was running: the answers wait too
+            self._call_the_roll()
 
     def _json_values(self) -> dict[str, Any]:
         return {name: control.to_json(getattr(self, name)) for name, control in self.controls.items()}

@@ -131,12 +131,18 @@ function render({ model, el }) {
   let waiting = false;  // for a picture of the values that the controls have
   let announce = 0;
   let patience = 0;     // the timer of an answer that does not come
+  let told = "";        // what the kernel knows of this view
 
   const wait = () => {
     waiting = true;
     root.classList.add("course-waiting");
     clearTimeout(patience);
-    patience = setTimeout(() => { if (waiting) showError({ message: hasEnded(model) ? ENDED : NO_ANSWER }); }, 5000);
+    patience = setTimeout(() => {
+      if (!waiting) return;
+      showError({ message: hasEnded(model) ? ENDED : NO_ANSWER });
+      told = ""; // it may have taken this view for one that is gone
+      hello();
+    }, 5000);
   };
   const move = (values) => {
     const changes = Object.entries(values).filter(([name, value]) => model.get(name) !== value);
@@ -207,6 +213,7 @@ function render({ model, el }) {
   // Frames are decoded side by side but painted in the order in which they came.
   let painted = Promise.resolve();
   const receive = (message, buffers) => {
+    if (message.kind === "roll") model.send({ kind: "here", view });
     if (message.kind !== "frame" && message.kind !== "accepted") return;
     const bitmaps = (message.patches ?? []).map((patch, i) => decode(patch, buffers[i]));
     painted = painted.then(async () => {
@@ -218,6 +225,10 @@ function render({ model, el }) {
           canvas.height = height;
           canvas.style.width = `${message.width}px`;
         }
+        // Where there is less room than any picture is made for, it keeps its size and is moved by hand.
+        const scrolls = message.width > picture.clientWidth + 1;
+        picture.classList.toggle("course-scrolls", scrolls);
+        picture.tabIndex = scrolls ? 0 : -1;
         const context = canvas.getContext("2d");
         pictures.forEach((picture, i) => {
           const { x, y } = message.patches[i];
@@ -242,7 +253,6 @@ function render({ model, el }) {
   listeners.forEach(([event, listener]) => model.on(event, listener));
 
   // The picture is laid out for the width that there is; while that changes, as a hand drags, it is not.
-  let told = "";
   let resized = 0;
   const hello = () => {
     const room = Math.floor(picture.clientWidth);
