@@ -171,17 +171,30 @@ def side_by_side(place: SubplotSpec, shares: Sequence[float | None]) -> list[Sub
 def rows_that_fit(shares: Sequence[float], width: float, least: Sequence[float] | None = None) -> list[list[float]]:
     """Break a row of plots with these shares of the intended width, so that each has nearly what it was meant to have.
 
-    `width`: what there is, as a share of what was intended; `least`: what each needs of its own.
+    As few rows as possible, and of those the most even ones. `width`: what there is, as a share of what was intended;
+    `least`: what each needs of its own.
 
     >>> rows_that_fit([0.5, 0.5], 0.9), rows_that_fit([0.5, 0.5], 0.7)
     ([[0.5, 0.5]], [[0.5], [0.5]])
+    >>> rows_that_fit([0.25] * 4, 0.6)
+    [[0.25, 0.25], [0.25, 0.25]]
     >>> rows_that_fit([0.2, 0.2, 0.2, 0.4], 0.5)
     [[0.2, 0.2, 0.2], [0.4]]
     """
+    needs = least or [LEAST] * len(shares)
+    rows = filled_in_turn(shares, width, needs, most=math.inf)
+    ends = sorted({sum(shares[i:j]) for j in range(len(shares) + 1) for i in range(j)})
+    evener = (filled_in_turn(shares, width, needs, most=most) for most in ends)
+    return next((even for even in evener if len(even) == len(rows)), rows)
+
+
+def filled_in_turn(shares: Sequence[float], width: float, needs: Sequence[float], *, most: float) -> list[list[float]]:
+    """Rows that take what fits, but shares of at most so much in all."""
     rows: list[list[float]] = []
     need = 0.0  # of the plot in the last row that needs most
-    for share, own in zip(shares, least or [LEAST] * len(shares), strict=True):
-        if rows and max(need, own) * (sum(rows[-1]) + share) <= width:
+    for share, own in zip(shares, needs, strict=True):
+        wider = sum(rows[-1]) + share if rows else 0.0
+        if rows and max(need, own) * wider <= width and wider <= most + 1e-9:
             rows[-1].append(share)
             need = max(need, own)
         else:
