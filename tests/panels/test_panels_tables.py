@@ -1,7 +1,9 @@
 """The panel of measured tables: each published number in its place on the scale, and the tolerance."""
 
+import numpy as np
 import pytest
 
+from course_utils.panels.engine.widget import View
 from course_utils.panels.tables import reproduced
 from course_utils.panels.tables.reproduced import ENDS, LINES, inside, near
 from course_utils.tables.measured import Claim, measured_tables
@@ -75,3 +77,27 @@ def test_a_table_without_published_numbers_is_refused_with_those_that_have_some(
 def test_the_farthest_is_named_only_where_there_is_one() -> None:
     assert "None is worse." in reproduced("activations").words
     assert "The worst: 50 % dropout" in reproduced("binary").words
+
+
+@pytest.mark.parametrize("width", [360, 700, 960, 1400])
+def test_each_point_lies_in_the_row_of_its_name_and_under_no_words(width: int) -> None:
+    panel = reproduced("group-sparse", "mnist")
+    panel._see(View(1, width))
+    (axes,) = panel.figure.axes
+    lines = axes.transData.transform([(1, y) for y in axes.get_yticks()])[:, 1]
+    words = [text for text in axes.texts if text.get_text() and text.get_fontweight() != "bold"]
+    boxes = [text.get_window_extent() for text in words]
+    points = [
+        (x, y)
+        for line in axes.lines
+        if line.get_marker() not in ("None", "|")
+        for x, y in axes.transData.transform(np.column_stack(line.get_data()))
+    ]
+    assert (len(words), len(points)) == (30, 10)
+    for row, text in enumerate(words):
+        box = boxes[row]
+        own = row % 10  # ten names, then ten numbers, and ten more
+        assert lines[own] > box.y1 - 1 and box.y0 + 1 > lines[own + 1], (width, text.get_text())
+    for x, y in points:
+        assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for box in boxes)
+    assert all(sum(lines[row] > y > lines[row + 1] for _, y in points) == 1 for row in range(10))

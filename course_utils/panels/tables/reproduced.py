@@ -15,12 +15,13 @@ __all__ = ["reproduced"]
 
 SIZE = (960, 460)
 LINES = 10  # rows of the picture: no part of a table has more published numbers
-FEW = 4  # rows that the picture has room for in any case: fewer would lie far apart
-HEAD = -0.8  # the row of the heads
-RISE = 12  # points from a row's line up to the middle of its words
-TABLE_WIDTH = 600  # pixels in which the longest name and both numbers stand on one line
+FEW = 3  # rows that the picture has room for in any case: fewer would lie far apart
+HEAD = -0.9  # the row of the heads
+RISE = 12  # points from a narrow row's points up to the middle of its numbers, and from there to that of its name
+TABLE_WIDTH = 760  # pixels in which name, scale and both numbers stand beside each other
+SCALE = (0.34, 0.72)  # where the scale begins and ends there, as shares of the width
 ENDS = (0.2, 5.0)  # what lies outside, as a multiple, is drawn here, near the ends of the scale
-TICKS = {0.25: "a quarter", 0.5: "half", 1.0: "as published", 2.0: "twice", 4.0: "four times"}
+TICKS = {0.25: "¼", 0.5: "½", 1.0: "as published", 2.0: "2 ×", 4.0: "4 ×"}
 # The kinds of points: marker, colour of its face and of its edge.
 KINDS = {
     "within the tolerance, or better": ("o", COLOURS["blue"], COLOURS["blue"]),
@@ -28,7 +29,8 @@ KINDS = {
     "other data: not comparable": ("s", "white", COLOURS["grey"]),
 }
 NEAR, FAR, INCOMPARABLE = range(3)  # indices into KINDS
-COLUMNS = {"": (0.0, "left"), "published": (0.7, "right"), "measured": (1.0, "right")}  # as shares of the width
+COLUMNS = {"": (0.0, "left"), "published": (0.85, "right"), "measured": (1.0, "right")}  # as shares of the width
+NARROW_COLUMNS = COLUMNS | {"published": (0.7, "right")}
 
 
 class Scene(NamedTuple):
@@ -92,23 +94,28 @@ def near(claim: Claim, tolerance: float) -> bool:
 
 
 class ClaimsPicture:
-    """Under the name of each published number and both values a line with its place on the scale."""
+    """The name of each published number, its place on the scale, and both values; above each other where it is narrow."""
 
     def __init__(self, figure: Figure) -> None:
         width, height = figure.get_size_inches()
-        narrow = 100 * width < TABLE_WIDTH
-        figure.set_size_inches(width, height + 2.0 * narrow)
+        self.narrow = 100 * width < TABLE_WIDTH
+        figure.set_size_inches(width, height + 3.4 * self.narrow)
         self.scale = figure.subplots()
         self.draw_scale()
         self.draw_points()
-        self.draw_cells(figure, name_rise=2 * RISE if narrow else RISE)
+        self.draw_cells(figure)
         legend(figure, handles=[*self.points, self.seeds], loc="outside lower center", ncols=4, fontsize=10)
 
     def draw_scale(self) -> None:
         """The scale, with a band for the tolerance."""
         axes = self.scale
-        axes.set(xscale="log", xlim=(ENDS[0] / 1.2, 1.2 * ENDS[1]), title="Error or cost relative to published")
-        axes.set_xlabel("← better · worse →")
+        begin, end = (0.0, 1.0) if self.narrow else SCALE
+        low, high = np.log(ENDS[0] / 1.2), np.log(1.2 * ENDS[1])
+        width = (high - low) / (end - begin)
+        axes.set(xscale="log", xlim=np.exp([low - begin * width, high + (1 - end) * width]))
+        axes.set_title("Error or cost relative to published")
+        axes.set_xlabel("← better · worse →", x=(begin + end) / 2)
+        axes.spines["bottom"].set_bounds(*np.exp([low, high]))
         axes.set_xticks(list(TICKS), list(TICKS.values()))
         axes.minorticks_off()
         self.band = axes.axvspan(1, 1.1, fc="#DCEBF5", ec=COLOURS["grey"], lw=1, ls="--")
@@ -126,12 +133,13 @@ class ClaimsPicture:
             (points,) = self.scale.plot([], [], marker, ls="none", ms=9, mew=1.6, color=edge, mfc=face, label=label)
             self.points.append(points)
 
-    def draw_cells(self, figure: Figure, *, name_rise: float) -> None:
-        """The texts above each line: name, published number, measured number; and the heads of the numbers."""
+    def draw_cells(self, figure: Figure) -> None:
+        """The texts of each row: name, published number, measured number; and the heads of the numbers."""
         columns = []
-        for head, (x, side) in COLUMNS.items():
-            rise = ScaledTranslation(0, (RISE if head else name_rise) / 72, figure.dpi_scale_trans)
-            place = self.scale.get_yaxis_transform() + rise  # share of the width, row, and so many points above it
+        for head, (x, side) in (NARROW_COLUMNS if self.narrow else COLUMNS).items():
+            rise = self.narrow * (RISE if head else 2 * RISE)
+            above = ScaledTranslation(0, rise / 72, figure.dpi_scale_trans)
+            place = self.scale.get_yaxis_transform() + above  # share of the width, row, and so many points above it
             cell: dict[str, Any] = {"ha": side, "va": "center", "fontsize": 10.5, "transform": place}
             self.scale.text(x, HEAD, head, fontweight="bold", **cell)
             columns.append([self.scale.text(x, row, "", **cell) for row in range(LINES)])
@@ -140,9 +148,10 @@ class ClaimsPicture:
     def show(self, scene: Scene) -> str:
         """Place the points, and write the rows."""
         rows = len(scene.claims)
-        if len(self.scale.get_yticks()) != rows:
-            self.scale.set_yticks(range(rows), [""] * rows)
-            self.scale.set_ylim(max(rows, FEW) - 0.6, HEAD - 0.6)
+        if len(self.scale.get_yticks()) != rows + 1:
+            below = 0.22 if self.narrow else 0.5
+            self.scale.set_yticks(np.arange(-1, rows) + below, [""] * (rows + 1))  # a line below each row
+            self.scale.set_ylim(max(rows, FEW) - 1 + below, HEAD - 0.6)
         self.band.set_width(max(scene.tolerance, 0.004))
         self.show_points(scene)
         for row, cells in enumerate(self.cells):

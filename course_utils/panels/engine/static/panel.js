@@ -27,7 +27,8 @@ const KINDS = {
   choice(spec, changed) {
     const input = make("select", {}, ...spec.options.map((text) => make("option", { value: text }, text)));
     input.addEventListener("change", () => changed(input.value));
-    return { input, show: (value) => { input.value = value; } };
+    const long = spec.options.some((text) => text.length > 45); // far more than a column has room for
+    return { input, long, show: (value) => { input.value = value; } };
   },
   toggle(spec, changed) {
     const input = make("input", { type: "checkbox" });
@@ -78,7 +79,7 @@ function addControl(spec, changed, model) {
     if (!((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s")) event.stopPropagation();
   });
   const label = make("label", { htmlFor: id }, spec.label);
-  control.node = make("div", { className: `course-control course-${spec.kind}` });
+  control.node = make("div", { className: `course-control course-${spec.kind}${control.long ? " course-long" : ""}` });
   if (!control.bare) control.node.append(label);
   if (control.output) { control.output.htmlFor = id; control.node.append(control.output); }
   control.node.append(control.input, ...(control.beside ?? []));
