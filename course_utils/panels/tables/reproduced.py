@@ -94,7 +94,7 @@ def near(claim: Claim, tolerance: float) -> bool:
 
 
 class ClaimsPicture:
-    """The name of each published number, its place on the scale, and both values; above each other where it is narrow."""
+    """Name, place on the scale and both values of each published number; above each other where it is narrow."""
 
     def __init__(self, figure: Figure) -> None:
         width, height = figure.get_size_inches()
