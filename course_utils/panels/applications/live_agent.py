@@ -114,7 +114,7 @@ class AgentPicture:
         )
         self.best.set_ydata([progress.best] * 2)
         low, high = min([-1.1, progress.best, *returns]), max([1.0, progress.best, *returns])
-        move_limits(self.upper, y=(min(-1.1, 1.1 * low), high + 0.75 * (high - low)))
+        move_limits(self.upper, y=(min(-1.1, 1.1 * low), high + 1.1 * (high - low)))
 
 
 def furnish(grid: Axes) -> tuple[dict[int, tuple[Text, Text]], Text]:

@@ -171,8 +171,8 @@ def side_by_side(place: SubplotSpec, shares: Sequence[float | None]) -> list[Sub
 def rows_that_fit(shares: Sequence[float], width: float, least: Sequence[float] | None = None) -> list[list[float]]:
     """Break a row of plots with these shares of the intended width, so that each has nearly what it was meant to have.
 
-    As few rows as possible, and of those the most even ones. `width`: what there is, as a share of what was intended;
-    `least`: what each needs of its own.
+    As few rows as possible, and even ones where all are of one size. `width`: what there is, as a share of what was
+    intended; `least`: what each needs of its own.
 
     >>> rows_that_fit([0.5, 0.5], 0.9), rows_that_fit([0.5, 0.5], 0.7)
     ([[0.5, 0.5]], [[0.5], [0.5]])
@@ -183,9 +183,10 @@ def rows_that_fit(shares: Sequence[float], width: float, least: Sequence[float] 
     """
     needs = least or [LEAST] * len(shares)
     rows = filled_in_turn(shares, width, needs, most=math.inf)
-    ends = sorted({sum(shares[i:j]) for j in range(len(shares) + 1) for i in range(j)})
-    evener = (filled_in_turn(shares, width, needs, most=most) for most in ends)
-    return next((even for even in evener if len(even) == len(rows)), rows)
+    if len(set(shares)) == 1:
+        even = math.ceil(len(shares) / len(rows))
+        return filled_in_turn(shares, width, needs, most=even * shares[0])
+    return rows
 
 
 def filled_in_turn(shares: Sequence[float], width: float, needs: Sequence[float], *, most: float) -> list[list[float]]:

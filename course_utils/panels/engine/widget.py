@@ -141,6 +141,7 @@ class Panel(anywidget.AnyWidget):
         self._views: set[str] = set()  # their ids
         self._absent: set[str] = set()  # those that have not answered
         self._seen = View(1, size[0])
+        self._room = size[0]  # pixels of the page that a picture may take
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
         self._drawn = False  # since the last frame
         self.add_traits(**{c.name: Value(c) for c in controls})
@@ -390,7 +391,8 @@ class Panel(anywidget.AnyWidget):
         view = message.get("view", "")
         match message.get("kind"):
             case "hello":  # again where its size has changed
-                width = min(max(int(message.get("width") or self._size[0]), NARROWEST), WIDEST)
+                self._room = int(message.get("width") or self._size[0])
+                width = min(max(self._room, NARROWEST), WIDEST)
                 self._views.add(view)
                 self._absent.discard(view)
                 self._see(View(int(message.get("scale", 1)), width))  # one picture for all views: for the latest
@@ -453,6 +455,7 @@ class Panel(anywidget.AnyWidget):
             "words": self.words,
             "notice": self._notice,
             "error": self._error,
+            "room": self._room,
             "width": width,
             "height": height,
             "scale": self._seen.scale,

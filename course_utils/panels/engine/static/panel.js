@@ -13,7 +13,7 @@ const KINDS = {
     const input = make("input", { type: "range", min: 0, max: spec.values.length - 1, step: 1 });
     const output = make("output");
     // Room for the longest value: if a label broke into lines with one value only, its slider would jump away.
-    output.style.minWidth = `${Math.max(...spec.texts.map((text) => text.length))}ch`;
+    output.style.minWidth = `${Math.min(16, Math.max(...spec.texts.map((text) => text.length)))}ch`;
     const label = () => {
       output.textContent = spec.texts[input.value];
       input.setAttribute("aria-valuetext", output.textContent);
@@ -226,8 +226,10 @@ function render({ model, el }) {
           canvas.height = height;
           canvas.style.width = `${message.width}px`;
         }
-        // Where there is less room than any picture is made for, it keeps its size and is moved by hand.
-        const scrolls = message.width > picture.clientWidth + 1;
+        // Where there is less room than any picture is made for, it keeps its size and is moved by hand. One that was
+        // made for more room, before the page became narrower, is shown smaller until the next one comes.
+        const room = Math.floor(picture.clientWidth);
+        const scrolls = message.width > room && (message.room ?? room) === room;
         picture.classList.toggle("course-scrolls", scrolls);
         picture.tabIndex = scrolls ? 0 : -1;
         const context = canvas.getContext("2d");
