@@ -47,7 +47,29 @@ def draw(figure):
     return show
 Panel("A training", [Slider(name="speed", label="Speed", values=[1, 10]), Train()], epochs, draw, size=(500, 200))
 """
+# It draws from the generators that a reader seeds, and says in which thread.
+RANDOM = """
+import threading, time, torch
+from course_utils.panels.engine import Panel, Slider, Train
+def epochs(train, speed):
+    yield 0
+    for epoch in range(1, 40 if train else 0):
+        torch.manual_seed(epoch); torch.rand(1000); time.sleep(0.05)
+        yield epoch
+def draw(figure):
+    figure.subplots()
+    return lambda epoch: f"After {epoch} epochs, in {threading.current_thread().name}."
+Panel("Random", [Slider(name="speed", label="Speed", values=[1, 10]), Train()], epochs, draw, size=(500, 200))
+"""
+SEEDED = """
+torch.manual_seed(0)
+total = 0.0
+for _ in range(100):
+    total += float(torch.rand(10).sum()); time.sleep(0.01)
+print(total)
+"""
 NOTEBOOKS = {
+    "seeds.ipynb": [RANDOM, SEEDED],
     "two.ipynb": [
         RAMP,
         "p = ramps(); display(p); display(p)",
@@ -288,6 +310,21 @@ def test_train_stop_and_again(opened: Any) -> None:
     expect(words(panel)).to_have_text("After 0 epochs.")
     expect(panel.get_by_role("button", name="Train")).to_be_visible()
     expect(status).to_have_text("")
+
+
+def test_a_seeded_cell_gets_its_numbers_while_a_network_trains(opened: Any) -> None:
+    page = opened("seeds.ipynb")
+    panel, output = page.locator(".course-panel"), page.locator(".jp-CodeCell").nth(1).locator(".jp-OutputArea-output")
+    alone = output.text_content()
+    panel.get_by_role("button", name="Train").click()
+    expect(words(panel)).to_have_text(re.compile("After [1-9]"))
+    run_cell(page, 1)
+    assert output.text_content() == alone
+    expect(panel.locator(".course-status")).to_have_text("training …")
+    expect(words(panel)).to_have_text(re.compile("MainThread"))
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.get_by_text("Interrupt Kernel", exact=True).click()
+    expect(panel.locator(".course-status")).to_have_text("stopped")
 
 
 # Files and memory

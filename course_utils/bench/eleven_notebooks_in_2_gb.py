@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils._support.paths import FORKED_KERNELS, NOTEBOOKS
+from course_utils._support.views import VIEW
 from course_utils.bench import browser, memory
 from course_utils.course.lab import lab_environment
 
@@ -28,7 +29,6 @@ __all__ = ["Notebook", "measure", "run"]
 LIMIT = 2048
 TO_SPARE = 300
 REPORTED = (1, 2, 5, 11)
-VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @dataclass

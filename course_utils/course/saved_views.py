@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from inspect import iscoroutinefunction
 from typing import Any
 
-__all__ = ["AWAY", "VIEW", "put_away", "take_out"]
+from course_utils._support.views import AWAY, VIEW
 
-VIEW = "application/vnd.jupyter.widget-view+json"
-AWAY = "widget_view"  # where in an output's metadata: {"view": ..., "process": ...}
+__all__ = ["put_away", "take_out"]
+
+
+PICTURES = {"image/png", "text/html"}  # what shows without its kernel what a widget showed
 
 Notebook = dict[str, Any]
 
@@ -25,17 +27,19 @@ def outputs(notebook: Notebook) -> Iterator[dict[str, Any]]:
 def put_away(notebook: Notebook, process: int | None) -> None:
     """Take the views of widgets out of the outputs that show something else too.
 
-    `process`: of the notebook's kernel; None where it has none on this machine.
+    `process`: of the notebook's kernel; None where it has none on this machine. A panel's output says itself which
+    process has made it. Widgets without a picture stay: a notebook may hold their state.
 
     >>> output = {"data": {VIEW: {"model_id": "7"}, "image/png": ""}, "metadata": {}}
     >>> put_away({"cells": [{"outputs": [output]}]}, process=12)
     >>> output
-    {'data': {'image/png': ''}, 'metadata': {'widget_view': {'view': {'model_id': '7'}, 'process': 12}}}
+    {'data': {'image/png': ''}, 'metadata': {'widget_view': {'process': 12, 'view': {'model_id': '7'}}}}
     """
     for output in outputs(notebook):
-        if VIEW in output["data"] and len(output["data"]) > 1:
+        if VIEW in output["data"] and output["data"].keys() & PICTURES:
             view = output["data"].pop(VIEW)
-            output.setdefault("metadata", {})[AWAY] = {"view": view, "process": process}
+            metadata = output.setdefault("metadata", {})
+            metadata[AWAY] = {"process": process} | metadata.get(AWAY, {}) | {"view": view}
 
 
 def take_out(notebook: Notebook, process: int | None) -> None:
@@ -43,12 +47,14 @@ def take_out(notebook: Notebook, process: int | None) -> None:
 
     >>> output = {"data": {"image/png": ""}, "metadata": {AWAY: {"view": {"model_id": "7"}, "process": 12}}}
     >>> take_out({"cells": [{"outputs": [output]}]}, process=12)
-    >>> output
-    {'data': {'image/png': '', 'application/vnd.jupyter.widget-view+json': {'model_id': '7'}}, 'metadata': {}}
+    >>> output["data"]
+    {'image/png': '', 'application/vnd.jupyter.widget-view+json': {'model_id': '7'}}
     """
     for output in outputs(notebook):
-        away = output.get("metadata", {}).pop(AWAY, None)
+        metadata = output.get("metadata", {})
+        away = metadata.pop(AWAY, None)
         if away and process is not None and away.get("process") == process:
+            metadata[AWAY] = {"process": process}  # for the next time: then the kernel may be another one
             output["data"][VIEW] = away["view"]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from course_utils._support.extras import require
 from course_utils._support.files import written_atomically
 from course_utils._support.kernel import METADATA
-from course_utils.course.saved_views import AWAY, VIEW
+from course_utils._support.views import AWAY, VIEW
 
 __all__ = ["problems", "tidied", "tidy_file"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from course_utils._support.views import VIEW
 from course_utils.bench import browser
-from course_utils.course.saved_views import VIEW
 
 pytest.importorskip("jupyterlab")
 

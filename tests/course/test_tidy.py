@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from course_utils._support.kernel import METADATA
 from course_utils._support.paths import EXERCISES, NOTEBOOKS
+from course_utils._support.views import AWAY, VIEW
 from course_utils.cli import main
-from course_utils.course.saved_views import AWAY, VIEW
 from course_utils.course.tidy import MAX_BYTES, problems, tidied, tidy_file
 from course_utils.exercises.catalogue import exercises, load_exercise
 from course_utils.exercises.notebook.reader import read_notebook

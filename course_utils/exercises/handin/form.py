@@ -9,6 +9,7 @@ import traitlets
 from IPython.display import display
 
 from course_utils._support.paths import PANEL_FILES
+from course_utils._support.views import VIEW
 from course_utils.exercises.catalogue import load_exercise
 from course_utils.exercises.handin.prepare import FOLDER, HandIn, last_student, prepare, write
 from course_utils.exercises.handin.saved import Saved, cells_run, saved_notebook
@@ -37,7 +38,7 @@ class HandInForm(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         bundle = {
-            "application/vnd.jupyter.widget-view+json": view,
+            VIEW: view,
             "text/html": NO_KERNEL,
             "text/plain": "Hand in",
         }

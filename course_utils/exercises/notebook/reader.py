@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from course_utils._support.kernel import METADATA
+from course_utils._support.views import VIEW
 from course_utils.exercises.notebook.cell import Cell, name_of, set_source, source_of, strings
 
 __all__ = ["Notebook", "NotebookError", "read_notebook", "receipt_of"]
@@ -23,7 +24,6 @@ MOST_LETTERS = 200_000  # of one cell
 MOST_IN_ALL = 1_000_000  # of all cells
 MOST_DEPTH = 100  # of lists and objects within each other, in what a cell has shown
 LONGEST_STUDENT = 80
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # without its kernel a widget is an empty place
 IDENTIFIER = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 JSON_KIND = re.compile(r"application/(.*\+)?json")
 OTHER_KINDS = {b"<": "a web page", b"PK": "a zip file", b"%PDF": "a PDF file"}
@@ -218,7 +218,7 @@ def _bundle(raw: Any) -> dict[str, Any]:
     """The forms of one thing that is shown, by their types."""
     forms: dict[str, Any] = {}
     for kind, data in raw.items() if isinstance(raw, dict) else ():
-        if kind == WIDGET_VIEW:
+        if kind == VIEW:
             continue
         if JSON_KIND.fullmatch(kind):
             forms[_text(kind)] = _json(data)

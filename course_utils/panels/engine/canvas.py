@@ -91,6 +91,13 @@ class Canvas:
         return self._render().copy()
 
     def _render(self) -> np.ndarray:
+        renderer = self._agg.get_renderer()
+        pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
+        if not self.figure.keeps:
+            if self.figure.stale or self._background is None:
+                self._agg.draw()
+                self._background = self._agg.copy_from_bbox(self.figure.bbox)
+            return pixels
         visible = [axes for axes in self.figure.axes if axes.get_visible()]
         moving = [(axes, a) for axes in visible for a in moving_artists(axes)]  # hidden ones too: they may appear
         legends = [(axes, a) for axes in visible for a in axes.get_children() if isinstance(a, Legend)]
@@ -99,8 +106,6 @@ class Canvas:
                 artist.set_animated(True)
                 self.figure.stale = True  # it was part of what the figure draws until now
         moving = [(axes, artist) for axes, artist in moving if artist.get_visible()]
-        renderer = self._agg.get_renderer()
-        pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
         if self.figure.stale or self._background is None or any(legend.stale for _, legend in legends):
             self._agg.draw()
             for axes, legend in legends:

@@ -5,11 +5,15 @@ front end (`spec`), says a value in JSON (`to_json`), and names those that a tes
 (`probe`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 from typing import Any
 
 __all__ = ["Button", "Choice", "Control", "Slider", "Text", "Toggle", "Train"]
+
+MOST_VALUES = 10_000  # of a slider: more than it has pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,10 @@ class Slider(Control):
         object.__setattr__(self, "values", [plain(value) for value in self.values])
         if not self.values:
             raise ValueError(f"slider {self.name!r} has no values; give it at least one number")
+        if len(self.values) > MOST_VALUES:
+            raise ValueError(f"slider {self.name!r} has {len(self.values):,} values; give it at most {MOST_VALUES:,}")
+        if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in self.values):
+            raise ValueError(f"slider {self.name!r} takes finite numbers only, got {list(self.values)!r:.80}")
         if self.texts is not None and len(self.texts) != len(self.values):
             raise ValueError(f"slider {self.name!r} has {len(self.values)} values but {len(self.texts)} texts")
         if self.value is None:
@@ -76,7 +84,7 @@ class Slider(Control):
         return min(self.values, key=lambda v: abs(v - raw))
 
     def spec(self) -> dict[str, Any]:
-        texts = self.texts or [f"{_short(v)}{self.unit}" for v in self.values]
+        texts = self.texts or [f"{text}{self.unit}" for text in short(self.values)]
         return super().spec() | {"values": list(self.values), "texts": list(texts)}
 
     def probe(self) -> list[float]:
@@ -89,10 +97,25 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
-def _short(value: float) -> str:
-    """Three digits, and no power of ten for thousands: 0.125, 250, 1,000."""
-    text = f"{value:.3g}"
-    return f"{value:,.0f}" if "e+" in text else text
+def short(values: Sequence[float]) -> list[str]:
+    """Numbers with three digits, or with as many as tell them apart; large ones in full.
+
+    >>> short([0.125, 250, 1e-5]), short([10_000, 20_000]), short([2015, 2016]), short([1000, 1000.5])
+    (['0.125', '250', '1e-05'], ['10,000', '20,000'], ['2015', '2016'], ['1000', '1000.5'])
+    """
+    comma = "," if max(map(abs, values)) >= 10_000 else ""  # not in years
+    ordered = sorted(set(values))
+    near = 0.1 * min((b - a for a, b in pairwise(ordered)), default=math.inf)
+    for digits in range(3, 17):
+        rounded = [float(f"{value:.{max(digits, len(str(int(abs(value)))))}g}") for value in values]
+        if all(abs(value - round_) <= near for value, round_ in zip(values, rounded, strict=True)):
+            break
+    return [f"{value:{comma}.16g}" if abs(value) >= 1000 else f"{value:.{digits}g}" for value in rounded]
+
+
+def written(value: float) -> str:
+    """A large number in full, in groups of three digits from 10,000 on."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +132,11 @@ class Choice(Control):
     options: dict[str, Any]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.options, dict) or not self.options:
+            raise ValueError(f"choice {self.name!r} takes a dictionary, {{text: value}}, got {self.options!r:.60}")
+        for (first, one), (second, other) in combinations(self.options.items(), 2):
+            if same(one, other):
+                raise ValueError(f"the options {first!r} and {second!r} of {self.name!r} are one value; leave one out")
         if self.value is None:
             object.__setattr__(self, "value", next(iter(self.options.values())))
         object.__setattr__(self, "value", self.read(self.value))

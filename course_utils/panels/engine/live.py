@@ -9,6 +9,7 @@ trains.
 import asyncio
 import random
 import signal
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -23,10 +24,19 @@ TURNS = 6  # of the event loop between two slices: a message passes through seve
 
 
 class RandomNumbers:
-    """The state of all generators that a computation may draw from, apart from everyone else's."""
+    """The state of all generators that a computation may draw from, apart from everyone else's.
+
+    Whether PyTorch records gradients goes with it: a generator may yield within ``torch.no_grad()``.
+    """
 
     def __init__(self) -> None:
         self._own = states()
+
+    def copy(self) -> "RandomNumbers":
+        """The same numbers once more."""
+        other = RandomNumbers()
+        other._own = self._own
+        return other
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
@@ -50,11 +60,13 @@ class RandomNumbers:
 
 def states() -> tuple[Any, ...]:
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-    return torch.get_rng_state(), cuda, np.random.get_state(), random.getstate()  # noqa: NPY002
+    numbers = torch.get_rng_state(), cuda, np.random.get_state(), random.getstate()  # noqa: NPY002
+    return *numbers, torch.is_grad_enabled()
 
 
 def restore(kept: tuple[Any, ...]) -> None:
-    cpu, cuda, numpy, python = kept
+    cpu, cuda, numpy, python, gradients = kept
+    torch.set_grad_enabled(gradients)
     torch.set_rng_state(cpu)
     if cuda is not None:
         torch.cuda.set_rng_state_all(cuda)
@@ -73,10 +85,16 @@ class Computation:
         results: Generator[Any, None, None],
         show: Callable[[Any], None],
         end: Callable[[BaseException | None], None],
+        numbers: RandomNumbers | None = None,
     ) -> None:
         self._results, self._show, self._end = results, show, end
-        self._numbers = RandomNumbers()
+        self._numbers = numbers or RandomNumbers()
         self._stopping = self._stepping = self.over = False
+
+    @property
+    def stepping(self) -> bool:
+        """Whether one of its slices is running."""
+        return self._stepping
 
     @property
     def stopped(self) -> bool:
@@ -173,13 +191,21 @@ class Scheduler:
                         await asyncio.sleep(0)
                     listen()
                     if not computation.over:
-                        computation.step()
+                        try:
+                            computation.step()
+                        except KeyboardInterrupt:
+                            stop_all()
+                        except Exception:  # of its end: the others go on
+                            traceback.print_exc()
+                            computation.drop()
 
 
 _scheduler = Scheduler()
 
 
 def interrupted(number: int, frame: Any) -> None:
+    if any(computation.stepping for computation in _under_way):
+        raise KeyboardInterrupt  # within the slice, which may never end
     stop_all()
 
 

@@ -4,7 +4,8 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any
+from typing import Any, NoReturn
+from unittest.mock import patch
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -56,6 +57,7 @@ def panel(
 
     def draw(figure: Figure) -> Show:
         assert isinstance(figure, Sheet)
+        figure.keeps = False
 
         def show(values: dict[str, Any]) -> str:
             figure.clear()
@@ -77,13 +79,12 @@ def panel(
 @contextmanager
 def elsewhere(name: str, first: str) -> Iterator[None]:
     """Refuse what pyplot draws: it goes into a figure of its own, and the panel stays empty."""
-    before = set(plt.get_fignums())
-    yield
-    others = set(plt.get_fignums()) - before
-    for number in others:
-        plt.close(number)
-    if others:
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
         raise TypeError(f"{name} draws with plt, which is another picture than the panel's; draw with {first} instead")
+
+    with patch.object(plt, "figure", refuse), patch.object(plt, "gcf", refuse):
+        yield
 
 
 def arguments(function: Callable[..., str], name: str, controls: list[str]) -> tuple[str, dict[str, Any]]:

@@ -34,6 +34,7 @@ class Sheet(Figure):
 
     def __init__(self, intended: tuple[int, int], *, width: int) -> None:
         self.intended = intended
+        self.keeps = True  # parts from one picture to the next; a figure that is drawn from nothing each time does not
         super().__init__(
             figsize=(width / 100, intended[1] / 100), dpi=100, layout=ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD)
         )

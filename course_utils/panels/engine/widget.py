@@ -15,6 +15,8 @@ import base64
 import html
 import inspect
 import keyword
+import os
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, MutableSet, Sequence
@@ -25,12 +27,14 @@ import anywidget
 import matplotlib
 import numpy as np
 import traitlets
+from IPython.core.getipython import get_ipython
 from matplotlib.figure import Figure
 
 from course_utils._support.paths import PANEL_FILES
 from course_utils._support.unwritten import unwritten
+from course_utils._support.views import AWAY, VIEW
 from course_utils.panels.engine.canvas import Canvas, Patch
-from course_utils.panels.engine.controls import Control, Slider, Train
+from course_utils.panels.engine.controls import Control, Slider, Train, same
 from course_utils.panels.engine.live import Computation, RandomNumbers
 from course_utils.panels.engine.sheet import Sheet
 from course_utils.plots import style
@@ -43,6 +47,10 @@ STILL = (
     "<p>{words}</p><p><em>This picture is kept in the file. Run this cell to bring it to life.</em></p>"
 )
 NOTHING_TO_SHOW = "draw returned {got}; it has to end with `return show`, the function that draws a result"
+
+NO_WORDS = "show returned {got!r:.60}; it has to return the words that stand under the picture"
+NO_RESULT = "compute yielded no result for {values}; it has to yield at least one that is not None"
+INTERRUPTED = "it was stopped before there was a result; move a control, and it is computed again"
 
 UNDER_WAY, STOPPED, FINISHED = "training …", "stopped", "finished"
 NARROWEST, WIDEST = 320, 1400  # pixels of a page for which a picture is drawn
@@ -84,6 +92,14 @@ class Value(traitlets.TraitType[Any, Any]):
             from_json=lambda raw, panel: control.from_json(raw),
         )
 
+    def set(self, panel: Any, raw: Any) -> None:
+        """As all traits do, but 1 and True, which Python calls equal, are two values."""
+        before = panel._trait_values.get(self.name)
+        super().set(panel, raw)
+        now = panel._trait_values[self.name]
+        if not same(before, now) and isinstance(before == now, bool) and before == now:
+            panel._notify_trait(self.name, before, now)
+
     def validate(self, panel: Any, raw: Any) -> Any:
         """An allowed value; the nearest one, with a word about it, where a number is not on the slider."""
         value = self.control.read(raw)
@@ -118,6 +134,10 @@ class Panel(anywidget.AnyWidget):
     _status = traitlets.Unicode(help="Of a training: under way, stopped or finished.").tag(sync=True)
     _error: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
+    controls: dict[str, Control]
+    result: Any = None
+    error: Exception | None = None
+
     # What a panel that could not be made is closed with.
     _canvas: Canvas | None = None
     _show: Show | None = None
@@ -134,9 +154,10 @@ class Panel(anywidget.AnyWidget):
     ) -> None:
         check_names([c.name for c in controls])
         self.controls = {c.name: c for c in controls}
-        self.result: Any = None
-        self.error: Exception | None = None
         self._compute, self._draw = compute, draw
+        self._numbers = RandomNumbers()  # the reader's as they are now; they go on from move to move
+        self._before = self._numbers.copy()  # as they were before the picture that is shown
+        self._has_result = self._presented = False  # at all; since the last move
         self._trainings = [c.name for c in controls if isinstance(c, Train)]
         self._views: set[str] = set()  # their ids
         self._absent: set[str] = set()  # those that have not answered
@@ -173,8 +194,9 @@ class Panel(anywidget.AnyWidget):
 
     def set(self, **values: Any) -> "Panel":
         """Move controls from code; returns when the picture has settled, and raises what `compute` raised."""
+        values = self._read(values)
         with self._one_move(always=True):
-            for name, value in self._read(values).items():
+            for name, value in values.items():
                 setattr(self, name, value)
         self.wait()
         self._raise()
@@ -205,6 +227,9 @@ class Panel(anywidget.AnyWidget):
         """Stop, free the memory, and take the panel off every page; showing it again opens it again."""
         if self._computation is not None:
             self._computation.drop()
+            self._computation = None
+        if self._status == UNDER_WAY:
+            self._status = STOPPED
         self._views = set()
         self._free()
         super().close()
@@ -241,15 +266,16 @@ class Panel(anywidget.AnyWidget):
         self._controls = [control.spec() | {"value": starts[name]} for name, control in self.controls.items()]
         words = self.words or (self._error or {}).get("message", "")
         png = base64.b64encode(self.png()).decode()
-        still = STILL.format(png=png, words=html.escape(words), width=self._size[0])
+        still = STILL.format(png=png, words=html.escape(words), width=self.figure.pixels[0])
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        _, metadata = super()._repr_mimebundle_() or ({}, {})  # by which Colab finds what shows it
         bundle = {
-            "application/vnd.jupyter.widget-view+json": view,
+            VIEW: view,
             "text/html": still,
             "image/png": png,
             "text/plain": words,
         }
-        return bundle, {"image/png": {"alt": words}}
+        return bundle, metadata | {"image/png": {"alt": words}, AWAY: {"process": os.getpid()}}
 
     # Moves
 
@@ -261,18 +287,31 @@ class Panel(anywidget.AnyWidget):
             self.controls[name].read(raw)  # all or none
         return values
 
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        """What a view says, in the kernel's main thread: JupyterLab has it delivered in another one.
+
+        There it would be drawn, and random numbers would be drawn, while a cell runs.
+        """
+        if threading.current_thread() is threading.main_thread():
+            super()._handle_msg(msg)
+        else:
+            get_ipython().kernel.io_loop.asyncio_loop.call_soon_threadsafe(super()._handle_msg, msg)
+
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """What a view has changed: ipywidgets calls it."""
         self._from_browser = True
+        moved = [name for name in sync_data if name in self.controls]
         try:
+            for name in moved:
+                self.controls[name].read(self.controls[name].from_json(sync_data[name]))  # all or none
             with self._one_move():
                 super().set_state(sync_data)
-        except ValueError as problem:
-            self.send_state([name for name in sync_data if name in self.controls])
+        except Exception as problem:  # a value that is refused, or the fault of somebody who observes
+            self.send_state(moved)
             self._refuse(problem)
-            self._send_frame()
+            self._send_frame(settled=self._computation is None)
         else:
-            if any(name in self.controls for name in sync_data):
+            if moved:
                 if not self._moved:
                     self._send_frame(settled=self._computation is None)  # every question has its answer
                 for listener in _listeners:
@@ -282,14 +321,14 @@ class Panel(anywidget.AnyWidget):
 
     @contextmanager
     def _one_move(self, *, always: bool = False, never: bool = False) -> Iterator[None]:
-        """All values that are set meanwhile are one move."""
+        """All values that are set meanwhile are one move, also where somebody who observes them raises."""
         self._gathering, self._notice, self._moved = True, "", always
         try:
             yield
         finally:
             self._gathering = False
-        if self._moved and not never:
-            self._move()
+            if self._moved and not never:
+                self._move()
 
     def _changed(self, change: Any) -> None:
         self._moved = True
@@ -310,27 +349,36 @@ class Panel(anywidget.AnyWidget):
         if self.trains:
             self._status = UNDER_WAY if any(getattr(self, name) for name in self._trainings) else ""
             self._tell({"kind": "accepted", "values": self._json_values()})
-            self._computation = Computation(self._compute(**self.values), self._present, self._ended)
+            self._presented = False
+            self._computation = Computation(self._compute(**self.values), self._present, self._ended, self._numbers)
             self._computation.start()
             return
         with self.hold_sync():  # the picture goes first, and has the words with it
             try:
-                with RandomNumbers().drawing():
+                with self._numbers.drawing():
                     result = self._compute(**self.values)
                 self._draw_result(result)
             except (Exception, SystemExit) as problem:  # whatever a reader's function raises is shown in the panel
                 self._refuse(problem)
-            self._send_frame()
+            except KeyboardInterrupt:
+                self._refuse(RuntimeError(INTERRUPTED))
+                raise
+            finally:
+                self._send_frame()
 
     def _present(self, result: Any) -> None:
         with self.hold_sync():
             self._draw_result(result)
+            self._presented = True
             self._send_frame(settled=False)
 
     def _ended(self, problem: BaseException | None) -> None:
+        stopped = self._computation is not None and self._computation.stopped
         if self._status and self._computation is not None:
-            self._status = STOPPED if problem or self._computation.stopped else FINISHED
+            self._status = STOPPED if problem or stopped else FINISHED
         self._computation = None
+        if problem is None and not self._presented:
+            problem = RuntimeError(INTERRUPTED) if stopped else ValueError(NO_RESULT.format(values=self.values))
         with self.hold_sync():
             if problem is not None:
                 self._refuse(problem)
@@ -347,17 +395,26 @@ class Panel(anywidget.AnyWidget):
     # The picture
 
     def _draw_result(self, result: Any) -> None:
-        with RandomNumbers().drawing():  # a picture may be drawn at any time: the reader's numbers know nothing of it
-            words = self._show(result) if self._show is not None else self._draw_anew(lambda show: show(result))
-        self._drawn = True
+        self._before = self._numbers.copy()
+        try:
+            with self._numbers.drawing():
+                words = self._show(result) if self._show is not None else self._draw_anew(lambda show: show(result))
+            if not isinstance(words, str):
+                raise TypeError(NO_WORDS.format(got=words))
+        except BaseException:
+            self._free()  # it may be half drawn
+            raise
+        self._drawn = self._has_result = True
         with self.hold_sync():
             self.result, self.words, self.error, self._error = result, words, None, None
 
     def _picture(self) -> Canvas:
         """The picture as it is; drawn anew where it was freed."""
         if self._canvas is None:
-            with RandomNumbers().drawing():
-                self._draw_anew(lambda show: show(self.result) if self.words else "")
+            with self._before.copy().drawing():  # the same picture as before; the reader's numbers know nothing of it
+                words = self._draw_anew(lambda show: show(self.result) if self._has_result else "")
+            if self._has_result:
+                self.words = words  # a function that depends on more than its arguments may say something else now
         assert self._canvas is not None
         return self._canvas
 
@@ -371,7 +428,7 @@ class Panel(anywidget.AnyWidget):
             raise TypeError(NOTHING_TO_SHOW.format(got=show))
         words = fill(show)
         canvas.arrange()
-        self._canvas, self._show = canvas, show
+        self._canvas, self._show, self._drawn = canvas, show, True
         return words
 
     def _free(self) -> None:
@@ -471,7 +528,9 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if not name.isidentifier() or keyword.iskeyword(name):
             raise ValueError(f"a control's name is an argument of the compute function, so it cannot be {name!r}")
-        if hasattr(Panel, name):
+        if name.startswith("_"):
+            raise ValueError(f"a control cannot be named {name!r}: a panel's own names begin so; rename it")
+        if hasattr(Panel, name) or name == "controls":
             raise ValueError(
                 f"a control cannot be named {name!r}: every panel has an attribute of that name; rename it"
             )
@@ -495,5 +554,8 @@ def error_report(problem: BaseException | None) -> dict[str, str] | None:
         return None
     if name := unwritten(problem):
         return {"message": NOT_BEGUN.format(name=name), "traceback": ""}
-    lines = traceback.format_exception(problem)
-    return {"message": f"{type(problem).__name__}: {problem}", "traceback": "".join(lines)}
+    try:
+        lines = traceback.format_exception(problem)
+        return {"message": f"{type(problem).__name__}: {problem}", "traceback": "".join(lines)}
+    except Exception:  # a reader's exception that cannot say itself what it is
+        return {"message": type(problem).__name__, "traceback": "".join(traceback.format_tb(problem.__traceback__))}

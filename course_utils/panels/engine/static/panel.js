@@ -40,13 +40,13 @@ const KINDS = {
     input.addEventListener("change", () => changed(input.value));
     return { input, show: (value) => { input.value = value; } };
   },
-  train(spec, changed, model) {
+  train(spec, changed, model, tell) {
     const train = make("button", { type: "button" }, "Train");
     const stop = make("button", { type: "button", disabled: true }, "Stop");
     const status = make("span", { className: "course-status" });
     status.setAttribute("role", "status");
-    train.addEventListener("click", () => (model.get(spec.name) ? model.send({ kind: "again" }) : changed(true)));
-    stop.addEventListener("click", () => model.send({ kind: "stop" }));
+    train.addEventListener("click", () => (model.get(spec.name) ? tell({ kind: "again" }) : changed(true)));
+    stop.addEventListener("click", () => tell({ kind: "stop" }));
     return {
       input: train,
       bare: true,
@@ -67,8 +67,8 @@ const KINDS = {
   },
 };
 
-function addControl(spec, changed, model) {
-  const control = KINDS[spec.kind](spec, changed, model);
+function addControl(spec, changed, model, tell) {
+  const control = KINDS[spec.kind](spec, changed, model, tell);
   // Random, because each panel of a page loads a copy of this module: a counter would start anew in each.
   const id = `course-${Math.random().toString(36).slice(2)}`;
   control.input.id = id;
@@ -155,8 +155,19 @@ function render({ model, el }) {
   // The values of a picture are those of the controls, unless a hand has moved on.
   const answered = (values) => specs.every(({ name }) => values[name] === model.get(name));
 
+  // A kernel that has ended cannot be told anything.
+  const tell = (content) => {
+    try {
+      model.send(content);
+    } catch {
+      showError({ message: ENDED });
+      root.classList.remove("course-working");
+      root.querySelectorAll(".course-status").forEach((status) => { status.textContent = "stopped"; });
+    }
+  };
+
   const controls = Object.fromEntries(specs.map((spec) => [
-    spec.name, addControl(spec, (value) => move({ [spec.name]: value }), model)]));
+    spec.name, addControl(spec, (value) => move({ [spec.name]: value }), model, tell)]));
   const showValue = (name) => controls[name].show(model.get(name));
 
   const reset = make("button", { type: "button", className: "course-reset", title: "All controls back to their start" }, "Reset");
@@ -205,7 +216,7 @@ function render({ model, el }) {
   };
 
   const showWords = (message) => {
-    if (message.words) say(message.words);
+    say(message.words);
     showError(message.error);
     notice.textContent = message.notice;
     notice.hidden = !notice.textContent;
@@ -214,7 +225,7 @@ function render({ model, el }) {
   // Frames are decoded side by side but painted in the order in which they came.
   let painted = Promise.resolve();
   const receive = (message, buffers) => {
-    if (message.kind === "roll") model.send({ kind: "here", view });
+    if (message.kind === "roll") tell({ kind: "here", view });
     if (message.kind !== "frame" && message.kind !== "accepted") return;
     const bitmaps = (message.patches ?? []).map((patch, i) => decode(patch, buffers[i]));
     painted = painted.then(async () => {
@@ -250,6 +261,8 @@ function render({ model, el }) {
     }
   };
 
+  if (model.get("words")) say(model.get("words")); // the picture comes a little later
+
   const showStatus = () => specs.filter(({ kind }) => kind === "train").forEach(({ name }) => showValue(name));
   const listeners = [["msg:custom", receive], ["change:_status", showStatus],
     ...specs.map(({ name }) => [`change:${name}`, () => showValue(name)])];
@@ -260,10 +273,10 @@ function render({ model, el }) {
   const hello = () => {
     const room = Math.floor(picture.clientWidth);
     if (!root.isConnected || room === 0) return; // not on the page yet, or in a tab that is not shown
-    const scale = Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25));
+    const scale = Math.max(1, Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25)));
     if (told === `${scale} ${room}`) return;
     told = `${scale} ${room}`;
-    model.send({ kind: "hello", view, scale, width: room });
+    tell({ kind: "hello", view, scale, width: room });
   };
   const observer = new ResizeObserver(() => {
     clearTimeout(resized);

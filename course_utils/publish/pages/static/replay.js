@@ -1,5 +1,5 @@
 // Stands in for the kernel of a panel: answers its model's moves from pictures that were computed beforehand.
-// It follows panel.js in one script, and uses its `make` and `render`.
+// It follows panel.js in one script, and uses its `make`, `inflate` and `render`.
 
 const FILM_SECONDS = 3; // a training is shown in about so long, whatever it took to compute
 const bytesOf = (id) => {
@@ -9,13 +9,9 @@ const bytesOf = (id) => {
   return bytes;
 };
 
-async function inflate(bytes) {
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
-}
-
 // What a page holds of one panel: `films` says for each setting what is seen, by numbers of pictures, words and errors.
 async function open(id) {
-  const store = JSON.parse(await inflate(bytesOf(`${id}-index`)));
+  const store = JSON.parse(new TextDecoder().decode(await inflate(bytesOf(`${id}-index`))));
   const bytes = bytesOf(`${id}-files`);
   let end = 0;
   store.files = store.lengths.map((length) => bytes.subarray(end, (end += length)));
