@@ -7,6 +7,7 @@ itself. Texts and legends that did not change are pasted from the picture before
 """
 
 import io
+import itertools
 import zlib
 from typing import NamedTuple
 
@@ -93,12 +94,12 @@ class Canvas:
     def _render(self) -> np.ndarray:
         renderer = self._agg.get_renderer()
         pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
-        if not self.figure.keeps:
-            if self.figure.stale or self._background is None:
-                self._agg.draw()
-                self._background = self._agg.copy_from_bbox(self.figure.bbox)
+        if not self.figure.keeps or any(axes.name != "rectilinear" for axes in self.figure.axes):
+            self._agg.draw()  # as it is: what is in front of what is for matplotlib to say
             return pixels
         visible = [axes for axes in self.figure.axes if axes.get_visible()]
+        for axes in visible:
+            _ = axes.viewLim  # where they follow the data, the limits are new only once somebody asks
         moving = [(axes, a) for axes in visible for a in moving_artists(axes)]  # hidden ones too: they may appear
         legends = [(axes, a) for axes in visible for a in axes.get_children() if isinstance(a, Legend)]
         for _, artist in moving + legends:
@@ -110,6 +111,7 @@ class Canvas:
             self._agg.draw()
             for axes, legend in legends:
                 self._legends.paint(axes, legend, renderer, pixels)
+            self._watch_still_parts()
             self.figure.stale = False  # a legend that is painted marks it
             self._background = self._agg.copy_from_bbox(self.figure.bbox)
             self._lettering.forget()
@@ -121,6 +123,17 @@ class Canvas:
             else:
                 axes.draw_artist(artist)
         return pixels
+
+    def _watch_still_parts(self) -> None:
+        """Labels, ticks and the figure's own parts tell nobody when they change: from now on they do."""
+        parts = [self.figure.legends, self.figure.texts, self.figure.lines, self.figure.artists, self.figure.patches]
+        parts += [[axes.xaxis, axes.yaxis] for axes in self.figure.axes]
+        for artist in (artist for part in itertools.chain(*parts) for artist in part.findobj()):
+            if artist.stale_callback is None:
+                artist.stale_callback = self._mark
+
+    def _mark(self, artist: Artist, stale: bool) -> None:
+        self.figure.stale = True
 
 
 def moving_artists(axes: Axes) -> list[Artist]:
