@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from course_utils._support.views import VIEW
+from course_utils._support.views import AWAY, VIEW
 from course_utils.bench import browser
+from course_utils.course.saved_views import put_away, take_out
 
 pytest.importorskip("jupyterlab")
 
@@ -61,7 +62,7 @@ def test_a_view_is_there_as_long_as_its_process(request_: Request, folder: Path)
     opened = request_("GET", "contents/my%20work.ipynb")["content"]
     assert views(opened) == [True, True]
     assert opened["cells"][0]["outputs"][0]["data"][VIEW] == {"model_id": "7"}
-    assert opened["cells"][0]["outputs"][0]["metadata"] == {}
+    assert opened["cells"][0]["outputs"][0]["metadata"][AWAY].keys() == {"process"}
 
     request_("POST", f"kernels/{session['kernel']['id']}/restart")
     opened = request_("GET", "contents/my%20work.ipynb")["content"]
@@ -74,6 +75,27 @@ def test_a_view_is_there_as_long_as_its_process(request_: Request, folder: Path)
     assert views(saved) == [False, True]
     assert "7" in str(saved["cells"][0]["outputs"][0]["metadata"])  # by which a hand-in form finds its notebook
     assert views(request_("GET", "contents/my%20work.ipynb")["content"]) == [False, True]
+
+
+def test_a_view_belongs_to_the_process_that_made_it_and_not_to_the_one_that_runs() -> None:
+    content = notebook(PANEL)
+    (output,) = content["cells"][0]["outputs"]
+    output["metadata"] = {AWAY: {"process": 7}, "image/png": {"alt": "words"}}  # as a panel shows itself
+    put_away(content, 12)  # the kernel was restarted before the notebook was saved
+    take_out(content, 12)
+    assert views(content) == [False]
+    put_away(content := notebook(PANEL), 12)
+    take_out(content, 12)
+    put_away(content, 13)
+    take_out(content, 13)
+    assert views(content) == [False]
+
+
+def test_widgets_without_a_picture_stay_in_the_file() -> None:
+    content = notebook({VIEW: {"model_id": "7"}, "text/plain": "IntSlider(value=0)"})
+    before = json.dumps(content)
+    put_away(content, 12)
+    assert json.dumps(content) == before
 
 
 @pytest.mark.parametrize("damaged", ['{"cells": [{"outputs": [{"data": 7}]}]}', '{"cells": 3}', "[]", "{"])
