@@ -163,6 +163,14 @@ def test_a_generator_within_no_grad_leaves_the_readers_gradients_on() -> None:
     assert asyncio.run(cell())
 
 
+def test_the_view_that_stays_has_the_picture_that_was_made_for_it() -> None:
+    front = shown_by(panel(line, k=range(5)), width=900)
+    front.tell(kind="hello", view="a narrow view", scale=1, width=400)
+    assert front.picture.shape[1] == 400
+    front.tell(kind="bye", view="a narrow view")
+    assert front.picture.shape[1] == 900
+
+
 def test_a_closed_training_is_stopped() -> None:
     def epochs(train: bool) -> Iterator[int]:
         while train:

@@ -7,7 +7,6 @@ itself. Texts and legends that did not change are pasted from the picture before
 """
 
 import io
-import itertools
 import zlib
 from typing import NamedTuple
 
@@ -126,9 +125,10 @@ class Canvas:
 
     def _watch_still_parts(self) -> None:
         """Labels, ticks and the figure's own parts tell nobody when they change: from now on they do."""
-        parts = [self.figure.legends, self.figure.texts, self.figure.lines, self.figure.artists, self.figure.patches]
-        parts += [[axes.xaxis, axes.yaxis] for axes in self.figure.axes]
-        for artist in (artist for part in itertools.chain(*parts) for artist in part.findobj()):
+        figure = self.figure
+        parts: list[Artist] = [*figure.legends, *figure.texts, *figure.lines, *figure.artists, *figure.patches]
+        parts += [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+        for artist in (artist for part in parts for artist in part.findobj()):
             if artist.stale_callback is None:
                 artist.stale_callback = self._mark
 

@@ -77,7 +77,12 @@ class View(NamedTuple):
     """What a browser shows a panel on."""
 
     scale: float  # pixels of the screen for each pixel of the page
-    width: int  # of the page
+    room: int  # pixels of the page that a picture may take
+
+    @property
+    def width(self) -> int:
+        """Pixels of the page that a picture takes."""
+        return min(max(self.room, NARROWEST), WIDEST)
 
 
 class Value(traitlets.TraitType[Any, Any]):
@@ -159,10 +164,9 @@ class Panel(anywidget.AnyWidget):
         self._before = self._numbers.copy()  # as they were before the picture that is shown
         self._has_result = self._presented = False  # at all; since the last move
         self._trainings = [c.name for c in controls if isinstance(c, Train)]
-        self._views: set[str] = set()  # their ids
+        self._views: dict[str, View] = {}  # by their ids, the latest last
         self._absent: set[str] = set()  # those that have not answered
         self._seen = View(1, size[0])
-        self._room = size[0]  # pixels of the page that a picture may take
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
         self._drawn = False  # since the last frame
         self.add_traits(**{c.name: Value(c) for c in controls})
@@ -230,7 +234,7 @@ class Panel(anywidget.AnyWidget):
             self._computation = None
         if self._status == UNDER_WAY:
             self._status = STOPPED
-        self._views = set()
+        self._views = {}
         self._free()
         super().close()
         self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets hides it
@@ -295,7 +299,8 @@ class Panel(anywidget.AnyWidget):
         if threading.current_thread() is threading.main_thread():
             super()._handle_msg(msg)
         else:
-            get_ipython().kernel.io_loop.asyncio_loop.call_soon_threadsafe(super()._handle_msg, msg)
+            shell: Any = get_ipython()
+            shell.kernel.io_loop.asyncio_loop.call_soon_threadsafe(super()._handle_msg, msg)
 
     def set_state(self, sync_data: dict[str, Any]) -> None:
         """What a view has changed: ipywidgets calls it."""
@@ -448,14 +453,15 @@ class Panel(anywidget.AnyWidget):
         view = message.get("view", "")
         match message.get("kind"):
             case "hello":  # again where its size has changed
-                self._room = int(message.get("width") or self._size[0])
-                width = min(max(self._room, NARROWEST), WIDEST)
-                self._views.add(view)
                 self._absent.discard(view)
-                self._see(View(int(message.get("scale", 1)), width))  # one picture for all views: for the latest
+                self._views.pop(view, None)
+                self._views[view] = View(
+                    max(1, int(message.get("scale", 1))), int(message.get("width") or self._size[0])
+                )
+                self._see(self._views[view])
                 self._send_frame(complete=True, settled=self._computation is None)
             case "bye":
-                self._views.discard(view)
+                self._views.pop(view, None)
                 self._call_the_roll()
             case "here":
                 self._absent.discard(view)
@@ -464,12 +470,20 @@ class Panel(anywidget.AnyWidget):
             case "again":
                 self.retrain()
 
+    def _show_latest(self) -> None:
+        """There is one picture for all views: that for the latest of them."""
+        latest = list(self._views.values())[-1]
+        if latest != self._seen:
+            self._see(latest)
+            self._send_frame(complete=True, settled=self._computation is None)
+
     def _call_the_roll(self) -> None:
         """Ask who is there: a page that was loaded again, or has lost its kernel, has not said goodbye."""
         if not self._views:  # the cell was run again, or the page closed
             self.stop()
             self._free()
             return
+        self._show_latest()
         self._absent = set(self._views)
         self._tell({"kind": "roll"})
         with suppress(RuntimeError):  # where no event loop runs, no browser answers
@@ -479,10 +493,13 @@ class Panel(anywidget.AnyWidget):
     def _forget(self, absent: MutableSet[str], latest: float) -> None:
         if absent is not self._absent or not absent:  # it was called again, or all are here
             return
-        if asyncio.get_running_loop().time() < latest:
-            self._views -= absent
-        if not self._views or absent <= self._views:  # in the second case a cell was running: the answers wait too
+        late = asyncio.get_running_loop().time() > latest  # a cell was running: the answers wait too
+        if not late:
+            self._views = {view: seen for view, seen in self._views.items() if view not in absent}
+        if late or not self._views:
             self._call_the_roll()
+        else:
+            self._show_latest()
 
     def _json_values(self) -> dict[str, Any]:
         return {name: control.to_json(getattr(self, name)) for name, control in self.controls.items()}
@@ -512,7 +529,7 @@ class Panel(anywidget.AnyWidget):
             "words": self.words,
             "notice": self._notice,
             "error": self._error,
-            "room": self._room,
+            "room": self._seen.room,
             "width": width,
             "height": height,
             "scale": self._seen.scale,
