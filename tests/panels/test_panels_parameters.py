@@ -122,6 +122,21 @@ def test_a_readers_corruption_drives_the_panel() -> None:
             corrupted(DIGITS, corrupt=wrong)
 
 
+def test_a_corruption_in_place_leaves_the_data_as_they_were() -> None:
+    def darken(data: Dataset, share: float) -> Dataset:
+        data.x_train.mul_(1 - share)
+        data.x_test.mul_(1 - share)
+        data.y_test.zero_()
+        return data
+
+    data = DIGITS.subset(20)
+    before = data.checksum
+    path = corrupted_path(data, corrupt=darken, epochs=1)
+    assert replace(data).checksum == before
+    for share in CORRUPTED_SHARES:
+        torch.testing.assert_close(path.data["reader", share].x_train, path.clean.x_train * (1 - share))
+
+
 def test_the_predicted_panel_draws_the_accuracies_of_its_path(digits_path: PredictedPath) -> None:
     panel = predicted(digits_path)
     assert len(set(visit(panel))) >= 7
