@@ -102,6 +102,12 @@ def test_a_kaf_takes_a_function_of_the_reader() -> None:
     assert "target" not in tanh.controls
 
 
+def test_a_kaf_takes_a_function_that_works_in_place() -> None:
+    plain = kaf(function=lambda s: torch.sin(2 * s)).result
+    in_place = kaf(function=lambda s: s.mul_(2).sin_()).result
+    np.testing.assert_array_equal(in_place.alpha, plain.alpha)
+
+
 def test_neurons_move_when_they_train() -> None:
     panel = neurons(lesson_data("digits").subset(200))
     assert (panel.result.start == panel.result.now).all()
