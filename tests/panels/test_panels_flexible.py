@@ -26,6 +26,19 @@ def test_parametric_activations_and_their_derivatives() -> None:
     assert len(set(visit(parametric()))) >= 5
 
 
+def test_parametric_stays_within_its_axes_and_says_where_prelu_has_no_slope() -> None:
+    panel = parametric()
+    for kind, a, b in itertools.product(("tanh", "prelu"), (-2.0, 0.0, 2.0), (0.1, 6.0)):
+        curve = panel.set(kind=kind, a=a, b=b).result
+        for axes, values in zip(panel.figure.axes, (curve.value, curve.slope), strict=True):
+            low, high = axes.get_ylim()
+            assert low < values.min() <= values.max() < high
+    words = panel.set(kind="prelu", a=-2.0).words
+    assert words.startswith("g(s) = max(0, s) − 2 min(0, s): ")
+    assert words.endswith("slope −2 below 0, 1 above, and none at 0.")
+    assert panel.set(a=1.0).words.endswith("slope 1 everywhere.")
+
+
 def test_parametric_takes_an_activation_of_the_reader() -> None:
     square = parametric(activation=lambda s, a, b: s**2).result
     np.testing.assert_allclose(square.slope, 2 * S.numpy(), atol=1e-6)
