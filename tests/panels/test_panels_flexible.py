@@ -34,6 +34,9 @@ def test_parametric_stays_within_its_axes_and_says_where_prelu_has_no_slope() ->
             low, high = axes.get_ylim()
             assert low < values.min() <= values.max() < high
     words = panel.set(kind="prelu", a=-2.0).words
+    panel.png()
+    ticks = [tick for tick in panel.figure.axes[0].yaxis.get_major_ticks() if abs(tick.get_loc()) < 8.5]
+    assert min(tick.label1.get_window_extent().x0 for tick in ticks) >= 0
     assert words.startswith("g(s) = max(0, s) − 2 min(0, s): ")
     assert words.endswith("slope −2 below 0, 1 above, and none at 0.")
     assert panel.set(a=1.0).words.endswith("slope 1 everywhere.")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from course_utils.panels.engine import Choice, Control, Panel, Slider
@@ -92,6 +93,7 @@ class CurvePicture:
         left.plot(S, S.clamp(min=0), ":", color=COLOURS["grey"], lw=1.5, label="ReLU")
         (self.value,) = left.plot([], [], color=COLOURS["blue"], label="g(s)")
         (self.slope,) = right.plot([], [], color=COLOURS["orange"], label="dg/ds")
+        left.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 10], integer=True))  # −7.5 would be cut off
         left.set(title="The activation")
         right.set(title="Its derivative")
         legend(figure, loc="outside lower left", ncols=3)
