@@ -85,6 +85,15 @@ def test_the_tree_is_a_huffman_code() -> None:
     assert len(set(visit(huffman_tree()))) >= 4
 
 
+def test_the_words_count_the_letters_that_find_no_room_in_the_tree() -> None:
+    panel = huffman_tree().set(source="text", text="the quick brown fox jumps over the lazy dog")
+    assert panel.words.startswith(
+        "Of the text only the 16 most frequent of 27 letters, 32 of 43 characters: 16 symbols in 15 merges: "
+    )
+    assert panel.set(text="aaa").words.startswith("1 symbol in 0 merges: ")
+    assert panel.set(text="aab").words.startswith("2 symbols in 1 merge: ")
+
+
 def test_the_tree_of_a_readers_lengths() -> None:
     def shannon(counts: list[int]) -> list[int]:
         return [math.ceil(-math.log2(n / sum(counts))) for n in counts]
