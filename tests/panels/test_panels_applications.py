@@ -57,6 +57,8 @@ def test_captions_take_a_rule_of_the_reader() -> None:
     assert len(set(visit(panel, picture=1))) >= 8
     highest = captions(captioned, choose=lambda p: p.argmax())
     assert highest.words == panel.words
+    in_place = captions(captioned, choose=lambda p: p.neg_().argmin())
+    torch.testing.assert_close(in_place.result.p, highest.result.p)
     always_o = captions(captioned, choose=lambda p: LETTERS.index("o"))
     assert "“oooooo”" in always_o.words
     assert "100.0% are no name" in always_o.words

@@ -29,8 +29,11 @@ def test_the_papers_rule_is_correct_on_average_and_the_slides_is_its_opposite() 
 def test_rules_take_a_probability_of_the_reader() -> None:
     by_reader = rounding_rules(probability=lambda w: ((w + 1) / 2).clamp(0, 1))
     assert by_reader.words == rounding_rules().words
-    with pytest.raises(ValueError, match="numbers from 0 to 1"):
+    with pytest.raises(ValueError, match="from 0 to 1, got −2 for w = −2"):
         rounding_rules(probability=lambda w: w)
+    with pytest.raises(ValueError, match=r"in the shape \(401,\) of w, got a tensor of shape \(1,\)"):
+        rounding_rules(probability=lambda w: w[:1])
+    assert by_reader.figure.axes[0].get_title(loc="left") == "Probability of +1"
     with pytest.raises(ValueError, match="got float"):
         rounding_rules(probability=lambda w: 0.5)
 

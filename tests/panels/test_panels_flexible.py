@@ -26,6 +26,22 @@ def test_parametric_activations_and_their_derivatives() -> None:
     assert len(set(visit(parametric()))) >= 5
 
 
+def test_parametric_stays_within_its_axes_and_says_where_prelu_has_no_slope() -> None:
+    panel = parametric()
+    for kind, a, b in itertools.product(("tanh", "prelu"), (-2.0, 0.0, 2.0), (0.1, 6.0)):
+        curve = panel.set(kind=kind, a=a, b=b).result
+        for axes, values in zip(panel.figure.axes, (curve.value, curve.slope), strict=True):
+            low, high = axes.get_ylim()
+            assert low < values.min() <= values.max() < high
+    words = panel.set(kind="prelu", a=-2.0).words
+    panel.png()
+    ticks = [tick for tick in panel.figure.axes[0].yaxis.get_major_ticks() if abs(tick.get_loc()) < 8.5]
+    assert min(tick.label1.get_window_extent().x0 for tick in ticks) >= 0
+    assert words.startswith("g(s) = max(0, s) − 2 min(0, s): ")
+    assert words.endswith("slope −2 below 0, 1 above, and none at 0.")
+    assert panel.set(a=1.0).words.endswith("slope 1 everywhere.")
+
+
 def test_parametric_takes_an_activation_of_the_reader() -> None:
     square = parametric(activation=lambda s, a, b: s**2).result
     np.testing.assert_allclose(square.slope, 2 * S.numpy(), atol=1e-6)
@@ -100,6 +116,12 @@ def test_a_kaf_takes_a_function_of_the_reader() -> None:
     tanh = kaf(function=torch.tanh)
     np.testing.assert_allclose(tanh.result.value, kaf().set(target="tanh(s)").result.value, atol=1e-6)
     assert "target" not in tanh.controls
+
+
+def test_a_kaf_takes_a_function_that_works_in_place() -> None:
+    plain = kaf(function=lambda s: torch.sin(2 * s)).result
+    in_place = kaf(function=lambda s: s.mul_(2).sin_()).result
+    np.testing.assert_array_equal(in_place.alpha, plain.alpha)
 
 
 def test_neurons_move_when_they_train() -> None:

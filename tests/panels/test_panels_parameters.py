@@ -14,7 +14,7 @@ from course_utils._support.unwritten import unwritten
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data
 from course_utils.experiments.parameters.corrupted import SHARES as CORRUPTED_SHARES
-from course_utils.experiments.parameters.predicted import SHARES
+from course_utils.experiments.parameters.predicted import SHARES, matrix_of
 from course_utils.experiments.parameters.published import chosen
 from course_utils.panels.engine import Panel
 from course_utils.panels.parameters import (
@@ -122,6 +122,21 @@ def test_a_readers_corruption_drives_the_panel() -> None:
             corrupted(DIGITS, corrupt=wrong)
 
 
+def test_a_corruption_in_place_leaves_the_data_as_they_were() -> None:
+    def darken(data: Dataset, share: float) -> Dataset:
+        data.x_train.mul_(1 - share)
+        data.x_test.mul_(1 - share)
+        data.y_test.zero_()
+        return data
+
+    data = DIGITS.subset(20)
+    before = data.checksum
+    path = corrupted_path(data, corrupt=darken, epochs=1)
+    assert replace(data).checksum == before
+    for share in CORRUPTED_SHARES:
+        torch.testing.assert_close(path.data["reader", share].x_train, path.clean.x_train * (1 - share))
+
+
 def test_the_predicted_panel_draws_the_accuracies_of_its_path(digits_path: PredictedPath) -> None:
     panel = predicted(digits_path)
     assert len(set(visit(panel))) >= 7
@@ -137,6 +152,14 @@ def test_a_readers_prediction_drives_the_panel() -> None:
     panel = predicted(DIGITS, predict=nearest)
     assert list(panel.controls["kind"].options.values()) == ["reader"]  # type: ignore[attr-defined]
     assert len(set(visit(panel))) >= 5
+
+
+def test_a_prediction_in_place_is_the_same() -> None:
+    def mean(w: Tensor, known: Tensor, places: Tensor) -> Tensor:
+        return w.div_(len(known)).sum(1, keepdim=True).expand(-1, len(places))
+
+    known, places = torch.rand(5, 2), torch.rand(9, 2)
+    torch.testing.assert_close(matrix_of(mean, known, places), torch.full((9, 5), 0.2))
 
 
 def ready(**arguments: object) -> Panel:

@@ -45,6 +45,16 @@ def test_geometry_at_every_control() -> None:
     assert len(set(sentences)) >= 8
 
 
+def test_geometry_takes_a_penalty_that_works_in_place() -> None:
+    def in_place(w1: np.ndarray, w2: np.ndarray) -> np.ndarray:
+        w1 **= 2
+        w2 **= 2
+        return w1 + w2
+
+    plain = geometry(penalty=lambda w1, w2: w1**2 + w2**2).result
+    np.testing.assert_array_equal(geometry(penalty=in_place).result.best, plain.best)
+
+
 def test_geometry_takes_a_penalty_of_the_reader() -> None:
     panel = geometry(penalty=lambda w1, w2: abs(w1 - w2)).set(lam=1.0)
     w = panel.result.best[-1]

@@ -26,6 +26,19 @@ def test_pruning_removes_what_it_says() -> None:
     assert len(set(visit(panel))) >= 6
 
 
+@pytest.mark.parametrize("largest", [0.38, 0.58, 0.79, 1.0])
+def test_the_labels_under_the_weights_lie_inside_the_picture(largest: float) -> None:
+    path = pruning_path("digits")
+    path.weights = {key: [w / np.abs(w).max() * largest for w in layers] for key, layers in path.weights.items()}
+    panel = pruning(path)
+    panel.png()
+    axes = panel.figure.axes[0]
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+    assert max(tick.get_loc() for tick in ticks) < high - 0.02
+    assert min(tick.label1.get_window_extent().x0 for tick in ticks) >= 0
+
+
 def test_gaps_are_those_of_the_lecture() -> None:
     panel = gaps()
     assert panel.result.gaps.tolist() == [1, 3, 8, 3]
@@ -70,6 +83,15 @@ def test_the_tree_is_a_huffman_code() -> None:
     with pytest.raises(ValueError, match="two letters"):
         panel.set(text="a")
     assert len(set(visit(huffman_tree()))) >= 4
+
+
+def test_the_words_count_the_letters_that_find_no_room_in_the_tree() -> None:
+    panel = huffman_tree().set(source="text", text="the quick brown fox jumps over the lazy dog")
+    assert panel.words.startswith(
+        "Of the text only the 16 most frequent of 27 letters, 32 of 43 characters: 16 symbols in 15 merges: "
+    )
+    assert panel.set(text="aaa").words.startswith("1 symbol in 0 merges: ")
+    assert panel.set(text="aab").words.startswith("2 symbols in 1 merge: ")
 
 
 def test_the_tree_of_a_readers_lengths() -> None:

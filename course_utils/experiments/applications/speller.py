@@ -118,7 +118,7 @@ def spell(
     for _ in range(LONGEST):
         state, logits = model.step(state, before)
         p = torch.softmax(logits, 1)
-        before = p.argmax(1) if choose is greedy else torch.tensor([_checked(choose(row)) for row in p])
+        before = p.argmax(1) if choose is greedy else torch.tensor([_checked(choose(row.clone())) for row in p])
         states.append(state)
         letters.append(before)
         probabilities.append(p)

@@ -81,11 +81,22 @@ def _train(data: str | Dataset, corrupt: Corrupt | None, epochs: int) -> Corrupt
     return CorruptedPath({"reader": _checked(corrupt)}, clean, HIDDEN[-1:], epochs)
 
 
+def _copy(data: Dataset) -> Dataset:
+    """The data set in tensors of its own."""
+    return replace(
+        data,
+        x_train=data.x_train.clone(),
+        y_train=data.y_train.clone(),
+        x_test=data.x_test.clone(),
+        y_test=data.y_test.clone(),
+    )
+
+
 def _checked(corrupt: Corrupt) -> Corrupt:
     """A reader's corruption; ValueError where it returns no data set of the same kind."""
 
     def checked_corrupt(data: Dataset, share: float) -> Dataset:
-        result = corrupt(data, share)
+        result = corrupt(_copy(data), share)  # it may change its tensors in place
         if not isinstance(result, Dataset):
             raise ValueError(f"corrupt must return a data set, got {type(result).__name__}; use dataclasses.replace")
         if result.x_train.shape != data.x_train.shape or result.x_test.shape != data.x_test.shape:

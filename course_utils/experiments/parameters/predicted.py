@@ -122,7 +122,7 @@ def matrix_of(predict: Predict, known: Tensor, places: Tensor) -> Tensor:
     """U of a reader's ``predict(w, known, places)``, (inputs, observed); ValueError where it is no linear map of w."""
     generator = torch.Generator().manual_seed(0)
     probe = torch.cat([torch.eye(len(known)), torch.randn(2, len(known), generator=generator)])
-    result = predict(probe, known, places)
+    result = predict(probe.clone(), known.clone(), places.clone())  # it may overwrite them
     shape = (len(probe), len(places))
     if not isinstance(result, Tensor) or result.shape != shape:
         got = f"shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__

@@ -63,6 +63,7 @@ def quadratic(angle: float) -> Penalty:
 
 def touch(cost: Penalty, penalty: Penalty, lam: float) -> Touch:
     """The best weights for every lambda, and the curves through those for this one."""
+    penalty = _of_copies(penalty)
     best = minimise(cost, penalty, LAMBDAS)
     chosen = int(np.argmin(np.abs(LAMBDAS - lam)))
     w1, w2 = np.meshgrid(GRID, GRID)
@@ -75,6 +76,11 @@ def touch(cost: Penalty, penalty: Penalty, lam: float) -> Touch:
         cost_level=_contours(cost_grid, [level] if level > 1e-6 else []),
         ball=_contours(penalty_grid, [size] if size > 1e-9 else []),
     )
+
+
+def _of_copies(penalty: Penalty) -> Penalty:
+    """The same function of copies, as a reader's may overwrite its arrays."""
+    return lambda w1, w2: penalty(w1.copy(), w2.copy())
 
 
 def minimise(cost: Penalty, penalty: Penalty, lams: np.ndarray) -> np.ndarray:

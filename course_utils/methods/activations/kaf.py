@@ -35,7 +35,7 @@ def krr_coefficients(
     _positive("gamma", gamma)
     _positive("ridge", ridge)
     d = dictionary.detach().double()
-    targets = function(d)
+    targets = function(d.clone())  # it may overwrite what it gets
     if not isinstance(targets, Tensor) or targets.shape != d.shape or not bool(torch.isfinite(targets).all()):
         got = f"shape {tuple(targets.shape)}" if isinstance(targets, Tensor) else type(targets).__name__
         raise ValueError(

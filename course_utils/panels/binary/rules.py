@@ -54,8 +54,7 @@ def rounding_rules(*, probability: Probability | None = None) -> Panel:
         return SignDraws(p.numpy(), (2 * p - 1).numpy(), signs[:, :-1].mean(0).numpy(), w, signs[:, -1].numpy())
 
     title = "A sign for a weight" if probability is None else "A sign for a weight, by your probability"
-    name = "σ(w)" if probability is None else "your function"
-    return Panel(title, controls, compute, lambda figure: RulePicture(figure, name).show, size=(960, 390))
+    return Panel(title, controls, compute, lambda figure: RulePicture(figure).show, size=(960, 390))
 
 
 def probability_of_plus(w: Tensor, rule: str, probability: Probability | None) -> Tensor:
@@ -63,20 +62,25 @@ def probability_of_plus(w: Tensor, rule: str, probability: Probability | None) -
     if probability is None:
         return {"paper": hard_sigmoid(w), "slide": 1 - hard_sigmoid(w), "sign": (w >= 0).float()}[rule]
     p = probability(w.clone())
-    if not isinstance(p, Tensor) or p.shape != w.shape or not bool(((p >= 0) & (p <= 1)).all()):
+    must = "probability must return numbers from 0 to 1"
+    if not isinstance(p, Tensor) or p.shape != w.shape:
         got = f"a tensor of shape {tuple(p.shape)}" if isinstance(p, Tensor) else type(p).__name__
-        raise ValueError(f"probability must return numbers from 0 to 1 in the shape {tuple(w.shape)} of w, got {got}")
+        raise ValueError(f"{must} in the shape {tuple(w.shape)} of w, got {got}")
+    wrong = ~((p >= 0) & (p <= 1))
+    if bool(wrong.any()):
+        at = number(w[wrong][0].item(), "g")
+        raise ValueError(f"{must}, got {number(p[wrong][0].item(), '.3g')} for w = {at}; clamp them")
     return p.detach()
 
 
 class RulePicture:
     """The probability of +1 on the left; expectation and mean of the signs on the right."""
 
-    def __init__(self, figure: Figure, name: str) -> None:
+    def __init__(self, figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         (self.probability,) = left.plot([], [], color=COLOURS["blue"], label="probability of +1")
         (self.marker,) = left.plot([], [], "o", ms=9, color=COLOURS["orange"], label="your weight")
-        left.set(xlim=(-2.1, 2.1), ylim=(-0.05, 1.05), xlabel="weight w", title=f"Probability of +1, {name}")
+        left.set(xlim=(-2.1, 2.1), ylim=(-0.05, 1.05), xlabel="weight w", title="Probability of +1")
         right.plot(W, W, color=FAINT, lw=1.4, label="w itself")
         (self.means,) = right.plot([], [], "o", ms=4, color=COLOURS["orange"], label="mean of the signs drawn")
         (self.expectation,) = right.plot([], [], "--", color=COLOURS["blue"], label="expectation")

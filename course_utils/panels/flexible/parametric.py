@@ -6,24 +6,27 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from course_utils.panels.engine import Choice, Control, Panel, Slider
-from course_utils.plots import COLOURS, legend, number
+from course_utils.plots import COLOURS, legend, move_limits, number, round_up
 
 __all__ = ["parametric"]
 
 S = torch.linspace(-4, 4, 401)
+VALUE_ENDS, SLOPE_ENDS = (4.2, 8.5), (6.5,)  # of the axes: few, as a new one means that all is drawn anew
 
 Activation = Callable[..., Tensor]
 
 
 class Curve(NamedTuple):
-    """A function and its derivative on S, and what it is called."""
+    """A function and its derivative on S, what it is called, and its slope at 0 in words."""
 
     value: np.ndarray
     slope: np.ndarray
     name: str
+    at_zero: str
 
 
 def scaled_tanh(s: Tensor, a: float, b: float) -> Tensor:
@@ -48,17 +51,24 @@ def parametric(*, activation: Activation | None = None) -> Panel:
     def compute(a: float, b: float, kind: str = "yours") -> Curve:
         s = S.clone().requires_grad_()
         if activation is not None:
-            g, name = checked(activation, s, a, b), f"your g with a = {a:g}, b = {b:g}"
+            g, name = checked(activation, s, a, b), f"your g with a = {number(a, 'g')}, b = {b:g}"
         elif kind == "tanh":
-            g, name = scaled_tanh(s, a, b), f"g(s) = {a:g} (1 − e^(−{b:g} s)) / (1 + e^(−{b:g} s))"
+            g, name = scaled_tanh(s, a, b), f"g(s) = {number(a, 'g')} (1 − e^(−{b:g} s)) / (1 + e^(−{b:g} s))"
         else:
-            g, name = s.clamp(min=0) + a * s.clamp(max=0), f"g(s) = max(0, s) + {a:g} min(0, s)"
+            sign = "−" if a < 0 else "+"
+            g, name = s.clamp(min=0) + a * s.clamp(max=0), f"g(s) = max(0, s) {sign} {abs(a):g} min(0, s)"
         slope = torch.autograd.grad(g.sum(), s, allow_unused=True)[0] if g.requires_grad else None
         slope = torch.zeros_like(s) if slope is None else slope
-        return Curve(g.detach().numpy(), slope.numpy(), name)
+        at_zero = kink(a) if kind == "prelu" else f"slope {number(float(slope[len(S) // 2]))} at 0"
+        return Curve(g.detach().numpy(), slope.numpy(), name, at_zero)
 
     title = "Activations with parameters" if activation is None else "Your activation"
     return Panel(title, controls, compute, lambda figure: CurvePicture(figure).show, size=(960, 370))
+
+
+def kink(a: float) -> str:
+    """The slope of PReLU at 0 in words: it has one only where a is 1."""
+    return "slope 1 everywhere" if a == 1 else f"slope {number(a, 'g')} below 0, 1 above, and none at 0"
 
 
 def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:
@@ -79,22 +89,32 @@ class CurvePicture:
             axes.axhline(0, color="#C9CFD5", lw=1)
             axes.axvline(0, color="#C9CFD5", lw=1)
             axes.set(xlim=(-4, 4), xlabel="s")
+        self.left, self.right = left, right
         left.plot(S, S.clamp(min=0), ":", color=COLOURS["grey"], lw=1.5, label="ReLU")
         (self.value,) = left.plot([], [], color=COLOURS["blue"], label="g(s)")
         (self.slope,) = right.plot([], [], color=COLOURS["orange"], label="dg/ds")
-        left.set(ylim=(-3, 3), title="The activation")
-        right.set(ylim=(-2.5, 6.5), title="Its derivative")
+        left.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 10], integer=True))  # −7.5 would be cut off
+        left.set(title="The activation")
+        right.set(title="Its derivative")
         legend(figure, loc="outside lower left", ncols=3)
 
     def show(self, curve: Curve) -> str:
         """Draw both curves."""
         self.value.set_data(S, curve.value)
         self.slope.set_data(S, curve.slope)
+        for axes, values, ends in ((self.left, curve.value, VALUE_ENDS), (self.right, curve.slope, SLOPE_ENDS)):
+            end = end_of(values, ends)
+            move_limits(axes, y=(-end, end))
         return describe(curve)
 
 
+def end_of(values: np.ndarray, ends: tuple[float, ...]) -> float:
+    """The end of an axis that holds all values: the first of `ends` that does, or a round number."""
+    highest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
+    return next((end for end in ends if end >= highest), round_up(highest))
+
+
 def describe(curve: Curve) -> str:
-    """The sentence under the panel: the function, its range, and its slope at 0."""
+    """The sentence under the panel: the function, its range, and its slope."""
     low, high = number(float(curve.value.min())), number(float(curve.value.max()))
-    at_zero = number(float(curve.slope[len(S) // 2]))
-    return f"{curve.name}: from {low} to {high} for s from −4 to 4, slope {at_zero} at 0."
+    return f"{curve.name}: from {low} to {high} for s from −4 to 4, {curve.at_zero}."

@@ -76,7 +76,9 @@ class PruningPicture:
         """Draw the weights of the chosen layer, and mark its network on the curves."""
         dense = self.path.weights[0.0, 0][chosen.layer]
         pruned = self.path.weights[chosen.sparsity, chosen.rounds][chosen.layer]
-        edge = np.ceil(20 * max(np.abs(dense).max(), np.abs(pruned).max())) / 20  # in steps: the axis shall not tremble
+        largest = max(np.abs(dense).max(), np.abs(pruned).max())
+        # In steps, as the axis shall not tremble; between two ticks, as the label of one at the end would be cut off.
+        edge = float(np.ceil(10 * largest)) / 10 + 0.04
         dense_counts, edges = np.histogram(dense, BINS, (-edge, edge))
         pruned_counts, _ = np.histogram(pruned[pruned != 0], BINS, (-edge, edge))
         self.before.show(dense_counts / dense_counts.max(), edges)

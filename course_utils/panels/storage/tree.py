@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from course_utils._support.words import plural
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.panels.engine import Choice, Panel, Slider, Text
 from course_utils.plots import COLOURS, INK, move_limits, write
@@ -21,13 +22,18 @@ Lengths = Callable[[list[int]], list[int]]
 
 
 class Code(NamedTuple):
-    """Symbols from the most frequent down, how often they occur, the lengths and bits of their codewords."""
+    """Symbols from the most frequent down, how often they occur, the lengths and bits of their codewords.
+
+    `letters`, `characters`: how many the text has, which may be more than there is room for.
+    """
 
     symbols: list[str]
     counts: list[int]
     lengths: list[int]
     words: list[str]
     fixed: int
+    letters: int
+    characters: int
 
     @property
     def mean(self) -> float:
@@ -56,16 +62,16 @@ def huffman_tree(*, lengths: Lengths | None = None) -> Panel:
         if source == "text":
             if len(text) < 2:
                 raise ValueError(f"type a text of two letters or more, got {text!r}")
-            table = Counter(text.replace(" ", "␣")).most_common(MAX_SYMBOLS)
+            everything = Counter(text.replace(" ", "␣"))
         else:
-            table = [(str(i), max(1, round(1000 * math.exp(-skew * i)))) for i in range(8)]
-        names, counts = [name for name, _ in table], [n for _, n in table]
+            everything = Counter({str(i): max(1, round(1000 * math.exp(-skew * i))) for i in range(8)})
+        names, counts = map(list, zip(*everything.most_common(MAX_SYMBOLS), strict=True))
         if lengths is None:
             word_lengths = [int(n) for n in HuffmanCode.from_counts(counts).lengths]
         else:
             word_lengths = checked(lengths, counts)
         fixed = max(1, (len(names) - 1).bit_length())
-        return Code(names, counts, word_lengths, canonical(word_lengths), fixed)
+        return Code(names, counts, word_lengths, canonical(word_lengths), fixed, len(everything), everything.total())
 
     title = "A Huffman code" if lengths is None else "A code of your lengths"
     return Panel(title, controls, compute, lambda figure: TreePicture(figure).show, size=(960, 440))
@@ -166,8 +172,12 @@ class TreePicture:
 def describe(code: Code) -> str:
     """The sentence under the panel: symbols, merges, bits per symbol, and the entropy."""
     symbols = len(code.symbols)
+    left_out = ""
+    if symbols < code.letters:
+        shown = f"{sum(code.counts)} of {code.characters} characters"
+        left_out = f"Of the text only the {symbols} most frequent of {code.letters} letters, {shown}: "
     return (
-        f"{symbols} symbols in {symbols - 1} merges: {code.mean:.3f} bits each on average, from "
-        f"{min(code.lengths)} to {max(code.lengths)}; with a fixed length {code.fixed}; the entropy is "
+        f"{left_out}{plural(symbols, 'symbol')} in {plural(symbols - 1, 'merge')}: {code.mean:.3f} bits each on "
+        f"average, from {min(code.lengths)} to {max(code.lengths)}; with a fixed length {code.fixed}; the entropy is "
         f"{code.entropy:.3f} bits, a lower bound."
     )
