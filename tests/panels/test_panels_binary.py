@@ -71,6 +71,16 @@ def test_ternary_is_ternarize() -> None:
     assert len(set(visit(panel))) >= 5
 
 
+def test_no_bar_is_grey_where_no_weight_becomes_zero() -> None:
+    panel = ternary("digits").set(factor=0.0)
+    assert "0% of the weights become 0" in panel.words
+    large, small = (patch.get_data().values for patch in panel.figure.axes[0].patches)
+    assert not small.any()
+    assert large.max() == 1
+    panel.set(factor=0.7)
+    assert panel.figure.axes[0].patches[1].get_data().values.any()
+
+
 def test_the_maps_of_the_grid_change_with_every_control() -> None:
     assert len(set(visit(annealing()))) >= 4
 

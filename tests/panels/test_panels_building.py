@@ -48,6 +48,10 @@ def test_the_path_is_drawn_as_far_as_it_was_taken() -> None:
     walk = panel.set(steps=STEPS).result
     np.testing.assert_allclose(walk.costs, [cost(w) for w in walk.path])
     assert "it diverges" in panel.set(eta=0.6).words
+    last = len(panel.result.path)  # the weights after the step with this number are too large to be kept
+    assert f"After {last} steps of η = 0.6 the weights are beyond" in panel.words
+    assert f"After {last - 1} steps of η = 0.6 (" in panel.set(steps=last - 1).words
+    assert "After 1 step of" in panel.set(steps=1).words
     assert "After 3 steps" in panel.set(steps=3).words
     assert panel.set(steps=STEPS, eta=0.1, size=16, again=0).words != panel.set(again=1).words
     assert len(set(visit(panel))) >= 11

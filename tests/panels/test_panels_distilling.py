@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from panels import visit
 
+from course_utils.experiments.distilling.left_out_class import LeftOutClass
 from course_utils.experiments.lesson import lesson_data, measure_accuracy
 from course_utils.methods.distill import distillation_loss
 from course_utils.panels.distilling import left_out, live_training, softened, teacher
+from course_utils.panels.distilling.left_out import LeftOutPicture
 
 
 def test_the_teacher_is_good() -> None:
@@ -46,6 +49,15 @@ def test_live_training_takes_a_loss_of_the_reader() -> None:
     assert reader.distilled == ours.distilled
     with pytest.raises(ValueError, match="0-d tensor"):
         live_training("digits", loss=lambda a, b, y, *, temperature, alpha: a).set(train=True)
+
+
+def test_the_bars_of_errors_fit_all_rows_of_the_largest_class() -> None:
+    figure = Figure()
+    labels = torch.tensor([0] * 200 + [1] * 20)
+    LeftOutPicture(figure, 2).show(LeftOutClass(torch.zeros(220, 2), labels, label=0, shift=-1.0, best=0.0, epoch=0))
+    by_class = figure.axes[1]
+    assert [bar.get_height() for bar in by_class.patches] == [200, 0]
+    assert by_class.get_ylim()[1] > 200
 
 
 def test_a_shift_brings_a_class_back() -> None:

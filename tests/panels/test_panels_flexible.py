@@ -112,6 +112,16 @@ def test_one_coefficient_of_a_kaf_moves_one_bump() -> None:
     assert panel.set(size=4, kernel=30).result.changed == (3, 2.0)  # there is no kernel 30: the last one
 
 
+def test_large_coefficients_of_a_kaf_lie_within_the_plot() -> None:
+    panel = kaf()
+    for target, factor in (("tanh(s)", 0.05), ("sign(s)", 0.05), ("tanh(s)", 1.0)):
+        largest = np.abs(panel.set(target=target, factor=factor, ridge=1e-8).result.alpha).max()
+        assert panel.figure.axes[1].get_ylim()[1] > largest
+        panel.png()
+        bounds = [tick.label1.get_window_extent() for tick in panel.figure.axes[1].yaxis.get_major_ticks()]
+        assert min(b.x0 for b in bounds) > panel.figure.axes[0].get_window_extent().x1
+
+
 def test_a_kaf_takes_a_function_of_the_reader() -> None:
     tanh = kaf(function=torch.tanh)
     np.testing.assert_allclose(tanh.result.value, kaf().set(target="tanh(s)").result.value, atol=1e-6)

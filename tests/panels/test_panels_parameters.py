@@ -175,6 +175,15 @@ def test_federated_draws_the_accuracy_over_the_megabytes() -> None:
     np.testing.assert_allclose(curve[:, 1], [100 * r.accuracy for r in result.few[1:]])
 
 
+def test_all_that_is_sent_lies_within_the_axis_of_megabytes() -> None:
+    panel = ready().set(train=True, bits=1, clients=5, fraction=0.2)
+    start, end = panel.figure.axes[2].get_xlim()
+    least = line(panel, 2, "chosen bits")[0, 0]
+    assert start < least
+    round_of_all = 2 * 50 * panel.result.full[1].bytes_up / 1e6  # one client has sent once
+    assert 20 * round_of_all < end
+
+
 def test_a_readers_compression_drives_the_panel() -> None:
     asked = set()
 

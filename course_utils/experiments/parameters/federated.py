@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
 from course_utils.models import mlp
-from course_utils.train.federated import Round, federated_averaging, split_evenly, split_sorted
+from course_utils.train.federated import Round, federated_averaging, message_bytes, split_evenly, split_sorted
 
-__all__ = ["ROUNDS", "Compress", "Rounds", "run_rounds"]
+__all__ = ["ROUNDS", "Compress", "Rounds", "megabytes_of_network", "run_rounds"]
 
 ROUNDS, HIDDEN = 20, 64
 
@@ -66,6 +66,11 @@ def run_rounds(
         rounds.full.append(full_round)
         rounds.few.append(next(few))
         yield rounds
+
+
+def megabytes_of_network(data: Dataset) -> float:
+    """What it takes to send the network to one client, with 32 bits."""
+    return message_bytes(list(_network(data).parameters()), 32) / 1e6
 
 
 def _network(data: Dataset) -> nn.Sequential:

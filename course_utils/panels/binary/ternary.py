@@ -93,7 +93,8 @@ class TernaryPicture:
         """Colour the weights by the threshold, and mark it on the curves."""
         edge = float(np.abs(layer.weights).max()) * 1.05
         counts, edges = np.histogram(layer.weights, BINS, (-edge, edge))
-        small = np.abs(edges[:-1] + edges[1:]) / 2 <= layer.threshold
+        # Without any zeros no bar is grey, not even the one around 0.
+        small = (np.abs(edges[:-1] + edges[1:]) / 2 <= layer.threshold) & (layer.zeros > 0)
         self.large.show(counts / counts.max() * ~small, edges)
         self.small.show(counts / counts.max() * small, edges)
         self.values.set_segments([[(v, 0), (v, 1.04)] for v in (-layer.scale, 0, layer.scale)])

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
+from course_utils._support.words import plural
 from course_utils.experiments.building.descent import STEPS, Step, Walk, cost, minimum, patients, plain_step, walk
 from course_utils.panels.engine import Button, Choice, Panel, Slider
 from course_utils.plots import COLOURS, FAINT, HALO, number
@@ -109,12 +110,12 @@ class DescentPicture:
 def describe(walk: Walk, bottom: float) -> str:
     """The sentence under the panel: the weights and the cost now; `bottom`: the cost at the minimum."""
     rows, steps, w = len(patients()[0]), len(walk.path) - 1, walk.path[-1]
-    taken = f"After {steps} steps of η = {walk.eta:g}"
-    if walk.diverged:
-        return f"{taken} the weights are beyond 100 million: it diverges."
+    if walk.diverged:  # by the step after the last one that is drawn
+        return f"After {plural(steps + 1, 'step')} of η = {walk.eta:g} the weights are beyond 100 million: it diverges."
     return (
-        f"{taken} ({steps * walk.size / rows:.1f} epochs) w₁ = {number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: "
-        f"the cost is {walk.costs[-1]:.3g}, at the start {walk.costs[0]:.3g}, at the minimum {bottom:.3g}."
+        f"After {plural(steps, 'step')} of η = {walk.eta:g} ({steps * walk.size / rows:.1f} epochs) w₁ = "
+        f"{number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: the cost is {walk.costs[-1]:.3g}, at the "
+        f"start {walk.costs[0]:.3g}, at the minimum {bottom:.3g}."
     )
 
 

@@ -55,7 +55,8 @@ class LeftOutPicture:
         curves.set(xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylim=(0, 100), title="Errors by shift")
         legend(figure, loc="outside lower left", ncols=3, fontsize=10)
         self.bars = right.bar(range(classes), np.ones(classes), color=COLOURS["blue"])
-        right.set(xticks=range(classes), xlabel="class", title="Errors by class, at this shift", ylim=(0, 30))
+        right.set(xticks=range(classes), xlabel="class", title="Errors by class, at this shift")
+        self.by_class = right
 
     def show(self, result: LeftOutClass) -> str:
         """Draw the curves and the bars at the shift."""
@@ -67,6 +68,8 @@ class LeftOutPicture:
         move_limits(self.curves, y=(0.0, round_up(2 * max(10, int(errors[SHIFTS.index(0.0), 0])))))
         wrong_labels = result.labels[result.wrong(result.shift)]
         counts = torch.bincount(wrong_labels, minlength=len(self.bars))
+        rows = torch.bincount(result.labels, minlength=len(self.bars))
+        move_limits(self.by_class, y=(0.0, max(30.0, 1.05 * int(rows.max()))))
         for i, (bar, count) in enumerate(zip(self.bars, counts.tolist(), strict=True)):
             bar.set_height(count)
             bar.set_facecolor(COLOURS["orange"] if i == result.label else COLOURS["blue"])

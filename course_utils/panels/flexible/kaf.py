@@ -30,7 +30,15 @@ TICKS = {
     for height, name in {0: "0", 1: "1", 2: "2", 10: "10", 100: "100", 1e3: "10³", 1e4: "10⁴", 1e5: "10⁵"}.items()
 }
 
-ENDS = (20.0, 100.0, 1e3, 1e4, 1e5)  # of the axis: few, because a new one means that all is drawn anew
+ALPHA_TICKS = {
+    sign * height: "−" * (sign < 0) + name
+    for sign in (-1, 1)
+    for height, name in {0: "0", 1: "1", 100: "100", 1e5: "10⁵", 1e8: "10⁸"}.items()
+}
+
+# Of the axes: few, because a new one means that all is drawn anew.
+ENDS = (20.0, 100.0, 1e3, 1e4, 1e5)
+ALPHA_ENDS = (2e5, 2e8)
 
 Function = Callable[[Tensor], Tensor]
 
@@ -132,9 +140,10 @@ class KafPicture:
         (self.changed_dot,) = coefficients.plot([], [], "D", ms=8, color=COLOURS["green"])
         coefficients.axhline(0, color="#C9CFD5", lw=1)
         coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α")
-        coefficients.set_yscale("symlog", linthresh=1)  # they go from hundredths to thousands
-        coefficients.set(ylim=(-2e4, 2e4))
-        coefficients.set_yticks([-1e4, -100, -1, 0, 1, 100, 1e4], ["−10⁴", "−100", "−1", "0", "1", "100", "10⁴"])
+        coefficients.set_yscale("symlog", linthresh=1)  # they go from hundredths to 10⁵ and beyond
+        coefficients.set_yticks(list(ALPHA_TICKS), list(ALPHA_TICKS.values()))
+        coefficients.minorticks_off()
+        self.coefficients = coefficients
 
     def show(self, basis: Basis) -> str:
         """Draw the kernels, their sum and their coefficients."""
@@ -152,6 +161,9 @@ class KafPicture:
             self.target.set_data([], [])
         else:
             self.target.set_data(S, basis.target)
+        largest = np.abs(basis.alpha).max()
+        top = next((end for end in ALPHA_ENDS if end >= largest), round_up(largest))
+        move_limits(self.coefficients, y=(-top, top))
         self.stems.set_segments([[(d, 0), (d, alpha)] for d, alpha in zip(basis.dictionary, basis.alpha, strict=True)])
         self.dots.set_data(basis.dictionary, basis.alpha)
         return describe(basis)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from course_utils._support.words import plural
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data
-from course_utils.experiments.parameters.federated import ROUNDS, Compress, Rounds, run_rounds
+from course_utils.experiments.parameters.federated import ROUNDS, Compress, Rounds, megabytes_of_network, run_rounds
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Train
 from course_utils.plots import COLOURS, write
 from course_utils.train.federated import Round
@@ -18,6 +18,7 @@ from course_utils.train.federated import Round
 __all__ = ["federated"]
 
 GOAL = 90  # percent accuracy: how many megabytes does it take?
+CLIENTS = (5, 10, 20, 50)
 BITS = (1, 2, 4, 8, 16, 32)
 ROWS = 2_000  # of a data set with large inputs
 SPLITS = {"even, all classes at each client": "even", "sorted, few classes at each client": "sorted"}
@@ -35,7 +36,7 @@ def federated(data: str | Dataset = "digits", *, compress: Compress | None = Non
         Train(),
         Slider(name="bits", label="Bits per weight, up", values=BITS, value=4),
         Choice(name="down", label="Bits per weight, down", options={"32": 32, "8": 8, "4": 4}),
-        Slider(name="clients", label="Clients", values=(5, 10, 20, 50), value=10),
+        Slider(name="clients", label="Clients", values=CLIENTS, value=10),
         Slider(name="epochs", label="Local epochs per round", values=(1, 2, 5), value=2),
         Choice(name="split", label="Distribution of the rows", options=SPLITS),
         Choice(name="fraction", label="Clients in a round", options={"all": 1.0, "one in five": 0.2}),
@@ -81,10 +82,13 @@ class FederatedPicture:
         )
         by_round.set(xlim=(-0.02 * ROUNDS, 1.02 * ROUNDS), ylim=(0, 103), xlabel="round", title="Test accuracy (%)")
         by_round.set_xticks(range(0, ROUNDS + 1, 5))
-        decades = [0.1, 1, 10, 100] if data.features < 100 else [1, 10, 100, 1000]
-        by_megabytes.set(xscale="log", xlim=(decades[0] / 2, decades[-1] * 0.6), ylim=(0, 103))
+        # From a first round with one client, who sends next to nothing, to the last one with all, at 32 bits both ways.
+        once = megabytes_of_network(data)
+        start, end = 0.8 * once, 1.3 * 2 * once * CLIENTS[-1] * ROUNDS
+        decades = [decade for decade in (0.1, 1, 10, 100, 1000) if start < decade < end]
+        by_megabytes.set(xscale="log", xlim=(start, end), ylim=(0, 103))
         by_megabytes.set(xlabel="megabytes sent, up and down", title="The same over megabytes")
-        by_megabytes.set_xticks(decades[:-1], [f"{tick:g}" for tick in decades[:-1]])
+        by_megabytes.set_xticks(decades, [f"{tick:g}" for tick in decades])
         by_megabytes.minorticks_off()
         for axes in (by_round, by_megabytes):
             axes.axhline(GOAL, color=COLOURS["grey"], lw=1, ls=":")
