@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -11,7 +13,7 @@ import pytest
 import torch
 from test_panels_engine import Front, a_panel, draw_line, slope
 
-from course_utils.panels.engine import Button, Choice, Panel, Slider, panel
+from course_utils.panels.engine import Button, Choice, Panel, Slider, panel, widget
 
 LOSS = 64  # of a patch with many colours
 
@@ -169,6 +171,25 @@ def test_the_view_that_stays_has_the_picture_that_was_made_for_it() -> None:
     assert front.picture.shape[1] == 400
     front.tell(kind="bye", view="a narrow view")
     assert front.picture.shape[1] == 900
+
+
+def test_what_another_thread_delivers_is_done_in_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JupyterLab has messages of widgets delivered in threads of their own, while a cell runs."""
+    threads: list[threading.Thread] = []
+    front = shown_by(a_panel(lambda a: threads.append(threading.current_thread()) or a))
+    content = {"comm_id": "1", "data": {"method": "update", "state": {"a": 2}, "buffer_paths": []}}
+    message = {"content": content, "buffers": []}
+
+    async def deliver() -> None:
+        kernel = SimpleNamespace(io_loop=SimpleNamespace(asyncio_loop=asyncio.get_running_loop()))
+        monkeypatch.setattr(widget, "get_ipython", lambda: SimpleNamespace(kernel=kernel))
+        await asyncio.to_thread(front.panel._handle_msg, message)
+        while front.panel.a != 2:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(deliver(), 10))
+    assert set(threads) == {threading.main_thread()}
+    assert front.messages[-1]["values"] == {"a": 2}
 
 
 def test_a_closed_training_is_stopped() -> None:
