@@ -165,6 +165,18 @@ def test_a_generator_within_no_grad_leaves_the_readers_gradients_on() -> None:
     assert asyncio.run(cell())
 
 
+def test_a_panel_made_without_gradients_trains_with_them() -> None:
+    def epochs(a: int) -> Iterator[int]:
+        assert torch.is_grad_enabled()
+        yield a
+
+    with torch.no_grad():
+        of_epochs = a_panel(epochs)
+        of_epochs.set(a=1)
+        assert not torch.is_grad_enabled()
+    of_epochs.set(a=2)
+
+
 def test_the_view_that_stays_has_the_picture_that_was_made_for_it() -> None:
     front = shown_by(panel(line, k=range(5)), width=900)
     front.tell(kind="hello", view="a narrow view", scale=1, width=400)

@@ -30,7 +30,8 @@ class RandomNumbers:
     """
 
     def __init__(self) -> None:
-        self._own = states()
+        *numbers, _ = states()
+        self._own: tuple[Any, ...] = (*numbers, True)  # a panel may be made, or moved, where the reader needs none
 
     def copy(self) -> "RandomNumbers":
         """The same numbers once more."""
