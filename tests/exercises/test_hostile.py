@@ -206,17 +206,17 @@ def ran_cunning(
 def memory_watched() -> Iterator[Callable[[], int]]:
     """Calls tell by how much the memory of this process has grown at most since the beginning."""
     process, over = psutil.Process(), threading.Event()
-    before = process.memory_info().rss
-    seen = [before]
+    before = highest = process.memory_info().rss
 
     def watch() -> None:
+        nonlocal highest
         while not over.wait(0.02):
-            seen.append(max(seen.pop(), process.memory_info().rss))
+            highest = max(highest, process.memory_info().rss)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield lambda: max(seen) - before
+        yield lambda: highest - before
     finally:
         over.set()
         thread.join()
