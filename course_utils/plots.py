@@ -1,7 +1,9 @@
 """The look of every picture: one palette, one style, and the few drawings that many panels share."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import matplotlib
@@ -103,27 +105,51 @@ def smaller(ratio: float) -> str:
     return "about as large as" if ratio > 0.95 else f"{1 / ratio:.1f} times as large as"
 
 
-def style() -> dict[Any, Any]:
-    """matplotlib's settings for the course, to be used as `with matplotlib.rc_context(style())`."""
-    return {
-        "font.size": 11,
-        "axes.titlesize": 12,
-        "axes.titleweight": "bold",
-        "axes.titlelocation": "left",
-        "axes.labelsize": 11,
-        "axes.edgecolor": FAINT,
-        "axes.labelcolor": COLOURS["ink"],
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": False,
-        "axes.prop_cycle": cycler(color=list(COLOURS.values())[:6]),
-        "xtick.color": "#4A5560",
-        "ytick.color": "#4A5560",
-        "lines.linewidth": 2.0,
-        "legend.frameon": False,
-        "legend.handlelength": 2.8,  # long enough to tell the line styles apart
-        "figure.facecolor": "white",
-    }
+SETTINGS: dict[str, Any] = {
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 11,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "axes.prop_cycle": cycler(color=list(COLOURS.values())[:6]),
+    "xtick.color": "#4A5560",
+    "ytick.color": "#4A5560",
+    "lines.linewidth": 2.0,
+    "legend.frameon": False,
+    "legend.handlelength": 2.8,  # long enough to tell the line styles apart
+    "figure.facecolor": "white",
+}
+
+
+@lru_cache(1)
+def all_settings() -> dict[str, Any]:
+    """Every setting of matplotlib's as the course has it, but which windows there are."""
+    settings: dict[str, Any] = dict.copy(matplotlib.rcParamsDefault) | dict.copy(matplotlib.RcParams(SETTINGS))
+    del settings["backend"]
+    return settings
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw with the course's settings of matplotlib, whatever the reader's are; theirs are as they were afterwards.
+
+    >>> with style():
+    ...     matplotlib.rcParams["font.size"]
+    11.0
+    """
+    # As `matplotlib.rc_context` restores: without checking 300 values again, which would take longer than a picture.
+    readers: dict[str, Any] = dict.copy(matplotlib.rcParams)
+    readers.pop("backend", None)
+    dict.update(matplotlib.rcParams, all_settings())
+    try:
+        yield
+    finally:
+        dict.update(matplotlib.rcParams, readers)
 
 
 class HeatMap(AxesImage):
@@ -298,7 +324,7 @@ HATCHES = ["", "///", "...", "xxx", "\\\\\\", "++", "oo"]  # so that a bar is to
 
 def byte_bars(groups: Mapping[str, Mapping[str, float]], *, kinds: Sequence[str], size: int) -> Figure:
     """A horizontal bar for each group, cut into the bytes of each kind, with the total behind it."""
-    with matplotlib.rc_context(style()):
+    with style():
         figure = Figure(figsize=(8, 1.5 + 0.45 * len(groups)), layout="constrained")
         axes = figure.subplots()
         colours = list(COLOURS.values())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, WEIGHTS, fit_to, style, weight_map
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, WEIGHTS, fit_to, weight_map
 
 WHITE = [255, 255, 255]
 
@@ -79,7 +79,6 @@ def test_resizing_keeps_the_entry_of_largest_magnitude(
 def test_every_colour_has_a_second_cue() -> None:
     assert len(LINE_STYLES) == len(MARKERS) == 5
     assert len(set(COLOURS.values())) == len(COLOURS)
-    assert style()["figure.facecolor"] == "white"
 
 
 @pytest.mark.parametrize("deficiency", ["deutan", "protan"])

@@ -252,6 +252,19 @@ def test_changed_packages_are_seen_by_the_next_kernel(new_parent: None, tmp_path
         assert first.run("edited.value") == "1"
 
 
+def test_an_installed_package_is_seen_by_the_next_kernel(new_parent: None, tmp_path: Path) -> None:
+    installed = f"import site; site.getsitepackages = lambda: [{str(tmp_path / 'packages')!r}]"
+    (tmp_path / "packages").mkdir()
+    environment = python_path(tmp_path, sitecustomize=installed)
+    with kernel(env=environment) as first, kernel(env=environment) as second:
+        assert (first.forked, second.forked) == (True, True)
+        parent = provisioner._parent.process
+        (tmp_path / "packages" / "editable.pth").write_text("a folder")  # it is read by a new Python alone
+        second.restart()
+        assert second.forked
+        assert provisioner._parent.process is not parent
+
+
 IN_THE_PARENT = "import os, signal, sys, threading, time\nif '-c' in sys.orig_argv:\n    "
 
 

@@ -14,6 +14,7 @@ import torch
 from test_panels_engine import Front, a_panel, draw_line, slope
 
 from course_utils.panels.engine import Button, Choice, Panel, Slider, panel, widget
+from course_utils.plots import style
 
 LOSS = 64  # of a patch with many colours
 
@@ -217,7 +218,7 @@ def test_a_closed_training_is_stopped() -> None:
         training.train = True
         await asyncio.sleep(0.02)
         training.close()
-        return training._status
+        return training.status
 
     assert asyncio.run(closing()) == "stopped"
 
@@ -332,5 +333,6 @@ def test_a_figure_in_space_is_drawn_as_matplotlib_draws_it() -> None:
     front = shown_by(of_space, width=400)
     front.move(k=3)
     figure = of_space.figure
-    figure.canvas.draw()
+    with style():
+        figure.canvas.draw()
     assert np.abs(front.picture.astype(int) - np.asarray(figure.canvas.buffer_rgba())[:, :, :3]).max() <= LOSS

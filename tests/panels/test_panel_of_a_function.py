@@ -101,6 +101,16 @@ def test_defaults_are_the_start() -> None:
     assert panel(two).words == "3 cos"
 
 
+def test_a_default_that_is_not_on_the_slider_is_said() -> None:
+    def one(ax: Axes, f: float = 0.5) -> str:
+        return f"{f:g}"
+
+    with pytest.warns(UserWarning, match="f starts at 0: 0.5 is not on its slider"):
+        assert panel(one, f=[0.0, 1.0, 2.0]).f == 0
+    with pytest.raises(ValueError, match="f must be a number between 1 and 2"):
+        panel(one, f=[1.0, 2.0])
+
+
 def test_all_arguments_may_be_collected() -> None:
     def collected(ax: Axes, **values: Any) -> str:
         return ", ".join(f"{name}={value}" for name, value in values.items())

@@ -532,6 +532,12 @@ def test_a_notebook_gives_the_name_main_back(tmp_path: Path) -> None:
     assert sys.modules["__main__"] is before  # or no process could be started any more
 
 
+def test_panels_in_boxes_are_panels_of_the_page(tmp_path: Path) -> None:
+    boxes = "from ipywidgets import HBox, IntSlider, VBox\nHBox([panel, VBox([IntSlider(), panel])])"
+    lesson = capture(write(tmp_path / "a.ipynb", TOY, boxes, "display(HBox([panel]), panel)"))
+    assert [[type(output) for output in cell.outputs] for cell in lesson.cells[1:]] == 2 * [2 * [PanelOutput]]
+
+
 def test_a_cell_for_the_kernel_alone_is_left_out(tmp_path: Path) -> None:
     path = write(tmp_path / "a.ipynb", "print('kept')", "print('only here')")
     notebook = json.loads(path.read_text())

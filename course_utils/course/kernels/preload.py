@@ -3,6 +3,7 @@
 import inspect
 import os
 import pkgutil
+import site
 import sys
 import warnings
 from contextlib import suppress
@@ -66,17 +67,18 @@ def first_uses() -> None:
 
 
 class Packages:
-    """The files of all modules that are imported now."""
+    """The files of all modules that are imported now, and the folders into which packages are installed."""
 
     def __init__(self) -> None:
         self.names = set(sys.modules)
         found = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
         self.files = sorted(file for file in found if isinstance(file, str))
-        self.one_text = "\0".join(self.files)  # whose parts are read without writing to 4,000 strings
+        folders = [*site.getsitepackages(), site.getusersitepackages()]  # a new .pth file in them leads to another one
+        self.one_text = "\0".join([*self.files, *folders])  # whose parts are read without writing to 4,000 strings
         self.times = self.modified()
 
     def modified(self) -> list[int]:
-        """The time at which each file was last changed; 0 for one that is not there."""
+        """The time at which each file or folder was last changed; 0 for one that is not there."""
         times = []
         for file in self.one_text.split("\0"):
             try:
@@ -86,5 +88,5 @@ class Packages:
         return times
 
     def changed(self) -> bool:
-        """Whether a file was changed, removed or put there since."""
+        """Whether a module was changed or removed, or a package installed since."""
         return self.modified() != self.times

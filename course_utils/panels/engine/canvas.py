@@ -4,16 +4,21 @@ The still parts (frames, ticks, labels) are drawn once and kept as a background.
 moving: it is painted over a copy of that background. matplotlib's own `stale` flag tells when the background is out of
 date, because a still artist that changes marks the figure and a moving one does not; a legend is still, but is asked
 itself. Texts and legends that did not change are pasted from the picture before (see `lettering`).
+
+So what moves lies over frame, grid and legend. Where one plot lies over another, or words of the figure's own over a
+plot, only matplotlib knows what is in front: it draws all of it each time, as it does for a figure that says
+``keeps = False``.
 """
 
 import io
 import zlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.spines import Spine
 from matplotlib.text import Text
@@ -22,6 +27,7 @@ from PIL import Image
 from course_utils.panels.engine.lettering import Lettering
 from course_utils.panels.engine.sheet import Sheet
 from course_utils.panels.engine.typesetting import TypesettingCanvas
+from course_utils.plots import style
 
 __all__ = ["Canvas", "Patch"]
 
@@ -49,11 +55,14 @@ class Canvas:
         self._agg = TypesettingCanvas(self.figure)
         self._background: object = None
         self._lettering, self._legends = Lettering(), Lettering()
+        self._layered = True  # still parts below, moving ones above
+        self._spills = False  # over its own edge, whatever room there is
         self._shown: np.ndarray | None = None  # (rows, columns) of packed RGBA: the picture last sent
 
     def arrange(self) -> None:
         """Give every part of the figure its place."""
-        self.figure.arrange()
+        with style():
+            self.figure.arrange()
         self._background = None
         self._legends.forget()
 
@@ -93,12 +102,24 @@ class Canvas:
     def _render(self) -> np.ndarray:
         renderer = self._agg.get_renderer()
         pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
-        if not self.figure.keeps or any(axes.name != "rectilinear" for axes in self.figure.axes):
-            self._agg.draw()  # as it is: what is in front of what is for matplotlib to say
-            return pixels
         visible = [axes for axes in self.figure.axes if axes.get_visible()]
         for axes in visible:
             _ = axes.viewLim  # where they follow the data, the limits are new only once somebody asks
+        with style():
+            if self.figure.stale:
+                self._layered = self.figure.keeps and can_be_layered(self.figure, renderer)
+            if self._layered:
+                self._paint(visible, renderer, pixels)
+            else:
+                self._draw_whole(visible)
+        return pixels
+
+    def _draw_whole(self, visible: list[Axes]) -> None:
+        for artist in (artist for axes in visible for artist in axes.get_children()):
+            artist.set_animated(False)
+        self._agg.draw()
+
+    def _paint(self, visible: list[Axes], renderer: Any, pixels: np.ndarray) -> None:
         moving = [(axes, a) for axes in visible for a in moving_artists(axes)]  # hidden ones too: they may appear
         legends = [(axes, a) for axes in visible for a in axes.get_children() if isinstance(a, Legend)]
         for _, artist in moving + legends:
@@ -108,6 +129,9 @@ class Canvas:
         moving = [(axes, artist) for axes, artist in moving if artist.get_visible()]
         if self.figure.stale or self._background is None or any(legend.stale for _, legend in legends):
             self._agg.draw()
+            if self._has_outgrown_its_room(pixels):
+                self._agg.draw()
+                self._legends.forget()
             for axes, legend in legends:
                 self._legends.paint(axes, legend, renderer, pixels)
             self._watch_still_parts()
@@ -121,12 +145,21 @@ class Canvas:
                 self._lettering.paint(axes, artist, renderer, pixels)
             else:
                 axes.draw_artist(artist)
-        return pixels
+
+    def _has_outgrown_its_room(self, pixels: np.ndarray) -> bool:
+        """Whether numbers at ticks had become longer, so that the plots had to give way to them."""
+        if self._spills or not reaches_the_edge(pixels):
+            return False
+        again = self.figure.arrange_again()
+        if again:
+            self._agg.draw()
+        self._spills = reaches_the_edge(pixels)
+        return again
 
     def _watch_still_parts(self) -> None:
         """Labels, ticks and the figure's own parts tell nobody when they change: from now on they do."""
         figure = self.figure
-        parts: list[Artist] = [*figure.legends, *figure.texts, *figure.lines, *figure.artists, *figure.patches]
+        parts = [artist for part in (figure, *figure.subfigs) for artist in own_artists(part)]
         parts += [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
         for artist in (artist for part in parts for artist in part.findobj()):
             if artist.stale_callback is None:
@@ -134,6 +167,32 @@ class Canvas:
 
     def _mark(self, artist: Artist, stale: bool) -> None:
         self.figure.stale = True
+
+
+def can_be_layered(figure: Sheet, renderer: Any) -> bool:
+    """Whether no plot lies over another one, and nothing of the figure's own over a plot."""
+    plots = [axes for axes in figure.axes if axes.get_visible()]
+    if any(axes.name != "rectilinear" for axes in plots):
+        return False
+    own = [artist for part in (figure, *figure.subfigs) for artist in own_artists(part) if artist.get_visible()]
+    boxes = [axes.bbox.extents for axes in plots] + [artist.get_window_extent(renderer).extents for artist in own]
+    for i, box in enumerate(boxes[: len(plots)]):
+        for other in boxes[i + 1 :]:
+            width = min(box[2], other[2]) - max(box[0], other[0])
+            height = min(box[3], other[3]) - max(box[1], other[1])
+            if width > 1 and height > 1:  # more than a common edge
+                return False
+    return True
+
+
+def own_artists(figure: Figure | SubFigure) -> list[Artist]:
+    return [*figure.legends, *figure.texts, *figure.lines, *figure.artists, *figure.patches, *figure.images]
+
+
+def reaches_the_edge(pixels: np.ndarray) -> bool:
+    """Whether anything is painted on the outermost pixels of a picture: then it may be cut off there."""
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    return bool((edge != edge[0]).any())
 
 
 def moving_artists(axes: Axes) -> list[Artist]:

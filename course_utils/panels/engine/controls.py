@@ -6,6 +6,7 @@ front end (`spec`), says a value in JSON (`to_json`), and names those that a tes
 """
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -72,7 +73,10 @@ class Slider(Control):
             raise ValueError(f"slider {self.name!r} has {len(self.values)} values but {len(self.texts)} texts")
         if self.value is None:
             object.__setattr__(self, "value", self.values[len(self.values) // 2])
-        object.__setattr__(self, "value", self.read(self.value))
+        start = self.read(self.value)
+        if abs(start - self.value) > 1e-9 * abs(start):
+            warnings.warn(f"{self.name} starts at {start:g}: {self.value:g} is not on its slider", stacklevel=4)
+        object.__setattr__(self, "value", start)
 
     def read(self, raw: Any) -> float:
         """The nearest number on the slider; a number off its ends is refused."""

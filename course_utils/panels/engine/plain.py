@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any, NoReturn
 from unittest.mock import patch
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
@@ -15,7 +14,6 @@ from matplotlib.figure import Figure
 from course_utils.panels.engine.controls import Choice, Control, Slider, Text, Toggle, plain
 from course_utils.panels.engine.sheet import Sheet
 from course_utils.panels.engine.widget import Panel, Show
-from course_utils.plots import style
 
 __all__ = ["panel"]
 
@@ -38,7 +36,8 @@ def panel(
     it is given the complete figure. The function draws everything anew at each move.
 
     `title`: over the panel; by default the function's name.
-    `size`: of the picture, in pixels of the page.
+    `size`: width and height for which the picture is meant, in pixels of the page; it is laid out for the width that
+    the page has. matplotlib's settings are the course's; the function may change them for itself.
 
     Raises: ValueError for what no control can be made of; TypeError where the function returns no words.
 
@@ -61,7 +60,7 @@ def panel(
 
         def show(values: dict[str, Any]) -> str:
             figure.clear()
-            with matplotlib.rc_context(style()), elsewhere(name, first):
+            with elsewhere(name, first):
                 words = function(figure if PICTURES[first] else figure.subplots(), **values)
             if not isinstance(words, str):
                 raise TypeError(

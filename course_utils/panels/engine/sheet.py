@@ -35,6 +35,7 @@ class Sheet(Figure):
     def __init__(self, intended: tuple[int, int], *, width: int) -> None:
         self.intended = intended
         self.keeps = True  # parts from one picture to the next; a figure that is drawn from nothing each time does not
+        self._arranged = False
         super().__init__(
             figsize=(width / 100, intended[1] / 100), dpi=100, layout=ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD)
         )
@@ -60,11 +61,24 @@ class Sheet(Figure):
         """Give every part its place, once: a picture that is laid out again and again would twitch."""
         if not isinstance(self.get_layout_engine(), ConstrainedLayoutEngine):
             return
+        self._arranged = any(axes.get_subplotspec() for axes in self.axes)
+        if not self._arranged:  # each has a place of the reader's
+            self.set_layout_engine("none")
         put_at_the_top(self)
         let_words_wrap(self)
+        self._lay_out()
+        thin_out(self)
+
+    def arrange_again(self) -> bool:
+        """Give every part its place once more, where it was this class that did so; whether it was."""
+        if self._arranged:
+            self.set_layout_engine(ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD))
+            self._lay_out()
+        return self._arranged
+
+    def _lay_out(self) -> None:
         self.draw_without_rendering()
         self.set_layout_engine("none")
-        thin_out(self)
         self.stale = True  # drawing without rendering has cleared the flag
 
     def subplots(

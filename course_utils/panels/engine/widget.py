@@ -24,7 +24,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import anywidget
-import matplotlib
 import numpy as np
 import traitlets
 from IPython.core.getipython import get_ipython
@@ -116,6 +115,10 @@ class Value(traitlets.TraitType[Any, Any]):
 class Panel(anywidget.AnyWidget):
     """Controls above a picture above a line of words.
 
+    `draw` is given a matplotlib figure, with the course's settings. What moves is painted over frames, grids and
+    legends, because that is quick; ``figure.keeps = False`` has matplotlib paint everything in its own order.
+    `size`: width and height for which the picture is meant; it is laid out for the width that the page has.
+
     >>> from course_utils.panels.engine.controls import Slider
     >>> def draw(figure):
     ...     (line,) = figure.subplots().plot([0, 1], [0, 1])
@@ -136,7 +139,9 @@ class Panel(anywidget.AnyWidget):
     _size: Any = traitlets.List().tag(sync=True)
     words = traitlets.Unicode(help="The words under the picture.").tag(sync=True)
     _notice = traitlets.Unicode(help="What became of a value that is not on its slider.").tag(sync=True)
-    _status = traitlets.Unicode(help="Of a training: under way, stopped or finished.").tag(sync=True)
+    status = traitlets.Unicode(help="Of a training: 'training …', 'stopped' or 'finished'; empty before.").tag(
+        sync=True
+    )
     _error: Any = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
 
     controls: dict[str, Control]
@@ -232,8 +237,8 @@ class Panel(anywidget.AnyWidget):
         if self._computation is not None:
             self._computation.drop()
             self._computation = None
-        if self._status == UNDER_WAY:
-            self._status = STOPPED
+        if self.status == UNDER_WAY:
+            self.status = STOPPED
         self._views = {}
         self._free()
         super().close()
@@ -352,7 +357,7 @@ class Panel(anywidget.AnyWidget):
         if self._computation is not None:
             self._computation.drop()
         if self.trains:
-            self._status = UNDER_WAY if any(getattr(self, name) for name in self._trainings) else ""
+            self.status = UNDER_WAY if any(getattr(self, name) for name in self._trainings) else ""
             self._tell({"kind": "accepted", "values": self._json_values()})
             self._presented = False
             self._computation = Computation(self._compute(**self.values), self._present, self._ended, self._numbers)
@@ -379,8 +384,8 @@ class Panel(anywidget.AnyWidget):
 
     def _ended(self, problem: BaseException | None) -> None:
         stopped = self._computation is not None and self._computation.stopped
-        if self._status and self._computation is not None:
-            self._status = STOPPED if problem or stopped else FINISHED
+        if self.status and self._computation is not None:
+            self.status = STOPPED if problem or stopped else FINISHED
         self._computation = None
         if problem is None and not self._presented:
             problem = RuntimeError(INTERRUPTED) if stopped else ValueError(NO_RESULT.format(values=self.values))
@@ -402,7 +407,7 @@ class Panel(anywidget.AnyWidget):
     def _draw_result(self, result: Any) -> None:
         self._before = self._numbers.copy()
         try:
-            with self._numbers.drawing():
+            with self._numbers.drawing(), style():
                 words = self._show(result) if self._show is not None else self._draw_anew(lambda show: show(result))
             if not isinstance(words, str):
                 raise TypeError(NO_WORDS.format(got=words))
@@ -416,7 +421,10 @@ class Panel(anywidget.AnyWidget):
     def _picture(self) -> Canvas:
         """The picture as it is; drawn anew where it was freed."""
         if self._canvas is None:
-            with self._before.copy().drawing():  # the same picture as before; the reader's numbers know nothing of it
+            with (
+                self._before.copy().drawing(),
+                style(),
+            ):  # the same picture as before; the reader's numbers know nothing of it
                 words = self._draw_anew(lambda show: show(self.result) if self._has_result else "")
             if self._has_result:
                 self.words = words  # a function that depends on more than its arguments may say something else now
@@ -427,8 +435,7 @@ class Panel(anywidget.AnyWidget):
         width, height = self._size
         canvas = Canvas(Sheet((width, height), width=self._seen.width))
         canvas.set_scale(self._seen.scale)
-        with matplotlib.rc_context(style()):
-            show = self._draw(canvas.figure)
+        show = self._draw(canvas.figure)
         if not callable(show):
             raise TypeError(NOTHING_TO_SHOW.format(got=show))
         words = fill(show)

@@ -12,6 +12,8 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
+from ipywidgets import Box
+
 from course_utils.panels.engine import Panel
 
 __all__ = ["Cell", "Lesson", "PanelOutput", "capture"]
@@ -102,23 +104,17 @@ def _watching(shell: Any, cell: Cell) -> Iterator[None]:
     def publish(data: dict[str, Any], metadata: dict[str, Any] | None = None, **_: Any) -> None:
         cell.outputs.append({**data, "metadata": metadata or {}})
 
-    def show(panel: Panel) -> None:
-        cell.outputs.append(PanelOutput(panel, panel.values, editable))
-
-    def bundle(panel: Panel, **_: Any) -> dict[str, Any]:
-        show(panel)
-        return {}
+    def show(widget: Panel | Box) -> None:
+        for panel in panels_in(widget):
+            cell.outputs.append(PanelOutput(panel, panel.values, editable))
 
     def result(value: Any = None) -> None:
-        if value is None:
-            return
-        if isinstance(value, Panel):
-            show(value)
-        elif data := shell.display_formatter.format(value)[0]:
+        if value is not None and (data := shell.display_formatter.format(value)[0]):
             publish(data)
 
     with (
-        patch.object(Panel, "_repr_mimebundle_", bundle),
+        patch.object(Panel, "_ipython_display_", show, create=True),
+        patch.object(Box, "_ipython_display_", show, create=True),
         patch.object(shell.display_pub, "publish", publish),
         contextlib.redirect_stdout(_Stream(cell.outputs)),
         contextlib.redirect_stderr(io.StringIO()),
@@ -129,6 +125,13 @@ def _watching(shell: Any, cell: Cell) -> Iterator[None]:
             yield
         finally:
             trap.hook = before
+
+
+def panels_in(widget: Any) -> list[Panel]:
+    """A panel, or those in a box, a tab or a grid: a page shows them below each other."""
+    if isinstance(widget, Box):
+        return [panel for child in widget.children for panel in panels_in(child)]
+    return [widget] if isinstance(widget, Panel) else []
 
 
 class _Stream(io.TextIOBase):

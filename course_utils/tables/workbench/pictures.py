@@ -14,7 +14,6 @@ COLOURS = 192  # of a picture: a third of the size of one with all, since notebo
 
 def draw_picture(section: Section, path: Path) -> None:
     """Draw the picture of a section into a file; its folder is made. A section without `draw` has none."""
-    import matplotlib
     from matplotlib.figure import Figure
 
     from course_utils.plots import style
@@ -22,7 +21,7 @@ def draw_picture(section: Section, path: Path) -> None:
     if section.draw is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(style()):
+    with style():
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         section.draw(figure)
         _save_small(figure, path)

@@ -53,7 +53,7 @@ const KINDS = {
       beside: [stop, status],
       show: (value) => {
         train.textContent = value ? "Again" : "Train";
-        status.textContent = model.get("_status");
+        status.textContent = model.get("status");
         stop.disabled = !status.textContent.endsWith("…");
         if (stop.disabled && stop === document.activeElement) train.focus();
       },
@@ -264,7 +264,7 @@ function render({ model, el }) {
   if (model.get("words")) say(model.get("words")); // the picture comes a little later
 
   const showStatus = () => specs.filter(({ kind }) => kind === "train").forEach(({ name }) => showValue(name));
-  const listeners = [["msg:custom", receive], ["change:_status", showStatus],
+  const listeners = [["msg:custom", receive], ["change:status", showStatus],
     ...specs.map(({ name }) => [`change:${name}`, () => showValue(name)])];
   listeners.forEach(([event, listener]) => model.on(event, listener));
 

@@ -48,7 +48,7 @@ class Replay {
     this.tell = tell;
     this.listeners = new Set();
     this.shown = head.levels.map(({ at }) => at);
-    this.state = { _title: head.title, _controls: head.controls, _size: head.size, words: "", _notice: "", _status: "", _error: null };
+    this.state = { _title: head.title, _controls: head.controls, _size: head.size, words: "", _notice: "", status: "", _error: null };
     head.levels.forEach(({ name, values, at }) => { this.state[name] = values[at]; });
     this.turn = 0; // of the question that is being answered; an older one is dropped
   }
@@ -71,7 +71,7 @@ class Replay {
     else if (kind === "again") this.answer(false);
     else if (kind === "stop") {
       this.turn += 1;
-      this.set("_status", "stopped");
+      this.set("status", "stopped");
       this.frame([], [], true);
     }
   }
@@ -94,14 +94,14 @@ class Replay {
 
   async play(store, film, turn) {
     const training = this.head.controls.some(({ kind, name }) => kind === "train" && this.state[name]);
-    this.set("_status", training ? "training …" : "");
+    this.set("status", training ? "training …" : "");
     if (film.length > 1) this.tellAll("msg:custom", { kind: "accepted", values: this.values() }, []);
     for (const [i, still] of film.entries()) {
       if (turn !== this.turn) return; // the hand has moved on
       this.still(store, still, i === film.length - 1);
       if (i < film.length - 1) await new Promise((done) => setTimeout(done, Math.min(300, (1000 * FILM_SECONDS) / film.length)));
     }
-    if (training) this.set("_status", "finished");
+    if (training) this.set("status", "finished");
   }
 
   still(store, [picture, words, error], settled) {

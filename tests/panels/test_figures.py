@@ -1,0 +1,187 @@
+"""Pictures of a reader's figures: nothing is cut off, what is in front is in front, and no setting leaks in."""
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from test_mishaps import shown_by
+
+from course_utils.panels.engine import Panel, Slider, panel
+from course_utils.plots import style
+
+Show = Callable[[int], str]
+
+
+def of(draw: Callable[[Any], Show], *, last: int = 5) -> Panel:
+    """A panel whose control k goes from 0 to 5, or to the power `last` of ten."""
+    values = range(6) if last == 5 else [10**power for power in range(last + 1)]
+    return Panel("P", [Slider(name="k", label="k", values=values, value=values[0])], lambda k: k, draw, size=(400, 240))
+
+
+def drawn_by_matplotlib(of_panel: Panel) -> np.ndarray:
+    figure = of_panel.figure
+    for axes in figure.axes:
+        for artist in axes.findobj():
+            artist.set_animated(False)
+    with style():
+        figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[attr-defined]
+
+
+def line_and_legend(ax: Any, k: int) -> str:
+    ax.plot([-1, 1], [-k, k], label=r"$\lambda$ and words")
+    ax.set(xlabel="an axis", title="A title")
+    ax.legend()
+    return f"k is {k}."
+
+
+def moving_line(figure: Any) -> Show:
+    axes = figure.subplots()
+    (line,) = axes.plot([-1, 1], [-1, 1], label="line")
+    axes.legend()
+
+    def show(k: int) -> str:
+        line.set_ydata([-k, k])
+        axes.relim()
+        axes.autoscale()
+        axes.set_title(rf"$\lambda$ is {k}")
+        return f"k is {k}."
+
+    return show
+
+
+READERS: dict[str, Any] = {
+    "axes.labelsize": 30,
+    "axes.unicode_minus": False,
+    "font.family": "serif",
+    "font.size": 30,
+    "mathtext.fontset": "cm",
+    "text.usetex": True,
+    "figure.dpi": 40,
+}
+
+
+@pytest.mark.parametrize("make", [lambda: panel(line_and_legend, k=range(6)), lambda: of(moving_line)])
+def test_settings_of_the_reader_reach_no_panel_and_stay_theirs(make: Callable[[], Panel]) -> None:
+    plain = shown_by(make(), width=400)
+    plain.move(k=3)
+    with matplotlib.rc_context():
+        plt.style.use("dark_background")
+        matplotlib.rcParams.update(READERS)
+        before = dict.copy(matplotlib.rcParams)
+        styled = shown_by(make(), width=400)
+        styled.move(k=3)
+        assert dict.copy(matplotlib.rcParams) == before
+    assert np.array_equal(plain.picture, styled.picture)
+
+
+def twins(figure: Any) -> Show:
+    axes = figure.subplots()
+    (back,) = axes.plot([0, 5], [5, 0], lw=12)
+    over = axes.twinx()
+    over.set_zorder(-1)
+    axes.set_facecolor("none")
+    (front,) = over.plot([0, 5], [0, 5], lw=12)
+
+    def show(k: int) -> str:
+        back.set_ydata([k, 0])
+        front.set_ydata([0, k + 1])
+        return f"k is {k}."
+
+    return show
+
+
+def a_plot_in_a_plot(figure: Any) -> Show:
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    small = figure.add_axes((0.3, 0.3, 0.4, 0.4))
+    (line,) = axes.plot([0, 5], [0, 5], lw=12)
+    (other,) = small.plot([0, 5], [5, 0])
+
+    def show(k: int) -> str:
+        line.set_ydata([k, 5])
+        other.set_ydata([5, k])
+        return f"k is {k}."
+
+    return show
+
+
+def words_over_an_image(figure: Any) -> Show:
+    axes = figure.subplots()
+    image = axes.imshow(np.eye(5), aspect="auto")
+    words = figure.text(0.5, 0.5, "words", color="red", fontsize=30)
+
+    def show(k: int) -> str:
+        image.set_data(np.roll(np.eye(5), k))
+        words.set_text(f"words {k}")
+        return f"k is {k}."
+
+    return show
+
+
+def words_that_come_over_it(figure: Any) -> Show:
+    show = words_over_an_image(figure)
+    (words,) = figure.texts
+
+    def moved(k: int) -> str:
+        words.set_y(0.5 if k == 3 else 0.99)
+        return show(k)
+
+    return moved
+
+
+@pytest.mark.parametrize("draw", [twins, a_plot_in_a_plot, words_over_an_image, words_that_come_over_it])
+def test_what_lies_over_another_is_painted_over_it(draw: Callable[[Any], Show]) -> None:
+    front = shown_by(of(draw), width=400)
+    for k in (2, 3):
+        front.move(k=k)
+    front.tell(kind="hello", view="a view", scale=1, width=400)  # without losses
+    assert np.array_equal(front.picture, drawn_by_matplotlib(front.panel))
+
+
+def grows_to_the_left(axes: Any, k: int) -> None:
+    axes.set_ylim(0, k)
+
+
+def grows_to_the_right(axes: Any, k: int) -> None:
+    axes.set(xlim=(0, k), xticks=[0, k])
+
+
+@pytest.mark.parametrize("grow", [grows_to_the_left, grows_to_the_right])
+@pytest.mark.parametrize("width", [360, 960])
+def test_numbers_at_ticks_that_grow_are_given_room(grow: Callable[[Any, int], None], width: int) -> None:
+    def draw(figure: Any) -> Show:
+        axes = figure.subplots()
+        axes.ticklabel_format(style="plain")
+
+        def show(k: int) -> str:
+            grow(axes, k)
+            return f"k is {k}."
+
+        return show
+
+    front = shown_by(of(draw, last=9), width=width)
+    for k in (10, 10**9):
+        front.move(k=k)
+    picture = front.picture
+    assert all((edge == 255).all() for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+
+
+def test_a_place_that_the_reader_gave_is_kept() -> None:
+    def draw(figure: Any) -> Show:
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((0, 0, 1, 1))
+        (line,) = axes.plot([0, 1], [0, 1])
+
+        def show(k: int) -> str:
+            line.set_ydata([0, k])
+            axes.set_ylim(0, max(k, 1))
+            return f"k is {k}."
+
+        return show
+
+    front = shown_by(of(draw), width=400)
+    front.move(k=4)
+    assert tuple(front.panel.figure.axes[0].get_position().bounds) == (0, 0, 1, 1)
