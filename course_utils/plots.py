@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
@@ -105,7 +105,8 @@ def smaller(ratio: float) -> str:
     return "about as large as" if ratio > 0.95 else f"{1 / ratio:.1f} times as large as"
 
 
-SETTINGS: dict[str, Any] = {
+Settings = dict[str, Any]
+SETTINGS: Settings = {
     "font.size": 11,
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
@@ -127,9 +128,10 @@ SETTINGS: dict[str, Any] = {
 
 
 @lru_cache(1)
-def all_settings() -> dict[str, Any]:
+def all_settings() -> Settings:
     """Every setting of matplotlib's as the course has it, but which windows there are."""
-    settings: dict[str, Any] = dict.copy(matplotlib.rcParamsDefault) | dict.copy(matplotlib.RcParams(SETTINGS))
+    default, ours = cast(Settings, matplotlib.rcParamsDefault), cast(Settings, matplotlib.RcParams(SETTINGS))
+    settings = dict.copy(default) | dict.copy(ours)
     del settings["backend"]
     return settings
 
@@ -143,13 +145,14 @@ def style() -> Iterator[None]:
     11.0
     """
     # As `matplotlib.rc_context` restores: without checking 300 values again, which would take longer than a picture.
-    readers: dict[str, Any] = dict.copy(matplotlib.rcParams)
+    current = cast(Settings, matplotlib.rcParams)
+    readers = dict.copy(current)
     readers.pop("backend", None)
-    dict.update(matplotlib.rcParams, all_settings())
+    dict.update(current, all_settings())
     try:
         yield
     finally:
-        dict.update(matplotlib.rcParams, readers)
+        dict.update(current, readers)
 
 
 class HeatMap(AxesImage):

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import FigureBase
 from matplotlib.legend import Legend
 from matplotlib.spines import Spine
 from matplotlib.text import Text
@@ -185,7 +185,7 @@ def can_be_layered(figure: Sheet, renderer: Any) -> bool:
     return True
 
 
-def own_artists(figure: Figure | SubFigure) -> list[Artist]:
+def own_artists(figure: FigureBase) -> list[Artist]:
     return [*figure.legends, *figure.texts, *figure.lines, *figure.artists, *figure.patches, *figure.images]
 
 
