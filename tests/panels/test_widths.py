@@ -11,6 +11,7 @@ from matplotlib.transforms import Bbox
 
 from course_utils.panels.engine import Panel
 from course_utils.panels.engine.widget import View
+from course_utils.plots import style
 
 WIDTHS = [360, 700, 1400]
 SMALLEST = 11  # pixels of the page: letters that are read without effort
@@ -22,7 +23,8 @@ def test_words_are_large_inside_the_picture_and_apart(name: str) -> None:
     try:
         for width in WIDTHS:
             panel._see(View(1, width))
-            assert list(problems(panel)) == [], width
+            with style():
+                assert list(problems(panel)) == [], width
     finally:
         panel._see(View(1, panel._size[0]))
 
