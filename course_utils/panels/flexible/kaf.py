@@ -12,6 +12,7 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import KAF, krr_coefficients
 from course_utils.panels.engine import Button, Choice, Control, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, legend, move_limits, number, round_up
 
 __all__ = ["kaf"]
@@ -134,7 +135,7 @@ class KafPicture:
         curve.set_ylabel(f"beyond ±{LINEAR} logarithmic")
         curve.minorticks_off()
         self.curve = curve
-        legend(figure, loc="outside lower left", fontsize=10, ncols=4, columnspacing=1)
+        self.legend = legend(figure, loc="outside lower left", fontsize=10, ncols=4, columnspacing=1)
         self.stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
         (self.dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
         (self.changed_dot,) = coefficients.plot([], [], "D", ms=8, color=COLOURS["green"])
@@ -166,6 +167,7 @@ class KafPicture:
         move_limits(self.coefficients, y=(-top, top))
         self.stems.set_segments([[(d, 0), (d, alpha)] for d, alpha in zip(basis.dictionary, basis.alpha, strict=True)])
         self.dots.set_data(basis.dictionary, basis.alpha)
+        name_what_is_drawn(self.legend)
         return describe(basis)
 
 
@@ -179,12 +181,13 @@ def describe(basis: Basis) -> str:
     i, change = basis.changed
     moved = f"has been changed by {number(change, '+g')} to" if change else "is"
     text = (
-        f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is "
+        f"D = {len(basis.alpha)} kernels, γ = {number(basis.gamma, '.3g')}; the largest |α| is "
         f"{coefficient(np.abs(basis.alpha).max())}; at s = 5, outside of the dictionary, g is "
         f"{number(basis.value[-1])}. α of kernel {i + 1} {moved} {coefficient(basis.alpha[i])}."
     )
     if basis.target is None:
         return text
-    inside = np.abs(S.numpy()) <= BOUNDARY
-    error = np.abs(basis.value - basis.target)[inside].max()
-    return f"{text} From −3 to 3 the KAF is at most {number(error, '.2g')} away from the function."
+    errors = np.abs(basis.value - basis.target)[np.abs(S.numpy()) <= BOUNDARY]
+    known = np.isfinite(errors)
+    where = "the function" if known.all() else "the function, where that is finite"
+    return f"{text} From −3 to 3 the KAF is at most {number(errors[known].max(), '.2g')} away from {where}."
