@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from course_utils._support.pauses import without_pauses
 from course_utils.coding.header import TYPES
 from course_utils.compress.network import CompressedModel, coded_state
 from course_utils.compress.recipe import Recipe
@@ -61,11 +62,7 @@ def compress(
     steps = compress_with_pauses(
         model, recipe, data=data, teacher=teacher, seed=seed, device=device, checkpoint=checkpoint, progress=progress
     )
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return without_pauses(steps)
 
 
 def compress_with_pauses(

@@ -53,7 +53,7 @@ def is_drawn(artist: Any, axes: Axes) -> bool:
     if isinstance(artist, LineCollection):
         return len(artist.get_segments()) > 0
     if isinstance(artist, PathCollection):
-        return len(artist.get_offsets()) > 0
+        return len(np.asarray(artist.get_offsets())) > 0
     if isinstance(artist, Line2D):
         return is_line_drawn(artist, axes)
     return True
@@ -64,7 +64,7 @@ def is_line_drawn(line: Line2D, axes: Axes) -> bool:
     with np.errstate(invalid="ignore", divide="ignore"):
         pixels = line.get_transform().transform(np.asarray(line.get_xydata(), float).reshape(-1, 2))
     pixels = pixels[np.isfinite(pixels).all(1)]
-    low, high = axes.bbox.min - 1, axes.bbox.max + 1
+    low, high = axes.bbox.padded(1).get_points()
     if str(line.get_marker()) not in ("", "None") and ((pixels >= low) & (pixels <= high)).all(1).any():
         return True
     if len(pixels) < 2 or str(line.get_linestyle()) == "None":

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from course_utils.compress import CompressedModel, Recipe, compress
+from course_utils._support.pauses import without_pauses
+from course_utils.compress import CompressedModel, Recipe
 from course_utils.compress.pipeline import compress_with_pauses
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import PAUSE_EVERY, measure_accuracy
@@ -30,17 +31,23 @@ def dense_bytes(model: nn.Module) -> int:
 
 def write_and_measure(model: nn.Module, recipe: Recipe, data: Dataset) -> NetworkFile:
     """Compress by a recipe, write to disk, read back, and measure."""
-    return measured(compress(model, recipe, data=data, progress=False, device="cpu"), data)
+    return without_pauses(_write_with_pauses(model, recipe, data))
 
 
-def measured(compressed: CompressedModel, data: Dataset) -> NetworkFile:
-    """Write to disk, read back, and measure."""
+def _write_with_pauses(model: nn.Module, recipe: Recipe, data: Dataset) -> Generator[None, None, NetworkFile]:
+    settings: dict[str, Any] = {"progress": False, "device": "cpu", "pause_every": PAUSE_EVERY}
+    compressed = yield from compress_with_pauses(model, recipe, data=data, **settings)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.cun"
+        yield
         compressed.save(path)
         size = path.stat().st_size
+        yield
         restored = CompressedModel.load(path)
-    return NetworkFile(size, restored.report().by_kind, measure_accuracy(restored.to_model(), data))
+    yield
+    by_kind = restored.report().by_kind
+    yield
+    return NetworkFile(size, by_kind, measure_accuracy(restored.to_model(), data))
 
 
 def before_and_after_retraining(
@@ -51,16 +58,8 @@ def before_and_after_retraining(
     None in a pause between.
     """
     recipe: dict[str, Any] = {"prune": prune, "levels": levels, "entropy": entropy, "init": "exact"}
-    yield (yield from write_with_pauses(model, Recipe(**recipe), data))
+    yield (yield from _write_with_pauses(model, Recipe(**recipe), data))
     # In retraining, shared values stay shared and pruned weights stay zero.
     epochs: dict[str, Any] = {"prune_epochs": 0 if prune is None else 4, "share_epochs": 0 if levels is None else 2}
     retrained = Recipe(**recipe, **epochs, rounds=1, lr=2e-3, share_lr=5e-4, batch_size=64)
-    yield (yield from write_with_pauses(model, retrained, data))
-
-
-def write_with_pauses(model: nn.Module, recipe: Recipe, data: Dataset) -> Generator[None, None, NetworkFile]:
-    """What `write_and_measure` returns; None in a pause."""
-    settings: dict[str, Any] = {"progress": False, "device": "cpu", "pause_every": PAUSE_EVERY}
-    compressed = yield from compress_with_pauses(model, recipe, data=data, **settings)
-    yield
-    return measured(compressed, data)
+    yield (yield from _write_with_pauses(model, retrained, data))

@@ -49,7 +49,7 @@ def maxout() -> Panel:
         values = function(places)
         slopes = torch.autograd.grad(values.sum(), places)[0]
         if not bool(slopes.isfinite().all()):
-            at = number(float(places[~slopes.isfinite()][0]), ".3g")
+            at = number(float(places.detach()[~slopes.isfinite()][0]), ".3g")
             raise ValueError(f"{target} has no tangent at s = {at}; type a function with a slope there, or change K")
         offsets = (values - slopes * places).detach()
         with random_numbers(again):

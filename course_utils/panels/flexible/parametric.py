@@ -84,7 +84,7 @@ def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:
         got = f"a tensor of shape {tuple(g.shape)}" if isinstance(g, Tensor) else type(g).__name__
         raise ValueError(f"activation must return a tensor of shape {tuple(s.shape)} like s, got {got}")
     if not bool(g.isfinite().all()):
-        at = number(float(s[~g.isfinite()][0]), ".3g")
+        at = number(float(s.detach()[~g.isfinite()][0]), ".3g")
         raise ValueError(f"activation must return finite numbers, and does not for s = {at}; clamp them")
     return g
 
