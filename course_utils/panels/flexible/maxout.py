@@ -116,7 +116,7 @@ class MaxoutPicture:
         self.lines[0].set_label("the K lines")
         (self.maximum,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
         left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="the only input, h = s")
-        left.set_title("One input: the maximum of wᵢ s + bᵢ")
+        left.set_title("One input: the maximum of wᵢ\u00a0s\u00a0+\u00a0bᵢ")  # a formula that does not break
         self.regions = [right.add_patch(Polygon(SQUARE, fc=c, ec=COLOURS["ink"], lw=1.6)) for c in PIECES]
         bold: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
         self.numbers = [right.text(0, 0, "", **bold) for _ in PIECES]

@@ -15,7 +15,7 @@ from course_utils.plots import COLOURS, legend, move_limits, number, round_up
 
 __all__ = ["parametric"]
 
-S = torch.linspace(-4, 4, 401)
+S = torch.arange(-200, 201) / 50  # 0 is one of them
 VALUE_ENDS, SLOPE_ENDS = (4.2, 8.5), (6.5,)  # of the axes: few, as a new one means that all is drawn anew
 
 Activation = Callable[..., Tensor]
