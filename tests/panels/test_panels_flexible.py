@@ -81,9 +81,9 @@ def test_tangents_lie_below_a_convex_function_and_their_maximum_comes_closer() -
 def test_a_function_without_a_slope_has_no_tangent() -> None:
     panel = maxout().set(pieces=2, target="sqrt(abs(s))")
     assert "The largest error is 0.50." in panel.words
-    for pieces, target, place in ((3, "sqrt(abs(s))", "0"), (2, "log(s)", "−1"), (3, "1/s", "0")):
-        with pytest.raises(ValueError, match=rf"has no tangent at s = {place}; type a function with a slope there"):
-            panel.set(pieces=pieces, target=target)
+    for target in ("sqrt(abs(s))", "1/s"):
+        with pytest.raises(ValueError, match="has no tangent at s = 0; type a function with a slope there"):
+            panel.set(pieces=3, target=target)
         assert panel.reset().words
 
 
