@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from course_utils._support.pauses import without_pauses
 from course_utils.coding.header import TYPES
 from course_utils.compress.network import CompressedModel, coded_state
 from course_utils.compress.recipe import Recipe
@@ -23,7 +24,7 @@ from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import Pruner
 from course_utils.train import pick_device
 
-__all__ = ["compress"]
+__all__ = ["compress", "compress_with_pauses"]
 
 
 def compress(
@@ -58,6 +59,35 @@ def compress(
     >>> small.to_model()[1].weight.unique().numel()  # eight values and zero
     9
     """
+    steps = compress_with_pauses(
+        model, recipe, data=data, teacher=teacher, seed=seed, device=device, checkpoint=checkpoint, progress=progress
+    )
+    return without_pauses(steps)
+
+
+def compress_with_pauses(
+    model: nn.Module,
+    recipe: Recipe,
+    *,
+    data: Dataset | None = None,
+    teacher: Teacher | None = None,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    pause_every: float | None = None,
+) -> Generator[None, None, CompressedModel]:
+    """Compress as `compress` does, to the same numbers, and yield None where others may have their turn.
+
+    That is after each step and each epoch, and within an epoch after `pause_every` seconds. The compressed network is
+    what the generator returns.
+
+    >>> def with_turns():
+    ...     small = yield from compress_with_pauses(nn.Sequential(nn.Linear(4, 2)), Recipe(prune=0.5), progress=False)
+    ...     print(len(small.arrays), "arrays")
+    >>> pauses = list(with_turns())
+    2 arrays
+    """
     if recipe.trains and data is None:
         raise ValueError(NEEDS_DATA)
     _check_network(model, recipe)
@@ -65,15 +95,23 @@ def compress(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(
-        recipe, model, data, teacher=teacher, seed=seed, device=pick_device(device), folder=folder, progress=progress
+        recipe,
+        model,
+        data,
+        teacher=teacher,
+        seed=seed,
+        device=pick_device(device),
+        folder=folder,
+        progress=progress,
+        pause_every=pause_every,
     )
     network = copy.deepcopy(model)
     if recipe.units is None:
-        _prune_and_share(network, recipe, trainer, total=_count_weights(network))
+        yield from _prune_and_share(network, recipe, trainer, total=_count_weights(network))
     else:
         units = strongest_units(network, recipe.units)
         small = narrow(network, units)
-        _prune_and_share(small, recipe, trainer, total=_count_weights(network))
+        yield from _prune_and_share(small, recipe, trainer, total=_count_weights(network))
         embed_(network, small, units)
     if recipe.bias_step is not None:
         _round_biases(network, recipe.bias_step)
@@ -106,22 +144,24 @@ def _check_network(model: nn.Module, recipe: Recipe) -> None:
         raise ValueError("`levels` needs layers with a weight of their own, got two that share one; leave it out")
 
 
-def _prune_and_share(network: nn.Module, recipe: Recipe, trainer: Trainer, *, total: int) -> None:
+def _prune_and_share(network: nn.Module, recipe: Recipe, trainer: Trainer, *, total: int) -> Iterator[None]:
     if recipe.prune is not None:
         if recipe.gradual and not isinstance(recipe.prune, Mapping):
             # Of the network that was given, not of a narrow one.
             density = min(1.0, (1 - recipe.prune) * total / _count_weights(network))
-            _prune_gradually(network, recipe, trainer, density)
+            yield from _prune_gradually(network, recipe, trainer, density)
         else:
-            _prune_in_rounds(network, recipe, trainer, recipe.prune)
+            yield from _prune_in_rounds(network, recipe, trainer, recipe.prune)
+        yield
     if recipe.levels is not None:
         if recipe.freezing and isinstance(recipe.levels, int):
-            _share_by_freezing(network, recipe, trainer, recipe.levels)
+            yield from _share_by_freezing(network, recipe, trainer, recipe.levels)
         else:
-            _share_by_clustering(network, recipe, trainer, recipe.levels)
+            yield from _share_by_clustering(network, recipe, trainer, recipe.levels)
+        yield
 
 
-def _prune_gradually(network: nn.Module, recipe: Recipe, trainer: Trainer, density: float) -> None:
+def _prune_gradually(network: nn.Module, recipe: Recipe, trainer: Trainer, density: float) -> Iterator[None]:
     """Remove weights within one training, until a share `density` is left."""
     stage = Pruning(
         network,
@@ -131,12 +171,12 @@ def _prune_gradually(network: nn.Module, recipe: Recipe, trainer: Trainer, densi
         lonely=recipe.lonely,
         **trainer.distillation,
     )
-    trainer.train_stage(stage, epochs=recipe.prune_epochs, lr=recipe.lr, name="prune")
+    return trainer.train_stage(stage, epochs=recipe.prune_epochs, lr=recipe.lr, name="prune")
 
 
 def _prune_in_rounds(
     network: nn.Module, recipe: Recipe, trainer: Trainer, sparsity: float | Mapping[str, float]
-) -> None:
+) -> Iterator[None]:
     """Remove the smallest weights in rounds, and retrain after each."""
     pruner = Pruner(network, scope="layer" if isinstance(sparsity, Mapping) else "global")
     for number in range(1, recipe.rounds + 1):
@@ -148,7 +188,7 @@ def _prune_in_rounds(
         if recipe.prune_epochs:
             student = trainer.student(network)
             name = f"prune-{number}"
-            trainer.train(
+            yield from trainer.train(
                 student, epochs=recipe.prune_epochs, lr=recipe.lr, name=name, after_step=lambda _: pruner.step_()
             )
 
@@ -158,7 +198,7 @@ def _sparsity_at(progress: float, final: float) -> float:
     return 1 - (1 - final) ** progress if final < 1 or progress == 1 else 1 - 0.01**progress
 
 
-def _share_by_freezing(network: nn.Module, recipe: Recipe, trainer: Trainer, levels: int) -> None:
+def _share_by_freezing(network: nn.Module, recipe: Recipe, trainer: Trainer, levels: int) -> Iterator[None]:
     """Give each layer few values within one training."""
     stage = Freezing(
         network,
@@ -168,15 +208,18 @@ def _share_by_freezing(network: nn.Module, recipe: Recipe, trainer: Trainer, lev
         bias_step=recipe.bias_step,
         **trainer.distillation,
     )
-    trainer.train_stage(stage, epochs=recipe.share_epochs, lr=recipe.share_lr, name="share")
+    return trainer.train_stage(stage, epochs=recipe.share_epochs, lr=recipe.share_lr, name="share")
 
 
-def _share_by_clustering(network: nn.Module, recipe: Recipe, trainer: Trainer, levels: int | Mapping[str, int]) -> None:
+def _share_by_clustering(
+    network: nn.Module, recipe: Recipe, trainer: Trainer, levels: int | Mapping[str, int]
+) -> Iterator[None]:
     """Give each layer few values by k-means, and train the centroids."""
     generator = torch.Generator().manual_seed(trainer.seed)
     share_weights(network, size=levels, init=recipe.init, generator=generator)
+    yield
     if recipe.share_epochs:
-        trainer.train(trainer.student(network), epochs=recipe.share_epochs, lr=recipe.share_lr, name="share")
+        yield from trainer.train(trainer.student(network), epochs=recipe.share_epochs, lr=recipe.share_lr, name="share")
     unshare_weights(network)
 
 

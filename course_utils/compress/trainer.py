@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Stage
 from course_utils.compress.transfer_set import Student, Teacher, transfer_set
 from course_utils.data import Dataset
-from course_utils.train import batches, fit
+from course_utils.train import batches, fit_epochs
+from course_utils.train.loop import with_bar
 
 __all__ = ["NEEDS_DATA", "Trainer"]
 
@@ -26,6 +27,7 @@ class Trainer:
     """Trains a network as a recipe says, on the training part of `data` and the answers of `teacher`.
 
     `origin`: the network that is compressed, as it was given. `folder`: where each training keeps its checkpoint.
+    `pause_every`: seconds from one pause of a training to the next.
     """
 
     def __init__(
@@ -39,8 +41,10 @@ class Trainer:
         device: torch.device,
         folder: Path | None,
         progress: bool,
+        pause_every: float | None = None,
     ) -> None:
         self.recipe, self.seed, self.device, self.folder, self.progress = recipe, seed, device, folder, progress
+        self.pause_every = pause_every
         self.origin, self._data = _checksum(origin), data
         self.teacher = teacher if recipe.alpha else None
 
@@ -85,9 +89,9 @@ class Trainer:
         lr: float,
         name: str,
         after_step: Callable[[nn.Module], object] | None = None,
-    ) -> None:
-        """Train on the transfer set, from the checkpoint of this name if there is one."""
-        fit(
+    ) -> Iterator[None]:
+        """Train on the transfer set, from the checkpoint of this name if there is one, and yield at each pause."""
+        steps = fit_epochs(
             student,
             self.rows,
             epochs=epochs,
@@ -99,14 +103,16 @@ class Trainer:
             after_step=after_step,
             evaluate_every=0,
             checkpoint=None if self.folder is None else self.folder / f"{self.digest}-{name}.pt",
-            progress=self.progress,
+            pause_every=self.pause_every,
             device=self.device,
             seed=self.seed,
         )
+        for _ in with_bar(steps, epochs=epochs, shown=self.progress):
+            yield
 
-    def train_stage(self, stage: Stage, *, epochs: int, lr: float, name: str) -> None:
+    def train_stage(self, stage: Stage, *, epochs: int, lr: float, name: str) -> Iterator[None]:
         """Train while the stage prunes or freezes weights after its steps."""
-        self.train(stage, epochs=epochs, lr=lr, name=name, after_step=stage.after_step)
+        return self.train(stage, epochs=epochs, lr=lr, name=name, after_step=stage.after_step)
 
     @property
     def digest(self) -> str:

@@ -2,8 +2,8 @@
 
 The text under a panel is what the function `describe` of its module returns.
 
-`engine` holds the `Panel` itself; every other folder has the panels of one notebook. What they train lies below them,
-in `course_utils.experiments`.
+`engine` holds the `Panel` itself, `legends` what several of them need; every other folder has the panels of one
+notebook. What they train lies below them, in `course_utils.experiments`.
 """
 
 from course_utils._support.extras import require

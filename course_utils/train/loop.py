@@ -19,7 +19,7 @@ from course_utils.train.out_of_memory import attempt
 from course_utils.train.settings import Settings
 from course_utils.train.training import Training
 
-__all__ = ["fit", "fit_epochs"]
+__all__ = ["fit", "fit_epochs", "with_bar"]
 
 
 def fit(
@@ -64,18 +64,25 @@ def fit(
     >>> history.test_accuracy[-1] > 0.9
     True
     """
-    from tqdm.auto import tqdm
-
     history = History()
     steps = fit_epochs(
         model, data, epochs=epochs, device=device, evaluate_every=evaluate_every, checkpoint=checkpoint, **settings
     )
-    with tqdm(total=epochs, unit="epoch", leave=False, disable=not progress) as bar:
-        for grown in steps:
-            history = grown or history
-            bar.update(len(history) - bar.n)
-            bar.set_postfix_str(f"train loss {history[-1].train_loss:.4f}" if history else "", refresh=False)
+    for grown in with_bar(steps, epochs=epochs, shown=progress):
+        history = grown or history
     return history
+
+
+def with_bar(steps: Iterator[History | None], *, epochs: int, shown: bool) -> Iterator[History | None]:
+    """The same steps of a training, with a bar of its epochs where that is `shown`."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=epochs, unit="epoch", leave=False, disable=not shown) as bar:
+        for history in steps:
+            if history:
+                bar.update(len(history) - bar.n)
+                bar.set_postfix_str(f"train loss {history[-1].train_loss:.4f}", refresh=False)
+            yield history
 
 
 def fit_epochs(

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from torch.nn.utils import prune
 
 from course_utils.coding.container import Coded, FormatError, save
 from course_utils.compress import CompressedModel, Recipe, compress
+from course_utils.compress.pipeline import compress_with_pauses
 from course_utils.compress.transfer_set import transfer_set
 from course_utils.compress.units import embed_, hidden_layers, narrow, strongest_units
 from course_utils.data import Dataset, load_dataset
@@ -105,6 +107,26 @@ def test_the_same_seed_gives_the_same_file(tmp_path: Path, digits: Dataset, trai
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         run(trained, quick, digits, seed=seed).save(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() != (tmp_path / "c").read_bytes()
+
+
+def test_a_compression_with_pauses_gives_the_same_file(tmp_path: Path, digits: Dataset, trained: nn.Module) -> None:
+    recipe = Recipe(prune=0.9, rounds=2, prune_epochs=1, levels=8, share_epochs=1)
+    settings: dict[str, Any] = {"data": digits, "progress": False, "device": "cpu"}
+    made = []
+
+    def with_pauses() -> Iterator[None]:
+        made.append((yield from compress_with_pauses(trained, recipe, pause_every=0.0, **settings)))
+
+    pauses = 0
+    for _ in with_pauses():
+        torch.rand(1)  # others draw random numbers meanwhile
+        pauses += 1
+    assert pauses > 3 * len(digits.y_train) // recipe.batch_size  # one after each step
+    made.append(compress(trained, recipe, **settings))
+    files = [tmp_path / "with pauses.cun", tmp_path / "without.cun"]
+    for small, file in zip(made, files, strict=True):
+        small.save(file)
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_nothing_is_done_that_was_not_asked(trained: nn.Module) -> None:

@@ -87,10 +87,12 @@ def test_the_maps_of_the_grid_change_with_every_control() -> None:
 
 def test_products_of_bits_are_those_of_floats() -> None:
     panel = xnor()
-    for n in (4, 20, 32):
-        for alike in (0.0, 0.375, 1.0):
+    for n in panel.controls["n"].values:  # type: ignore[attr-defined]
+        for alike, said in zip((0.0, 0.125, 0.375, 1.0), ("0%", "12.5%", "37.5%", "100%"), strict=True):
             product = panel.set(n=n, alike=alike).result
-            agree = round(alike * n)
+            agree = float(said.rstrip("%")) / 100 * n  # what the slider says is what is shown
+            assert f"{agree:g} of {n} places agree" in panel.words
+            assert said in panel.controls["alike"].spec()["texts"]
             assert product.by_bits == product.by_floats == 2 * agree - n
             assert product.x @ product.w == product.by_bits
     assert len(set(visit(panel))) >= 5

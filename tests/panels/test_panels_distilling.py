@@ -34,6 +34,14 @@ def test_softened_takes_a_softmax_of_the_reader() -> None:
         softened("digits", softmax=lambda z, T: z[0])
 
 
+def test_softened_says_what_is_less_than_rounding_leaves() -> None:
+    p = torch.zeros(1, 10)
+    p[0, 3], p[0, 8] = 1, 1e-22
+    words = softened("digits", softmax=lambda z, T: p).words
+    assert "3 with 1, 8 with less than 10⁻²⁰, " in words
+    assert "is 0.00 bits" in words
+
+
 def test_without_a_teacher_the_twins_coincide() -> None:
     panel = live_training("digits").set(train=True, alpha=0)
     assert panel.result.alone == panel.result.distilled
@@ -55,6 +63,8 @@ def test_the_bars_of_errors_fit_all_rows_of_the_largest_class() -> None:
     figure = Figure()
     labels = torch.tensor([0] * 200 + [1] * 20)
     LeftOutPicture(figure, 2).show(LeftOutClass(torch.zeros(220, 2), labels, label=0, shift=-1.0, best=0.0, epoch=0))
+    best = next(line for line in figure.axes[0].lines if str(line.get_label()).startswith("best shift"))
+    assert not len(best.get_xdata())  # it is searched when the training is over
     by_class = figure.axes[1]
     assert [bar.get_height() for bar in by_class.patches] == [200, 0]
     assert by_class.get_ylim()[1] > 200

@@ -48,6 +48,9 @@ def test_parametric_takes_an_activation_of_the_reader() -> None:
     assert (parametric(activation=lambda s, a, b: torch.ones_like(s)).result.slope == 0).all()
     with pytest.raises(ValueError, match="like s"):
         parametric(activation=lambda s, a, b: 1.0)
+    with pytest.raises(ValueError, match="must return finite numbers, and does not for s = −4"):
+        parametric(activation=lambda s, a, b: s.log())
+    assert parametric(activation=lambda s, a, b: s.abs().sqrt()).words.endswith(", and no slope at 0.")
 
 
 def test_more_hinges_come_closer() -> None:
@@ -73,6 +76,15 @@ def test_tangents_lie_below_a_convex_function_and_their_maximum_comes_closer() -
         errors.append(float(np.max(pieces.target - top)))
     assert errors == sorted(errors, reverse=True)
     assert len(set(visit(panel))) >= 4
+
+
+def test_a_function_without_a_slope_has_no_tangent() -> None:
+    panel = maxout().set(pieces=2, target="sqrt(abs(s))")
+    assert "The largest error is 0.50." in panel.words
+    for target in ("sqrt(abs(s))", "1/s"):
+        with pytest.raises(ValueError, match="has no tangent at s = 0; type a function with a slope there"):
+            panel.set(pieces=3, target=target)
+        assert panel.reset().words
 
 
 def test_the_regions_of_the_planes_cover_the_square_and_each_plane_is_highest_in_its_own() -> None:
@@ -126,6 +138,12 @@ def test_a_kaf_takes_a_function_of_the_reader() -> None:
     tanh = kaf(function=torch.tanh)
     np.testing.assert_allclose(tanh.result.value, kaf().set(target="tanh(s)").result.value, atol=1e-6)
     assert "target" not in tanh.controls
+
+
+def test_a_kaf_is_compared_with_a_function_where_that_is_finite() -> None:
+    words = kaf(function=lambda s: torch.where((s - 0.1).abs() < 0.05, torch.inf, s)).words
+    assert words.endswith("away from the function, where that is finite.")
+    assert "inf " not in words
 
 
 def test_a_kaf_takes_a_function_that_works_in_place() -> None:

@@ -141,7 +141,7 @@ def test_the_predicted_panel_draws_the_accuracies_of_its_path(digits_path: Predi
     panel = predicted(digits_path)
     assert len(set(visit(panel))) >= 7
     assert panel.set(share=0.2).result.share == 0.2
-    after = line(panel, 3, "predicted, kept weights trained")
+    after = line(panel, 3, "kept weights trained")
     np.testing.assert_allclose(after[:, 1], [100 * digits_path.predictions["near", 1, s].accuracy[1] for s in SHARES])
 
 

@@ -55,6 +55,17 @@ def test_one_number_says_what_is_lost() -> None:
     assert len(set(visit(one_number(), format="fixed"))) >= 7
 
 
+def test_one_number_says_in_words_what_is_no_number() -> None:
+    panel = one_number().set(format="float16")
+    assert ") NaN (not a number) is stored as NaN (not a number): bits of their own" in panel.set(number="nan").words
+    assert ") infinity is stored as infinity: exactly" in panel.set(number="inf").words
+    assert "−70000 is stored as minus infinity: −70000 is too large" in panel.set(number="-70000").words
+    assert "infinity is stored as 1.984375: infinity is too large" in panel.set(format="fixed", number="inf").words
+    assert "8 bits, −2 of the fraction" in panel.set(number="-3", frac_bits=-2).words
+    with pytest.raises(ValueError, match="fixed point has no bits for NaN, not a number; choose a floating format"):
+        panel.set(number="nan")
+
+
 def test_levels_are_the_accuracies_of_quantized_networks() -> None:
     data, model = lesson_data("digits"), trained_network("digits")
     panel = levels("digits")
@@ -72,6 +83,8 @@ def test_levels_take_a_quantizer_of_the_reader() -> None:
     assert by_reader.words == levels("digits").set(bits=3).words
     with pytest.raises(ValueError, match="must return a tensor of shape"):
         levels("digits", quantizer=lambda w, bits: w.sum())
+    with pytest.raises(ValueError, match="must return finite numbers"):
+        levels("digits", quantizer=lambda w, bits: w / 0)
 
 
 def test_sensitivity_quantizes_what_it_says() -> None:

@@ -55,6 +55,15 @@ def test_geometry_takes_a_penalty_that_works_in_place() -> None:
     np.testing.assert_array_equal(geometry(penalty=in_place).result.best, plain.best)
 
 
+def test_geometry_refuses_a_penalty_that_is_no_number_and_offers_no_p_to_one_of_the_reader() -> None:
+    assert set(geometry(penalty=lambda w1, w2: abs(w1)).controls) == {"lam", "angle"}
+    with pytest.raises(ValueError, match=r"finite number for all weights from −1.5 to 1.5, got nan for w1 = −1.5"):
+        geometry(penalty=lambda w1, w2: np.sqrt(w1))
+    with pytest.raises(ValueError, match="got inf for w1 = 0 and w2 = −1.5"):
+        geometry(penalty=lambda w1, w2: 1 / abs(w1))
+    assert "best weights are 1.000 and 0.550" in geometry(penalty=lambda w1, w2: 0.0).words
+
+
 def test_geometry_takes_a_penalty_of_the_reader() -> None:
     panel = geometry(penalty=lambda w1, w2: abs(w1 - w2)).set(lam=1.0)
     w = panel.result.best[-1]

@@ -1,6 +1,7 @@
 """The panels of notebook 07: gaps of the lecture's example, codes against `HuffmanCode`, bytes against files."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from course_utils.coding.gaps import encode_gaps
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.compress import Recipe, compress
 from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
+from course_utils.experiments.storage.network_file import before_and_after_retraining, write_and_measure
 from course_utils.experiments.storage.pruning_path import ROUNDS, SPARSITIES
 from course_utils.panels.storage import codebook, figure6, frontier, gaps, huffman_tree, pruning, pruning_path, stack
 
@@ -116,6 +118,18 @@ def test_the_stack_writes_the_file_that_it_shows() -> None:
     with pytest.raises(ValueError, match="need shared values"):
         panel.set(coder="mixed", share=False)
     assert len(set(visit(stack("digits")))) >= 8
+
+
+@pytest.mark.parametrize("settings", [{"prune": 0.9, "levels": 8}, {"prune": None, "levels": 4}])
+def test_the_stack_retrains_with_pauses_to_the_same_file(settings: dict[str, Any]) -> None:
+    data, model = lesson_data("digits").subset(300), trained_network("digits")
+    results = list(before_and_after_retraining(model, data, entropy="huffman", **settings))
+    before, after = (file for file in results if file is not None)
+    recipe: dict[str, Any] = settings | {"init": "exact"}
+    assert before == write_and_measure(model, Recipe(**recipe), data)
+    recipe |= {"prune_epochs": 4 if settings["prune"] else 0, "share_epochs": 2, "lr": 2e-3, "share_lr": 5e-4}
+    assert after == write_and_measure(model, Recipe(**recipe, batch_size=64), data)
+    assert results.count(None) > recipe["prune_epochs"] + recipe["share_epochs"]  # a turn for others after each epoch
 
 
 def test_figure_6_is_made_of_files() -> None:

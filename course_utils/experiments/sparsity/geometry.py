@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from contourpy import contour_generator
 
+from course_utils.plots import number
+
 __all__ = [
     "EDGE",
     "GRID",
@@ -62,8 +64,11 @@ def quadratic(angle: float) -> Penalty:
 
 
 def touch(cost: Penalty, penalty: Penalty, lam: float) -> Touch:
-    """The best weights for every lambda, and the curves through those for this one."""
-    penalty = _of_copies(penalty)
+    """The best weights for every lambda, and the curves through those for this one.
+
+    Raises: ValueError for a penalty that is not a finite number everywhere on the grid.
+    """
+    penalty = _checked(penalty)
     best = minimise(cost, penalty, LAMBDAS)
     chosen = int(np.argmin(np.abs(LAMBDAS - lam)))
     w1, w2 = np.meshgrid(GRID, GRID)
@@ -78,9 +83,23 @@ def touch(cost: Penalty, penalty: Penalty, lam: float) -> Touch:
     )
 
 
-def _of_copies(penalty: Penalty) -> Penalty:
-    """The same function of copies, as a reader's may overwrite its arrays."""
-    return lambda w1, w2: penalty(w1.copy(), w2.copy())
+def _checked(penalty: Penalty) -> Penalty:
+    """The same function of copies, as a reader's may overwrite its arrays; ValueError where it gives no number."""
+
+    def checked(w1: np.ndarray, w2: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = np.asarray(penalty(w1.copy(), w2.copy()), dtype=float)
+        first, second, values = np.broadcast_arrays(w1, w2, values)
+        if not np.isfinite(values).all():
+            at = tuple(np.argwhere(~np.isfinite(values))[0])
+            raise ValueError(
+                f"penalty must return a finite number for all weights from −{EDGE:g} to {EDGE:g}, got {values[at]:g} "
+                f"for w1 = {number(first[at], '.3g')} and w2 = {number(second[at], '.3g')}; write it so that it is "
+                "defined there, such as with abs(w1) under a root"
+            )
+        return values
+
+    return checked
 
 
 def minimise(cost: Penalty, penalty: Penalty, lams: np.ndarray) -> np.ndarray:

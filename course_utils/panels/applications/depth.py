@@ -17,6 +17,7 @@ DEPTHS = (2, 5, 10, 20, 50, 100)
 SCALES = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3)
 SEEDS = {"seed 0": 0, "seed 1": 1, "seed 2": 2}
 BATCH = 32
+LIMITS = (1e-20, 1e14)  # of the axis of the norms
 
 Norms = dict[str, np.ndarray]  # for each kind, the norm of the gradient of every layer
 
@@ -54,7 +55,7 @@ class DepthPicture:
             )[0]
             for i, kind in enumerate(KINDS)
         ]
-        axes.set(xlim=(-0.015, 1.015), ylim=(1e-20, 1e14), yscale="log", xlabel="position of the layer in the network")
+        axes.set(xlim=(-0.015, 1.015), ylim=LIMITS, yscale="log", xlabel="position of the layer in the network")
         axes.set_xticks([0, 0.5, 1], ["first (input side)", "middle", "last (output side)"])
         first, *_, last = axes.get_xticklabels()
         first.set_horizontalalignment("left")
@@ -66,7 +67,7 @@ class DepthPicture:
 
     def show(self, norms: Norms) -> str:
         for line, values in zip(self.lines, norms.values(), strict=True):
-            line.set_data(np.linspace(0, 1, len(values)), np.clip(values, 1e-30, 1e30))
+            line.set_data(np.linspace(0, 1, len(values)), np.clip(values, *LIMITS))  # at the edge: beyond it
         return describe(norms)
 
 
@@ -80,9 +81,11 @@ def describe(norms: Norms) -> str:
 def scientific(value: float) -> str:
     """A number for a sentence, with a power of ten where it is very small or very large.
 
-    >>> scientific(0.09), scientific(2.1e-13), scientific(3.4e8)
-    ('0.09', '2.1 × 10⁻¹³', '3.4 × 10⁸')
+    >>> scientific(0.09), scientific(2.1e-13), scientific(3.4e8), scientific(1e-41)
+    ('0.09', '2.1 × 10⁻¹³', '3.4 × 10⁸', 'below 10⁻²⁰')
     """
-    if value == 0 or 0.01 <= value < 1000:
-        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
+    if value < LIMITS[0]:
+        return "below 10⁻²⁰"
+    if 0.01 <= value < 1000:
+        return number(value, ".2g" if value < 99.5 else ".0f")
     return number(value, ".1e")

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_utils.panels.engine import Panel, Slider, Toggle
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, move_limits
 
 __all__ = ["ERRORS", "imagenet"]
@@ -90,7 +91,7 @@ class ImageNetPicture:
         (self.outline,) = axes.plot([], [], color=COLOURS["ink"], lw=2.6)
         axes.set(xlabel="year", xlim=(2009.4, 2015.6), ylim=(0, 50), title="Top-5 error of the winner (%)")
         axes.set_xticks(list(ERRORS))
-        axes.legend(loc="upper right", fontsize=9.5)
+        self.legend = axes.legend(loc="upper right", fontsize=9.5)
 
     def show(self, result: Year) -> str:
         self._scale(logarithmic=result.logarithmic)
@@ -105,6 +106,7 @@ class ImageNetPicture:
         for dots, which in ((self.right, ~result.wrong), (self.wrong, result.wrong)):
             rows, columns = which.nonzero()
             dots.set_data(columns, rows)
+        name_what_is_drawn(self.legend)
         return describe(result)
 
     def _scale(self, *, logarithmic: bool) -> None:

@@ -22,7 +22,8 @@ from course_utils.experiments.applications.gridworld import (
     make_world,
 )
 from course_utils.panels.engine import Choice, Control, Panel, Slider, Train
-from course_utils.plots import COLOURS, FAINT, WEIGHTS, move_limits, weight_map, words_on, write
+from course_utils.panels.legends import name_what_is_drawn
+from course_utils.plots import COLOURS, FAINT, WEIGHTS, move_limits, number, weight_map, words_on, write
 
 __all__ = ["live_agent"]
 
@@ -82,7 +83,7 @@ class AgentPicture:
         (self.mean,) = self.upper.plot([], [], "-", color=COLOURS["blue"], label=f"mean of the last {WINDOW}")
         self.best = self.upper.axhline(0, color=COLOURS["orange"], ls="--", label="best possible from S")
         self.upper.set(xlim=(0, STEPS), ylim=(-1.1, 2.6), title="Discounted return")
-        self.upper.legend(loc="upper left", fontsize=9.5, ncols=1)
+        self.legend = self.upper.legend(loc="upper left", fontsize=9.5, ncols=1)
         (self.epsilon,) = lower.plot([], [], ".-", ms=5, color=COLOURS["green"])
         lower.set(ylim=(-0.05, 1.08), xlabel="steps of the agent")
         lower.set_title("Random actions ε")
@@ -97,11 +98,11 @@ class AgentPicture:
     def _show_grid(self, progress: Progress) -> None:
         values = np.where(ENDS, progress.rewards, progress.q.max(1))
         self.shades.set_data(np.where(WALLS, 0.0, values).reshape(ROWS, COLUMNS))
-        for cell, (sign, number) in self.cells.items():
+        for cell, (sign, value) in self.cells.items():
             colour = words_on(WEIGHTS(0.5 + 0.5 * values[cell] / DARKEST))
             kind = KINDS[CELLS[cell]] if ENDS[cell] else list(ARROWS.values())[progress.q[cell].argmax()]
             write(sign, text=kind, color=colour)
-            write(number, text=f"{values[cell]:+.2f}".replace("-", "−"), color=colour)
+            write(value, text=number(values[cell], "+.2f"), color=colour)
         write(self.start, color=self.cells[START][0].get_color())
         self.path.set_data([cell % COLUMNS for cell in progress.path], [cell // COLUMNS for cell in progress.path])
 
@@ -115,6 +116,7 @@ class AgentPicture:
         self.best.set_ydata([progress.best] * 2)
         low, high = min([-1.1, progress.best, *returns]), max([1.0, progress.best, *returns])
         move_limits(self.upper, y=(min(-1.1, 1.1 * low), high + 1.1 * (high - low)))
+        name_what_is_drawn(self.legend)
 
 
 def furnish(grid: Axes) -> tuple[dict[int, tuple[Text, Text]], Text]:
@@ -146,6 +148,6 @@ def describe(progress: Progress) -> str:
     epsilon = progress.epsilons[-1][1]
     return (
         f"Step {progress.step:,}, {len(progress.returns):,} episodes, ε = {epsilon:.2f}: the greedy path from S "
-        f"{where} (without wind). The greedy policy is worth {progress.value:.3f}, the best possible "
-        f"{progress.best:.3f}; the network predicts {progress.q[START].max():.3f}."
+        f"{where} (without wind). The greedy policy is worth {number(progress.value, '.3f')}, the best "
+        f"possible {number(progress.best, '.3f')}; the network predicts {number(progress.q[START].max(), '.3f')}."
     )

@@ -45,11 +45,9 @@ class SignTrainingPicture:
         left.set(xlim=(-1.05, 1.05), ylim=(0, 1.05), yticks=[], xlabel="real weight of the first layer")
         left.set_xticks([-1, -0.5, 0, 0.5, 1])
         left.set_title("Where the real weights are")
-        (self.accuracy,) = right.plot([], [], "o-", ms=5, color=COLOURS["blue"], label="test accuracy", clip_on=False)
-        (self.flipped,) = right.plot(
-            [], [], "s--", ms=5, color=COLOURS["orange"], label="signs flipped in the epoch", clip_on=False
-        )
-        right.set(xlim=(0, EPOCHS), ylim=(-0.03, 1.03), xlabel="epoch", title="Training")
+        (self.accuracy,) = right.plot([], [], "o-", ms=5, color=COLOURS["blue"], label="test accuracy")
+        (self.flipped,) = right.plot([], [], "s--", ms=5, color=COLOURS["orange"], label="signs flipped in the epoch")
+        right.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(-0.03, 1.03), xlabel="epoch", title="Training")
         legend(figure, loc="outside lower right", ncols=2)
 
     def show(self, state: SignTraining) -> str:

@@ -106,6 +106,6 @@ def describe(drawn: SignDraws, p: float) -> str:
     if len(drawn.draws) > 10:
         signs += " …"
     return (
-        f"w = {drawn.w:g} becomes +1 with probability {p:.2f}. Drawn: {signs}, mean "
+        f"w = {number(drawn.w, 'g')} becomes +1 with probability {p:.2f}. Drawn: {signs}, mean "
         f"{number(drawn.draws.mean(), '+.2f')}. For w from −1 to 1 {unbiased}."
     )

@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from course_utils.methods.binarize import pack_bits, xnor_linear
 from course_utils.panels.engine import Button, Panel, Slider
-from course_utils.plots import COLOURS, FAINT, INK, write
+from course_utils.plots import COLOURS, FAINT, INK, number, write
 
 __all__ = ["xnor"]
 
@@ -31,11 +31,11 @@ class Product(NamedTuple):
 def xnor() -> Panel:
     """The inner product of two rows of signs, by bits: n minus twice the bits that differ (lecture, section 06)."""
     controls = [
-        Slider(name="n", label="Length n", values=[4, 8, 12, 16, 20, 24, 28, 32], value=16),
+        Slider(name="n", label="Length n", values=[8, 16, 24, 32], value=16),  # whose eighths are whole numbers
         Slider(
             name="alike",
             label="Places that agree",
-            values=[round(i / 8, 3) for i in range(9)],
+            values=[i / 8 for i in range(9)],
             value=0.5,
             texts=[f"{i / 8:.1%}".replace(".0%", "%") for i in range(9)],
         ),
@@ -46,7 +46,7 @@ def xnor() -> Panel:
         rng = np.random.default_rng(again)
         x = np.where(rng.random(int(n)) < 0.5, -1, 1)
         agree = np.zeros(int(n), bool)
-        agree[rng.permutation(int(n))[: round(alike * int(n))]] = True
+        agree[rng.permutation(int(n))[: int(alike * n)]] = True
         w = np.where(agree, x, -x)
         tx, tw = (torch.from_numpy(v).float().reshape(1, -1) for v in (x, w))
         by_bits = int(xnor_linear(pack_bits(tx), pack_bits(tw), n=int(n)))
@@ -112,5 +112,6 @@ def describe(product: Product) -> str:
     n, agree = len(product.x), int((product.x == product.w).sum())
     return (
         f"1 stands for +1, 0 for −1. {agree} of {n} places agree, so the inner product is {agree} − {n - agree} = "
-        f"2 · {agree} − {n} = {product.by_bits}; computed with floats it is {product.by_floats}."
+        f"2 · {agree} − {n} = {number(product.by_bits, 'g')}; computed with floats it is "
+        f"{number(product.by_floats, 'g')}."
     )

@@ -11,6 +11,7 @@ from matplotlib.text import Annotation
 from course_utils._support.words import plural
 from course_utils.experiments.building.descent import STEPS, Step, Walk, cost, minimum, patients, plain_step, walk
 from course_utils.panels.engine import Button, Choice, Panel, Slider
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, HALO, number
 
 __all__ = ["STARTS", "descent"]
@@ -89,7 +90,7 @@ class DescentPicture:
         curve.set(yscale="log", xlim=(-1, STEPS + 1), ylim=(0.01, 1000), xlabel="step", title="Cost")
         curve.set_yticks([0.01, 0.1, 1, 10, 100, 1000], ["0.01", "0.1", "1", "10", "100", "1000"])
         curve.minorticks_off()
-        curve.legend(loc="upper right", fontsize=9.5, handlelength=1.6)
+        self.legend = curve.legend(loc="upper right", fontsize=9.5, handlelength=1.6)
 
     def show(self, walk: Walk) -> str:
         rows, steps = len(patients()[0]), len(walk.path) - 1
@@ -104,6 +105,7 @@ class DescentPicture:
         self.end.set_data([steps], walk.costs[-1:])
         batch_costs: Any = [] if walk.size == rows else walk.batch_costs
         self.batch.set_data(range(len(batch_costs)), batch_costs)
+        name_what_is_drawn(self.legend)
         return describe(walk, self.bottom)
 
 
@@ -114,8 +116,8 @@ def describe(walk: Walk, bottom: float) -> str:
         return f"After {plural(steps + 1, 'step')} of η = {walk.eta:g} the weights are beyond 100 million: it diverges."
     return (
         f"After {plural(steps, 'step')} of η = {walk.eta:g} ({steps * walk.size / rows:.1f} epochs) w₁ = "
-        f"{number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: the cost is {walk.costs[-1]:.3g}, at the "
-        f"start {walk.costs[0]:.3g}, at the minimum {bottom:.3g}."
+        f"{number(w[0], '.3g')}, w₂ = {number(w[1], '.3g')}: the cost is {number(walk.costs[-1], '.3g')}, "
+        f"at the start {walk.costs[0]:.3g}, at the minimum {bottom:.3g}."
     )
 
 

@@ -94,7 +94,7 @@ class SumPicture:
         curve.set(xscale="log", yscale="log", xlim=(0.85, 47), ylim=(2e-4 * height, 2 * height), xlabel="units")
         curve.set_xticks([1, 2, 5, 10, 20, 40], ["1", "2", "5", "10", "20", "40"])
         curve.minorticks_off()
-        curve.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        curve.yaxis.set_major_formatter(lambda value, _: number(value, "g"))
         curve.set_title("Largest error")
         curve.legend(loc="lower left", fontsize=9.5, handlelength=1.8, title="bends placed", alignment="left")
 
@@ -119,10 +119,10 @@ class SumPicture:
 
 def describe(result: Approximation, error: float, newest: int) -> str:
     """The sentences under the panel: parameters, the largest error, and the unit with the newest bend."""
-    units = len(result.layer.b)
+    units, largest = len(result.layer.b), number(error if error > ZERO else 0, ".3g")
     return (
         f"{plural(units, 'unit')}, {3 * units + 1} parameters: each unit has a weight, a bias and an output "
-        f"weight, and the output one bias. The largest error is {error if error > ZERO else 0:.3g}. The newest "
+        f"weight, and the output one bias. The largest error is {largest}. The newest "
         f"bend is at x = {number(result.newest)}, the output weight of its unit "
         f"{number(float(result.layer.v[newest]))}."
     )

@@ -11,7 +11,8 @@ from course_utils.experiments.distilling.left_out_class import EPOCHS, LeftOutCl
 from course_utils.experiments.distilling.teacher import teacher
 from course_utils.experiments.lesson import lesson_data
 from course_utils.panels.engine import Choice, Panel, Slider
-from course_utils.plots import COLOURS, legend, move_limits, round_up
+from course_utils.panels.legends import name_what_is_drawn
+from course_utils.plots import COLOURS, legend, move_limits, number, round_up
 
 __all__ = ["left_out"]
 
@@ -53,7 +54,7 @@ class LeftOutPicture:
         self.shift = curves.axvline(0, color=COLOURS["ink"], lw=1.2)
         (self.best,) = curves.plot([], [], "v", ms=9, color=COLOURS["green"], label="best shift on held-out rows")
         curves.set(xlim=(SHIFTS[0], SHIFTS[-1]), xlabel="shift of the bias", ylim=(0, 100), title="Errors by shift")
-        legend(figure, loc="outside lower left", ncols=3, fontsize=10)
+        self.legend = legend(figure, loc="outside lower left", ncols=3, fontsize=10)
         self.bars = right.bar(range(classes), np.ones(classes), color=COLOURS["blue"])
         right.set(xticks=range(classes), xlabel="class", title="Errors by class, at this shift")
         self.by_class = right
@@ -64,7 +65,8 @@ class LeftOutPicture:
         self.all_errors.set_data(SHIFTS, errors[:, 0])
         self.class_errors.set_data(SHIFTS, errors[:, 1])
         self.shift.set_xdata([result.shift] * 2)
-        self.best.set_data([result.best], [result.errors(result.best)[0]])
+        best = [result.best] if result.epoch == EPOCHS else []  # it is searched in the end
+        self.best.set_data(best, [result.errors(shift)[0] for shift in best])
         move_limits(self.curves, y=(0.0, round_up(2 * max(10, int(errors[SHIFTS.index(0.0), 0])))))
         wrong_labels = result.labels[result.wrong(result.shift)]
         counts = torch.bincount(wrong_labels, minlength=len(self.bars))
@@ -74,6 +76,7 @@ class LeftOutPicture:
             bar.set_height(count)
             bar.set_facecolor(COLOURS["orange"] if i == result.label else COLOURS["blue"])
             bar.set_hatch("///" if i == result.label else "")
+        name_what_is_drawn(self.legend)
         return describe(result)
 
 
@@ -82,12 +85,18 @@ def describe(result: LeftOutClass) -> str:
     total, on_class = result.errors(result.shift)
     rows = int((result.labels == result.label).sum())
     errors = (
-        f"Class {result.label} was left out. Shift {result.shift:+g}: {total} errors on {len(result.labels):,} test "
-        f"rows, {on_class} of them on the {rows} rows of that class."
+        f"Class {result.label} was left out. Shift {signed(result.shift)}: {total} errors on {len(result.labels):,} "
+        f"test rows, {on_class} of them on the {rows} rows of that class."
     )
     if result.epoch < EPOCHS:
         return f"Epoch {result.epoch} of {EPOCHS}. {errors}"
     best_total, best_on_class = result.errors(result.best)
     return (
-        f"{errors} With the best shift, {result.best:+.2f}: {best_total} errors, {best_on_class} of them on that class."
+        f"{errors} With the best shift, {signed(result.best)}: {best_total} errors, {best_on_class} of them on that "
+        "class."
     )
+
+
+def signed(shift: float) -> str:
+    """A shift with its sign, and 0 without one."""
+    return number(shift, "+.3g" if shift else "g")

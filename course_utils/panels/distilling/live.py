@@ -65,10 +65,10 @@ class PairPicture:
     def __init__(self, figure: Figure, teacher_error: float, teacher_parameters: int) -> None:
         self.teacher_error, self.teacher_parameters = teacher_error, teacher_parameters
         axes = figure.subplots()
-        (self.alone,) = axes.plot([], [], "s--", ms=7, color=COLOURS["orange"], label="labels only", clip_on=False)
-        (self.distilled,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="distilled", clip_on=False)
+        (self.alone,) = axes.plot([], [], "s--", ms=7, color=COLOURS["orange"], label="labels only")
+        (self.distilled,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="distilled")
         axes.axhline(teacher_error, color=COLOURS["grey"], ls=":", label="teacher")
-        axes.set(xlim=(0, 1), xlabel="progress of training", ylabel="test error (%)")
+        axes.set(xlim=(-0.01, 1.01), xlabel="progress of training", ylabel="test error (%)")
         axes.set(yscale="log", ylim=(0.7 * max(teacher_error, 0.5), 100))  # from the start, 90 %, to the teacher's
         axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()

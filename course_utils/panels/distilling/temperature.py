@@ -111,9 +111,15 @@ class AnswerPicture:
 def describe(answer: Answer) -> str:
     """The sentences under the panel: the three most likely classes, and the entropy."""
     order = np.argsort(-answer.soft)[:3]
-    likely = ", ".join(f"{i} with {number(answer.soft[i], '.2g')}" for i in order)
+    likely = ", ".join(f"{i} with {probability(float(answer.soft[i]))}" for i in order)
     entropy = float(-(answer.soft * np.log2(np.maximum(answer.soft, 1e-12))).sum())
     return (
         f"An input with label {answer.label}. At T = {answer.temperature:g} the teacher says {likely}; the "
-        f"entropy of its answer is {entropy:.2f} bits, from 0 (certain) to {np.log2(len(answer.soft)):.2f} (uniform)."
+        f"entropy of its answer is {number(entropy)} bits, from 0 (certain) to {np.log2(len(answer.soft)):.2f} "
+        "(uniform)."
     )
+
+
+def probability(p: float) -> str:
+    """A probability in two digits; one that rounding may have made of nothing, or nothing of, only by its size."""
+    return number(p, ".2g") if p >= 1e-20 else "less than 10⁻²⁰"

@@ -1,10 +1,11 @@
 """A kernel activation function and its basis: gamma, D, the coefficients, and their start by ridge regression."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import KAF, krr_coefficients
 from course_utils.panels.engine import Button, Choice, Control, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, legend, move_limits, number, round_up
 
 __all__ = ["kaf"]
@@ -24,17 +26,9 @@ CHANGES = [round(0.1 * i, 1) for i in range(-30, 31)]
 RIDGES = {1e-8: "10⁻⁸", 1e-6: "10⁻⁶", 1e-4: "10⁻⁴", 1e-2: "0.01", 1e-1: "0.1", 1.0: "1"}
 
 LINEAR = 2  # the heights up to which the axis of the curves is linear
-TICKS = {
-    sign * height: "−" * (sign < 0) + name
-    for sign in (-1, 1)
-    for height, name in {0: "0", 1: "1", 2: "2", 10: "10", 100: "100", 1e3: "10³", 1e4: "10⁴", 1e5: "10⁵"}.items()
-}
-
-ALPHA_TICKS = {
-    sign * height: "−" * (sign < 0) + name
-    for sign in (-1, 1)
-    for height, name in {0: "0", 1: "1", 100: "100", 1e5: "10⁵", 1e8: "10⁸"}.items()
-}
+TICKS = {0: "0", 1: "1", 2: "2", 10: "10", 100: "100", 1e3: "10³"}
+FEW_TICKS = {0: "0", 1: "1", 10: "10", 1e3: "10³", 1e5: "10⁵", 1e7: "10⁷"}  # beyond those
+ALPHA_TICKS = {0: "0", 100: "100", 1e5: "10⁵", 1e8: "10⁸"}
 
 # Of the axes: few, because a new one means that all is drawn anew.
 ENDS = (20.0, 100.0, 1e3, 1e4, 1e5)
@@ -130,18 +124,17 @@ class KafPicture:
         (self.value,) = curve.plot([], [], color=COLOURS["blue"], lw=2.6, label="the KAF, their sum")
         curve.set(xlim=(-5, 5), xlabel="s", title="The KAF and its basis")
         curve.set_yscale("symlog", linthresh=LINEAR, linscale=2)  # kernels are hundreds high where they cancel
-        curve.set_yticks(list(TICKS), list(TICKS.values()))
         curve.set_ylabel(f"beyond ±{LINEAR} logarithmic")
         curve.minorticks_off()
         self.curve = curve
-        legend(figure, loc="outside lower left", fontsize=10, ncols=4, columnspacing=1)
+        self.legend = legend(figure, loc="outside lower left", fontsize=10, ncols=4, columnspacing=1)
         self.stems = coefficients.vlines([0], 0, 1, color=COLOURS["blue"], lw=1.4)
         (self.dots,) = coefficients.plot([], [], "o", ms=5, color=COLOURS["blue"])
         (self.changed_dot,) = coefficients.plot([], [], "D", ms=8, color=COLOURS["green"])
         coefficients.axhline(0, color="#C9CFD5", lw=1)
         coefficients.set(xlim=(-3.3, 3.3), xlabel="dictionary d", title="Coefficients α")
         coefficients.set_yscale("symlog", linthresh=1)  # they go from hundredths to 10⁵ and beyond
-        coefficients.set_yticks(list(ALPHA_TICKS), list(ALPHA_TICKS.values()))
+        set_ticks(coefficients, ALPHA_TICKS)
         coefficients.minorticks_off()
         self.coefficients = coefficients
 
@@ -152,6 +145,8 @@ class KafPicture:
         self.parts.set_data(np.tile(np.append(S, np.nan), len(basis.parts)), np.hstack([basis.parts, gap]).ravel())
         highest = max(np.abs(basis.parts).max(), np.abs(basis.value).max())
         top = next((end for end in ENDS if end >= highest), round_up(highest))
+        if self.curve.get_ylim() != (-top, top):
+            set_ticks(self.curve, TICKS if top <= max(TICKS) else FEW_TICKS)
         move_limits(self.curve, y=(-top, top))
         i = basis.changed[0]
         self.changed_part.set_data(S, basis.parts[i])
@@ -166,7 +161,14 @@ class KafPicture:
         move_limits(self.coefficients, y=(-top, top))
         self.stems.set_segments([[(d, 0), (d, alpha)] for d, alpha in zip(basis.dictionary, basis.alpha, strict=True)])
         self.dots.set_data(basis.dictionary, basis.alpha)
+        name_what_is_drawn(self.legend)
         return describe(basis)
+
+
+def set_ticks(axes: Axes, heights: Mapping[float, str]) -> None:
+    """Ticks at these heights, above 0 and below."""
+    ticks = {sign * height: "−" * (sign < 0) + name for sign in (1, -1) for height, name in heights.items()}
+    axes.set_yticks(list(ticks), ["0" if not height else name for height, name in ticks.items()])
 
 
 def coefficient(value: float) -> str:
@@ -179,12 +181,13 @@ def describe(basis: Basis) -> str:
     i, change = basis.changed
     moved = f"has been changed by {number(change, '+g')} to" if change else "is"
     text = (
-        f"D = {len(basis.alpha)} kernels, γ = {basis.gamma:.3g}; the largest |α| is "
+        f"D = {len(basis.alpha)} kernels, γ = {number(basis.gamma, '.3g')}; the largest |α| is "
         f"{coefficient(np.abs(basis.alpha).max())}; at s = 5, outside of the dictionary, g is "
         f"{number(basis.value[-1])}. α of kernel {i + 1} {moved} {coefficient(basis.alpha[i])}."
     )
     if basis.target is None:
         return text
-    inside = np.abs(S.numpy()) <= BOUNDARY
-    error = np.abs(basis.value - basis.target)[inside].max()
-    return f"{text} From −3 to 3 the KAF is at most {number(error, '.2g')} away from the function."
+    errors = np.abs(basis.value - basis.target)[np.abs(S.numpy()) <= BOUNDARY]
+    known = np.isfinite(errors)
+    where = "the function" if known.all() else "the function, where that is finite"
+    return f"{text} From −3 to 3 the KAF is at most {number(errors[known].max(), '.2g')} away from {where}."

@@ -12,7 +12,8 @@ from course_utils._support.random_numbers import random_numbers
 from course_utils.methods.activations import Maxout
 from course_utils.panels.engine import Button, Panel, Slider, Text
 from course_utils.panels.engine.typed import typed_function
-from course_utils.plots import COLOURS, FAINT, legend, write
+from course_utils.panels.legends import name_what_is_drawn
+from course_utils.plots import COLOURS, FAINT, legend, number, write
 
 __all__ = ["maxout"]
 
@@ -44,9 +45,12 @@ def maxout() -> Panel:
     def compute(pieces: float, target: str, again: int) -> Pieces:
         k = int(pieces)
         function = typed_function(target)
-        places = torch.linspace(-2, 2, 2 * k + 1)[1::2].double().requires_grad_()
+        places = (torch.arange(1 - k, k, 2).double() * 2 / k).requires_grad_()  # the middles of K equal parts
         values = function(places)
         slopes = torch.autograd.grad(values.sum(), places)[0]
+        if not bool(slopes.isfinite().all()):
+            at = number(float(places.detach()[~slopes.isfinite()][0]), ".3g")
+            raise ValueError(f"{target} has no tangent at s = {at}; type a function with a slope there, or change K")
         offsets = (values - slopes * places).detach()
         with random_numbers(again):
             unit = Maxout(2, 1, k)
@@ -111,15 +115,16 @@ class MaxoutPicture:
         self.lines = [left.plot([], [], ":", color=COLOURS["grey"], lw=1.3)[0] for _ in range(MAX_PIECES)]
         self.lines[0].set_label("the K lines")
         (self.maximum,) = left.plot([], [], color=COLOURS["blue"], lw=2.6, label="their maximum")
-        left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="s, the only input", title="One input: tangents of a function")
+        left.set(xlim=(-2, 2), ylim=(-2.5, 3.5), xlabel="the only input, h = s")
+        left.set_title("One input: the maximum of wᵢ\u00a0s\u00a0+\u00a0bᵢ")  # a formula that does not break
         self.regions = [right.add_patch(Polygon(SQUARE, fc=c, ec=COLOURS["ink"], lw=1.6)) for c in PIECES]
-        number: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
-        self.numbers = [right.text(0, 0, "", **number) for _ in PIECES]
+        bold: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 11, "fontweight": "bold"}
+        self.numbers = [right.text(0, 0, "", **bold) for _ in PIECES]
         self.heights = LineCollection([], colors=FAINT, linewidths=1.1, label=f"lines of one height, {STEP:g} apart")
         right.add_collection(self.heights, autolim=False)
         right.set(xlim=(-2, 2), ylim=(-2, 2), xlabel="h₁", ylabel="h₂")
         right.set_title("Two inputs: which plane is highest")
-        legend(figure, loc="outside lower left", ncols=4, fontsize=10)
+        self.legend = legend(figure, loc="outside lower left", ncols=4, fontsize=10)
 
     def show(self, pieces: Pieces) -> str:
         """Draw the lines, and the regions of the planes."""
@@ -142,6 +147,7 @@ class MaxoutPicture:
                 write(self.numbers[i], position=tuple(regions[i].mean(0)))
                 level += level_lines(regions[i], regions[i] @ pieces.plane_slopes[i] + pieces.plane_offsets[i])
         self.heights.set_segments(level)
+        name_what_is_drawn(self.legend)
         return describe(pieces, maximum, sum(len(corners) > 0 for corners in regions))
 
 
@@ -150,5 +156,5 @@ def describe(pieces: Pieces, maximum: np.ndarray, in_use: int) -> str:
     k, error = len(pieces.slopes), np.abs(maximum - pieces.target).max()
     return (
         f"K = {k}: {2 * k} parameters per neuron with one input, {3 * k} with two. The largest error is "
-        f"{error:.2f}. On the right {in_use} of {k} planes are highest somewhere."
+        f"{number(error)}. On the right {in_use} of {k} planes are highest somewhere."
     )

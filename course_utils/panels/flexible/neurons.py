@@ -72,8 +72,8 @@ class NeuronPicture:
             self.curves.append((start, now))
         legend(left, handles=[now, start], loc="outside upper left", ncols=2)
         course = right.subplots()
-        (self.accuracy,) = course.plot([], [], "o-", ms=5, color=COLOURS["blue"], clip_on=False)
-        course.set(xlim=(0, EPOCHS), ylim=(0, 1.03), xlabel="epoch", title=f"Test accuracy, {name}")
+        (self.accuracy,) = course.plot([], [], "o-", ms=5, color=COLOURS["blue"])
+        course.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(0, 1.03), xlabel="epoch", title=f"Test accuracy, {name}")
 
     def show(self, curves: NeuronCurves) -> str:
         """Draw the curves at the start and now, and the epochs so far."""

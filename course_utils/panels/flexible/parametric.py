@@ -1,5 +1,6 @@
 """Activations with one or two trainable parameters: the scaled tanh and PReLU, with their derivatives."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from course_utils.plots import COLOURS, legend, move_limits, number, round_up
 
 __all__ = ["parametric"]
 
-S = torch.linspace(-4, 4, 401)
+S = torch.arange(-200, 201) / 50  # 0 is one of them
 VALUE_ENDS, SLOPE_ENDS = (4.2, 8.5), (6.5,)  # of the axes: few, as a new one means that all is drawn anew
 
 Activation = Callable[..., Tensor]
@@ -59,11 +60,16 @@ def parametric(*, activation: Activation | None = None) -> Panel:
             g, name = s.clamp(min=0) + a * s.clamp(max=0), f"g(s) = max(0, s) {sign} {abs(a):g} min(0, s)"
         slope = torch.autograd.grad(g.sum(), s, allow_unused=True)[0] if g.requires_grad else None
         slope = torch.zeros_like(s) if slope is None else slope
-        at_zero = kink(a) if kind == "prelu" else f"slope {number(float(slope[len(S) // 2]))} at 0"
+        at_zero = kink(a) if kind == "prelu" else slope_in_words(float(slope[len(S) // 2]))
         return Curve(g.detach().numpy(), slope.numpy(), name, at_zero)
 
     title = "Activations with parameters" if activation is None else "Your activation"
     return Panel(title, controls, compute, lambda figure: CurvePicture(figure).show, size=(960, 370))
+
+
+def slope_in_words(slope: float) -> str:
+    """A slope at 0 in words, also where there is none."""
+    return f"slope {number(slope)} at 0" if math.isfinite(slope) else "and no slope at 0"
 
 
 def kink(a: float) -> str:
@@ -77,6 +83,9 @@ def checked(activation: Activation, s: Tensor, a: float, b: float) -> Tensor:
     if not isinstance(g, Tensor) or g.shape != s.shape:
         got = f"a tensor of shape {tuple(g.shape)}" if isinstance(g, Tensor) else type(g).__name__
         raise ValueError(f"activation must return a tensor of shape {tuple(s.shape)} like s, got {got}")
+    if not bool(g.isfinite().all()):
+        at = number(float(s.detach()[~g.isfinite()][0]), ".3g")
+        raise ValueError(f"activation must return finite numbers, and does not for s = {at}; clamp them")
     return g
 
 

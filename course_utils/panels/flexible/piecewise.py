@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from course_utils.experiments.flexible.apl_fit import RANGE, S, fit_apl
 from course_utils.panels.engine import Panel, Slider, Text, Toggle
 from course_utils.panels.engine.typed import typed_function
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, legend, number
 
 __all__ = ["piecewise"]
@@ -61,7 +62,7 @@ class HingePicture:
         (self.value,) = axes.plot([], [], color=COLOURS["blue"], lw=2.4, label="max(0, s) + the hinges")
         (self.kinks,) = axes.plot([], [], "|", ms=14, mew=2, color=COLOURS["ink"], label="kinks")
         axes.set(xlim=(-RANGE, RANGE), ylim=(-3.2, 3.2), xlabel="s")
-        legend(figure, loc="outside lower left", ncols=4, fontsize=10)
+        self.legend = legend(figure, loc="outside lower left", ncols=4, fontsize=10)
 
     def show(self, fitted: Fitted) -> str:
         """Draw the curves."""
@@ -73,6 +74,7 @@ class HingePicture:
                 line.set_data(S, fitted.hinges[i])
             else:
                 line.set_data([], [])
+        name_what_is_drawn(self.legend)
         return describe(fitted)
 
 
@@ -83,5 +85,5 @@ def describe(fitted: Fitted) -> str:
     error = float(np.abs(fitted.value - fitted.target).max())
     return (
         f"Hinges S = {hinges}, {2 * hinges} parameters per neuron, visible kinks at {kinks}; the "
-        f"largest error is {error:.2f}."
+        f"largest error is {number(error)}."
     )

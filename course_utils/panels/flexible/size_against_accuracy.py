@@ -9,6 +9,7 @@ from course_utils._support.words import plural
 from course_utils.data import Dataset
 from course_utils.experiments.flexible.activations import ACTIVATIONS, WIDTHS, Comparison, comparison
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, legend
 
 __all__ = ["size_against_accuracy"]
@@ -56,7 +57,7 @@ class ActivationsPicture:
         low, high = min(p.parameters for p in points), max(p.parameters for p in points)
         axes.set(xscale="log", xlim=(low / 1.2, high * 1.2), xlabel="trainable parameters", ylabel="test accuracy")
         axes.set_ylim(min(p.accuracy for p in points) - 0.03, 1.0)
-        legend(figure, loc="outside lower left", ncols=4, fontsize=10, columnspacing=1)
+        self.legend = legend(figure, loc="outside lower left", ncols=4, fontsize=10, columnspacing=1)
 
     def show(self, chosen: Chosen) -> str:
         """Draw the networks of this depth, with one activation highlighted."""
@@ -69,6 +70,7 @@ class ActivationsPicture:
                 line.set(visible=chosen.others, linewidth=1.2, alpha=0.55)
         point = self.networks.point(chosen.name, width=chosen.width, depth=chosen.depth)
         self.marker.set_data([point.parameters], [point.accuracy])
+        name_what_is_drawn(self.legend)
         return describe(chosen, self.networks)
 
 

@@ -15,6 +15,7 @@ from course_utils.experiments.parameters.predicted import (
     predicted_path,
 )
 from course_utils.panels.engine import Choice, Panel, Sheet, Slider
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, mosaic, weight_map
 
 __all__ = ["predicted"]
@@ -78,8 +79,8 @@ class PredictedPicture:
         self.lines = {
             name: axes.plot([], [], style, ms=5, color=COLOURS[colour], label=label)[0]
             for name, style, colour, label in (
-                ("before", "o:", "sky", "predicted, not trained"),
-                ("after", "o-", "blue", "predicted, kept weights trained"),
+                ("before", "o:", "sky", "not trained"),
+                ("after", "o-", "blue", "kept weights trained"),
                 ("zero", "s--", "orange", "the others 0, kept weights trained" if compared else "_"),
             )
         }
@@ -89,7 +90,7 @@ class PredictedPicture:
         axes.set_xticks(SHARES, [f"{100 * s:g}" for s in SHARES])
         axes.minorticks_off()
         axes.set(xlabel="share of the weights kept (%)", title="Test accuracy (%)")
-        axes.legend(loc="upper left", fontsize=9.5, handlelength=2.4, borderaxespad=0)
+        self.legend = axes.legend(loc="upper left", fontsize=9.5, handlelength=2.4, borderaxespad=0)
 
     def show(self, state: State) -> str:
         prediction = self.path.predictions[state.kind, state.columns, state.share]
@@ -99,11 +100,12 @@ class PredictedPicture:
         self.predicted.show(prediction.after if state.trained else prediction.before)
         for name, kind, i in (("before", state.kind, 0), ("after", state.kind, 1), ("zero", "zero", 1)):
             known = (kind, state.columns, state.share) in self.path.predictions
-            self.lines[name].set_visible(known)
+            self.lines[name].set_visible(known and (name, kind) != ("after", "zero"))  # that is the line of "zero"
             if known:
                 accuracies = [self.path.predictions[kind, state.columns, share].accuracy[i] for share in SHARES]
                 self.lines[name].set_data(SHARES, 100 * np.array(accuracies))
         self.mark.set_xdata([state.share, state.share])
+        name_what_is_drawn(self.legend)
         return describe(state, prediction, self.path)
 
 

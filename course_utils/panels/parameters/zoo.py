@@ -10,8 +10,9 @@ from matplotlib.text import Text
 
 from course_utils.experiments.parameters.published import EIGHT_BITS, FAMILIES, Network, chosen, frontier
 from course_utils.panels.engine import Choice, Panel, Sheet, Slider, Toggle
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.panels.parameters.labels import place_labels
-from course_utils.plots import COLOURS, FAINT, HALO, INK, legend, move_limits, write
+from course_utils.plots import COLOURS, FAINT, HALO, INK, legend, move_limits, number, write
 
 __all__ = ["zoo"]
 
@@ -29,6 +30,7 @@ SIZE = (960, 470)
 AROUND = (60, 105)  # pixels of the picture around the axes, about: names are placed by what is left
 NARROW = 0.6  # of the intended width
 MOST_NAMES = 26
+RING = 130  # square points by which the ring of the marked network is larger than its dot
 FAMOUS = ("alexnet", "vgg19", "resnet50", "resnet152", "densenet161")
 
 
@@ -101,8 +103,8 @@ class ZooPicture:
         axes.grid(color="#E9ECEF", lw=0.8)
         axes.set_axisbelow(True)
         axes.set_ylabel(" ")  # room for long numbers
-        names = legend(figure, loc="outside upper right", ncols=3, fontsize=10, columnspacing=1.2)
-        for handle in names.legend_handles[1:]:
+        self.legend = legend(figure, loc="outside upper right", ncols=3, fontsize=10, columnspacing=1.2)
+        for handle in self.legend.legend_handles[1:]:
             handle.set_sizes([45])  # type: ignore[union-attr]
 
     def show(self, scene: Scene) -> str:
@@ -119,10 +121,11 @@ class ZooPicture:
             dots.set_offsets(np.column_stack([x[which], y[which]]))
             dots.set_sizes(sizes[which])
         self.ring.set_offsets([[getattr(scene.marked, scene.x), getattr(scene.marked, scene.y)]])
-        self.ring.set_sizes([self.paper.area(scene.marked, scene) + 130])
+        self.ring.set_sizes([self.paper.area(scene.marked, scene) + RING])
         best = scene.frontier
         self.edge.set_data([getattr(n, scene.x) for n in best], [getattr(n, scene.y) for n in best])
         label(self.axes, self.names, scene, self.paper)
+        name_what_is_drawn(self.legend)
         return describe(scene)
 
 
@@ -174,7 +177,8 @@ def label(axes: Axes, texts: dict[str, Text], scene: Scene, paper: Paper) -> Non
         ):
             value, low, high = (math.log(v) if kind == "log" else v for v in (getattr(network, name), *ends))
             sides.append((value - low) / (high - low))
-        return sides[0], sides[1], math.sqrt(paper.area(network, scene) / math.pi) * 100 / 72
+        area = paper.area(network, scene) + RING * (network is scene.marked)
+        return sides[0], sides[1], math.sqrt(area / math.pi) * 100 / 72
 
     named = [dot(n) for n in order]
     places = place_labels(
@@ -217,9 +221,10 @@ def describe(scene: Scene) -> str:
             if times >= 1.05
             else f"{smallest.name} is as good and no larger"
         )
+    operations = number(n.gflops, ".3g" if n.gflops < 999.5 else ",.0f")
     return (
         f"{n.name}: {n.parameters:,.1f} million parameters, {4 * n.parameters:,.0f} MB at 32 bits each (its file: "
-        f"{n.megabytes:,.0f} MB), {n.gflops:,.3g} GFLOPs for a picture, top-1 accuracy {n.top1:.1f} %; "
+        f"{n.megabytes:,.0f} MB), {operations} GFLOPs for a picture, top-1 accuracy {n.top1:.1f} %; "
         f"{comparison}. {drawn(scene)}"
     )
 

@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 
 from course_utils.methods.quantize import FixedPoint
 from course_utils.panels.engine import Choice, Panel, Slider, Text
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, INK, LINE_STYLES, legend, number, write
 
 __all__ = ["Stored", "one_number", "store"]
@@ -58,22 +59,24 @@ def one_number() -> Panel:
     return Panel("One number, bit by bit", controls, compute, lambda figure: BitPicture(figure).show, size=(960, 430))
 
 
-def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Stored:
+def store(typed: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Stored:
     """The number as the format stores it."""
     try:
-        asked = float(number.replace(",", "."))
+        asked = float(typed.replace(",", ".").replace("−", "-"))
     except ValueError:
-        raise ValueError(f"type a number such as 0.1, -3 or 1e-5, got {number!r}") from None
+        raise ValueError(f"type a number such as 0.1, −3 or 1e-5, got {typed!r}") from None
     x = torch.tensor(asked, dtype=torch.float64)
     if format == "fixed":
+        if math.isnan(asked):
+            raise ValueError("fixed point has no bits for NaN, not a number; choose a floating format")
         fixed = FixedPoint(bits=bits, frac_bits=frac_bits)
         value = float(fixed.round(x))
-        code = 0 if math.isnan(value) else round(value / fixed.resolution)
+        code = round(value / fixed.resolution)
         bit_text = format_bits(code, bits)
         whole_bits = max(0, bits - 1 - max(0, frac_bits))
         fields = ["sign"] + ["integer part"] * whole_bits + ["fraction"] * (bits - 1 - whole_bits)
         spacing = np.where(max(fixed.range[1], fixed.resolution) >= SIZES, fixed.resolution, np.nan)
-        return Stored(asked, value, bit_text, fields, spacing, f"fixed point, {bits} bits, {frac_bits} of the fraction")
+        return Stored(asked, value, bit_text, fields, spacing, fixed_name(bits, frac_bits))
     exponent, mantissa, dtype = FLOATS[format]
     rounded = x.to(dtype)
     code = int(rounded.view(torch.int32 if dtype == torch.float32 else torch.int16))
@@ -83,6 +86,15 @@ def store(number: str, format: str, *, bits: int = 8, frac_bits: int = 6) -> Sto
     spacing = 2.0 ** (np.floor(np.log2(np.maximum(SIZES, smallest_normal))) - mantissa)
     spacing = np.where(torch.finfo(dtype).max >= SIZES, spacing, np.nan)
     return Stored(asked, float(rounded), bit_text, fields, spacing, format)
+
+
+def fixed_name(bits: int, frac_bits: int) -> str:
+    """What a format of fixed point is called.
+
+    >>> fixed_name(8, -2)
+    'fixed point, 8 bits, −2 of the fraction'
+    """
+    return f"fixed point, {bits} bits, {number(frac_bits, 'g')} of the fraction"
 
 
 def format_bits(code: int, bits: int) -> str:
@@ -117,7 +129,7 @@ class BitPicture:
         below.set(xlabel="magnitude of a number", ylabel="distance to the next", title="Spacing of the numbers")
         below.set_yticks([1e-15, 1e-10, 1e-5, 1])
         below.minorticks_off()
-        legend(figure, loc="outside lower center", ncols=5, fontsize=10, columnspacing=1.2)
+        self.legend = legend(figure, loc="outside lower center", ncols=5, fontsize=10, columnspacing=1.2)
 
     def show(self, stored: Stored) -> str:
         """Write the bits into their boxes, and mark the number on the curve of its format."""
@@ -127,6 +139,7 @@ class BitPicture:
         inside = SIZES[0] <= size <= SIZES[-1]
         at = float(np.interp(math.log(size), np.log(SIZES), stored.spacing)) if inside else math.nan
         self.marker.set_data([size] if inside else [], [at] if inside else [])
+        name_what_is_drawn(self.legend)
         return describe(stored)
 
     def show_bits(self, stored: Stored) -> None:
@@ -164,8 +177,10 @@ def caption_places(fields: list[str], box_width: float) -> dict[str, float]:
 def describe(stored: Stored) -> str:
     """The sentence under the panel: how the number is stored, and with which error."""
     error = abs(stored.value - stored.asked)
-    if math.isinf(stored.value) and not math.isinf(stored.asked):
-        lost = f"{number(stored.asked, 'g')} is too large for this format"
+    if math.isnan(stored.asked):
+        lost = "bits of their own say that it is no number"
+    elif math.isinf(stored.asked) != math.isinf(stored.value):
+        lost = f"{in_words(stored.asked, 'g')} is too large for this format"
     elif stored.value == stored.asked:
         lost = "exactly the number that you typed"
     elif stored.value == 0:
@@ -174,5 +189,18 @@ def describe(stored: Stored) -> str:
         share = error / abs(stored.asked)
         part = f"{share:.2%} of it" if share >= 1e-4 else f"one part in {1 / share:,.0f}"
         lost = f"off by {number(error, '.3g')}, {part}"
-    result = f"{number(stored.asked, '.9g')} is stored as {number(stored.value, '.9g')}: {lost}"
+    result = f"{in_words(stored.asked)} is stored as {in_words(stored.value)}: {lost}"
     return f"In {stored.name} ({len(stored.bits)} bits, {stored.bits}) {result}."
+
+
+def in_words(value: float, form: str = ".9g") -> str:
+    """A number for the sentence, also one that is none.
+
+    >>> in_words(-0.5), in_words(-math.inf), in_words(math.nan)
+    ('−0.5', 'minus infinity', 'NaN (not a number)')
+    """
+    if math.isnan(value):
+        return "NaN (not a number)"
+    if math.isinf(value):
+        return "infinity" if value > 0 else "minus infinity"
+    return number(value, form)

@@ -101,6 +101,8 @@ def checked(quantizer: Quantizer, w: Tensor, bits: int) -> Tensor:
     if not isinstance(new, Tensor) or new.shape != w.shape:
         got = f"a tensor of shape {tuple(new.shape)}" if isinstance(new, Tensor) else type(new).__name__
         raise ValueError(f"quantizer must return a tensor of shape {tuple(w.shape)} like w, got {got}")
+    if not bool(new.isfinite().all()):
+        raise ValueError("quantizer must return finite numbers, got some that are infinite or none; clamp the codes")
     return new.detach().to(w.dtype)
 
 

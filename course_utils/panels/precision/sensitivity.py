@@ -55,7 +55,7 @@ def sensitivity(data: str | Dataset = "digits") -> Panel:
     def compute(bits: float, ranges: str, codes: str) -> Sensitivity:
         return measure(int(bits), ranges, codes)
 
-    titles = [*parts, "weights and inputs"]
+    titles = [*parts, "weights\nand inputs"]
     title = "Which layer suffers"
     return Panel(title, controls, compute, lambda figure: SensitivityPicture(figure, titles).show, size=(960, 330))
 

@@ -9,7 +9,8 @@ from course_utils.data import Dataset
 from course_utils.experiments.lesson import last, lesson_data
 from course_utils.experiments.precision.low_precision import EPOCHS, TrainingCurves, train_low_precision
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle, Train
-from course_utils.plots import COLOURS, legend
+from course_utils.panels.legends import name_what_is_drawn
+from course_utils.plots import COLOURS, legend, number
 
 __all__ = ["low_precision_training"]
 
@@ -72,7 +73,7 @@ class CurvesPicture:
             axes.set(xlim=(-0.3, EPOCHS + 0.3), xlabel="epoch")
         losses.set(ylim=(0, 2.4), ylabel="training loss", title="Loss")
         accuracies.set(ylim=(0, 1.03), ylabel="accuracy on the test rows", title="Accuracy")
-        legend(figure, handles=self.lines[0], loc="outside lower right", ncols=2)
+        self.legend = legend(figure, handles=self.lines[0], loc="outside lower right", ncols=2)
 
     def show(self, result: Comparison) -> str:
         """Draw the epochs so far."""
@@ -80,6 +81,7 @@ class CurvesPicture:
         for (loss, accuracy), training in zip(zip(*self.lines, strict=True), curves, strict=True):
             loss.set_data(range(1, len(training.losses) + 1), training.losses)
             accuracy.set_data(range(len(training.accuracies)), training.accuracies)
+        name_what_is_drawn(self.legend)
         return describe(result)
 
 
@@ -93,5 +95,5 @@ def describe(result: Comparison) -> str:
         return f"Ready to train with {setting}; {float32}."
     if result.failed:
         return f"Failed after {len(losses)} epochs with {setting}: the training diverged; {float32}."
-    loss = f", training loss {losses[-1]:.3g}" if losses else ""
+    loss = f", training loss {number(losses[-1], '.3g')}" if losses else ""
     return f"After {len(losses)} epochs with {setting}: accuracy {accuracies[-1]:.1%}{loss}; {float32}."

@@ -10,7 +10,7 @@ from course_utils.data import Dataset
 from course_utils.experiments.sparsity.lambda_path import KINDS, LambdaPath, Pruned, lambda_path
 from course_utils.panels.engine import Choice, Panel, Sheet, Slider
 from course_utils.panels.sparsity.sliders import lam_slider, threshold_slider
-from course_utils.plots import weight_map
+from course_utils.plots import number, weight_map
 
 __all__ = ["gallery"]
 
@@ -90,7 +90,7 @@ def describe(gallery: Gallery, path: LambdaPath) -> str:
     for kind, name in NAMES.items():
         pruned, i = gallery.network(kind)
         shares.append(f"{name} {pruned.sparsity[i, layer]:.0%}")
-    return f"λ = {path.lams[gallery.place]:.3g}, zeros in layer {layer + 1}: {', '.join(shares)}."
+    return f"λ = {number(path.lams[gallery.place], '.3g')}, zeros in layer {layer + 1}: {', '.join(shares)}."
 
 
 def caption(axes: Axes) -> tuple[Text, Text]:

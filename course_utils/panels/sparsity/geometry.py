@@ -15,6 +15,7 @@ from course_utils.experiments.sparsity.geometry import (
     touch,
 )
 from course_utils.panels.engine import Choice, Control, Panel, Slider
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, HALO, legend, number
 
 __all__ = ["geometry"]
@@ -32,13 +33,13 @@ def geometry(*, penalty: Penalty | None = None) -> Panel:
     """
     controls: list[Control] = [
         Slider(name="lam", label="λ, strength of the penalty", values=list(LAMBDAS), value=LAMBDAS[25]),
-        Slider(name="p", label="p, shape of the ball", values=SHAPES, value=1.0),
         Slider(name="angle", label="Angle of the cost", values=list(range(0, 181, 5)), value=60, unit="°"),
     ]
     if penalty is None:
+        controls.insert(1, Slider(name="p", label="p, shape of the ball", values=SHAPES, value=1.0))
         controls.append(Choice(name="kind", label="Penalty", options=KINDS))
 
-    def compute(lam: float, p: float, angle: float, kind: str = "reader") -> Touch:
+    def compute(lam: float, angle: float, p: float = 1.0, kind: str = "reader") -> Touch:
         chosen = penalty or (group if kind == "group" else p_norm(p))
         return touch(quadratic(angle), chosen, lam)
 
@@ -62,7 +63,9 @@ class GeometryPicture:
         (self.dot,) = plane.plot([], [], "o", color=COLOURS["ink"], ms=9, label="best weights")
         plane.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xlabel="$w_1$", ylabel="$w_2$", aspect="equal")
         plane.set_title("Cost and penalty")
-        legend(figure, handles=[self.level, self.ball, self.dot], loc="outside lower left", ncols=3, fontsize=10)
+        self.legend = legend(
+            figure, handles=[self.level, self.ball, self.dot], loc="outside lower left", ncols=3, fontsize=10
+        )
         self.x = np.maximum(LAMBDAS, 0.007)  # lambda = 0 has its place left of the logarithmic axis
         (self.first,) = path.plot([], [], color=COLOURS["green"], label="$w_1$")
         (self.second,) = path.plot([], [], "-.", color=COLOURS["purple"], label="$w_2$")
@@ -82,6 +85,7 @@ class GeometryPicture:
         self.first.set_data(self.x, result.best[:, 0])
         self.second.set_data(self.x, result.best[:, 1])
         self.mark.set_xdata([self.x[result.chosen]] * 2)
+        name_what_is_drawn(self.legend)
         return describe(result)
 
 

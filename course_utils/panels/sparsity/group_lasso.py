@@ -160,8 +160,8 @@ def describe(state: State, path: LambdaPath) -> str:
     pruned, i = state.pruned, state.place
     left = ", ".join(f"{n} of {size}" for n, size in zip(pruned.neurons[i], path.sizes, strict=False))
     sentence = (
-        f"λ = {path.lams[i]:.3g}: accuracy {pruned.accuracy[i]:.1%} on {len(path.data.y_test):,} test rows with "
-        f"{pruned.zeros[i]:.0%} of all weights zero; inputs and hidden neurons left: {left}."
+        f"λ = {number(path.lams[i], '.3g')}: accuracy {pruned.accuracy[i]:.1%} on {len(path.data.y_test):,} test rows "
+        f"with {pruned.zeros[i]:.0%} of all weights zero; inputs and hidden neurons left: {left}."
     )
     if state.difference is None:
         return sentence

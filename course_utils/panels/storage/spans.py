@@ -12,6 +12,7 @@ from matplotlib.patches import Patch, Rectangle
 from course_utils._support.words import plural
 from course_utils.coding.gaps import decode_gaps, encode_gaps
 from course_utils.panels.engine import Button, Choice, Panel, Slider
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, INK, legend, write
 
 __all__ = ["EXAMPLE", "gaps"]
@@ -23,6 +24,7 @@ VALUE_BITS = 4  # a weight's code, which a filler needs too
 DENSITIES = (0.02, 0.04, 0.08, 0.12, 0.2, 0.3, 0.5)
 LEAST_BOX, MARGINS = 17, 85  # pixels of a box, and left and right of the row
 PITCH = 2.5  # from a line of boxes to the next one, in heights of a box
+WEIGHT, FILLER, GAP = "a weight", "a filler zero", "under the row: a stored gap"
 LONG_ROW = 200_000  # places over which the bits are counted
 
 Encoder = Callable[..., Any]
@@ -116,11 +118,11 @@ class GapsPicture:
         below.set_title("Bits per weight in a row of 200,000 places with this share of weights kept")
         below.legend(loc="upper right", fontsize=10)
         keys = [
-            Patch(color=COLOURS["blue"], label="a weight"),
-            Line2D([], [], ls="", marker="$0$", ms=8, color=INK["orange"], label="a filler zero"),
-            Line2D([], [], ls="", marker="$3$", ms=8, color=COLOURS["ink"], label="under the row: a stored gap"),
+            Patch(color=COLOURS["blue"], label=WEIGHT),
+            Line2D([], [], ls="", marker="$0$", ms=8, color=INK["orange"], label=FILLER),
+            Line2D([], [], ls="", marker="$3$", ms=8, color=COLOURS["ink"], label=GAP),
         ]
-        legend(figure, handles=keys, loc="outside upper left", ncols=3, fontsize=10, columnspacing=1)
+        self.legend = legend(figure, handles=keys, loc="outside upper left", ncols=3, fontsize=10, columnspacing=1)
 
     def draw_row(self, axes: Axes, lines: int) -> None:
         """A box for each place, with room for a filler zero in it and a gap under it."""
@@ -158,6 +160,8 @@ class GapsPicture:
         best = int(np.argmin(row.rates))
         self.minimum.set_data([BITS[best]], [row.rates[best]])
         self.marker.set_data([row.bits], [row.rates[BITS.index(row.bits)]])
+        any_gap, any_filler = bool(len(row.gaps)), bool(row.fillers.any())
+        name_what_is_drawn(self.legend, {WEIGHT: bool(row.mask.any()), FILLER: any_filler, GAP: any_gap})
         return describe(row, yours=self.yours)
 
 

@@ -10,12 +10,14 @@ from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
 from course_utils.experiments.storage.network_file import NetworkFile, before_and_after_retraining, dense_bytes
 from course_utils.panels.engine import Choice, Panel, Slider, Toggle
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, HATCHES, legend, loss_limits, move_limits, round_up, smaller, write
 
 __all__ = ["stack"]
 
 KINDS = ("positions", "values", "codebook", "table", "dense", "header", "checksum")
 CODERS = {"none: fixed length": "none", "Huffman": "huffman", "ANS": "ans", "mixed contexts": "mixed"}
+WIDE = 8.0  # inches of the picture
 DENSITIES = (0.5, 0.3, 0.2, 0.12, 0.08, 0.05, 0.03)
 
 
@@ -35,7 +37,7 @@ def stack(data: str | Dataset = "digits") -> Panel:
     ]
     retrained: dict[tuple[Any, ...], NetworkFile] = {}
 
-    def compute(prune: bool, density: float, share: bool, levels: float, coder: str) -> Iterator[NetworkFile]:
+    def compute(prune: bool, density: float, share: bool, levels: float, coder: str) -> Iterator[NetworkFile | None]:
         if coder == "mixed" and not share:
             raise ValueError("mixed contexts need shared values: switch Share values on, or choose Huffman")
         recipe: dict[str, Any] = {
@@ -48,8 +50,10 @@ def stack(data: str | Dataset = "digits") -> Panel:
             yield retrained[key]
             return
         for file in before_and_after_retraining(model, dataset, **recipe):
+            if file is not None:
+                latest = file
             yield file
-        retrained[key] = file
+        retrained[key] = latest
 
     dense, accuracy = dense_bytes(model), measure_accuracy(model, dataset)
     title = "From a network to a file"
@@ -61,6 +65,7 @@ class FilePicture:
 
     def __init__(self, figure: Figure, dense: int, dense_accuracy: float) -> None:
         self.dense, self.dense_accuracy = dense, dense_accuracy
+        self.wide = figure.get_size_inches()[0] >= WIDE
         self.bytes, self.lost = figure.subplots(1, 2, width_ratios=[2.6, 1])
         self.parts = {}
         for kind, colour, hatch in zip(KINDS, COLOURS.values(), HATCHES, strict=False):
@@ -70,7 +75,8 @@ class FilePicture:
         self.bytes.spines["left"].set_visible(False)
         self.title = self.bytes.set_title("0 bytes")
         bars = list(self.parts.values())
-        legend(figure, handles=bars, labels=KINDS, loc="outside lower left", ncols=7, fontsize=10, columnspacing=1)
+        look: dict[str, Any] = {"loc": "outside lower left", "ncols": 7, "fontsize": 10, "columnspacing": 1}
+        self.legend = legend(figure, handles=bars, labels=KINDS, **look)
         (self.accuracy,) = self.lost.bar([0], [1], width=0.5, color=COLOURS["blue"])
         self.lost.axhline(dense_accuracy, color=COLOURS["orange"], ls="--")
         bold: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 12, "fontweight": "bold"}
@@ -86,10 +92,11 @@ class FilePicture:
             bar.set(x=left, width=width)
             left += width
         move_limits(self.bytes, x=(0.0, round_up(file.size)))
-        ratio = smaller(self.dense / file.size)
-        write(self.title, text=f"{file.size:,} bytes, {ratio} the dense weights")
+        ratio = f", {smaller(self.dense / file.size)} the dense weights"  # where it has room in one line
+        write(self.title, text=f"{file.size:,} bytes{ratio if self.wide else ''}")
         self.accuracy.set(y=self.dense_accuracy, height=file.accuracy - self.dense_accuracy)
         write(self.percent, text=f"{file.accuracy:.1%}", position=(0, min(file.accuracy, self.dense_accuracy)))
+        name_what_is_drawn(self.legend)
         move_limits(self.lost, y=loss_limits(self.dense_accuracy, [file.accuracy]))
         return describe(file, self.dense, self.dense_accuracy)
 

@@ -17,6 +17,7 @@ __all__ = ["Code", "huffman_tree"]
 
 MAX_SYMBOLS = 16  # symbols in a tree that can still be read
 BARS, SHARES = 0.3, 0.62  # where the longest bar and the column of shares end, as shares of the width
+NARROW = 6.0  # inches of a picture in which codewords take the room of the bars
 
 Lengths = Callable[[list[int]], list[int]]
 
@@ -108,7 +109,10 @@ class TreePicture:
     """The tree from left to right beside the share of each symbol."""
 
     def __init__(self, figure: Figure) -> None:
-        self.tree, table = figure.subplots(1, 2, width_ratios=[1.3, 1], sharey=True)
+        narrow = figure.get_size_inches()[0] < NARROW
+        shares = 0.32 if narrow else SHARES
+        self.longest = 10 if narrow else MAX_SYMBOLS  # digits of a codeword; a longer one is cut, as the tree shows it
+        self.tree, table = figure.subplots(1, 2, width_ratios=[1, 1] if narrow else [1.3, 1], sharey=True)
         self.tree.set(xticks=[], yticks=[], title="Tree: 0 up, 1 down")
         self.tree.spines[:].set_visible(False)
         self.edges = [self.tree.plot([], [], "-", color="#8A939C", lw=1.6)[0] for _ in range(4 * MAX_SYMBOLS)]
@@ -118,9 +122,10 @@ class TreePicture:
         leaf: dict[str, Any] = {"fontsize": 12, "fontweight": "bold", "va": "center"}
         self.leaves = [self.tree.text(0, 0, "", **leaf) for _ in range(MAX_SYMBOLS)]
         self.bars = table.barh(range(MAX_SYMBOLS), np.ones(MAX_SYMBOLS), height=0.62, color=COLOURS["blue"])
+        self.widest = 0.0 if narrow else BARS
         note: dict[str, Any] = {"fontsize": 10, "va": "center", "transform": table.get_yaxis_transform()}
-        self.shares = [table.text(SHARES, i, "", ha="right", **note) for i in range(MAX_SYMBOLS)]
-        self.codewords = [table.text(SHARES + 0.04, i, "", **note) for i in range(MAX_SYMBOLS)]
+        self.shares = [table.text(shares, i, "", ha="right", **note) for i in range(MAX_SYMBOLS)]
+        self.codewords = [table.text(shares + 0.04, i, "", **note) for i in range(MAX_SYMBOLS)]
         table.set(xlim=(0, 1), xticks=[], title="Share, and codeword")
         table.spines[["left", "bottom"]].set_visible(False)
         table.tick_params(axis="y", length=0, labelleft=False)
@@ -148,8 +153,9 @@ class TreePicture:
             share = code.counts[i] / total
             write(leaf, text=code.symbols[i], position=(code.lengths[i] + 0.12, row))
             write(share_text, text=f"{share:.1%}")
-            write(codeword, text=code.words[i])
-            bar.set_width(BARS * code.counts[i] / max(code.counts))
+            word = code.words[i]
+            write(codeword, text=word if len(word) <= self.longest else f"{word[: self.longest - 1]}…")
+            bar.set_width(self.widest * code.counts[i] / max(code.counts))
 
     def show_tree(self, leaves: dict[str, float]) -> None:
         """Set the lines and the bits on them for the codewords in `leaves`, whose values are their rows."""

@@ -8,6 +8,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from course_utils._support.check import one_of
 from course_utils.panels.engine import Choice, Panel, Slider
+from course_utils.panels.legends import name_what_is_drawn
 from course_utils.plots import COLOURS, FAINT, INK, legend, write
 from course_utils.tables.measured import Claim, measured_tables
 
@@ -104,7 +105,9 @@ class ClaimsPicture:
         self.draw_scale()
         self.draw_points()
         self.draw_cells(figure)
-        legend(figure, handles=[*self.points, self.seeds], loc="outside lower center", ncols=4, fontsize=10)
+        self.legend = legend(
+            figure, handles=[*self.points, self.seeds], loc="outside lower center", ncols=4, fontsize=10
+        )
 
     def draw_scale(self) -> None:
         """The scale, with a band for the tolerance."""
@@ -179,6 +182,7 @@ class ClaimsPicture:
             for value in claim.measured
         ]
         self.seeds.set_data([x for x, _ in seeds], [row for _, row in seeds])
+        name_what_is_drawn(self.legend)
 
 
 def kind_of(claim: Claim, tolerance: float) -> int:
