@@ -77,9 +77,10 @@ class Sheet(Figure):
         return self._arranged
 
     def _lay_out(self) -> None:
-        self.draw_without_rendering()
+        if (engine := self.get_layout_engine()) is not None:
+            engine.execute(self)
         self.set_layout_engine("none")
-        self.stale = True  # drawing without rendering has cleared the flag
+        self.stale = True
 
     def subplots(
         self, nrows: int = 1, ncols: int = 1, *, sharey: Any = False, squeeze: bool = True, **options: Any
