@@ -49,7 +49,7 @@ def is_drawn(artist: Any, axes: Axes) -> bool:
     if not artist.get_visible():
         return False
     if isinstance(artist, Rectangle):
-        return bool(artist.get_width() and artist.get_height())
+        return bool(np.abs(artist.get_window_extent().size).min() >= 1)  # less than a pixel is not seen
     if isinstance(artist, LineCollection):
         return len(artist.get_segments()) > 0
     if isinstance(artist, PathCollection):

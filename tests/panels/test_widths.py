@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 from every_panel import FUNCTIONS, made
 from matplotlib.axes import Axes
@@ -27,6 +28,30 @@ def test_words_are_large_inside_the_picture_and_apart(name: str) -> None:
                 assert list(problems(panel)) == [], width
     finally:
         panel._see(View(1, panel._size[0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("distilling.softened", {"logarithmic": True}),
+        ("binary.live_training", {"train": True}),
+        ("storage.stack", {"prune": False, "share": False}),
+    ],
+)
+def test_plots_have_the_same_places_whatever_was_shown_when_they_were_laid_out(name: str, values: dict) -> None:
+    panel = made(name).reset()
+    try:
+        for width in WIDTHS:
+            places = []
+            for state in ({}, values):
+                panel.reset().set(**state)
+                panel._free()
+                panel._see(View(1, width))
+                places.append([axes.get_position().bounds for axes in panel.figure.axes])
+            np.testing.assert_allclose(places[0], places[1], atol=3 / width, err_msg=f"{width}")
+    finally:
+        panel._see(View(1, panel._size[0]))
+        panel.reset()
 
 
 def problems(panel: Panel) -> Iterator[str]:

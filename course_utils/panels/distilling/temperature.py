@@ -17,6 +17,11 @@ from course_utils.plots import COLOURS, FAINT, legend, number
 __all__ = ["softened"]
 
 TEMPERATURES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0)
+TICKS = {  # on either scale equally wide, so that the plot keeps its place
+    "linear": {0: "0.00", 0.25: "0.25", 0.5: "0.50", 0.75: "0.75", 1: "1.00"},
+    "log": {1e-6: "10⁻⁶", 1e-4: "10⁻⁴", 1e-2: "10⁻²", 1: "1"},
+}
+LIMITS = {"linear": (0, 1.05), "log": (1e-6, 2)}
 INPUTS = 24  # on the slider, from ambiguous to clear
 
 Softmax = Callable[[Tensor, float], Tensor]
@@ -90,7 +95,8 @@ class AnswerPicture:
             places - 0.2, np.ones(classes), 0.38, color="#DDE2E6", label="T = 1", hatch="///", edgecolor=FAINT
         )
         self.soft = axes.bar(places + 0.2, np.ones(classes), 0.38, color=COLOURS["blue"], label="at T")
-        axes.set(xticks=places, xlabel="class", ylim=(0, 1.05), title="Probability of each class")
+        axes.set(xticks=places, xlabel="class", title="Probability of each class")
+        self.scale("linear")
         legend(figure, loc="outside lower right", ncols=2, fontsize=10)
 
     def show(self, answer: Answer) -> str:
@@ -98,14 +104,21 @@ class AnswerPicture:
         self.image.set_data(answer.image)
         self.image.set_clim(0, float(answer.image.max()))
         self.label.set_text(f"Label {answer.label}")
-        scale, limits = ("log", (1e-6, 2)) if answer.logarithmic else ("linear", (0, 1.05))
+        scale = "log" if answer.logarithmic else "linear"
         if self.probabilities.get_yscale() != scale:
-            self.probabilities.set_yscale(scale)
-            self.probabilities.set_ylim(limits)
+            self.scale(scale)
         for bars, values in ((self.hard, answer.hard), (self.soft, answer.soft)):
             for bar, value in zip(bars, values, strict=True):
                 bar.set_height(max(float(value), 1e-9))
         return describe(answer)
+
+    def scale(self, kind: str) -> None:
+        """Set the axis of the probabilities, which is "linear" or "log"."""
+        axes, ticks = self.probabilities, TICKS[kind]
+        axes.set_yscale(kind)
+        axes.set_yticks(list(ticks), list(ticks.values()))
+        axes.minorticks_off()
+        axes.set_ylim(LIMITS[kind])
 
 
 def describe(answer: Answer) -> str:

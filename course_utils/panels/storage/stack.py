@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from course_utils.data import Dataset
@@ -72,6 +73,9 @@ class FilePicture:
             bar: dict[str, Any] = {"height": 0.55, "color": colour, "hatch": hatch, "edgecolor": "white", "lw": 0}
             (self.parts[kind],) = self.bytes.barh([0], [1], label=kind, **bar)
         self.bytes.set(yticks=[], ylim=(-0.45, 0.45), xlabel="bytes of the file on the disk")
+        # Numbers that need the same room in each state, so that the plots keep their places.
+        self.bytes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], prune="upper"))
+        self.lost.yaxis.set_major_formatter("{x:.1%}")
         self.bytes.spines["left"].set_visible(False)
         self.title = self.bytes.set_title("0 bytes")
         bars = list(self.parts.values())
