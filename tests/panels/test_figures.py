@@ -7,6 +7,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.transforms import Affine2D
 from test_mishaps import shown_by
 
 from course_utils.panels.engine import Panel, Slider, panel
@@ -165,8 +166,7 @@ def test_numbers_at_ticks_that_grow_are_given_room(grow: Callable[[Any, int], No
     front = shown_by(of(draw, last=9), width=width)
     for k in (10, 10**9):
         front.move(k=k)
-    picture = front.picture
-    assert all((edge == 255).all() for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+    assert edges_are_white(front.picture)
 
 
 def test_a_place_that_the_reader_gave_is_kept() -> None:
@@ -185,3 +185,158 @@ def test_a_place_that_the_reader_gave_is_kept() -> None:
     front = shown_by(of(draw), width=400)
     front.move(k=4)
     assert tuple(front.panel.figure.axes[0].get_position().bounds) == (0, 0, 1, 1)
+
+
+def coloured_box(figure: Any) -> Show:
+    words = figure.subplots().text(0.5, 0.5, "words", bbox={"facecolor": "lightgreen"})
+
+    def show(k: int) -> str:
+        if k == 4:
+            words.set_bbox({"facecolor": "red"})
+        elif k == 2:
+            words.get_bbox_patch().set(facecolor="yellow")
+        return f"k is {k}."
+
+    return show
+
+
+def coloured_arrow(figure: Any) -> Show:
+    note = figure.subplots().annotate("here", (0.8, 0.8), (0.2, 0.2), arrowprops={"arrowstyle": "->", "lw": 3})
+
+    def show(k: int) -> str:
+        note.arrow_patch.set_color(f"C{k}")
+        return f"k is {k}."
+
+    return show
+
+
+def label_on_a_bar(figure: Any) -> Show:
+    axes = figure.subplots()
+    (bar,) = axes.bar([0], [1])
+    axes.set_ylim(0, 6)
+    axes.annotate("here", (0.5, 1), xycoords=bar, textcoords=("data", "offset points"), xytext=(0.2, 3))
+
+    def show(k: int) -> str:
+        bar.set_height(k)
+        return f"k is {k}."
+
+    return show
+
+
+def text_in_a_frame_of_its_own(figure: Any) -> Show:
+    axes, frame = figure.subplots(), Affine2D()
+    axes.text(0, 0, "words", transform=frame)
+
+    def show(k: int) -> str:
+        frame.clear().translate(100 + 20 * k, 100)
+        return f"k is {k}."
+
+    return show
+
+
+def another_unit(figure: Any) -> Show:
+    axes, units = figure.subplots(), [1]
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value * units[0]:.1f}")
+
+    def show(k: int) -> str:
+        units[0] = k
+        return f"k is {k}."
+
+    return show
+
+
+def another_format(figure: Any) -> Show:
+    axes = figure.subplots()
+    axes.set_ylim(0, 100_000)
+
+    def show(k: int) -> str:
+        axes.ticklabel_format(style="sci" if k % 2 else "plain", scilimits=(0, 0))
+        return f"k is {k}."
+
+    return show
+
+
+WITHOUT_A_MARK = [
+    coloured_box,
+    coloured_arrow,
+    label_on_a_bar,
+    text_in_a_frame_of_its_own,
+    another_unit,
+    another_format,
+]
+
+
+@pytest.mark.parametrize("draw", WITHOUT_A_MARK)
+def test_what_matplotlib_does_not_mark_is_drawn_anew(draw: Callable[[Any], Show]) -> None:
+    front = shown_by(of(draw), width=400)
+    for k in (1, 3, 2, 4):
+        front.move(k=k)
+        moved = front.panel._canvas.pixels()  # type: ignore[union-attr]
+        picture = np.ascontiguousarray(moved).view(np.uint8).reshape(*moved.shape, 4)[:, :, :3]
+        apart = np.abs(picture.astype(int) - drawn_by_matplotlib(front.panel)).max(2) > 64  # but shades of an edge
+        assert apart.sum() <= 20
+
+
+def test_limits_that_are_left_to_matplotlib_are_its_own() -> None:
+    def draw(figure: Any) -> Show:
+        axes = figure.subplots()
+
+        def show(k: int) -> str:
+            axes.clear()
+            axes.plot([0, k + 0.7])
+            return f"k is {k}."
+
+        return show
+
+    with matplotlib.rc_context({"axes.autolimit_mode": "round_numbers"}):
+        front = shown_by(of(draw), width=400)
+        front.move(k=3)
+    assert front.panel.figure.axes[0].get_ylim() == pytest.approx((-0.185, 3.885))
+
+
+def edges_are_white(picture: np.ndarray) -> bool:
+    return all((edge == 255).all() for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]))
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_title_that_needs_another_line_is_given_it(keeps: bool) -> None:
+    def draw(figure: Any) -> Show:
+        axes = figure.subplots()
+        axes.set_title("x")
+        if not keeps:
+            axes.twinx()  # drawn by matplotlib as a whole
+
+        def show(k: int) -> str:
+            axes.set_title("A title of the picture that is long " * k)
+            return f"k is {k}."
+
+        return show
+
+    front = shown_by(of(draw), width=400)
+    for k in (1, 4):
+        front.move(k=k)
+        assert edges_are_white(front.picture)
+
+
+def test_numbers_that_grow_reach_into_no_neighbour_and_plots_do_not_jump() -> None:
+    def draw(figure: Any) -> Show:
+        left, right = figure.subplots(1, 2)
+        for axes in (left, right):
+            axes.ticklabel_format(style="plain")
+
+        def show(k: int) -> str:
+            (left if k == 10 else right).set_ylim(0, k)
+            (right if k == 10 else left).set_ylim(0, 1)
+            return f"k is {k}."
+
+        return show
+
+    front = shown_by(of(draw, last=9), width=900)
+    places = []
+    for k in (10**9, 10, 10**9, 10, 10**8):
+        front.move(k=k)
+        left, right = front.panel.figure.axes
+        with style():
+            assert right.yaxis.get_tightbbox().x0 > left.bbox.x1
+        places.append((left.get_position().bounds, right.get_position().bounds))
+    assert len(set(places)) == 1

@@ -57,6 +57,8 @@ class Canvas:
         self._lettering, self._legends = Lettering(), Lettering()
         self._layered = True  # still parts below, moving ones above
         self._spills = False  # over its own edge, whatever room there is
+        self._numbers: list[tuple[tuple[float, ...], tuple[str, ...]]] = []  # at the ticks of each axis, and where
+        self._longest: list[int] = []  # letters at the ticks of each axis, since the figure was made
         self._shown: np.ndarray | None = None  # (rows, columns) of packed RGBA: the picture last sent
 
     def arrange(self) -> None:
@@ -102,17 +104,27 @@ class Canvas:
     def _render(self) -> np.ndarray:
         renderer = self._agg.get_renderer()
         pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
+        with style():
+            self._draw(renderer, pixels)
+            if self._has_outgrown_its_room(pixels) and self.figure.arrange_again():
+                self._legends.forget()
+                self._draw(renderer, pixels)
+                self._spills = reaches_the_edge(pixels)
+        return pixels
+
+    def _draw(self, renderer: Any, pixels: np.ndarray) -> None:
         visible = [axes for axes in self.figure.axes if axes.get_visible()]
         for axes in visible:
             _ = axes.viewLim  # where they follow the data, the limits are new only once somebody asks
-        with style():
-            if self.figure.stale:
-                self._layered = self.figure.keeps and can_be_layered(self.figure, renderer)
-            if self._layered:
-                self._paint(visible, renderer, pixels)
-            else:
-                self._draw_whole(visible)
-        return pixels
+        if self.figure.keeps and self._numbers != (numbers := numbers_at_ticks(visible)):
+            self._numbers = numbers
+            self.figure.stale = True  # a formatter that says something else tells nobody
+        if self.figure.stale:
+            self._layered = self.figure.keeps and can_be_layered(self.figure, renderer)
+        if self._layered:
+            self._paint(visible, renderer, pixels)
+        else:
+            self._draw_whole(visible)
 
     def _draw_whole(self, visible: list[Axes]) -> None:
         for artist in (artist for axes in visible for artist in axes.get_children()):
@@ -129,9 +141,6 @@ class Canvas:
         moving = [(axes, artist) for axes, artist in moving if artist.get_visible()]
         if self.figure.stale or self._background is None or any(legend.stale for _, legend in legends):
             self._agg.draw()
-            if self._has_outgrown_its_room(pixels):
-                self._agg.draw()
-                self._legends.forget()
             for axes, legend in legends:
                 self._legends.paint(axes, legend, renderer, pixels)
             self._watch_still_parts()
@@ -147,14 +156,16 @@ class Canvas:
                 axes.draw_artist(artist)
 
     def _has_outgrown_its_room(self, pixels: np.ndarray) -> bool:
-        """Whether numbers at ticks had become longer, so that the plots had to give way to them."""
-        if self._spills or not reaches_the_edge(pixels):
+        """Whether numbers at ticks have become longer than they were, or anything reaches the edge, as no word did."""
+        if not self.figure.keeps:
             return False
-        again = self.figure.arrange_again()
-        if again:
-            self._agg.draw()
-        self._spills = reaches_the_edge(pixels)
-        return again
+        lengths = [max(map(len, texts), default=0) for _, texts in self._numbers]
+        longest, self._longest = self._longest, lengths
+        if len(longest) == len(lengths):
+            self._longest = [max(pair) for pair in zip(longest, lengths, strict=True)]
+            if self._longest != longest:
+                return True
+        return not self._spills and reaches_the_edge(pixels)
 
     def _watch_still_parts(self) -> None:
         """Labels, ticks and the figure's own parts tell nobody when they change: from now on they do."""
@@ -183,6 +194,15 @@ def can_be_layered(figure: Sheet, renderer: Any) -> bool:
             if width > 1 and height > 1:  # more than a common edge
                 return False
     return True
+
+
+def numbers_at_ticks(plots: list[Axes]) -> list[tuple[tuple[float, ...], tuple[str, ...]]]:
+    """The ticks of each axis, and what is written there."""
+    found = []
+    for axis in (axis for axes in plots if axes.axison for axis in (axes.xaxis, axes.yaxis)):
+        places = axis.get_majorticklocs()
+        found.append((tuple(places), tuple(axis.get_major_formatter().format_ticks(places))))  # type: ignore[arg-type]
+    return found
 
 
 def own_artists(figure: FigureBase) -> list[Artist]:

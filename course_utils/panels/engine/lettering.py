@@ -17,9 +17,9 @@ MARGIN = 0.05  # inches around a text, for what reaches beyond its box
 
 
 class Record(NamedTuple):
-    """A painted text: where it points, and the pixels in its box (rows, columns) before and after."""
+    """A painted text: where it lies or points, and the pixels in its box (rows, columns) before and after."""
 
-    target: tuple[float, ...]
+    place: Any
     box: tuple[slice, slice]
     below: np.ndarray
     painted: np.ndarray
@@ -37,21 +37,44 @@ class Lettering:
 
     def paint(self, axes: Axes, artist: Text | Legend, renderer: Any, pixels: np.ndarray) -> None:
         """Paint a text or legend of `axes` onto `pixels`, packed RGBA (rows, columns), which are the renderer's own."""
-        parts = artist.findobj() if isinstance(artist, Legend) else [artist]
+        parts = parts_of(artist)
         record, changed = self._records.pop(artist, None), any(part.stale for part in parts)
-        target = tuple(artist.xy) if isinstance(artist, Annotation) else ()  # matplotlib does not mark one that moves
-        if record and not changed and record.target == target and np.array_equal(pixels[record.box], record.below):
+        place = place_of(axes, artist)
+        if record and not changed and record.place == place and np.array_equal(pixels[record.box], record.below):
             pixels[record.box] = record.painted
             self._records[artist] = record
-        elif changed:  # it may change again in the next picture: it is recorded once it rests
+        elif changed or place is None:  # it may change again in the next picture: it is recorded once it rests
             axes.draw_artist(artist)
-        elif isinstance(artist, Legend) or artist.get_text() or target:
+        elif isinstance(artist, Legend) or artist.get_text() or isinstance(artist, Annotation):
             box = pixels_of(artist, renderer, pixels.shape)
             below = pixels[box].copy()
             axes.draw_artist(artist)
-            self._records[artist] = Record(target, box, below, pixels[box].copy())
+            self._records[artist] = Record(place, box, below, pixels[box].copy())
         for part in parts:  # matplotlib forgets what is empty or hidden, and a legend marks what it moves into place
             part.stale = False
+
+
+def parts_of(artist: Text | Legend) -> list[Any]:
+    """All that is painted with a text or a legend, and tells for itself that it has changed."""
+    if isinstance(artist, Legend):
+        return artist.findobj()
+    return [part for part in (artist, artist.get_bbox_patch(), getattr(artist, "arrow_patch", None)) if part]
+
+
+def place_of(axes: Axes, artist: Text | Legend) -> Any:
+    """What says that a text has moved, or has another box, where matplotlib does not; None where nothing says it."""
+    if isinstance(artist, Legend):
+        return ()
+    box = id(artist.get_bbox_patch())
+    if isinstance(artist, Annotation):
+        systems: list[Any] = [artist.xycoords, artist.anncoords]
+        named = all(
+            isinstance(name, str) for pair in systems for name in (pair if isinstance(pair, tuple) else (pair,))
+        )
+        return (*artist.xy, box) if named else None  # one that hangs on another artist moves with it
+    transform = artist.get_transform()
+    known = transform in (axes.transData, axes.transAxes)
+    return box if known else (box, *transform.transform(artist.get_unitless_position()))
 
 
 def pixels_of(artist: Text | Legend, renderer: Any, shape: tuple[int, ...]) -> tuple[slice, slice]:

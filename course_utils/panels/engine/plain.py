@@ -80,9 +80,15 @@ def elsewhere(name: str, first: str) -> Iterator[None]:
     """Refuse what pyplot draws: it goes into a figure of its own, and the panel stays empty."""
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise TypeError(f"{name} draws with plt, which is another picture than the panel's; draw with {first} instead")
+        raise TypeError(
+            f"{name} draws with plt, which is another picture than the panel's; draw with {first} instead, or with "
+            f"{first if PICTURES[first] else first + '.figure'} for a colour bar or a title above all plots"
+        )
 
-    with patch.object(plt, "figure", refuse), patch.object(plt, "gcf", refuse):
+    def close(*_: Any) -> None:
+        """Many end with it; here it would close a figure of theirs."""
+
+    with patch.object(plt, "figure", refuse), patch.object(plt, "gcf", refuse), patch.object(plt, "close", close):
         yield
 
 

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecBase, SubplotSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.transforms import Bbox
 
 from course_utils.panels.engine.fitting import let_words_wrap, put_at_the_top, thin_out
 
@@ -70,10 +71,18 @@ class Sheet(Figure):
         thin_out(self)
 
     def arrange_again(self) -> bool:
-        """Give every part its place once more, where it was this class that did so; whether it was."""
+        """Give every part its place once more, where it was this class that did so; whether it was.
+
+        Plots only ever become smaller by it: in a picture that gives room and takes it back they would jump.
+        """
         if self._arranged:
+            before = [axes.get_position(original=True) for axes in self.axes]
             self.set_layout_engine(ConstrainedLayoutEngine(w_pad=PAD, h_pad=PAD))
             self._lay_out()
+            for axes, box in zip(self.axes, before, strict=True):
+                both = Bbox.intersection(box, axes.get_position(original=True))
+                if both is not None:
+                    axes._set_position(both)  # type: ignore[attr-defined]  # `set_position` would leave the grid
         return self._arranged
 
     def _lay_out(self) -> None:

@@ -77,6 +77,7 @@ class View(NamedTuple):
 
     scale: float  # pixels of the screen for each pixel of the page
     room: int  # pixels of the page that a picture may take
+    hidden: bool = False  # another page is in front of it
 
     @property
     def width(self) -> int:
@@ -169,7 +170,7 @@ class Panel(anywidget.AnyWidget):
         self._before = self._numbers.copy()  # as they were before the picture that is shown
         self._has_result = self._presented = False  # at all; since the last move
         self._trainings = [c.name for c in controls if isinstance(c, Train)]
-        self._views: dict[str, View] = {}  # by their ids, the latest last
+        self._views: dict[str, View] = {}  # by their ids
         self._absent: set[str] = set()  # those that have not answered
         self._seen = View(1, size[0])
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
@@ -463,12 +464,16 @@ class Panel(anywidget.AnyWidget):
                 self._absent.discard(view)
                 self._views.pop(view, None)
                 self._views[view] = View(
-                    max(1, int(message.get("scale", 1))), int(message.get("width") or self._size[0])
+                    max(1, int(message.get("scale", 1))),
+                    int(message.get("width") or self._size[0]),
+                    bool(message.get("hidden")),
                 )
-                self._see(self._views[view])
+                self._see(self._seen_by_all())
                 self._send_frame(complete=True, settled=self._computation is None)
             case "bye":
                 self._views.pop(view, None)
+                self._call_the_roll()
+            case "leaving":
                 self._call_the_roll()
             case "here":
                 self._absent.discard(view)
@@ -477,11 +482,15 @@ class Panel(anywidget.AnyWidget):
             case "again":
                 self.retrain()
 
-    def _show_latest(self) -> None:
-        """There is one picture for all views: that for the latest of them."""
-        latest = list(self._views.values())[-1]
-        if latest != self._seen:
-            self._see(latest)
+    def _seen_by_all(self) -> View:
+        """There is one picture for all views: that for the narrowest in sight, or its letters would shrink there."""
+        in_sight = [view for view in self._views.values() if not view.hidden] or list(self._views.values())
+        return View(max(view.scale for view in in_sight), min(view.room for view in in_sight))
+
+    def _show_to_all(self) -> None:
+        seen = self._seen_by_all()
+        if seen != self._seen:
+            self._see(seen)
             self._send_frame(complete=True, settled=self._computation is None)
 
     def _call_the_roll(self) -> None:
@@ -490,7 +499,7 @@ class Panel(anywidget.AnyWidget):
             self.stop()
             self._free()
             return
-        self._show_latest()
+        self._show_to_all()
         self._absent = set(self._views)
         self._tell({"kind": "roll"})
         with suppress(RuntimeError):  # where no event loop runs, no browser answers
@@ -506,7 +515,7 @@ class Panel(anywidget.AnyWidget):
         if late or not self._views:
             self._call_the_roll()
         else:
-            self._show_latest()
+            self._show_to_all()
 
     def _json_values(self) -> dict[str, Any]:
         return {name: control.to_json(getattr(self, name)) for name, control in self.controls.items()}

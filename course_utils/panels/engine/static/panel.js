@@ -42,7 +42,7 @@ const KINDS = {
   },
   train(spec, changed, model, tell) {
     const train = make("button", { type: "button" }, "Train");
-    const stop = make("button", { type: "button", disabled: true }, "Stop");
+    const stop = make("button", { type: "button", className: "course-stop", disabled: true }, "Stop");
     const status = make("span", { className: "course-status" });
     status.setAttribute("role", "status");
     train.addEventListener("click", () => (model.get(spec.name) ? tell({ kind: "again" }) : changed(true)));
@@ -124,6 +124,7 @@ const ENDED = "The kernel has ended, perhaps because memory ran out: close other
   + FROM_THE_TOP;
 const NO_ANSWER = "The kernel has not answered for 5 seconds. If it is busy, wait; if it was restarted, " + FROM_THE_TOP;
 
+const RESTARTED = "The kernel was restarted: " + FROM_THE_TOP;
 const hasEnded = (model) => ["restarting", "autorestarting", "dead"].includes(model.widget_manager?.kernel?.status);
 
 function render({ model, el }) {
@@ -140,7 +141,8 @@ function render({ model, el }) {
     clearTimeout(patience);
     patience = setTimeout(() => {
       if (!waiting) return;
-      showError({ message: hasEnded(model) ? ENDED : NO_ANSWER });
+      if (hasEnded(model)) return ended();
+      showError({ message: NO_ANSWER });
       told = ""; // it may have taken this view for one that is gone
       hello();
     }, 5000);
@@ -160,10 +162,14 @@ function render({ model, el }) {
     try {
       model.send(content);
     } catch {
-      showError({ message: ENDED });
-      root.classList.remove("course-working");
-      root.querySelectorAll(".course-status").forEach((status) => { status.textContent = "stopped"; });
+      ended();
     }
+  };
+  const ended = () => {
+    showError({ message: model.widget_manager?.kernel?.status === "restarting" ? RESTARTED : ENDED });
+    root.classList.remove("course-working", "course-waiting");
+    root.querySelectorAll(".course-status").forEach((status) => { if (status.textContent.endsWith("…")) status.textContent = "stopped"; });
+    root.querySelectorAll(".course-stop").forEach((stop) => { stop.disabled = true; });
   };
 
   const controls = Object.fromEntries(specs.map((spec) => [
@@ -265,6 +271,7 @@ function render({ model, el }) {
 
   const showStatus = () => specs.filter(({ kind }) => kind === "train").forEach(({ name }) => showValue(name));
   const listeners = [["msg:custom", receive], ["change:status", showStatus],
+    ["comm_live_update", () => { if (hasEnded(model)) ended(); }],
     ...specs.map(({ name }) => [`change:${name}`, () => showValue(name)])];
   listeners.forEach(([event, listener]) => model.on(event, listener));
 
@@ -274,9 +281,10 @@ function render({ model, el }) {
     const room = Math.floor(picture.clientWidth);
     if (!root.isConnected || room === 0) return; // not on the page yet, or in a tab that is not shown
     const scale = Math.max(1, Math.min(2, Math.ceil((window.devicePixelRatio || 1) - 0.25)));
-    if (told === `${scale} ${room}`) return;
-    told = `${scale} ${room}`;
-    tell({ kind: "hello", view, scale, width: room });
+    const hidden = document.hidden; // another page may be in front of this one
+    if (told === `${scale} ${room} ${hidden}`) return;
+    told = `${scale} ${room} ${hidden}`;
+    tell({ kind: "hello", view, scale, width: room, hidden });
   };
   const observer = new ResizeObserver(() => {
     clearTimeout(resized);
@@ -284,8 +292,15 @@ function render({ model, el }) {
     else hello();
   });
   observer.observe(picture);
+  const leaving = () => { told = ""; tell({ kind: "leaving" }); }; // it may come back: a page that is loaded again does
+  document.addEventListener("visibilitychange", hello);
+  window.addEventListener("pagehide", leaving);
+  window.addEventListener("pageshow", hello); // a page that comes back as it was
   return () => {
     observer.disconnect();
+    document.removeEventListener("visibilitychange", hello);
+    window.removeEventListener("pagehide", leaving);
+    window.removeEventListener("pageshow", hello);
     clearTimeout(resized);
     listeners.forEach(([event, listener]) => model.off(event, listener));
     model.send({ kind: "bye", view });
