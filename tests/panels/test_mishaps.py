@@ -178,6 +178,31 @@ def test_a_panel_made_without_gradients_trains_with_them() -> None:
     of_epochs.set(a=2)
 
 
+def test_all_views_show_what_the_narrowest_in_sight_can() -> None:
+    front = shown_by(panel(line, k=range(5)), width=900)
+    front.tell(kind="hello", view="narrow", scale=1, width=400)
+    front.tell(kind="hello", view="wide", scale=1, width=1000)
+    assert front.picture.shape[1] == 400
+    front.tell(kind="hello", view="narrow", scale=1, width=400, hidden=True)  # another page is in front of it
+    assert front.picture.shape[1] == 900
+    front.tell(kind="hello", view="narrow", scale=1, width=400, hidden=False)
+    assert front.picture.shape[1] == 400
+
+
+def test_a_page_that_leaves_is_forgotten_unless_it_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widget, "ROLL", 0.05)
+
+    async def leave() -> None:
+        front = shown_by(panel(line, k=range(5)), width=900)
+        front.tell(kind="hello", view="narrow", scale=1, width=400)
+        front.tell(kind="leaving")
+        front.tell(kind="here", view="a view")
+        await asyncio.sleep(0.3)
+        assert front.picture.shape[1] == 900
+
+    asyncio.run(leave())
+
+
 def test_the_view_that_stays_has_the_picture_that_was_made_for_it() -> None:
     front = shown_by(panel(line, k=range(5)), width=900)
     front.tell(kind="hello", view="a narrow view", scale=1, width=400)

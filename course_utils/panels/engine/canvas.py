@@ -156,7 +156,7 @@ class Canvas:
                 axes.draw_artist(artist)
 
     def _has_outgrown_its_room(self, pixels: np.ndarray) -> bool:
-        """Whether numbers at ticks have become longer than they were, or anything reaches the edge, as no word did."""
+        """Whether numbers at ticks are longer than ever before, or anything reaches the edge of the picture."""
         if not self.figure.keeps:
             return False
         lengths = [max(map(len, texts), default=0) for _, texts in self._numbers]
