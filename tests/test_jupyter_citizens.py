@@ -235,6 +235,7 @@ def test_two_tabs_and_a_reload_show_one_panel(opened: Any) -> None:
     expect(words(there.locator(".course-panel"))).to_have_text("From 8 to 1.")
 
 
+@pytest.mark.slow
 def test_a_narrow_tab_that_is_closed_leaves_the_other_its_width(opened: Any) -> None:
     here = opened("saved.ipynb")
     here.keyboard.press("Control+S")
@@ -345,6 +346,7 @@ def test_a_seeded_cell_gets_its_numbers_while_a_network_trains(opened: Any) -> N
     expect(panel.locator(".course-status")).to_have_text("stopped")
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_its_kernel(opened: Any) -> None:
     page = opened("training.ipynb")
     panel = page.locator(".course-panel")
