@@ -16,6 +16,7 @@ import torch
 from test_panels_engine import Front
 
 from course_utils.panels.engine import Choice, Panel, Show, Slider, Text, Toggle, Train, panel
+from course_utils.plots import style
 
 WORDS = ["a", "b", ""]
 
@@ -136,7 +137,7 @@ def anew(shown: Panel) -> np.ndarray:
     """The picture of the panel's result, with nothing pasted, in the places that its parts have."""
     canvas = shown._picture()
     assert shown._show is not None
-    with shown._before.copy().drawing():  # the numbers that it was drawn with
+    with shown._before.copy().drawing(), style():  # the numbers and the settings that it was drawn with
         shown._show(shown.result)
     canvas._background = None
     canvas._lettering.forget()
