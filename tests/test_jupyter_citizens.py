@@ -235,25 +235,6 @@ def test_two_tabs_and_a_reload_show_one_panel(opened: Any) -> None:
     expect(words(there.locator(".course-panel"))).to_have_text("From 8 to 1.")
 
 
-@pytest.mark.slow
-def test_a_narrow_tab_that_is_closed_leaves_the_other_its_width(opened: Any) -> None:
-    here = opened("saved.ipynb")
-    here.keyboard.press("Control+S")
-    here.wait_for_timeout(1000)
-    canvas = here.locator(".course-panel canvas")
-    wide = canvas.bounding_box()["width"]
-    there = opened("saved.ipynb", run=False, width=700)
-    expect(words(there.locator(".course-panel"))).to_have_text("From 2 to 3.")
-    here.wait_for_timeout(1500)
-    assert canvas.bounding_box()["width"] < wide
-    there.close()
-    for _ in range(100):  # it is asked, and waited for
-        if canvas.bounding_box()["width"] == wide:
-            return
-        here.wait_for_timeout(200)
-    pytest.fail("the picture stays as narrow as the tab that was closed")
-
-
 def test_nothing_of_the_readers_is_hidden(opened: Any) -> None:
     page = opened("hides.ipynb")
     expect(page.locator(".course-panel")).to_have_count(1)

@@ -2,8 +2,7 @@
 
 Where a panel trains, its first moving picture is up within 300 ms of *Train*, and it has finished within 3 s. Each
 notebook is opened in JupyterLab in headless Chromium and run from top to bottom; then every slider is moved by its
-keys, and the slowest of each panel for longer and by a drag. All times are taken from the pixels: see `pixels`. The
-baseline is the least that any widget can do here: the kernel answers each press by one number, and the page paints it.
+keys, and the slowest of each panel for longer and by a drag. All times are taken from the pixels: see `pixels`.
 """
 
 import shutil
@@ -14,27 +13,9 @@ from typing import Any
 
 from course_utils._support.paths import NOTEBOOKS
 from course_utils.bench import browser, pixels
-from course_utils.bench.slider_follows_the_hand import moved, p95, row, write_notebook
+from course_utils.bench.slider_follows_the_hand import moved, p95, row
 
 __all__ = ["run"]
-
-LEAST = """
-import anywidget, traitlets
-class Least(anywidget.AnyWidget):
-    value = traitlets.Int(50).tag(sync=True)
-    _esm = '''export default { render({ model, el }) {
-      el.innerHTML = `<section class="course-panel" aria-label="the least"><input type="range" data-name="value">
-        <canvas width="100" height="20"></canvas></section>`;
-      const input = el.querySelector("input"), brush = el.querySelector("canvas").getContext("2d");
-      input.oninput = () => { model.set("value", Number(input.value)); model.save_changes(); };
-      model.on("msg:custom", ({ value }) => {
-        brush.clearRect(0, 0, 100, 20); brush.fillRect(0, 0, value, 20); brush.drawImage(brush.canvas, 0, 0);
-      });
-    } }'''
-least = Least()
-least.observe(lambda change: least.send({"value": change.new}), "value")
-least
-"""
 
 FEW, MANY = 6, 30  # presses of each slider, and of the slowest of a panel
 
@@ -51,27 +32,13 @@ def run(device: str = "cpu", *, only: str = "") -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as temporary:
         for path in paths:
             shutil.copy(path, temporary)
-        write_notebook(Path(temporary) / "least.ipynb", [LEAST])
         with browser.serve(Path(temporary)) as address, browser.chromium() as chromium:
-            least = least_times(chromium, address)
             for path in paths:
-                rows += notebook_rows(chromium, address, path.name, least)
+                rows += notebook_rows(chromium, address, path.name)
     return rows
 
 
-def least_times(chromium: Any, address: str) -> list[float]:
-    """Milliseconds that the least of all widgets takes for each press."""
-    page = browser.open_notebook(chromium, address, "least.ipynb", height=1100)
-    try:
-        browser.run_all(page)
-        page.wait_for_selector(".course-panel")
-        pixels.watch(page)
-        return moved(page, page.get_by_role("slider").first, MANY)
-    finally:
-        page.close()
-
-
-def notebook_rows(chromium: Any, address: str, name: str, least: list[float]) -> list[dict[str, Any]]:
+def notebook_rows(chromium: Any, address: str, name: str) -> list[dict[str, Any]]:
     """The slowest slider of each panel of a notebook, and each training."""
     page = browser.open_notebook(chromium, address, name, height=1100)
     try:
@@ -80,21 +47,21 @@ def notebook_rows(chromium: Any, address: str, name: str, least: list[float]) ->
         rows = []
         for panel in page.locator(".course-panel").all():
             panel.scroll_into_view_if_needed()
-            rows += panel_rows(page, panel, name[:2], least)
+            rows += panel_rows(page, panel, name[:2])
         return rows
     finally:
         page.close()
 
 
-def panel_rows(page: Any, panel: Any, number: str, least: list[float]) -> list[dict[str, Any]]:
+def panel_rows(page: Any, panel: Any, number: str) -> list[dict[str, Any]]:
     """Of one panel: its slowest slider, and its training."""
     title, rows = f"{number} {panel.get_attribute('aria-label'):.28}", []
     sliders = panel.get_by_role("slider").all()
     if timed := [(max(times), i) for i, slider in enumerate(sliders) if (times := moved(page, slider, FEW))]:
         slowest = sliders[max(timed)[1]]
         name, times = slowest.get_attribute("data-name"), moved(page, slowest, MANY)
-        for kind, of, bar in (("median", median, ""), ("p95", p95, "<= 60 ms")):
-            rows.append(row(f"{title}, {name}: {kind} ms", of(times), of(least), of(times) / of(least), bar))
+        rows.append(row(f"{title}, {name}: median ms", median(times), None, None, ""))
+        rows.append(row(f"{title}, {name}: p95 ms", p95(times), None, None, "<= 60 ms"))
         if (lag := pixels.drag(slowest)) is not None:
             rows.append(row(f"{title}, {name}: lag of a drag, ms", lag, None, None, "<= 100 ms"))
     train = panel.get_by_role("button", name="Train", exact=True)

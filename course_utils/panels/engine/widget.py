@@ -422,10 +422,8 @@ class Panel(anywidget.AnyWidget):
     def _picture(self) -> Canvas:
         """The picture as it is; drawn anew where it was freed."""
         if self._canvas is None:
-            with (
-                self._before.copy().drawing(),
-                style(),
-            ):  # the same picture as before; the reader's numbers know nothing of it
+            # The same picture as before; the reader's numbers know nothing of it.
+            with self._before.copy().drawing(), style():
                 words = self._draw_anew(lambda show: show(self.result) if self._has_result else "")
             if self._has_result:
                 self.words = words  # a function that depends on more than its arguments may say something else now
