@@ -48,7 +48,7 @@ from course_utils.exercises.teacher import load_teacher
 ROOT = Path(__file__).parents[2]
 EXERCISES = ROOT / "notebooks" / "exercises"
 LIMITS = Limits(cell=1, call=0.5, total=80, patience=6, restarts=6)
-MEMORY = 700_000_000  # instead of 2 GB: a process that has loaded PyTorch has some 240 MB
+MEMORY = 500_000_000  # instead of 2 GB: a process that has loaded PyTorch has some 240 MB
 SECONDS_MORE = 10
 FILES = {file.path: file for file in files()}
 # What is tried without walls too: the limits on time, memory and output hold there as well.
