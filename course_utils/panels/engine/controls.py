@@ -105,7 +105,7 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
-def short(values: Sequence[float]) -> list[str]:
+def short(values: Sequence[float] | np.ndarray) -> list[str]:
     """Numbers with three digits, or with as many as tell them apart; large ones in full.
 
     >>> short([0.125, 250, 1e-5]), short([10_000, 20_000]), short([2015, 2016]), short([1000, 1000.5])

@@ -181,17 +181,17 @@ class Sheet(Figure):
 def keep_numbers_inside(axes: Axes) -> None:
     """Make a plot smaller where its axes reach over the edge of the figure: a lower one may have longer numbers."""
     figure = axes.get_figure(root=True)
-    boxes = [axis.get_tightbbox() for axis in (axes.xaxis, axes.yaxis) if axes.axison]
-    boxes = [box for box in boxes if box is not None]
+    found = [axis.get_tightbbox() for axis in (axes.xaxis, axes.yaxis) if axes.axison]
+    boxes = [box for box in found if box is not None]
     if not boxes or figure is None:
         return
     room = figure.bbox.padded(-PAD * figure.dpi)
-    left, bottom, right, top = Bbox.union(boxes).extents - room.extents
+    left, bottom, right, top = np.subtract(Bbox.union(boxes).extents, room.extents)
     over = np.array([max(0, -left), max(0, -bottom), min(0, -right), min(0, -top)])
-    if over.any():
-        moved = axes.bbox.extents + over
-        if moved[0] < moved[2] and moved[1] < moved[3]:
-            axes._set_position(Bbox.from_extents(moved).transformed(figure.transFigure.inverted()))  # type: ignore[attr-defined]
+    moved = np.add(axes.bbox.extents, over)
+    if over.any() and moved[0] < moved[2] and moved[1] < moved[3]:
+        place = Bbox(moved.reshape(2, 2)).transformed(figure.transFigure.inverted())
+        axes._set_position(place)  # type: ignore[attr-defined]
 
 
 def shares_of(ratios: Sequence[float]) -> list[float]:
