@@ -137,8 +137,11 @@ def all_settings() -> Settings:
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def style(own: Settings | None = None) -> Iterator[None]:
     """Draw with the course's settings of matplotlib, whatever the reader's are; theirs are as they were afterwards.
+
+    own: settings to draw with instead; what is set meanwhile is kept in them. matplotlib has one set of settings for
+    all threads, so that what another thread sets meanwhile is lost.
 
     >>> with style():
     ...     matplotlib.rcParams["font.size"]
@@ -148,10 +151,12 @@ def style() -> Iterator[None]:
     current = cast(Settings, matplotlib.rcParams)
     readers = dict.copy(current)
     readers.pop("backend", None)
-    dict.update(current, all_settings())
+    dict.update(current, all_settings() if own is None else own)
     try:
         yield
     finally:
+        if own is not None:
+            own.update((name, value) for name, value in dict.items(current) if name != "backend")
         dict.update(current, readers)
 
 

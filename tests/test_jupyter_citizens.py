@@ -235,6 +235,22 @@ def test_two_tabs_and_a_reload_show_one_panel(opened: Any) -> None:
     expect(words(there.locator(".course-panel"))).to_have_text("From 8 to 1.")
 
 
+@pytest.mark.slow
+def test_a_narrow_tab_that_is_closed_leaves_the_other_its_width(opened: Any) -> None:
+    here = opened("saved.ipynb")
+    here.keyboard.press("Control+S")
+    here.wait_for_timeout(1000)
+    picture = here.locator(".course-panel canvas")
+    wide = str(picture.get_attribute("width"))
+    there = opened("saved.ipynb", run=False)
+    there.set_viewport_size({"width": 700, "height": 1000})
+    expect(there.locator(".course-panel canvas")).to_have_attribute("width", "320")
+    expect(picture).to_have_attribute("width", "320")
+    there.close()  # its goodbye may be lost: then it is missed at the next move
+    here.get_by_role("slider").first.press("End")
+    expect(picture).to_have_attribute("width", wide, timeout=20_000)
+
+
 def test_nothing_of_the_readers_is_hidden(opened: Any) -> None:
     page = opened("hides.ipynb")
     expect(page.locator(".course-panel")).to_have_count(1)
@@ -339,6 +355,8 @@ def test_a_training_ends_with_its_kernel(opened: Any) -> None:
     expect(panel.locator(".course-error")).to_have_text(re.compile("The kernel was restarted"))
     expect(panel.locator(".course-status")).to_have_text("stopped")
     expect(panel.get_by_role("button", name="Stop")).to_be_disabled()
+    idle = '.jp-Notebook-ExecutionIndicator[data-status="idle"]'
+    page.wait_for_selector(idle, timeout=30_000)  # a server that is told to end before needs to be told twice
 
 
 # Files and memory

@@ -23,6 +23,8 @@ __all__ = ["chromium", "open_notebook", "run_all", "serve"]
 FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-quic --disable-background-networking"
 FLAGS += " --disable-component-update --disable-sync --disable-dev-shm-usage"
 
+PATIENCE = 20.0  # seconds for a server to end
+
 
 # No cell has waited or run for a second. A cell that waits shows [*]; the kernel's indicator alone misses short runs.
 RESTED = """() => {
@@ -58,8 +60,21 @@ def serve(
         wait_until_up(f"http://localhost:{port}/api?token={token}", process, log)
         yield f"http://localhost:{port}/{{path}}?token={token}"
     finally:
+        end(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    """End JupyterLab. While a kernel is being restarted it fails to end, and then it has to be told once more.
+
+    Its server asks the kernel that is not ready whether it has failed, and stops ending when that is an error
+    (jupyter_client 8, `MultiKernelManager._async_shutdown_kernel`).
+    """
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def free_port() -> int:

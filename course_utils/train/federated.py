@@ -12,7 +12,7 @@ error is part of the next change. Every byte of a message is counted.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -169,6 +169,44 @@ def federated_averaging(
     >>> last.accuracy > 0.5, last.bytes_up == 5 * 10 * message_bytes(list(mlp([64, 30, 10]).parameters()), 4)
     (True, True)
     """
+    yield from (
+        done
+        for done in federated_with_pauses(
+            model,
+            data,
+            clients,
+            rounds=rounds,
+            local_epochs=local_epochs,
+            fraction=fraction,
+            batch_size=batch_size,
+            lr=lr,
+            bits_up=bits_up,
+            bits_down=bits_down,
+            compress=compress,
+            device=device,
+            seed=seed,
+        )
+        if done is not None
+    )
+
+
+def federated_with_pauses(
+    model: nn.Module,
+    data: Dataset,
+    clients: Sequence[Tensor],
+    *,
+    rounds: int,
+    local_epochs: int = 1,
+    fraction: float = 1.0,
+    batch_size: int = 32,
+    lr: float = 0.1,
+    bits_up: int = FULL,
+    bits_down: int = FULL,
+    compress: Compress | None = None,
+    device: str | torch.device = "auto",
+    seed: int = 0,
+) -> Iterator[Round | None]:
+    """As `federated_averaging`, but yields None after each step of the clients."""
     original_device, target = next(model.parameters()).device, pick_device(device)
     in_range("fraction", fraction, 1e-9, 1)
     local = Settings(epochs=local_epochs, batch_size=batch_size, lr=lr, optimizer="sgd", momentum=0.0)
@@ -179,7 +217,7 @@ def federated_averaging(
         rng = np.random.default_rng(seed)
         for number in range(1, rounds + 1):
             chosen = sorted(rng.permutation(len(clients))[: max(1, round(fraction * len(clients)))].tolist())
-            server.round(chosen, rng)
+            yield from server.round(chosen, rng)
             yield server.report(number, chosen)
     finally:
         model.to(original_device)
@@ -224,10 +262,10 @@ class _Server:
             )
         return Round(number, metrics.accuracy, metrics.loss, self.up, self.down, chosen)
 
-    def round(self, chosen: list[int], rng: np.random.Generator) -> None:
+    def round(self, chosen: list[int], rng: np.random.Generator) -> Iterator[None]:
         self._broadcast(chosen)
         rows = [self.clients[k] for k in chosen]
-        updates = _local_training(self.model, self.forward, self.known, self.data, rows, self.local, rng)
+        updates = yield from _local_training(self.model, self.forward, self.known, self.data, rows, self.local, rng)
         with torch.no_grad():
             for name, stack in updates.items():
                 arrived = torch.stack([self._arrived(update) for update in stack])
@@ -264,7 +302,7 @@ def _local_training(
     clients: Sequence[Tensor],
     local: Settings,
     rng: np.random.Generator,
-) -> dict[str, Tensor]:
+) -> Generator[None, None, dict[str, Tensor]]:
     """The updates, stacked (clients, ...), that plain SGD from `start` on each client's own rows gives.
 
     The clients take their steps together. One with fewer rows than others has gaps in its table of rows; a gap has
@@ -282,6 +320,7 @@ def _local_training(
             with torch.no_grad():
                 for w, gradient in zip(stack.values(), gradients, strict=True):
                     w -= local.lr * gradient
+            yield
     return {name: w.detach() - start[name] for name, w in stack.items()}
 
 

@@ -277,6 +277,44 @@ def test_what_matplotlib_does_not_mark_is_drawn_anew(draw: Callable[[Any], Show]
         assert apart.sum() <= 20
 
 
+def legend_that_gives_way(figure: Any) -> Show:
+    axes = figure.subplots()
+    (line,) = axes.plot([0, 1], [0, 1], label="a line", lw=6)
+    axes.set(xlim=(0, 1), ylim=(0, 5))
+    axes.legend(loc="best")
+
+    def show(k: int) -> str:
+        line.set_ydata([k, 5 - k])
+        return f"k is {k}."
+
+    return show
+
+
+def line_into_the_next_plot(figure: Any) -> Show:
+    left, right = figure.subplots(1, 2)
+    (line,) = left.plot([0, 1], [0, 1], clip_on=False, lw=6)
+    right.plot([0, 1], [1, 0])
+    left.set(xlim=(0, 1), ylim=(0, 1))
+
+    def show(k: int) -> str:
+        line.set_xdata([0, k / 2])
+        return f"k is {k}."
+
+    return show
+
+
+@pytest.mark.parametrize("draw", [legend_that_gives_way, line_into_the_next_plot])
+def test_a_moving_line_is_seen_by_what_it_comes_near(draw: Callable[[Any], Show]) -> None:
+    for k in (1, 3, 4, 2):
+        front = shown_by(of(draw), width=900)
+        front.move(k=5 - k)
+        front.move(k=k)
+        moved = front.panel._canvas.pixels()  # type: ignore[union-attr]
+        picture = np.ascontiguousarray(moved).view(np.uint8).reshape(*moved.shape, 4)[:, :, :3]
+        apart = np.abs(picture.astype(int) - drawn_by_matplotlib(front.panel)).max(2) > 64  # but shades of an edge
+        assert apart.sum() <= 30
+
+
 def test_limits_that_are_left_to_matplotlib_are_its_own() -> None:
     def draw(figure: Any) -> Show:
         axes = figure.subplots()
@@ -292,6 +330,29 @@ def test_limits_that_are_left_to_matplotlib_are_its_own() -> None:
         front = shown_by(of(draw), width=400)
         front.move(k=3)
     assert front.panel.figure.axes[0].get_ylim() == pytest.approx((-0.185, 3.885))
+
+
+@pytest.mark.parametrize("width", [400, 900])
+def test_numbers_that_a_lower_plot_has_are_given_room_at_once(width: int) -> None:
+    def draw(figure: Any) -> Show:
+        axes = figure.subplots()
+        (line,) = axes.plot([0, 1], [0, 1], clip_on=False, marker="o", ms=12)
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+
+        def show(k: int) -> str:
+            line.set_ydata([0, 0.3 * k])
+            return f"k is {k}."
+
+        return show
+
+    front = shown_by(of(draw), width=width)
+    for k in (5, 0):  # above its plot, and back
+        front.move(k=k)
+        canvas = front.panel._canvas
+        assert canvas is not None
+        sent = canvas._shown
+        assert np.array_equal(canvas.pixels(), sent)
+    assert edges_are_white(front.picture)
 
 
 def edges_are_white(picture: np.ndarray) -> bool:

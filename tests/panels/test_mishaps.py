@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -166,6 +167,28 @@ def test_a_generator_within_no_grad_leaves_the_readers_gradients_on() -> None:
     assert asyncio.run(cell())
 
 
+def test_a_generator_within_settings_of_its_own_leaves_the_readers() -> None:
+    def epochs(a: int) -> Iterator[int]:
+        with plt.rc_context({"font.size": 30}):
+            for _ in range(20):
+                yield a
+                assert plt.rcParams["font.size"] == 30
+        assert plt.rcParams["font.size"] == 11  # the course's
+
+    async def cell() -> set[float]:
+        of_epochs = a_panel(epochs)
+        of_epochs.a = 1
+        sizes = set()
+        while of_epochs._computation is not None:
+            await asyncio.sleep(0)
+            sizes.add(plt.rcParams["font.size"])
+        assert of_epochs.error is None
+        return sizes
+
+    with matplotlib.rc_context({"font.size": 17}):
+        assert asyncio.run(cell()) == {17}
+
+
 def test_a_panel_made_without_gradients_trains_with_them() -> None:
     def epochs(a: int) -> Iterator[int]:
         assert torch.is_grad_enabled()
@@ -201,6 +224,22 @@ def test_a_page_that_leaves_is_forgotten_unless_it_comes_back(monkeypatch: pytes
         assert front.picture.shape[1] == 900
 
     asyncio.run(leave())
+
+
+def test_a_narrow_page_that_ended_without_a_word_is_missed_at_a_move(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(widget, "ROLL", 0.5)
+
+    async def move() -> None:
+        front = shown_by(panel(line, k=range(5)), width=900)
+        front.tell(kind="hello", view="narrow", scale=1, width=400)
+        for k in (1, 2, 3):
+            front.move(k=k)
+            front.tell(kind="here", view="a view")
+        assert sum(message["kind"] == "roll" for message in front.messages) == 1
+        await asyncio.sleep(0.8)
+        assert front.picture.shape[1] == 900
+
+    asyncio.run(move())
 
 
 def test_the_view_that_stays_has_the_picture_that_was_made_for_it() -> None:

@@ -128,7 +128,15 @@ def test_slider_reads_the_nearest_value_and_refuses_others() -> None:
         with pytest.raises(ValueError, match="between -2 and 2"):
             slider.read(wrong)
     assert slider.probe() == [-2, 0, 2]
-    assert slider.spec()["texts"] == ["-2", "-1", "0", "1", "2"]
+    assert slider.spec()["texts"] == ["−2", "−1", "0", "1", "2"]  # with a minus, which is no hyphen
+
+
+def test_numbers_of_a_slider_and_its_notice_are_written_as_in_a_book() -> None:
+    rate = Slider(name="rate", label="Rate", values=np.array([-0.5, 1e-5, 1e-3]))
+    assert rate.spec()["texts"] == ["−0.5", "1 × 10⁻⁵", "0.001"]
+    shown = Panel("P", [rate], lambda rate: rate, draw_line)
+    with pytest.warns(UserWarning, match="has no −0.4 on its slider; it was set to the nearest value, −0.5"):
+        shown.rate = -0.4
 
 
 def test_slider_names_what_is_wrong_with_it() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset
 from course_utils.models import mlp
-from course_utils.train.federated import Round, federated_averaging, message_bytes, split_evenly, split_sorted
+from course_utils.train.federated import Round, federated_with_pauses, message_bytes, split_evenly, split_sorted
 
 __all__ = ["ROUNDS", "Compress", "Rounds", "megabytes_of_network", "run_rounds"]
 
@@ -55,16 +55,19 @@ def run_rounds(
         "lr": 0.3 if data.features < 100 else 0.1,
         "device": "cpu",
     }
-    full = federated_averaging(_network(data), data, parts, **settings)
-    few = federated_averaging(
+    full = federated_with_pauses(_network(data), data, parts, **settings)
+    few = federated_with_pauses(
         _network(data), data, parts, bits_up=bits_up, bits_down=bits_down, compress=compress, **settings
     )
     rounds = Rounds([], [], counts, (bits_up, bits_down))
-    for full_round in full:
-        if rounds.full:
+    for done in full:
+        if done is None:
             yield None
-        rounds.full.append(full_round)
-        rounds.few.append(next(few))
+            continue
+        rounds.full.append(done)
+        while (same := next(few)) is None:
+            yield None
+        rounds.few.append(same)
         yield rounds
 
 

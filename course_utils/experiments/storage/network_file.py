@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from course_utils._support.pauses import without_pauses
+from course_utils._support.pauses import in_a_thread, without_pauses
 from course_utils.compress import CompressedModel, Recipe
 from course_utils.compress.pipeline import compress_with_pauses
 from course_utils.data import Dataset
@@ -37,17 +37,17 @@ def write_and_measure(model: nn.Module, recipe: Recipe, data: Dataset) -> Networ
 def _write_with_pauses(model: nn.Module, recipe: Recipe, data: Dataset) -> Generator[None, None, NetworkFile]:
     settings: dict[str, Any] = {"progress": False, "device": "cpu", "pause_every": PAUSE_EVERY}
     compressed = yield from compress_with_pauses(model, recipe, data=data, **settings)
+    # Each bit of a mixed coder depends on those before it: a second without a place to pause in.
+    size, restored, by_kind = yield from in_a_thread(lambda: _written_and_read(compressed))
+    return NetworkFile(size, by_kind, measure_accuracy(restored.to_model(), data))
+
+
+def _written_and_read(compressed: CompressedModel) -> tuple[int, CompressedModel, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.cun"
-        yield
         compressed.save(path)
-        size = path.stat().st_size
-        yield
         restored = CompressedModel.load(path)
-    yield
-    by_kind = restored.report().by_kind
-    yield
-    return NetworkFile(size, by_kind, measure_accuracy(restored.to_model(), data))
+        return path.stat().st_size, restored, restored.report().by_kind
 
 
 def before_and_after_retraining(

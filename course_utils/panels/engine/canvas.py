@@ -32,6 +32,8 @@ from course_utils.plots import style
 __all__ = ["Canvas", "Patch"]
 
 STILL = (Axis, Spine, Legend)
+BEST = 0  # matplotlib's number for ``loc="best"``
+ROUNDS = 3  # in which plots give way: numbers at the ticks of a smaller one may be longer again
 GAP = 24  # columns of unchanged pixels that split one patch into two
 INDEXED = "image/x-indexed"  # understood by panel.js
 MULTIPLIERS = np.random.default_rng(0).integers(2**31, 2**32, 64, dtype=np.uint32) | np.uint32(1)
@@ -58,6 +60,7 @@ class Canvas:
         self._layered = True  # still parts below, moving ones above
         self._spills = False  # over its own edge, whatever room there is
         self._numbers: list[tuple[tuple[float, ...], tuple[str, ...]]] = []  # at the ticks of each axis, and where
+        self._chosen: dict[Legend, tuple[float, ...]] = {}  # the places of legends that choose them
         self._longest: list[int] = []  # letters at the ticks of each axis, since the figure was made
         self._shown: np.ndarray | None = None  # (rows, columns) of packed RGBA: the picture last sent
 
@@ -106,7 +109,9 @@ class Canvas:
         pixels = np.asarray(renderer.buffer_rgba()).view(np.uint32)[:, :, 0]
         with style():
             self._draw(renderer, pixels)
-            if self._has_outgrown_its_room(pixels) and self.figure.arrange_again():
+            for _ in range(ROUNDS):
+                if not (self._has_outgrown_its_room(pixels) and self.figure.arrange_again()):
+                    break
                 self._legends.forget()
                 self._draw(renderer, pixels)
                 self._spills = reaches_the_edge(pixels)
@@ -121,7 +126,7 @@ class Canvas:
             self.figure.stale = True  # a formatter that says something else tells nobody
         if self.figure.stale:
             self._layered = self.figure.keeps and can_be_layered(self.figure, renderer)
-        if self._layered:
+        if self._layered and not reach_over(visible, renderer):
             self._paint(visible, renderer, pixels)
         else:
             self._draw_whole(visible)
@@ -139,6 +144,10 @@ class Canvas:
                 artist.set_animated(True)
                 self.figure.stale = True  # it was part of what the figure draws until now
         moving = [(axes, artist) for axes, artist in moving if artist.get_visible()]
+        if self._chosen != (chosen := chosen_places(legends, renderer)):
+            self._chosen = chosen
+            self._legends.forget()
+            self.figure.stale = True  # a legend that gives way to a line tells nobody
         if self.figure.stale or self._background is None or any(legend.stale for _, legend in legends):
             self._agg.draw()
             for axes, legend in legends:
@@ -194,6 +203,29 @@ def can_be_layered(figure: Sheet, renderer: Any) -> bool:
             if width > 1 and height > 1:  # more than a common edge
                 return False
     return True
+
+
+def reach_over(plots: list[Axes], renderer: Any) -> bool:
+    """Whether anything but words, drawn beyond its own plot, reaches into another one."""
+    if len(plots) < 2:
+        return False
+    for axes in plots:
+        for artist in moving_artists(axes):
+            if artist.get_clip_on() or not artist.get_visible() or isinstance(artist, Text):
+                continue
+            box = artist.get_window_extent(renderer)
+            if any(other is not axes and box.overlaps(other.bbox) for other in plots):
+                return True
+    return False
+
+
+def chosen_places(legends: list[tuple[Axes, Legend]], renderer: Any) -> dict[Legend, tuple[float, ...]]:
+    """Where those legends lie that look for the place with fewest lines."""
+    return {
+        legend: tuple(legend.get_window_extent(renderer).extents)
+        for _, legend in legends
+        if legend._loc == BEST and legend.get_visible()  # type: ignore[attr-defined]
+    }
 
 
 def numbers_at_ticks(plots: list[Axes]) -> list[tuple[tuple[float, ...], tuple[str, ...]]]:

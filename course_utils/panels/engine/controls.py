@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
+import numpy as np
+
+from course_utils.plots import number
+
 __all__ = ["Button", "Choice", "Control", "Slider", "Text", "Toggle", "Train"]
 
 MOST_VALUES = 10_000  # of a slider: more than it has pixels
@@ -57,7 +61,7 @@ class Slider(Control):
     [2, 4, 8]
     """
 
-    values: Sequence[float]
+    values: Sequence[float] | np.ndarray
     unit: str = ""
     texts: Sequence[str] | None = None
 
@@ -101,11 +105,11 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
-def short(values: Sequence[float]) -> list[str]:
+def short(values: Sequence[float] | np.ndarray) -> list[str]:
     """Numbers with three digits, or with as many as tell them apart; large ones in full.
 
     >>> short([0.125, 250, 1e-5]), short([10_000, 20_000]), short([2015, 2016]), short([1000, 1000.5])
-    (['0.125', '250', '1e-05'], ['10,000', '20,000'], ['2015', '2016'], ['1000', '1000.5'])
+    (['0.125', '250', '1 × 10⁻⁵'], ['10,000', '20,000'], ['2015', '2016'], ['1000', '1000.5'])
     """
     comma = "," if max(map(abs, values)) >= 10_000 else ""  # not in years
     ordered = sorted(set(values))
@@ -114,12 +118,7 @@ def short(values: Sequence[float]) -> list[str]:
         rounded = [float(f"{value:.{max(digits, len(str(int(abs(value)))))}g}") for value in values]
         if all(abs(value - round_) <= near for value, round_ in zip(values, rounded, strict=True)):
             break
-    return [f"{value:{comma}.16g}" if abs(value) >= 1000 else f"{value:.{digits}g}" for value in rounded]
-
-
-def written(value: float) -> str:
-    """A large number in full, in groups of three digits from 10,000 on."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
+    return [number(value, f"{comma}.16g" if abs(value) >= 1000 else f".{digits}g") for value in rounded]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from IPython.core.getipython import get_ipython
 
+from course_utils.plots import all_settings, style
+
 __all__ = ["Computation", "RandomNumbers", "stop_all"]
 
 TURNS = 6  # of the event loop between two slices: a message passes through several queues on its way to its handler
@@ -90,6 +92,7 @@ class Computation:
     ) -> None:
         self._results, self._show, self._end = results, show, end
         self._numbers = numbers or RandomNumbers()
+        self._settings = all_settings().copy()  # matplotlib's: a generator may yield within ``plt.rc_context()``
         self._stopping = self._stepping = self.over = False
 
     @property
@@ -125,7 +128,7 @@ class Computation:
         """One slice: up to the next result."""
         self._stepping = True
         try:
-            with self._numbers.drawing():
+            with self._numbers.drawing(), style(self._settings):
                 result = next(self._results)
             if result is not None and not self._stopping:
                 self._show(result)
@@ -146,7 +149,7 @@ class Computation:
         if self.over or self._stepping:
             return
         try:
-            with self._numbers.drawing():
+            with self._numbers.drawing(), style(self._settings):
                 self._results.close()
         except BaseException as problem:
             self._finished(problem)

@@ -83,6 +83,7 @@ class Sheet(Figure):
                 both = Bbox.intersection(box, axes.get_position(original=True))
                 if both is not None:
                     axes._set_position(both)  # type: ignore[attr-defined]  # `set_position` would leave the grid
+                    keep_numbers_inside(axes)
         return self._arranged
 
     def _lay_out(self) -> None:
@@ -175,6 +176,22 @@ class Sheet(Figure):
     def _lowered(self, line: Sequence[float]) -> float:
         """The height of a line; pictures beside each other that are narrower than intended are lower by as much."""
         return LOWER if len(line) == 1 else min(LOWER, self.share / sum(line))
+
+
+def keep_numbers_inside(axes: Axes) -> None:
+    """Make a plot smaller where its axes reach over the edge of the figure: a lower one may have longer numbers."""
+    figure = axes.get_figure(root=True)
+    found = [axis.get_tightbbox() for axis in (axes.xaxis, axes.yaxis) if axes.axison]
+    boxes = [box for box in found if box is not None]
+    if not boxes or figure is None:
+        return
+    room = figure.bbox.padded(-PAD * figure.dpi)
+    left, bottom, right, top = np.subtract(Bbox.union(boxes).extents, room.extents)
+    over = np.array([max(0, -left), max(0, -bottom), min(0, -right), min(0, -top)])
+    moved = np.add(axes.bbox.extents, over)
+    if over.any() and moved[0] < moved[2] and moved[1] < moved[3]:
+        place = Bbox(moved.reshape(2, 2)).transformed(figure.transFigure.inverted())
+        axes._set_position(place)  # type: ignore[attr-defined]
 
 
 def shares_of(ratios: Sequence[float]) -> list[float]:

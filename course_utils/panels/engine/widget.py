@@ -15,8 +15,10 @@ import base64
 import html
 import inspect
 import keyword
+import math
 import os
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, MutableSet, Sequence
@@ -36,7 +38,7 @@ from course_utils.panels.engine.canvas import Canvas, Patch
 from course_utils.panels.engine.controls import Control, Slider, Train, same
 from course_utils.panels.engine.live import Computation, RandomNumbers
 from course_utils.panels.engine.sheet import Sheet
-from course_utils.plots import style
+from course_utils.plots import number, style
 
 __all__ = ["Draw", "Panel", "Show", "error_report", "on_move", "waiting"]
 
@@ -54,6 +56,7 @@ INTERRUPTED = "it was stopped before there was a result; move a control, and it 
 UNDER_WAY, STOPPED, FINISHED = "training …", "stopped", "finished"
 NARROWEST, WIDEST = 320, 1400  # pixels of a page for which a picture is drawn
 ROLL = 5.0  # seconds for an answer of a view
+AGAIN = 30.0  # seconds until views are asked again without a reason
 
 Show = Callable[[Any], str]
 Draw = Callable[[Sheet], Show]
@@ -172,6 +175,7 @@ class Panel(anywidget.AnyWidget):
         self._trainings = [c.name for c in controls if isinstance(c, Train)]
         self._views: dict[str, View] = {}  # by their ids
         self._absent: set[str] = set()  # those that have not answered
+        self._asked = -math.inf  # when they were
         self._seen = View(1, size[0])
         self._from_browser = self._gathering = self._moved = False  # several values are being set: one move
         self._drawn = False  # since the last frame
@@ -325,6 +329,7 @@ class Panel(anywidget.AnyWidget):
             if moved:
                 if not self._moved:
                     self._send_frame(settled=self._computation is None)  # every question has its answer
+                self._miss_the_narrowest()
                 for listener in _listeners:
                     listener(self._title)
         finally:
@@ -348,7 +353,8 @@ class Panel(anywidget.AnyWidget):
 
     def _say_nearest(self, control: Control, raw: float, value: float | None) -> None:
         if value is not None:
-            self._notice = f"{control.label} has no {raw:g} on its slider; it was set to the nearest value, {value:g}."
+            given, nearest = number(raw, "g"), number(value, "g")
+            self._notice = f"{control.label} has no {given} on its slider; it was set to the nearest value, {nearest}."
             if not self._from_browser:
                 warnings.warn(self._notice, stacklevel=5)
         elif not self._gathering:
@@ -491,6 +497,12 @@ class Panel(anywidget.AnyWidget):
             self._see(seen)
             self._send_frame(complete=True, settled=self._computation is None)
 
+    def _miss_the_narrowest(self) -> None:
+        """Ask who is there where a view has more room than its picture: a narrow page that crashed did not say so."""
+        roomy = any(view.width > self._seen.width and not view.hidden for view in self._views.values())
+        if roomy and time.monotonic() > self._asked + AGAIN:
+            self._call_the_roll()
+
     def _call_the_roll(self) -> None:
         """Ask who is there: a page that was loaded again, or has lost its kernel, has not said goodbye."""
         if not self._views:  # the cell was run again, or the page closed
@@ -498,7 +510,7 @@ class Panel(anywidget.AnyWidget):
             self._free()
             return
         self._show_to_all()
-        self._absent = set(self._views)
+        self._absent, self._asked = set(self._views), time.monotonic()
         self._tell({"kind": "roll"})
         with suppress(RuntimeError):  # where no event loop runs, no browser answers
             loop = asyncio.get_running_loop()

@@ -75,7 +75,7 @@ LESSON = Lesson(
             panel="building.backpropagation",
             steps=(
                 Step(
-                    {"Weight w": "-1", "Step": "forward, L"},
+                    {"Weight w": "−1", "Step": "forward, L"},
                     "that the output is 0 and should be 1: the loss is 1.",
                     lambda p: says(p, "(0 − 1)² = 1"),
                 ),

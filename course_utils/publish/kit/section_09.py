@@ -82,7 +82,7 @@ LESSON = Lesson(
                     "the line g(s) = s, from −4 to 4.",
                     lambda p: says(p, "from −4.00 to 4.00"),
                 ),
-                Step({"a": "-1"}, "|s|: from 0 to 4.", lambda p: says(p, "from 0.00 to 4.00")),
+                Step({"a": "−1"}, "|s|: from 0 to 4.", lambda p: says(p, "from 0.00 to 4.00")),
             ),
         ),
         Misconception(
@@ -127,7 +127,7 @@ LESSON = Lesson(
                 ),
                 Step({"a": "0"}, "0 on the left, s on the right.", lambda p: float(p.result.value[0]) == 0),
                 Step(
-                    {"a": "-1"}, "4 at both ends.", lambda p: float(p.result.value[0]) == float(p.result.value[-1]) == 4
+                    {"a": "−1"}, "4 at both ends.", lambda p: float(p.result.value[0]) == float(p.result.value[-1]) == 4
                 ),
             ),
         ),
