@@ -146,7 +146,9 @@ def words_that_come_over_it(figure: Any) -> Show:
     return moved
 
 
-@pytest.mark.parametrize("draw", [twins, a_plot_in_a_plot, words_over_an_image, a_framed_image, words_that_come_over_it])
+@pytest.mark.parametrize(
+    "draw", [twins, a_plot_in_a_plot, words_over_an_image, a_framed_image, words_that_come_over_it]
+)
 def test_what_lies_over_another_is_painted_over_it(draw: Callable[[Any], Show]) -> None:
     front = shown_by(of(draw), width=400)
     for k in (2, 3):

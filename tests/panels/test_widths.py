@@ -39,8 +39,11 @@ def test_what_is_counted_has_whole_numbers_at_its_ticks(name: str) -> None:
     try:
         for width in WIDTHS:
             panel._see(View(1, width))
-            for axes in panel.figure.axes:
-                numbers = [label.get_text() for label in axes.get_xticklabels()]
+            with style():
+                axes_and_numbers = [
+                    (axes, [label.get_text() for label in axes.get_xticklabels()]) for axes in panel.figure.axes
+                ]
+            for axes, numbers in axes_and_numbers:
                 if axes.get_xlabel() in COUNTED:
                     assert not [number for number in numbers if "." in number], (width, axes.get_xlabel())
                 assert not [number for number in numbers if AS_COMPUTERS_WRITE.fullmatch(number)] or (

@@ -5,9 +5,9 @@ moving: it is painted over a copy of that background. matplotlib's own `stale` f
 date, because a still artist that changes marks the figure and a moving one does not; a legend is still, but is asked
 itself. Texts and legends that did not change are pasted from the picture before (see `lettering`).
 
-So what moves lies over frame, grid and legend; but the frame of an image lies over the image. Where one plot lies over another, or words of the figure's own over a
-plot, only matplotlib knows what is in front: it draws all of it each time, as it does for a figure that says
-``keeps = False``.
+So what moves lies over frame, grid and legend; but the frame of an image lies over the image. Where one plot lies over
+another, or words of the figure's own over a plot, only matplotlib knows what is in front: it draws all of it each time,
+as it does for a figure that says ``keeps = False``.
 """
 
 import io
