@@ -1,6 +1,7 @@
 """The look of every picture: one palette, one style, and the few drawings that many panels share."""
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -59,6 +60,7 @@ COLOURS = {
 }
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FAINT = "#8A939C"  # the lightest grey that still passes: lines to compare with, outlines of light areas
+FORMULA, UNBROKEN = re.compile(r" (?=[=×·|])|(?<=[=×·]) "), "\N{NO-BREAK SPACE}"
 HALO = [withStroke(linewidth=3, foreground="white")]  # around words that stand over lines
 INK = {"orange": "#AD4A00", "green": "#00745A", "blue": COLOURS["blue"]}  # for words, and under white digits: 4.5:1
 LINE_STYLES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
@@ -309,7 +311,10 @@ def write(text: Text, /, **properties: Any) -> None:
 
 
 def wrap(text: Text, room: Callable[[], float]) -> None:
-    """Break a text into lines of so many pixels of the screen, also when its words change or the room does."""
+    """Break a text into lines of so many pixels of the screen, also when its words change or the room does.
+
+    No line ends within "w = 0.5", "8 × 8" or "λ |w|".
+    """
     text.set_wrap(True)
     # matplotlib would wrap at the edge of the figure, mark the text as changed with each drawing, and measure each word
     # whenever it asks for a size.
@@ -318,10 +323,13 @@ def wrap(text: Text, room: Callable[[], float]) -> None:
     known: dict[tuple[Any, ...], str] = {}
 
     def remembered() -> str:
-        key = text.get_text(), text.get_fontsize(), round(room())
+        words = text.get_text()
+        key = words, text.get_fontsize(), round(room())
         if key not in known:
             known.clear()
+            text._text = FORMULA.sub(UNBROKEN, words)  # type: ignore[attr-defined]  # `set_text` would mark a change
             known[key] = wrapped()
+            text._text = words  # type: ignore[attr-defined]
         return known[key]
 
     text._get_wrapped_text = remembered  # type: ignore[attr-defined]

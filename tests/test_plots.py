@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, WEIGHTS, fit_to, weight_map
+from course_utils.plots import COLOURS, LINE_STYLES, MARKERS, WEIGHTS, fit_to, weight_map, wrap
 
 WHITE = [255, 255, 255]
 
@@ -88,3 +88,17 @@ def test_positive_and_negative_differ_for_colour_blind_readers(deficiency: str) 
     ends = np.array([WEIGHTS(0.1)[:3], WEIGHTS(0.9)[:3]]) ** 2.2
     perceived = np.stack([ends @ mix, ends[:, 2]], axis=1)
     assert abs(perceived[0] - perceived[1]).max() > 0.2
+
+
+def test_no_line_ends_within_a_formula() -> None:
+    figure = Figure(dpi=100)
+    FigureCanvasAgg(figure)
+    words = "x = 1.5 and w = 0.5 of 8 × 8 pixels cost λ |w|"
+    text = figure.text(0, 0, words)
+    for room in range(60, 400, 20):
+        wrap(text, lambda room=room: room)  # type: ignore[misc]
+        text.get_window_extent()  # with what measures it
+        for line in text._get_wrapped_text().replace("\N{NO-BREAK SPACE}", " ").split("\n"):  # type: ignore[attr-defined]
+            assert not line.startswith(("=", "×", "|")), line
+            assert not line.endswith(("=", "×", "λ")), line
+        assert text.get_text() == words

@@ -122,6 +122,19 @@ def words_over_an_image(figure: Any) -> Show:
     return show
 
 
+def a_framed_image(figure: Any) -> Show:
+    axes = figure.subplots()
+    image = axes.imshow(np.eye(5), aspect="auto")
+    axes.spines[:].set(visible=True, color="red")
+    axes.plot([0, 4], [0, 4])
+
+    def show(k: int) -> str:
+        image.set_data(np.roll(np.eye(5), k))
+        return f"k is {k}."
+
+    return show
+
+
 def words_that_come_over_it(figure: Any) -> Show:
     show = words_over_an_image(figure)
     (words,) = figure.texts
@@ -133,7 +146,9 @@ def words_that_come_over_it(figure: Any) -> Show:
     return moved
 
 
-@pytest.mark.parametrize("draw", [twins, a_plot_in_a_plot, words_over_an_image, words_that_come_over_it])
+@pytest.mark.parametrize(
+    "draw", [twins, a_plot_in_a_plot, words_over_an_image, a_framed_image, words_that_come_over_it]
+)
 def test_what_lies_over_another_is_painted_over_it(draw: Callable[[Any], Show]) -> None:
     front = shown_by(of(draw), width=400)
     for k in (2, 3):

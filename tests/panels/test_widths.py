@@ -1,6 +1,7 @@
 """Every picture on a phone, in half a window and in a wide one: words can be read, and none lies over another."""
 
 import itertools
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,6 +16,8 @@ from course_utils.panels.engine.widget import View
 from course_utils.plots import style
 
 WIDTHS = [360, 700, 1400]
+COUNTED = {"epoch", "round", "step", "units", "class", "bits b"}
+AS_COMPUTERS_WRITE = re.compile(r"\d{4,}")
 SMALLEST = 11  # pixels of the page: letters that are read without effort
 
 
@@ -26,6 +29,26 @@ def test_words_are_large_inside_the_picture_and_apart(name: str) -> None:
             panel._see(View(1, width))
             with style():
                 assert list(problems(panel)) == [], width
+    finally:
+        panel._see(View(1, panel._size[0]))
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_counted_has_whole_numbers_at_its_ticks(name: str) -> None:
+    panel = made(name).reset()
+    try:
+        for width in WIDTHS:
+            panel._see(View(1, width))
+            with style():
+                axes_and_numbers = [
+                    (axes, [label.get_text() for label in axes.get_xticklabels()]) for axes in panel.figure.axes
+                ]
+            for axes, numbers in axes_and_numbers:
+                if axes.get_xlabel() in COUNTED:
+                    assert not [number for number in numbers if "." in number], (width, axes.get_xlabel())
+                assert not [number for number in numbers if AS_COMPUTERS_WRITE.fullmatch(number)] or (
+                    axes.get_xlabel() == "year"
+                ), numbers
     finally:
         panel._see(View(1, panel._size[0]))
 

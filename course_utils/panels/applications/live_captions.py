@@ -12,7 +12,7 @@ from course_utils.experiments.applications.captions import EPOCHS, STATES, Cours
 from course_utils.experiments.applications.miniature import digit_pictures
 from course_utils.experiments.applications.speller import NAMES
 from course_utils.panels.engine import Choice, Panel, Slider, Train
-from course_utils.plots import COLOURS, INK
+from course_utils.plots import COLOURS, INK, legend
 
 __all__ = ["live_captions"]
 
@@ -53,9 +53,9 @@ class SpellingPicture:
         curve = side.subplots()
         (self.accuracy,) = curve.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="correct name")
         (self.unknown,) = curve.plot([], [], "s--", ms=4, color=COLOURS["orange"], label="no name of a digit")
-        curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(-0.03, 1.03), xlabel="epoch", title="Share of test pictures")
-        curve.set_xticks(range(0, EPOCHS + 1, 3))
-        curve.legend(loc="center right", fontsize=10)
+        curve.set(xlim=(-0.3, EPOCHS + 0.3), ylim=(-0.03, 1.35), xlabel="epoch", title="Share of test pictures")
+        curve.set(xticks=range(0, EPOCHS + 1, 3), yticks=[0, 0.25, 0.5, 0.75, 1])
+        legend(curve, loc="upper right", ncols=2, fontsize=10)  # above the curves, which may go anywhere
 
     def show(self, course: Course) -> str:
         for digit, (text, word) in enumerate(zip(self.captions, course.words, strict=True)):

@@ -88,7 +88,7 @@ class DescentPicture:
         (self.end,) = curve.plot([], [], "o", ms=8, color=COLOURS["orange"], mec="white", mew=1.2, label="now")
         curve.axhline(self.bottom, color=COLOURS["ink"], lw=1, ls=":", label="minimum")
         curve.set(yscale="log", xlim=(-1, STEPS + 1), ylim=(0.01, 1000), xlabel="step", title="Cost")
-        curve.set_yticks([0.01, 0.1, 1, 10, 100, 1000], ["0.01", "0.1", "1", "10", "100", "1000"])
+        curve.set_yticks([0.01, 0.1, 1, 10, 100, 1000], ["0.01", "0.1", "1", "10", "100", "1,000"])
         curve.minorticks_off()
         self.legend = curve.legend(loc="upper right", fontsize=9.5, handlelength=1.6)
 

@@ -69,7 +69,7 @@ class PairPicture:
         (self.distilled,) = axes.plot([], [], "o-", ms=4, color=COLOURS["blue"], label="distilled")
         axes.axhline(teacher_error, color=COLOURS["grey"], ls=":", label="teacher")
         axes.set(xlim=(-0.01, 1.01), xlabel="progress of training", ylabel="test error (%)")
-        axes.set(yscale="log", ylim=(0.7 * max(teacher_error, 0.5), 100))  # from the start, 90 %, to the teacher's
+        axes.set(yscale="log", ylim=(0.7 * max(teacher_error, 0.5), 115))  # from the start, 90 %, to the teacher's
         axes.set_yticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
         axes.minorticks_off()
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["start", "¼", "½", "¾", "end"])

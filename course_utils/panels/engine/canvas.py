@@ -5,9 +5,9 @@ moving: it is painted over a copy of that background. matplotlib's own `stale` f
 date, because a still artist that changes marks the figure and a moving one does not; a legend is still, but is asked
 itself. Texts and legends that did not change are pasted from the picture before (see `lettering`).
 
-So what moves lies over frame, grid and legend. Where one plot lies over another, or words of the figure's own over a
-plot, only matplotlib knows what is in front: it draws all of it each time, as it does for a figure that says
-``keeps = False``.
+So what moves lies over frame, grid and legend; but the frame of an image lies over the image. Where one plot lies over
+another, or words of the figure's own over a plot, only matplotlib knows what is in front: it draws all of it each time,
+as it does for a figure that says ``keeps = False``.
 """
 
 import io
@@ -27,7 +27,7 @@ from PIL import Image
 from course_utils.panels.engine.lettering import Lettering
 from course_utils.panels.engine.sheet import Sheet
 from course_utils.panels.engine.typesetting import TypesettingCanvas
-from course_utils.plots import style
+from course_utils.plots import HeatMap, style
 
 __all__ = ["Canvas", "Patch"]
 
@@ -248,8 +248,13 @@ def reaches_the_edge(pixels: np.ndarray) -> bool:
 
 
 def moving_artists(axes: Axes) -> list[Artist]:
-    """Everything inside the axes but its frame, ticks, legend and background, from back to front."""
+    """Everything inside the axes but its frame, ticks, legend and background, from back to front.
+
+    Around an image the frame moves with it, or the image would be painted over half of the frame.
+    """
     inside = [a for a in axes.get_children() if not isinstance(a, STILL) and a is not axes.patch]
+    if any(not isinstance(image, HeatMap) for image in axes.images):  # a heat map leaves the frame free
+        inside += axes.spines.values()
     return sorted(inside, key=lambda a: a.zorder)
 
 

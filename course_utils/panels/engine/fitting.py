@@ -6,12 +6,13 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator
+from matplotlib.ticker import AutoLocator, FixedLocator, MaxNLocator
 
 from course_utils.plots import wrap
 
-__all__ = ["let_words_wrap", "put_at_the_top", "thin_out"]
+__all__ = ["count_in_whole_numbers", "let_words_wrap", "put_at_the_top", "thin_out"]
 
+COUNTS = {"epoch", "round", "step"}  # labels of axes on which nothing lies between two numbers
 AIR = 8  # pixels of the page between a title and what is beside it
 
 
@@ -67,6 +68,13 @@ def beside(axes: Axes, height: float) -> list[Axes]:
 
 def air(axes: Axes) -> float:
     return AIR * axes.figure.dpi / 100
+
+
+def count_in_whole_numbers(figure: Figure) -> None:
+    """There is no epoch 2.5: matplotlib would write it on a short axis."""
+    for axes in figure.axes:
+        if axes.get_xlabel() in COUNTS and isinstance(axes.xaxis.get_major_locator(), AutoLocator):
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
 def thin_out(figure: Figure) -> None:

@@ -11,7 +11,7 @@ from matplotlib.gridspec import GridSpecBase, SubplotSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
-from course_utils.panels.engine.fitting import let_words_wrap, put_at_the_top, thin_out
+from course_utils.panels.engine.fitting import count_in_whole_numbers, let_words_wrap, put_at_the_top, thin_out
 
 __all__ = ["Sheet", "rows_that_fit"]
 
@@ -67,6 +67,7 @@ class Sheet(Figure):
             self.set_layout_engine("none")
         put_at_the_top(self)
         let_words_wrap(self)
+        count_in_whole_numbers(self)
         self._lay_out()
         thin_out(self)
 

@@ -127,8 +127,9 @@ class LevelsPicture:
         """Draw the levels among the weights, and mark the bits on the curve."""
         distinct = np.unique(layer.quantized)
         # At 2 bits the outermost code lies half a step, a third of it, beyond the outermost weight. One axis for all
-        # bits, because a new one means that the whole picture is drawn anew.
-        edge = 1.4 * float(np.abs(layer.weights).max())
+        # bits, because a new one means that the whole picture is drawn anew; its end lies between two ticks, as the
+        # number of one at the end would be cut off.
+        edge = float(np.ceil(14 * np.abs(layer.weights).max())) / 10 + 0.04
         counts, edges = np.histogram(layer.weights, BINS, (-edge, edge))
         self.bars.show(counts / counts.max(), edges)
         lines = distinct[np.linspace(0, len(distinct) - 1, min(len(distinct), 400)).astype(int)]

@@ -75,6 +75,7 @@ class FilePicture:
         self.bytes.set(yticks=[], ylim=(-0.45, 0.45), xlabel="bytes of the file on the disk")
         # Numbers that need the same room in each state, so that the plots keep their places.
         self.bytes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], prune="upper"))
+        self.bytes.xaxis.set_major_formatter("{x:,.0f}")
         self.lost.yaxis.set_major_formatter("{x:.1%}")
         self.bytes.spines["left"].set_visible(False)
         self.title = self.bytes.set_title("0 bytes")

@@ -9,7 +9,7 @@ from matplotlib.transforms import ScaledTranslation
 from course_utils._support.check import one_of
 from course_utils.panels.engine import Choice, Panel, Slider
 from course_utils.panels.legends import name_what_is_drawn
-from course_utils.plots import COLOURS, FAINT, INK, legend, write
+from course_utils.plots import COLOURS, FAINT, HALO, INK, legend, write
 from course_utils.tables.measured import Claim, measured_tables
 
 __all__ = ["reproduced"]
@@ -119,7 +119,7 @@ class ClaimsPicture:
         axes.set_title("Error or cost relative to published")
         axes.set_xlabel("← better · worse →", x=(begin + end) / 2)
         axes.spines["bottom"].set_bounds(*np.exp([low, high]))
-        axes.set_xticks(list(TICKS), list(TICKS.values()))
+        axes.set_xticks(list(TICKS), [("1 ×" if self.narrow and tick == 1 else name) for tick, name in TICKS.items()])
         axes.minorticks_off()
         self.band = axes.axvspan(1, 1.1, fc="#DCEBF5", ec=COLOURS["grey"], lw=1, ls="--")
         axes.axvline(1, color=COLOURS["ink"], lw=1.4)
@@ -144,7 +144,7 @@ class ClaimsPicture:
             above = ScaledTranslation(0, rise / 72, figure.dpi_scale_trans)
             place = self.scale.get_yaxis_transform() + above  # share of the width, row, and so many points above it
             cell: dict[str, Any] = {"ha": side, "va": "center", "fontsize": 10.5, "transform": place}
-            self.scale.text(x, HEAD, head, fontweight="bold", **cell)
+            self.scale.text(x, HEAD, head, fontweight="bold", path_effects=HALO, **cell)
             columns.append([self.scale.text(x, row, "", **cell) for row in range(LINES)])
         self.cells = list(zip(*columns, strict=True))
 
