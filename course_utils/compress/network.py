@@ -16,7 +16,7 @@ from course_utils._support.unfilled import unfilled
 from course_utils.coding.container import Coded, FormatError, Header, Part, layout, load, read_header, save
 from course_utils.compress.codes import run_from_codes_
 from course_utils.compress.recipe import Recipe
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import biases_of, weights_of
 from course_utils.models import architecture, build
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["CompressedModel", "coded_state"]
 
 Arrays = dict[str, NDArray[Any] | Coded]
+
+_TYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class CompressedModel:
@@ -48,8 +50,11 @@ class CompressedModel:
     def __init__(self, arrays: Arrays, *, model: nn.Module | None = None, recipe: Recipe | None = None) -> None:
         self.arrays, self.recipe = arrays, recipe
         self.architecture = None if model is None else architecture(model)
-        self.metadata = {} if self.architecture is None else {"model": self.architecture}
+        self.metadata: dict[str, Any] = {} if self.architecture is None else {"model": self.architecture}
         self._model = None if model is None else copy.deepcopy(model)
+        if model is not None:
+            same, dtype = _same_arrays(model), _float_type(model)
+            self.metadata |= ({"same": same} if same else {}) | ({"type": dtype} if dtype != "float32" else {})
 
     def save(self, path: str | os.PathLike[str]) -> int:
         """Write the file, atomically; returns its size in bytes."""
@@ -81,15 +86,20 @@ class CompressedModel:
             arrays = dict(zip(outline.state_dict(), arrays.values(), strict=True))
         network = cls(arrays)
         network.metadata, network.architecture = header.metadata, header.metadata.get("model")
+        _check_same(network.metadata.get("same", {}), arrays)
         network._model = outline
         return network
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The decoded arrays as tensors."""
-        return {
+        """The decoded arrays as tensors; one that the network has under several names, under each."""
+        decoded = {
             name: torch.from_numpy(value.decode() if isinstance(value, Coded) else value.copy())
             for name, value in self.arrays.items()
         }
+        if self.metadata.get("type") == "bfloat16":  # written as float32
+            short = {name: value.bfloat16() for name, value in decoded.items() if value.dtype == torch.float32}
+            decoded |= {name: value for name, value in short.items() if torch.equal(value.float(), decoded[name])}
+        return decoded | {name: decoded[first] for name, first in self.metadata.get("same", {}).items()}
 
     def to_model(self, model: nn.Module | None = None, *, run: str = "dense") -> nn.Module:
         """The network with the compressed weights, in evaluation mode.
@@ -134,11 +144,11 @@ class CompressedModel:
         if not any(value.is_meta for value in self._model.state_dict().values()):
             return copy.deepcopy(self._model)
         with unfilled():
-            return build(self.architecture, max_bytes=self.dense_bytes)
+            return build(self.architecture, max_bytes=self.dense_bytes).to(_TYPES[self.metadata.get("type", "float32")])
 
     def _fill(self, model: nn.Module) -> None:
-        _check_shapes({name: _shape(value) for name, value in self.arrays.items()}, model)
         decoded, target = self.state_dict(), model.state_dict()
+        _check_shapes({name: tuple(value.shape) for name, value in decoded.items()}, model)
         for name, value in target.items():
             if not _holds(value.dtype, decoded[name]):
                 raise FormatError(
@@ -163,6 +173,8 @@ def _outline(header: Header, max_bytes: int) -> nn.Module | None:
     name, arrays = header.metadata.get("model"), header.entries
     if name is None:
         return None
+    if header.metadata.get("type", "float32") not in _TYPES or "same" in header.metadata:
+        raise FormatError("the header names a network of the course with arrays or numbers that it does not have")
     if isinstance(name, list) and len(arrays) != 2 * (len(name) - 1):  # before so many layers are made
         raise FormatError(f"the header names an mlp of {len(name):,} sizes, and there are {len(arrays):,} arrays")
     try:
@@ -196,19 +208,48 @@ def _holds(dtype: torch.dtype, numbers: Tensor) -> bool:
 
 def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Arrays:
     """The `state_dict` of a network as arrays, in the order of `names`: weights are coded, the rest is as it is."""
-    weights = {f"{name}.weight" if name else "weight" for name in weight_layers(model)}
-    biases = {f"{name}.bias" if name else "bias" for name in weight_layers(model)}
+    weights = {weight.key: hasattr(weight.module, "rounded_weight") for weight in weights_of(model).values()}
+    biases = {id(bias) for bias in biases_of(model)}
     arrays: Arrays = {}
-    state = model.state_dict()
+    state = model.state_dict(keep_vars=True)
+    same = _same_arrays(model)
     for name in names:
-        value = state[name].detach().cpu().numpy()
-        if name in weights and recipe.steps:
+        if name in same:
+            continue
+        value = _as_array(state[name])
+        if name in weights and (recipe.steps or weights[name]):
             arrays[name] = _coded(value, recipe)
-        elif name in biases and recipe.bias_step is not None:
+        elif id(state[name]) in biases and recipe.bias_step is not None:
             arrays[name] = _multiples(value, recipe.bias_step, entropy=recipe.entropy)
         else:
             arrays[name] = value.astype(recipe.dense) if value.dtype == np.float32 else value
     return arrays
+
+
+def _as_array(tensor: Tensor) -> NDArray[Any]:
+    """The numbers of a tensor; those of bfloat16, which NumPy does not have, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _same_arrays(model: nn.Module) -> dict[str, str]:
+    """The names under which a network has an array again, and the first of its names."""
+    first: dict[int, str] = {}
+    state = model.state_dict(keep_vars=True)
+    return {name: first[id(value)] for name, value in state.items() if first.setdefault(id(value), name) != name}
+
+
+def _check_same(same: Any, arrays: Mapping[str, Any]) -> None:
+    if not (isinstance(same, dict) and all(isinstance(v, str) and v in arrays for v in same.values())):
+        raise FormatError(f"the header says that arrays have further names, and not of which: {reprlib.repr(same)}")
+    if known := sorted(same.keys() & arrays.keys()):
+        raise FormatError(f"the header has {known[0]!r} as an array and as a further name of one")
+
+
+def _float_type(model: nn.Module) -> str:
+    """The type of all of a network's parameters; float32 where they differ."""
+    types = {p.dtype for p in model.parameters()}
+    return next((name for name, dtype in _TYPES.items() if types == {dtype}), "float32")
 
 
 def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:

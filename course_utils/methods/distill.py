@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils._support.check import floating, in_range
-from course_utils.methods.layers import evaluation_mode
+from course_utils.methods.evaluation_mode import evaluation_mode
 
 __all__ = ["Distillation", "best_bias", "correct_bias_", "distillation_loss", "soft_targets"]
 
