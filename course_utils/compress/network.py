@@ -22,9 +22,11 @@ from course_utils.models import architecture, build
 if TYPE_CHECKING:
     from course_utils.compress.report import Report
 
-__all__ = ["CompressedModel", "coded_state"]
+__all__ = ["CompressedModel", "check_multiples", "coded_state"]
 
 Arrays = dict[str, NDArray[Any] | Coded]
+
+MOST_MULTIPLES = 2**16 - 2  # of a bias step, which an index of two bytes can name
 
 _TYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -220,10 +222,18 @@ def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Ar
         if name in weights and (recipe.steps or weights[name]):
             arrays[name] = _coded(value, recipe)
         elif id(state[name]) in biases and recipe.bias_step is not None:
-            arrays[name] = _multiples(value, recipe.bias_step, entropy=recipe.entropy)
+            check_multiples(state[name].detach(), recipe.bias_step)
+            short = state[name].dtype == torch.bfloat16
+            arrays[name] = _multiples(value, recipe.bias_step, entropy=recipe.entropy, short=short)
         else:
-            arrays[name] = value.astype(recipe.dense) if value.dtype == np.float32 else value
+            arrays[name] = _dense(value, recipe.dense)
     return arrays
+
+
+def _dense(value: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Numbers of float32 in the type for dense ones; as they are, where its range does not hold them."""
+    largest = float(np.abs(np.where(np.isfinite(value), value, 0)).max(initial=0)) if value.dtype == np.float32 else 0.0
+    return value if value.dtype != np.float32 or largest > np.finfo(kind).max else value.astype(kind)
 
 
 def _as_array(tensor: Tensor) -> NDArray[Any]:
@@ -254,19 +264,32 @@ def _float_type(model: nn.Module) -> str:
 
 def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
     if value.dtype == np.float32:
-        value = value.astype(recipe.dense).astype(np.float32)
+        value = _dense(value, recipe.dense).astype(np.float32)
     value = value + 0.0  # -0.0 becomes 0.0
     mask = value != 0
     if recipe.levels is None or len(np.unique(value[mask])) > max(2**8, mask.sum() // 4):
         if mask.all():
-            return value.astype(recipe.dense) if value.dtype == np.float32 else value
+            return _dense(value, recipe.dense)
         return Coded(value[mask], np.zeros(0, np.uint8), mask, "in order", recipe.gap_bits)
     book, indices = np.unique(value[mask], return_inverse=True)
     kind = np.uint8 if len(book) <= 2**8 else np.uint16
     return Coded(book, indices.reshape(-1).astype(kind), mask, recipe.entropy, recipe.gap_bits)
 
 
-def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None) -> Coded:
+def check_multiples(bias: Tensor, bias_step: float) -> None:
+    """Raise ValueError for biases that cannot be written as multiples of a step."""
+    values = bias.double()
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError("bias_step needs finite biases, got NaN or infinity; leave it out to keep biases as they are")
+    steps = float((values.clamp(min=0).max() - values.clamp(max=0).min()) / bias_step) if len(values) else 0.0
+    if steps >= MOST_MULTIPLES:
+        raise ValueError(
+            f"bias_step={bias_step:g} would need {steps:,.0f} multiples for biases from {values.min():g} to "
+            f"{values.max():g}, and there may be {MOST_MULTIPLES:,}; use a larger step, or leave it out"
+        )
+
+
+def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None, short: bool = False) -> Coded:
     """Biases as integer multiples of a step; the codebook has all multiples but 0 from the smallest to the largest."""
     step = np.float64(np.float32(bias_step))
     integers = np.rint(value / step).astype(np.int64)
@@ -275,7 +298,10 @@ def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None) ->
     mask = integers != 0
     indices = integers[mask] + negative - (integers[mask] > 0)
     kind = np.uint8 if len(factors) <= 2**8 else np.uint16
-    return Coded((factors * step).astype(value.dtype), indices.astype(kind), mask, entropy)
+    book = (factors * step).astype(value.dtype)
+    if short:  # numbers of bfloat16
+        book = torch.from_numpy(book).bfloat16().float().numpy()
+    return Coded(book, indices.astype(kind), mask, entropy)
 
 
 def _shape(value: NDArray[Any] | Coded) -> tuple[int, ...]:

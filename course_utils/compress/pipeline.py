@@ -1,6 +1,5 @@
 """`compress`: from a trained network to its compressed form, training in between."""
 
-import copy
 import os
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from course_utils._support.pauses import without_pauses
 from course_utils.coding.header import TYPES
-from course_utils.compress.network import CompressedModel, coded_state
+from course_utils.compress.network import CompressedModel, check_multiples, coded_state
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning
 from course_utils.compress.trainer import NEEDS_DATA, Trainer
@@ -22,7 +21,7 @@ from course_utils.data import Dataset
 from course_utils.methods.codebook import check_shareable, cluster_weights_, share_weights, unshare_weights
 from course_utils.methods.evaluation_mode import evaluation_mode
 from course_utils.methods.prune import Pruner
-from course_utils.methods.weights import biases_of, changeable_weights, weights_of
+from course_utils.methods.weights import biases_of, changeable_weights, deep_copy, weights_of
 from course_utils.train import pick_device
 
 __all__ = ["compress", "compress_with_pauses"]
@@ -107,7 +106,7 @@ def compress_with_pauses(
         progress=progress,
         pause_every=pause_every,
     )
-    network = copy.deepcopy(model)
+    network = deep_copy(model)
     if recipe.units is None:
         yield from _prune_and_share(network, recipe, trainer, total=_count_weights(network))
     else:
@@ -139,6 +138,8 @@ def _check_network(model: nn.Module, recipe: Recipe) -> None:
     for amount in (recipe.prune, recipe.levels):
         if amount is not None:
             chosen = changeable_weights(model, method="compress", names=_names(amount))
+    for bias in biases_of(model) if recipe.bias_step is not None else []:
+        check_multiples(bias.detach(), recipe.bias_step)
     if recipe.levels is not None and recipe.share_epochs and not recipe.freezing:
         check_shareable(chosen, method="compress")
 

@@ -197,7 +197,7 @@ class Freezing(Stage):
         moved = book.new_zeros(self.levels).index_add_(0, which, mass * flat[places]) / total
         book.copy_(torch.where(total > 0, moved, book))
         if int(self.step) == self.steps:
-            book.copy_(book.half())
+            book.copy_(torch.where(book.half().isfinite(), book.half(), book))
         flat[places] = book[which]
 
 

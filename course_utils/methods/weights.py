@@ -5,6 +5,7 @@ transposed one), an embedding (whose inputs are one-hot), a recurrent layer, a b
 queries, keys and values may be packed into one. Biases, normalization and the parameters of other modules are none.
 """
 
+import copy
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from torch.nn.modules.rnn import RNNCellBase
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-__all__ = ["COMPUTED", "KINDS", "Weight", "biases_of", "changeable_weights", "weights_of"]
+__all__ = ["COMPUTED", "KINDS", "Weight", "biases_of", "changeable_weights", "deep_copy", "weights_of"]
 
 _KINDS: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
     # Attention reads the weight of this layer and never calls it; torch uses it nowhere else.
@@ -96,7 +97,7 @@ class Weight:
         if is_lazy(self.tensor) or self.tensor.is_meta:
             return "has no numbers yet; give a lazy network an input, or move one on the meta device with to_empty()"
         if hasattr(self.module, "rounded_weight"):
-            return f"is rounded by {type(self.module).__name__}, which computes with no other value of it"
+            return f"is rounded by {type(self.module).__name__}, so it is compressed already"
         if getattr(self.module, "max_norm", None) is not None:
             return "is scaled in each step to max_norm; set max_norm to None first"
         return ""
@@ -193,6 +194,18 @@ def _problem(weight: Weight, method: str, kinds: Collection[str]) -> str:
         )
     reason = weight.why_fixed()
     return f"{method} cannot change the weight {weight.name!r}, which {reason}" if reason else ""
+
+
+def deep_copy(model: nn.Module) -> nn.Module:
+    """A copy of a network that shares nothing with it.
+
+    Raises: ValueError for one with weights that hooks compute, which torch cannot copy.
+    """
+    for weight in _all_weights(model):
+        tensor = weight.tensor
+        if not tensor.is_leaf and not parametrize.is_parametrized(weight.module, weight.attribute):
+            raise ValueError(f"a network cannot be copied whose weight {weight.name!r} {weight.why_fixed()}")
+    return copy.deepcopy(model)
 
 
 def _named(name: str, found: dict[str, Weight]) -> Weight:

@@ -1,6 +1,5 @@
 """Quantizing a trained network: its weights, and with a sample of data the inputs of its layers (figure 12)."""
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from course_utils.methods.quantize.activation import input_ranges, round_inputs_
 from course_utils.methods.quantize.affine import check_bits, fake_quantize
-from course_utils.methods.weights import Weight, changeable_weights
+from course_utils.methods.weights import Weight, changeable_weights, deep_copy
 
 __all__ = ["quantize_model"]
 
@@ -40,8 +39,9 @@ def quantize_model(
     >>> quantize_model(model, bits=2)[0].weight.unique().numel() <= 4
     True
     """
-    copied = copy.deepcopy(model)
     names = bits if isinstance(bits, Mapping) else None
+    changeable_weights(model, method="quantize_model", names=names)
+    copied = deep_copy(model)
     chosen = changeable_weights(copied, method="quantize_model", names=names)
     bits_of = {name: check_bits(bits[name] if isinstance(bits, Mapping) else bits) for name in chosen}
     if activation_bits is not None:
