@@ -15,6 +15,8 @@ from torch.nn.modules.rnn import RNNCellBase
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
+from course_utils.methods.evaluation_mode import evaluation_mode
+
 __all__ = ["COMPUTED", "KINDS", "Weight", "biases_of", "changeable_weights", "deep_copy", "weights_of"]
 
 _KINDS: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
@@ -53,9 +55,10 @@ class Weight:
 
     @property
     def computed(self) -> Tensor:
-        """What the layer multiplies with: of a binary or ternary layer the rounded weight."""
-        rounded = getattr(self.module, "rounded_weight", None)
-        return self.tensor if rounded is None else rounded()
+        """What the layer multiplies with in evaluation mode: of a binary or ternary layer the rounded weight."""
+        with evaluation_mode(self.module):  # the mode in which reading a weight draws nothing and changes nothing
+            rounded = getattr(self.module, "rounded_weight", None)
+            return self.tensor if rounded is None else rounded()
 
     @property
     def bias_attribute(self) -> str | None:
@@ -97,7 +100,10 @@ class Weight:
         if is_lazy(self.tensor) or self.tensor.is_meta:
             return "has no numbers yet; give a lazy network an input, or move one on the meta device with to_empty()"
         if hasattr(self.module, "rounded_weight"):
-            return f"is rounded by {type(self.module).__name__}, so it is compressed already"
+            return (
+                f"is rounded by {type(self.module).__name__}, so it is compressed already; compress(model, Recipe()) "
+                "writes its values as they are"
+            )
         if getattr(self.module, "max_norm", None) is not None:
             return "is scaled in each step to max_norm; set max_norm to None first"
         return ""
@@ -189,11 +195,11 @@ def _problem(weight: Weight, method: str, kinds: Collection[str]) -> str:
     """Why a method cannot change a weight; "" where it can."""
     if weight.kind not in kinds:
         return (
-            f"{method} cannot change the weight {weight.name!r} of {type(weight.module).__name__}, only those of "
-            f"{', '.join(kinds)} layers"
+            f"{method} cannot change the weight {weight.name or weight.key!r} of {type(weight.module).__name__}, only "
+            f"those of {' and '.join(kinds)} layers; use a network of such layers"
         )
     reason = weight.why_fixed()
-    return f"{method} cannot change the weight {weight.name!r}, which {reason}" if reason else ""
+    return f"{method} cannot change the weight {weight.name or weight.key!r}, which {reason}" if reason else ""
 
 
 def deep_copy(model: nn.Module) -> nn.Module:
@@ -202,8 +208,8 @@ def deep_copy(model: nn.Module) -> nn.Module:
     Raises: ValueError for one with weights that hooks compute, which torch cannot copy.
     """
     for weight in _all_weights(model):
-        tensor = weight.tensor
-        if not tensor.is_leaf and not parametrize.is_parametrized(weight.module, weight.attribute):
+        parametrized = parametrize.is_parametrized(weight.module, weight.attribute)  # reading it may change it
+        if not parametrized and not is_lazy(weight.tensor) and not weight.tensor.is_leaf:
             raise ValueError(f"a network cannot be copied whose weight {weight.name!r} {weight.why_fixed()}")
     return copy.deepcopy(model)
 

@@ -361,8 +361,14 @@ ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "without numbers": (lambda: nn.Linear(4, 3, device="meta"), "must be a dense tensor"),
     "lazy": (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight must be .* give a lazy network an input"),
     "another state": (lambda: Stateful(4, 3), "_extra_state must be a dense tensor .*, got dict"),
-    "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), "_WeightNorm; make it a parameter first"),
-    "pruned by torch": (lambda: prune.l1_unstructured(nn.Linear(4, 3), "weight", 2), "with torch.nn.utils.prune.remove"),
+    "weight norm": (
+        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)),
+        "_WeightNorm; make it a parameter first",
+    ),
+    "pruned by torch": (
+        lambda: prune.l1_unstructured(nn.Linear(4, 3), "weight", 2),
+        "with torch.nn.utils.prune.remove",
+    ),
 }
 
 

@@ -112,7 +112,7 @@ def input_ranges(
 
     handles = [weight.module.register_forward_pre_hook(record) for weight in layers]
     try:
-        with evaluation_mode(model):
+        with evaluation_mode(model), torch.compiler.set_stance("force_eager"):  # compiled code calls no hooks
             for x in calibration:
                 model(x)
     finally:

@@ -60,7 +60,9 @@ def _round_activations(
 ) -> None:
     if calibration is None:
         raise ValueError("activation_bits needs calibration, a batch of inputs or several; for weights alone omit it")
-    changeable_weights(model, method="activation_bits", names=chosen, kinds=("linear", "convolution", "embedding"))
+    changeable_weights(
+        model, method="quantize_model with activation_bits", names=chosen, kinds=("linear", "convolution", "embedding")
+    )
     layers = [
         layer
         for weight in chosen.values()
