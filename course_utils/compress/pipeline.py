@@ -138,8 +138,9 @@ def _check_network(model: nn.Module, recipe: Recipe) -> None:
     for amount in (recipe.prune, recipe.levels):
         if amount is not None:
             chosen = changeable_weights(model, method="compress", names=_names(amount))
-    for bias in biases_of(model) if recipe.bias_step is not None else []:
-        check_multiples(bias.detach(), recipe.bias_step)
+    if recipe.bias_step is not None:
+        for bias in biases_of(model):
+            check_multiples(bias.detach(), recipe.bias_step)
     if recipe.levels is not None and recipe.share_epochs and not recipe.freezing:
         check_shareable(chosen, method="compress")
 

@@ -45,8 +45,8 @@ def distillation_loss(
     expected = student_logits.movedim(dim, -1).shape[:-1] if student is not None else None
     if student is None or teacher is None or teacher_logits.shape != student_logits.shape or labels.shape != expected:
         raise ValueError(
-            f"logits must have the shape (n, classes), or more dimensions with the classes in dim={dim}, and labels the "
-            f"same without the classes, got student {tuple(student_logits.shape)}, teacher "
+            f"logits must have the shape (n, classes), or more dimensions with the classes in dim={dim}, and labels "
+            f"the same without the classes, got student {tuple(student_logits.shape)}, teacher "
             f"{tuple(teacher_logits.shape)}, labels {tuple(labels.shape)}"
         )
     loss = student.new_zeros(())
