@@ -96,7 +96,7 @@ class Distillation(nn.Module):
         fit(Distillation(student, teacher, ...), data, loss=distillation.loss)
 
     In training mode it returns (n, 2 * classes), the student's logits and then the teacher's; in evaluation mode it is
-    the student. Only the student's parameters are its own; the teacher answers in evaluation mode, on the device of the
+    the student. `dim`: the dimension of the classes, as in `distillation_loss`. Only the student's parameters are its own; the teacher answers in evaluation mode, on the device of the
     inputs, to which it is moved, and gets no gradient. A teacher that is not a module is a function from inputs to
     logits.
 
@@ -110,11 +110,18 @@ class Distillation(nn.Module):
     """
 
     def __init__(
-        self, student: nn.Module, teacher: Callable[[Tensor], Tensor], *, temperature: float, alpha: float
+        self,
+        student: nn.Module,
+        teacher: Callable[[Tensor], Tensor],
+        *,
+        temperature: float,
+        alpha: float,
+        dim: int = 1,
     ) -> None:
         super().__init__()
         _check_temperature(temperature)
         self.student, self.temperature, self.alpha = student, temperature, in_range("alpha", alpha, 0, 1)
+        self.dim = dim
         self._teacher = (teacher,)  # in a tuple, so that it is no part of this module and is not trained
 
     def forward(self, x: Tensor) -> Tensor:
@@ -128,14 +135,14 @@ class Distillation(nn.Module):
                 teacher.to(x.device)
             with evaluation_mode(teacher) if isinstance(teacher, nn.Module) else nullcontext():
                 teacher_logits = teacher(x).to(logits.dtype)
-        return torch.cat([logits, teacher_logits], 1)
+        return torch.cat([logits, teacher_logits], self.dim)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """`distillation_loss` of what training mode returns; cross-entropy of what evaluation mode returns."""
         if not self.training:
-            return F.cross_entropy(logits, labels)
-        student, teacher = logits.chunk(2, 1)
-        return distillation_loss(student, teacher, labels, temperature=self.temperature, alpha=self.alpha)
+            return F.cross_entropy(logits.movedim(self.dim, 1), labels)
+        student, teacher = logits.chunk(2, self.dim)
+        return distillation_loss(student, teacher, labels, temperature=self.temperature, alpha=self.alpha, dim=self.dim)
 
 
 def best_bias(logits: Tensor, labels: Tensor, *, label: int) -> float:
