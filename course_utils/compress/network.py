@@ -210,7 +210,7 @@ def _holds(dtype: torch.dtype, numbers: Tensor) -> bool:
 
 def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Arrays:
     """The `state_dict` of a network as arrays, in the order of `names`: weights are coded, the rest is as it is."""
-    weights = {weight.key: hasattr(weight.module, "rounded_weight") for weight in weights_of(model).values()}
+    weights = {weight.key for weight in weights_of(model).values()}
     biases = {id(bias) for bias in biases_of(model)}
     arrays: Arrays = {}
     state = model.state_dict(keep_vars=True)
@@ -219,7 +219,7 @@ def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Ar
         if name in same:
             continue
         value = _as_array(state[name])
-        if name in weights and (recipe.steps or weights[name]):
+        if name in weights:
             arrays[name] = _coded(value, recipe)
         elif id(state[name]) in biases and recipe.bias_step is not None:
             check_multiples(state[name].detach(), recipe.bias_step)
@@ -233,7 +233,7 @@ def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Ar
 def _dense(value: NDArray[Any], kind: str) -> NDArray[Any]:
     """Numbers of float32 in the type for dense ones; as they are, where its range does not hold them."""
     largest = float(np.abs(np.where(np.isfinite(value), value, 0)).max(initial=0)) if value.dtype == np.float32 else 0.0
-    return value if value.dtype != np.float32 or largest > np.finfo(kind).max else value.astype(kind)
+    return value if value.dtype != np.float32 or largest > float(np.finfo(kind).max) else value.astype(kind)
 
 
 def _as_array(tensor: Tensor) -> NDArray[Any]:
@@ -267,7 +267,7 @@ def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
         value = _dense(value, recipe.dense).astype(np.float32)
     value = value + 0.0  # -0.0 becomes 0.0
     mask = value != 0
-    if recipe.levels is None or len(np.unique(value[mask])) > max(2**8, mask.sum() // 4):
+    if len(np.unique(value[mask])) > max(2**8 if recipe.levels else 0, mask.sum() // 4):
         if mask.all():
             return _dense(value, recipe.dense)
         return Coded(value[mask], np.zeros(0, np.uint8), mask, "in order", recipe.gap_bits)

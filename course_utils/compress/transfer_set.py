@@ -60,8 +60,15 @@ def transfer_set(
             images = random_affine(x, **(augment or {}), generator=generator) if number else x
             out[:, : data.features] = images.flatten(1)
             if teacher is not None:
-                out[:, data.features :] = teacher(images.to(device))
+                out[:, data.features :] = teacher(_for(teacher, images.to(device)))
     return replace(data, x_train=rows, y_train=data.y_train.repeat(1 + copies))
+
+
+def _for(network: object, x: Tensor) -> Tensor:
+    """Inputs in the type of a network's parameters."""
+    if not isinstance(network, nn.Module):
+        return x
+    return x.to(next((p.dtype for p in network.parameters() if p.is_floating_point()), x.dtype))
 
 
 class Student(nn.Module):
@@ -80,8 +87,7 @@ class Student(nn.Module):
         """Logits, in training mode those of the network and of the teacher."""
         if not self.training:
             return self.model(rows)
-        kind = next((p.dtype for p in self.model.parameters() if p.is_floating_point()), rows.dtype)
-        logits = self.model(rows[:, : self.features].to(kind).reshape(-1, *self.shape))
+        logits = self.model(_for(self.model, rows[:, : self.features].reshape(-1, *self.shape)))
         return torch.cat([logits, rows[:, self.features :]], 1)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:

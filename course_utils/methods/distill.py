@@ -96,9 +96,9 @@ class Distillation(nn.Module):
         fit(Distillation(student, teacher, ...), data, loss=distillation.loss)
 
     In training mode it returns (n, 2 * classes), the student's logits and then the teacher's; in evaluation mode it is
-    the student. `dim`: the dimension of the classes, as in `distillation_loss`. Only the student's parameters are its own; the teacher answers in evaluation mode, on the device of the
-    inputs, to which it is moved, and gets no gradient. A teacher that is not a module is a function from inputs to
-    logits.
+    the student. `dim`: the dimension of the classes, as in `distillation_loss`. Only the student's parameters are its
+    own; the teacher answers in evaluation mode, on the device of the inputs, to which it is moved, and gets no
+    gradient. A teacher that is not a module is a function from inputs to logits.
 
     Raises: ValueError for a temperature that is not positive, or alpha outside 0 to 1.
 
