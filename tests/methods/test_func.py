@@ -33,6 +33,7 @@ def test_one_tensor_on_stacked_grids() -> None:
     assert torch.equal(together, torch.stack([fake_quantize(x, qparams=QParams(s, zero, 3)) for s in scales]))
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch, when it first needs a jvp
 @pytest.mark.parametrize("number", range(5))
 def test_gradients_and_directional_derivatives(number: int) -> None:
     x = 2 * torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0))
