@@ -5,7 +5,7 @@ import math
 import os
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -58,8 +58,8 @@ class CompressedModel:
             same, dtype = _same_arrays(model), _float_type(model)
             self.metadata |= ({"same": same} if same else {}) | ({"type": dtype} if dtype != "float32" else {})
 
-    def save(self, path: str | os.PathLike[str]) -> int:
-        """Write the file, atomically; returns its size in bytes."""
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> int:
+        """Write the file, atomically, or into a binary file object; returns its size in bytes."""
         return save(path, self._named(), metadata=self.metadata)
 
     def layout(self) -> list[Part]:
@@ -73,8 +73,8 @@ class CompressedModel:
         ]
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> "CompressedModel":
-        """Read a file that `save` has written; it may come from a stranger.
+    def load(cls, path: str | os.PathLike[str] | BinaryIO, *, max_bytes: int = 2**30) -> "CompressedModel":
+        """Read a file that `save` has written, or a binary file object; it may come from a stranger.
 
         `max_bytes`: of the arrays in memory, see `container.load`, and of the network's parameters.
 
