@@ -45,7 +45,7 @@ from course_utils.coding.metadata import metadata_bytes
 from course_utils.coding.opened import File, opened
 from course_utils.coding.reader import FormatError, Reader, varint
 
-__all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
+__all__ = ["Coded", "FormatError", "Header", "Part", "joint_excess", "layout", "load", "read_header", "save"]
 
 MAX_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
 MAX_LINES = 2**16  # rows and columns of a joint array: each is a context that takes memory
@@ -114,7 +114,7 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
             header += _length(parts)
             sections += [*parts, _checksum(parts)]
     if joint:
-        if excess := _excess(value.mask.shape for value in joint.values()):
+        if excess := joint_excess(value.mask.shape for value in joint.values()):
             raise ValueError(f'entropy="mixed" is for small networks: {excess}; use "ans"')
         parts = joint_section(joint)
         header += _length(parts)
@@ -218,14 +218,14 @@ def _array(file: File, entry: Entry, budget: Budget) -> NDArray[Any] | Coded:
 def _joint(file: File, entries: list[Entry], budget: Budget) -> dict[str, Coded]:
     if not entries:
         return {}
-    if excess := _excess(entry.shape for entry in entries):
+    if excess := joint_excess(entry.shape for entry in entries):
         raise FormatError(f"the header: joint arrays have {excess}")
     where = "the joint arrays"
     with budget.lend(entries[0].length, where), _located_errors(section := _section(file, entries[0], where)):
         return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries}, budget)
 
 
-def _excess(shapes: Iterable[tuple[int, ...]]) -> str:
+def joint_excess(shapes: Iterable[tuple[int, ...]]) -> str:
     """What joint arrays of these shapes have too many of; empty if nothing."""
     places = lines = 0
     for shape in shapes:

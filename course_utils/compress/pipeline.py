@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from course_utils._support.pauses import without_pauses
+from course_utils.coding.container import joint_excess
 from course_utils.coding.header import TYPES
 from course_utils.compress.network import CompressedModel, check_multiples, coded_state
 from course_utils.compress.recipe import Recipe
@@ -141,6 +142,8 @@ def _check_network(model: nn.Module, recipe: Recipe) -> None:
     if recipe.bias_step is not None:
         for bias in biases_of(model):
             check_multiples(bias.detach(), recipe.bias_step)
+    if recipe.entropy == "mixed" and (excess := joint_excess(w.tensor.shape for w in weights_of(model).values())):
+        raise ValueError(f'entropy="mixed" codes all weights together, which have {excess}; use "ans" or "huffman"')
     if recipe.levels is not None and recipe.share_epochs and not recipe.freezing:
         check_shareable(chosen, method="compress")
 

@@ -517,12 +517,11 @@ def test_a_file_object_works_wherever_a_path_does(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip") as archive, archive.open("a.cun") as member:
         for file in (with_something_before, member, (tmp_path / "a.cun").open("rb")):
             loaded = load(file)
-            assert {name: value.tolist() for name, value in loaded.items()} == {
-                n: a.tolist() for n, a in arrays.items()
-            }
+            assert loaded.keys() == arrays.keys()
+            assert all(np.array_equal(loaded[name], array) for name, array in arrays.items())
             assert not file.closed
             file.close()
-    with pytest.raises(FormatError, match="ends|too early|longer|shorter"):
+    with pytest.raises(FormatError, match="and the file at byte"):
         load(io.BytesIO((tmp_path / "a.cun").read_bytes()[:-9]))
     with pytest.raises(FormatError, match="binary file object that can be positioned, got int"):
         load(3)  # type: ignore[arg-type]

@@ -675,3 +675,9 @@ def test_training_sees_the_numbers_of_the_data() -> None:
     model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 3)).double()
     small = compress(model, Recipe(prune=0.5, prune_epochs=1), data=data, progress=False)
     assert small.to_model()[1].weight.dtype == torch.float64
+
+
+def test_more_weights_than_can_be_mixed_are_refused_before_any_training() -> None:
+    recipe = Recipe(prune=0.9, prune_epochs=1, levels=4, entropy="mixed")
+    with pytest.raises(ValueError, match='1,100,000 places, 1,048,576 are allowed; use "ans" or "huffman"'):
+        compress(nn.Linear(1100, 1000), recipe, data=load_dataset("digits"), progress=False)
