@@ -102,7 +102,7 @@ def architecture(model: nn.Module) -> Any:
         for name, make in _NAMED.items():
             if repr(make()) == repr(model):
                 return name
-        return sizes if sizes and repr(mlp(sizes)) == repr(model) else None
+        return sizes if sizes and min(sizes) > 0 and repr(mlp(sizes)) == repr(model) else None
 
 
 def build(name: Any, *, max_bytes: int = 2**30) -> nn.Module:

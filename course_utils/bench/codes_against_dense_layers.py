@@ -14,7 +14,7 @@ from course_utils.bench.timing import in_turn, row
 from course_utils.coding.joint import Sparse, decode_joint, encode_joint
 from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.compress.codes import CodedWeight
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import weights_of
 from course_utils.models import lenet_300_100
 from course_utils.train import pick_device
 
@@ -35,7 +35,7 @@ def run(device: str = "cpu", *, rounds: int = 9) -> list[dict[str, Any]]:
             dense, *coded = in_turn([partial(network, x) for network in networks.values()], rounds=rounds)
             for way, time in zip(("gather", "sparse"), coded, strict=True):
                 rows.append(row(f"batch {batch}, {way}, against dense, ms", time, dense, "(no bar)"))
-    full = 4 * sum(layer.weight.numel() for layer in weight_layers(networks["dense"]).values()) / 1e6
+    full = 4 * sum(weight.tensor.numel() for weight in weights_of(networks["dense"]).values()) / 1e6
     for way in ("gather", "sparse"):
         held = sum(layer.weight_bytes for layer in networks[way].modules() if isinstance(layer, CodedWeight)) / 1e6
         rows.append(row(f"memory of the weights, {way}, MB", held, full, "(no bar)"))

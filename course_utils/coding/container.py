@@ -17,7 +17,6 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -43,23 +42,25 @@ from course_utils.coding.header import (
     parse_header,
 )
 from course_utils.coding.metadata import metadata_bytes
+from course_utils.coding.opened import File, opened
 from course_utils.coding.reader import FormatError, Reader, varint
 
-__all__ = ["Coded", "FormatError", "Header", "Part", "layout", "load", "read_header", "save"]
+__all__ = ["Coded", "FormatError", "Header", "Part", "joint_excess", "layout", "load", "read_header", "save"]
 
 MAX_JOINT = 2**20  # places in joint arrays: each takes some microseconds to read
 MAX_LINES = 2**16  # rows and columns of a joint array: each is a context that takes memory
 
 
 def save(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | BinaryIO,
     tensors: Mapping[str, NDArray[Any] | Coded],
     *,
     metadata: dict[str, Any] | None = None,
 ) -> int:
-    """Write arrays and coded arrays under their names, atomically; returns the size of the file in bytes.
+    """Write arrays and coded arrays under their names; returns the size of the file in bytes.
 
-    The same input gives the same bytes on every machine. `metadata`: a dictionary that JSON can hold.
+    The same input gives the same bytes on every machine. `path`: where a file is written, atomically; or a binary file
+    object, which gets the bytes. `metadata`: a dictionary that JSON can hold.
 
     Raises: ValueError for an array of another type than `TYPES`, coded indices that do not fit their codebook, or
     metadata that are no JSON; OSError where the file cannot be written, such as FileNotFoundError without the folder.
@@ -71,8 +72,11 @@ def save(
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     content = b"".join(part.data for part in layout(tensors, metadata=metadata))
-    with written_atomically(path) as file:
-        file.write(content)
+    if isinstance(path, (str, os.PathLike)):
+        with written_atomically(path) as file:
+            file.write(content)
+    else:
+        path.write(content)
     return len(content)
 
 
@@ -110,7 +114,7 @@ def layout(tensors: Mapping[str, NDArray[Any] | Coded], *, metadata: dict[str, A
             header += _length(parts)
             sections += [*parts, _checksum(parts)]
     if joint:
-        if excess := _excess(value.mask.shape for value in joint.values()):
+        if excess := joint_excess(value.mask.shape for value in joint.values()):
             raise ValueError(f'entropy="mixed" is for small networks: {excess}; use "ans"')
         parts = joint_section(joint)
         header += _length(parts)
@@ -143,8 +147,8 @@ def _checksum(parts: list[Part]) -> Part:
     return Part(parts[0].array, "checksum", zlib.crc32(b"".join(part.data for part in parts)).to_bytes(4, "little"))
 
 
-def read_header(path: str | os.PathLike[str]) -> Header:
-    """The header of a file, without its arrays.
+def read_header(path: str | os.PathLike[str] | BinaryIO) -> Header:
+    """The header of a file, without its arrays; of a binary file object, which is left where it was.
 
     Raises: FormatError for a file that is damaged or of another format, or what is no file; OSError where it cannot be
     read.
@@ -155,16 +159,19 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     ...     read_header(f"{folder}/a.cun").entries
     (Entry(name='w', kind='dense', dtype='float32', shape=(3, 3), start=19, length=36),)
     """
-    with _opened(path) as file:
-        return parse_header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
+    with opened(path) as file:
+        header = parse_header(file.read(MAX_HEADER + 32), file.size)
+        file.seek(0)
+    return header
 
 
-def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, NDArray[Any] | Coded]:
+def load(path: str | os.PathLike[str] | BinaryIO, *, max_bytes: int = 2**30) -> dict[str, NDArray[Any] | Coded]:
     """The arrays of a file by their names, as they were given to `save`.
 
-    `max_bytes`: how many bytes all arrays together may take in memory: decoded, and as they are read, with masks,
-    indices, codebooks and the section that is being read. A file may come from anyone, and a few bytes can stand for
-    very many zeros. Reading takes at most 64 MiB more.
+    `path`: of the file; or a binary file object that can be positioned, from where it is to its end. `max_bytes`: how
+    many bytes all arrays together may take in memory: decoded, and as they are read, with masks, indices, codebooks and
+    the section that is being read. A file may come from anyone, and a few bytes can stand for very many zeros. Reading
+    takes at most 64 MiB more.
 
     Raises: FormatError for a file that is damaged, of another format, or larger than that, or for what is no file;
     OSError where it cannot be read.
@@ -177,8 +184,8 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, N
         ...
     course_utils.coding.reader.FormatError: the arrays take 8,000 bytes, 1,024 are allowed; give a larger max_bytes
     """
-    with _opened(path) as file:
-        header = parse_header(file.read(MAX_HEADER + 32), os.fstat(file.fileno()).st_size)
+    with opened(path) as file:
+        header = parse_header(file.read(MAX_HEADER + 32), file.size)
         decoded = sum(entry.decoded_bytes for entry in header.entries)
         if decoded > max_bytes:
             raise FormatError(f"the arrays take {decoded:,} bytes, {max_bytes:,} are allowed; give a larger max_bytes")
@@ -188,14 +195,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> dict[str, N
     return {entry.name: arrays[entry.name] for entry in header.entries}
 
 
-def _opened(path: str | os.PathLike[str]) -> BinaryIO:
-    path = Path(path)
-    if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
-        raise FormatError(f"{path} is no file, but a folder, a device or a pipe; give the name of a file")
-    return path.open("rb")
-
-
-def _array(file: BinaryIO, entry: Entry, budget: Budget) -> NDArray[Any] | Coded:
+def _array(file: File, entry: Entry, budget: Budget) -> NDArray[Any] | Coded:
     where = f"array {entry.name!r}"
     if entry.kind == "coded":
         with budget.lend(entry.length, where), _located_errors(section := _section(file, entry, where)):
@@ -208,24 +208,24 @@ def _array(file: BinaryIO, entry: Entry, budget: Budget) -> NDArray[Any] | Coded
     array = np.empty(entry.shape, np.dtype(entry.dtype).newbyteorder("<"))
     raw = array.reshape(-1).view(np.uint8)
     file.seek(entry.start)
-    file.readinto(raw)  # type: ignore[attr-defined]
+    file.fill(raw)
     _check(file, zlib.crc32(raw.data), entry.start + entry.length, where)
     if entry.dtype == "bool" and len(raw) and int(raw.max()) > 1:
         raise FormatError(f"byte {entry.start}: {where} has a truth value that is neither 0 nor 1")
     return array.astype(entry.dtype, copy=False)
 
 
-def _joint(file: BinaryIO, entries: list[Entry], budget: Budget) -> dict[str, Coded]:
+def _joint(file: File, entries: list[Entry], budget: Budget) -> dict[str, Coded]:
     if not entries:
         return {}
-    if excess := _excess(entry.shape for entry in entries):
+    if excess := joint_excess(entry.shape for entry in entries):
         raise FormatError(f"the header: joint arrays have {excess}")
     where = "the joint arrays"
     with budget.lend(entries[0].length, where), _located_errors(section := _section(file, entries[0], where)):
         return read_joint(section, {entry.name: (entry.shape, entry.dtype) for entry in entries}, budget)
 
 
-def _excess(shapes: Iterable[tuple[int, ...]]) -> str:
+def joint_excess(shapes: Iterable[tuple[int, ...]]) -> str:
     """What joint arrays of these shapes have too many of; empty if nothing."""
     places = lines = 0
     for shape in shapes:
@@ -237,14 +237,14 @@ def _excess(shapes: Iterable[tuple[int, ...]]) -> str:
     return f"{lines:,} rows and columns, {MAX_LINES:,} are allowed" if lines > MAX_LINES else ""
 
 
-def _section(file: BinaryIO, entry: Entry, where: str) -> Reader:
+def _section(file: File, entry: Entry, where: str) -> Reader:
     file.seek(entry.start)
     data = file.read(entry.length)
     _check(file, zlib.crc32(data), entry.start + entry.length, where)
     return Reader(data, 0, entry.length, where, offset=entry.start)
 
 
-def _check(file: BinaryIO, checksum: int, at: int, where: str) -> None:
+def _check(file: File, checksum: int, at: int, where: str) -> None:
     if file.read(4) != checksum.to_bytes(4, "little"):
         raise FormatError(f"byte {at}: the checksum of {where} is wrong; the file is damaged")
 

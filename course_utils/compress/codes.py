@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from course_utils._support.check import one_of
 from course_utils.coding.arrays import Coded
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import weights_of
 
 __all__ = ["CodedWeight", "run_from_codes_"]
 
@@ -30,8 +30,8 @@ def run_from_codes_(model: nn.Module, arrays: Mapping[str, Coded], *, run: str) 
     Raises: ValueError for another way to run.
     """
     one_of("run", run, ("gather", "sparse"))
-    for name, layer in weight_layers(model).items():
-        coded = arrays.get(f"{name}.weight" if name else "weight")
+    for name, weight in weights_of(model).items():
+        layer, coded = weight.module, arrays.get(weight.key)
         if coded is None or not isinstance(layer, (nn.Linear, nn.Conv2d)) or getattr(layer, "groups", 1) != 1:
             continue
         parent = model.get_submodule(name.rpartition(".")[0])

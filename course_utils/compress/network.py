@@ -5,7 +5,7 @@ import math
 import os
 import reprlib
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -16,15 +16,19 @@ from course_utils._support.unfilled import unfilled
 from course_utils.coding.container import Coded, FormatError, Header, Part, layout, load, read_header, save
 from course_utils.compress.codes import run_from_codes_
 from course_utils.compress.recipe import Recipe
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import biases_of, weights_of
 from course_utils.models import architecture, build
 
 if TYPE_CHECKING:
     from course_utils.compress.report import Report
 
-__all__ = ["CompressedModel", "coded_state"]
+__all__ = ["CompressedModel", "check_multiples", "coded_state"]
 
 Arrays = dict[str, NDArray[Any] | Coded]
+
+MOST_MULTIPLES = 2**16 - 2  # of a bias step, which an index of two bytes can name
+
+_TYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 class CompressedModel:
@@ -48,11 +52,14 @@ class CompressedModel:
     def __init__(self, arrays: Arrays, *, model: nn.Module | None = None, recipe: Recipe | None = None) -> None:
         self.arrays, self.recipe = arrays, recipe
         self.architecture = None if model is None else architecture(model)
-        self.metadata = {} if self.architecture is None else {"model": self.architecture}
+        self.metadata: dict[str, Any] = {} if self.architecture is None else {"model": self.architecture}
         self._model = None if model is None else copy.deepcopy(model)
+        if model is not None:
+            same, dtype = _same_arrays(model), _float_type(model)
+            self.metadata |= ({"same": same} if same else {}) | ({"type": dtype} if dtype != "float32" else {})
 
-    def save(self, path: str | os.PathLike[str]) -> int:
-        """Write the file, atomically; returns its size in bytes."""
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> int:
+        """Write the file, atomically, or into a binary file object; returns its size in bytes."""
         return save(path, self._named(), metadata=self.metadata)
 
     def layout(self) -> list[Part]:
@@ -66,8 +73,8 @@ class CompressedModel:
         ]
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, max_bytes: int = 2**30) -> "CompressedModel":
-        """Read a file that `save` has written; it may come from a stranger.
+    def load(cls, path: str | os.PathLike[str] | BinaryIO, *, max_bytes: int = 2**30) -> "CompressedModel":
+        """Read a file that `save` has written, or a binary file object; it may come from a stranger.
 
         `max_bytes`: of the arrays in memory, see `container.load`, and of the network's parameters.
 
@@ -81,15 +88,20 @@ class CompressedModel:
             arrays = dict(zip(outline.state_dict(), arrays.values(), strict=True))
         network = cls(arrays)
         network.metadata, network.architecture = header.metadata, header.metadata.get("model")
+        _check_same(network.metadata.get("same", {}), arrays)
         network._model = outline
         return network
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The decoded arrays as tensors."""
-        return {
+        """The decoded arrays as tensors; one that the network has under several names, under each."""
+        decoded = {
             name: torch.from_numpy(value.decode() if isinstance(value, Coded) else value.copy())
             for name, value in self.arrays.items()
         }
+        if self.metadata.get("type") == "bfloat16":  # written as float32
+            short = {name: value.bfloat16() for name, value in decoded.items() if value.dtype == torch.float32}
+            decoded |= {name: value for name, value in short.items() if torch.equal(value.float(), decoded[name])}
+        return decoded | {name: decoded[first] for name, first in self.metadata.get("same", {}).items()}
 
     def to_model(self, model: nn.Module | None = None, *, run: str = "dense") -> nn.Module:
         """The network with the compressed weights, in evaluation mode.
@@ -134,11 +146,11 @@ class CompressedModel:
         if not any(value.is_meta for value in self._model.state_dict().values()):
             return copy.deepcopy(self._model)
         with unfilled():
-            return build(self.architecture, max_bytes=self.dense_bytes)
+            return build(self.architecture, max_bytes=self.dense_bytes).to(_TYPES[self.metadata.get("type", "float32")])
 
     def _fill(self, model: nn.Module) -> None:
-        _check_shapes({name: _shape(value) for name, value in self.arrays.items()}, model)
         decoded, target = self.state_dict(), model.state_dict()
+        _check_shapes({name: tuple(value.shape) for name, value in decoded.items()}, model)
         for name, value in target.items():
             if not _holds(value.dtype, decoded[name]):
                 raise FormatError(
@@ -163,6 +175,8 @@ def _outline(header: Header, max_bytes: int) -> nn.Module | None:
     name, arrays = header.metadata.get("model"), header.entries
     if name is None:
         return None
+    if header.metadata.get("type", "float32") not in _TYPES or "same" in header.metadata:
+        raise FormatError("the header names a network of the course with arrays or numbers that it does not have")
     if isinstance(name, list) and len(arrays) != 2 * (len(name) - 1):  # before so many layers are made
         raise FormatError(f"the header names an mlp of {len(name):,} sizes, and there are {len(arrays):,} arrays")
     try:
@@ -196,36 +210,86 @@ def _holds(dtype: torch.dtype, numbers: Tensor) -> bool:
 
 def coded_state(model: nn.Module, recipe: Recipe, *, names: Iterable[str]) -> Arrays:
     """The `state_dict` of a network as arrays, in the order of `names`: weights are coded, the rest is as it is."""
-    weights = {f"{name}.weight" if name else "weight" for name in weight_layers(model)}
-    biases = {f"{name}.bias" if name else "bias" for name in weight_layers(model)}
+    weights = {weight.key for weight in weights_of(model).values()}
+    biases = {id(bias) for bias in biases_of(model)}
     arrays: Arrays = {}
-    state = model.state_dict()
+    state = model.state_dict(keep_vars=True)
+    same = _same_arrays(model)
     for name in names:
-        value = state[name].detach().cpu().numpy()
-        if name in weights and recipe.steps:
+        if name in same:
+            continue
+        value = _as_array(state[name])
+        if name in weights:
             arrays[name] = _coded(value, recipe)
-        elif name in biases and recipe.bias_step is not None:
-            arrays[name] = _multiples(value, recipe.bias_step, entropy=recipe.entropy)
+        elif id(state[name]) in biases and recipe.bias_step is not None:
+            check_multiples(state[name].detach(), recipe.bias_step)
+            short = state[name].dtype == torch.bfloat16
+            arrays[name] = _multiples(value, recipe.bias_step, entropy=recipe.entropy, short=short)
         else:
-            arrays[name] = value.astype(recipe.dense) if value.dtype == np.float32 else value
+            arrays[name] = _dense(value, recipe.dense)
     return arrays
+
+
+def _dense(value: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Numbers of float32 in the type for dense ones; as they are, where its range does not hold them."""
+    largest = float(np.abs(np.where(np.isfinite(value), value, 0)).max(initial=0)) if value.dtype == np.float32 else 0.0
+    return value if value.dtype != np.float32 or largest > float(np.finfo(kind).max) else value.astype(kind)
+
+
+def _as_array(tensor: Tensor) -> NDArray[Any]:
+    """The numbers of a tensor; those of bfloat16, which NumPy does not have, as float32."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _same_arrays(model: nn.Module) -> dict[str, str]:
+    """The names under which a network has an array again, and the first of its names."""
+    first: dict[int, str] = {}
+    state = model.state_dict(keep_vars=True)
+    return {name: first[id(value)] for name, value in state.items() if first.setdefault(id(value), name) != name}
+
+
+def _check_same(same: Any, arrays: Mapping[str, Any]) -> None:
+    if not (isinstance(same, dict) and all(isinstance(v, str) and v in arrays for v in same.values())):
+        raise FormatError(f"the header says that arrays have further names, and not of which: {reprlib.repr(same)}")
+    if known := sorted(same.keys() & arrays.keys()):
+        raise FormatError(f"the header has {known[0]!r} as an array and as a further name of one")
+
+
+def _float_type(model: nn.Module) -> str:
+    """The type of all of a network's parameters; float32 where they differ."""
+    types = {p.dtype for p in model.parameters()}
+    return next((name for name, dtype in _TYPES.items() if types == {dtype}), "float32")
 
 
 def _coded(value: NDArray[Any], recipe: Recipe) -> NDArray[Any] | Coded:
     if value.dtype == np.float32:
-        value = value.astype(recipe.dense).astype(np.float32)
+        value = _dense(value, recipe.dense).astype(np.float32)
     value = value + 0.0  # -0.0 becomes 0.0
     mask = value != 0
-    if recipe.levels is None or len(np.unique(value[mask])) > max(2**8, mask.sum() // 4):
+    if len(np.unique(value[mask])) > max(2**8 if recipe.levels else 0, mask.sum() // 4):
         if mask.all():
-            return value.astype(recipe.dense) if value.dtype == np.float32 else value
+            return _dense(value, recipe.dense)
         return Coded(value[mask], np.zeros(0, np.uint8), mask, "in order", recipe.gap_bits)
     book, indices = np.unique(value[mask], return_inverse=True)
     kind = np.uint8 if len(book) <= 2**8 else np.uint16
     return Coded(book, indices.reshape(-1).astype(kind), mask, recipe.entropy, recipe.gap_bits)
 
 
-def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None) -> Coded:
+def check_multiples(bias: Tensor, bias_step: float) -> None:
+    """Raise ValueError for biases that cannot be written as multiples of a step."""
+    values = bias.double()
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError("bias_step needs finite biases, got NaN or infinity; leave it out to keep biases as they are")
+    steps = float((values.clamp(min=0).max() - values.clamp(max=0).min()) / bias_step) if len(values) else 0.0
+    if steps >= MOST_MULTIPLES:
+        raise ValueError(
+            f"bias_step={bias_step:g} would need {steps:,.0f} multiples for biases from {values.min():g} to "
+            f"{values.max():g}, and there may be {MOST_MULTIPLES:,}; use a larger step, or leave it out"
+        )
+
+
+def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None, short: bool = False) -> Coded:
     """Biases as integer multiples of a step; the codebook has all multiples but 0 from the smallest to the largest."""
     step = np.float64(np.float32(bias_step))
     integers = np.rint(value / step).astype(np.int64)
@@ -234,7 +298,10 @@ def _multiples(value: NDArray[Any], bias_step: float, *, entropy: str | None) ->
     mask = integers != 0
     indices = integers[mask] + negative - (integers[mask] > 0)
     kind = np.uint8 if len(factors) <= 2**8 else np.uint16
-    return Coded((factors * step).astype(value.dtype), indices.astype(kind), mask, entropy)
+    book = (factors * step).astype(value.dtype)
+    if short:  # numbers of bfloat16
+        book = torch.from_numpy(book).bfloat16().float().numpy()
+    return Coded(book, indices.astype(kind), mask, entropy)
 
 
 def _shape(value: NDArray[Any] | Coded) -> tuple[int, ...]:

@@ -1,8 +1,7 @@
 """`compress`: from a trained network to its compressed form, training in between."""
 
-import copy
 import os
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,17 +10,19 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from course_utils._support.pauses import without_pauses
+from course_utils.coding.container import joint_excess
 from course_utils.coding.header import TYPES
-from course_utils.compress.network import CompressedModel, coded_state
+from course_utils.compress.network import CompressedModel, check_multiples, coded_state
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning
 from course_utils.compress.trainer import NEEDS_DATA, Trainer
 from course_utils.compress.transfer_set import Teacher
 from course_utils.compress.units import embed_, narrow, sort_units_, strongest_units
 from course_utils.data import Dataset
-from course_utils.methods.codebook import share_weights, unshare_weights
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.codebook import check_shareable, cluster_weights_, share_weights, unshare_weights
+from course_utils.methods.evaluation_mode import evaluation_mode
 from course_utils.methods.prune import Pruner
+from course_utils.methods.weights import biases_of, changeable_weights, deep_copy, weights_of
 from course_utils.train import pick_device
 
 __all__ = ["compress", "compress_with_pauses"]
@@ -41,8 +42,9 @@ def compress(
     """Compress a trained network by the steps of `recipe`; the given network and the teacher are not changed.
 
     Each step works on what the one before left, and is followed by as much training as the recipe says, on the training
-    part of `data` (Deep Compression: Han, Mao, Dally 2015, arXiv:1510.00149; lecture, section 07). Linear and
-    convolutional weights are compressed; biases, batch normalisation and all else are kept at the recipe's precision.
+    part of `data` (Deep Compression: Han, Mao, Dally 2015, arXiv:1510.00149; lecture, section 07). All weights are
+    compressed (see `methods.weights`); biases, batch normalisation and all else are kept at the recipe's precision. Of
+    binary and ternary layers the signs are written, in one bit each and a half more, and not the real weights.
 
     `teacher`: a network, or a function from inputs to logits, whose answers the compressed network learns besides the
     labels. `seed`: of all random choices; the same seed gives the same file on one machine. `checkpoint`: a folder
@@ -105,7 +107,7 @@ def compress_with_pauses(
         progress=progress,
         pause_every=pause_every,
     )
-    network = copy.deepcopy(model)
+    network = deep_copy(model)
     if recipe.units is None:
         yield from _prune_and_share(network, recipe, trainer, total=_count_weights(network))
     else:
@@ -115,6 +117,7 @@ def compress_with_pauses(
         embed_(network, small, units)
     if recipe.bias_step is not None:
         _round_biases(network, recipe.bias_step)
+    _write_rounded_(network)
     if recipe.entropy == "mixed":
         with suppress(ValueError):  # no chain: its units stay as they are
             sort_units_(network)
@@ -124,24 +127,30 @@ def compress_with_pauses(
 
 def _check_network(model: nn.Module, recipe: Recipe) -> None:
     """Raise ValueError unless all of a network can be written, and its weights be changed."""
-    layers = weight_layers(model)
-    if not layers:
-        raise ValueError("compress needs linear or convolutional layers, got a model with none")
+    if not weights_of(model):
+        raise ValueError(f"compress needs a network with weights, such as a linear layer, got {type(model).__name__}")
     for name, value in model.state_dict().items():
         kind = str(getattr(value, "dtype", type(value).__name__)).removeprefix("torch.")
-        if kind not in TYPES or is_lazy(value) or value.is_meta or value.layout != torch.strided:
+        if kind not in {*TYPES, "bfloat16"} or is_lazy(value) or value.is_meta or value.layout != torch.strided:
             raise ValueError(
-                f"{name} must be a dense tensor with numbers of a type among {', '.join(TYPES)}, got {kind}; convert "
-                "it first, such as with model.float(), or give a lazy network an input"
+                f"{name} must be a dense tensor with numbers of a type among {', '.join([*TYPES, 'bfloat16'])}, got "
+                f"{kind}; convert it first, such as with model.float(), or give a lazy network an input"
             )
-    for name, layer in layers.items():
-        if "weight" not in layer._parameters:
-            raise ValueError(
-                f"the weight of layer {name!r} must be a parameter, got one computed from others; make it permanent "
-                "first, with prune.remove() or remove_parametrizations()"
-            )
-    if recipe.levels is not None and len({id(layer.weight) for layer in layers.values()}) < len(layers):
-        raise ValueError("`levels` needs layers with a weight of their own, got two that share one; leave it out")
+    for amount in (recipe.prune, recipe.levels):
+        if amount is not None:
+            chosen = changeable_weights(model, method="compress", names=_names(amount))
+    if recipe.bias_step is not None:
+        for bias in biases_of(model):
+            check_multiples(bias.detach(), recipe.bias_step)
+    if recipe.entropy == "mixed" and (excess := joint_excess(w.tensor.shape for w in weights_of(model).values())):
+        raise ValueError(f'entropy="mixed" codes all weights together, which have {excess}; use "ans" or "huffman"')
+    if recipe.levels is not None and recipe.share_epochs and not recipe.freezing:
+        check_shareable(chosen, method="compress")
+
+
+def _names(amount: float | Mapping[str, float]) -> Iterable[str] | None:
+    """The layers that a recipe names; None where it means all."""
+    return amount if isinstance(amount, Mapping) else None
 
 
 def _prune_and_share(network: nn.Module, recipe: Recipe, trainer: Trainer, *, total: int) -> Iterator[None]:
@@ -216,19 +225,32 @@ def _share_by_clustering(
 ) -> Iterator[None]:
     """Give each layer few values by k-means, and train the centroids."""
     generator = torch.Generator().manual_seed(trainer.seed)
-    share_weights(network, size=levels, init=recipe.init, generator=generator)
-    yield
     if recipe.share_epochs:
+        share_weights(network, size=levels, init=recipe.init, generator=generator)
+        yield
         yield from trainer.train(trainer.student(network), epochs=recipe.share_epochs, lr=recipe.share_lr, name="share")
-    unshare_weights(network)
+        unshare_weights(network)
+    else:
+        cluster_weights_(network, size=levels, init=recipe.init, generator=generator)
 
 
 @torch.no_grad()
 def _round_biases(network: nn.Module, step: float) -> None:
-    for layer in weight_layers(network).values():
-        if layer.bias is not None:
-            layer.bias.copy_((layer.bias / step).round() * step)
+    for bias in biases_of(network):
+        bias.copy_((bias / step).round() * step)
+
+
+@torch.no_grad()
+def _write_rounded_(network: nn.Module) -> None:
+    """Let binary and ternary layers hold the values that they compute with, where those compute as themselves."""
+    with evaluation_mode(network):
+        for weight in weights_of(network).values():
+            if hasattr(weight.module, "rounded_weight"):
+                before, rounded = weight.tensor.clone(), weight.computed.clone()
+                weight.tensor.copy_(rounded)
+                if not torch.equal(weight.computed, rounded):  # the mean of equal numbers may differ by its last bit
+                    weight.tensor.copy_(before)
 
 
 def _count_weights(network: nn.Module) -> int:
-    return sum(layer.weight.numel() for layer in weight_layers(network).values())
+    return sum(weight.tensor.numel() for weight in weights_of(network).values())

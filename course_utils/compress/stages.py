@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from course_utils.compress.transfer_set import Student
 from course_utils.methods.codebook import fit_codebook
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import magnitude_mask
+from course_utils.methods.weights import biases_of, weights_of
 
 __all__ = ["Freezing", "Pruning"]
 
@@ -26,11 +26,11 @@ class Stage(Student):
 
     def __init__(self, model: nn.Module, shape: tuple[int, ...], *, steps: int, **distillation: float) -> None:
         super().__init__(model, shape, **distillation)
-        self.layers = list(weight_layers(model).values())
+        self.weights = list(weights_of(model).values())
         self.steps = steps
         self.register_buffer("step", torch.zeros((), dtype=torch.long))
-        for i, layer in enumerate(self.layers):
-            self.register_buffer(f"kept{i}", layer.weight.detach() != 0)
+        for i, weight in enumerate(self.weights):
+            self.register_buffer(f"kept{i}", weight.tensor.detach() != 0)
 
     def make_optimizer(self, parameters: Iterable[Tensor], *, lr: float) -> torch.optim.Optimizer:
         """Adam, whose second moment says how much the loss depends on each weight."""
@@ -39,7 +39,7 @@ class Stage(Student):
 
     def masks(self) -> list[Tensor]:
         """True at the weights of each layer that are left."""
-        return [self.get_buffer(f"kept{i}") for i in range(len(self.layers))]
+        return [self.get_buffer(f"kept{i}") for i in range(len(self.weights))]
 
     def curvature(self, weight: Tensor) -> Tensor:
         """sqrt(v) of Adam: the root mean square of a weight's gradients, which stands for the loss's curvature."""
@@ -60,8 +60,8 @@ class Stage(Student):
 
     def hold(self) -> None:
         """Put back what the optimizer has moved."""
-        for layer, mask in zip(self.layers, self.masks(), strict=True):
-            layer.weight.mul_(mask)
+        for weight, mask in zip(self.weights, self.masks(), strict=True):
+            weight.tensor.mul_(mask)
 
 
 class Pruning(Stage):
@@ -94,7 +94,7 @@ class Pruning(Stage):
         if part == 0 or (part == 1 and left <= self.density * total):
             return
         density = math.exp(math.log(self.density) * (1 - (1 - part) ** 2))
-        scores = [self.score(layer.weight, mask) for layer, mask in zip(self.layers, masks, strict=True)]
+        scores = [self.score(weight.tensor, mask) for weight, mask in zip(self.weights, masks, strict=True)]
         flat = torch.cat([score.reshape(-1) for score in scores])
         chosen = magnitude_mask(flat, sparsity=1 - density).split([mask.numel() for mask in masks])
         for mask, chosen_of_layer in zip(masks, chosen, strict=True):
@@ -135,11 +135,11 @@ class Freezing(Stage):
         self.members: dict[
             int, tuple[Tensor, Tensor]
         ] = {}  # of each layer: the joined places, and the number of the value of each
-        self.biases = [layer.bias for layer in self.layers if layer.bias is not None and bias_step]
-        for i, layer in enumerate(self.layers):
+        self.biases = biases_of(model) if bias_step else []
+        for i, weight in enumerate(self.weights):
             # The number of its value for each weight; -1 as long as it is free.
-            self.register_buffer(f"joined{i}", torch.full(layer.weight.shape, -1, dtype=torch.int16))
-            self.register_buffer(f"book{i}", torch.zeros(levels))
+            self.register_buffer(f"joined{i}", torch.full(weight.tensor.shape, -1, dtype=torch.int16))
+            self.register_buffer(f"book{i}", torch.zeros(levels, dtype=weight.tensor.dtype))
         for i, bias in enumerate(self.biases):
             self.register_buffer(f"still{i}", torch.full_like(bias, torch.nan))
 
@@ -149,10 +149,11 @@ class Freezing(Stage):
         if part < 0:
             return
         share = 1 - (1 - min(part, 1.0)) ** 3
-        for i, layer in enumerate(self.layers):
+        for i, weight in enumerate(self.weights):
             if bool(self.get_buffer(f"kept{i}").any()):
-                self.join(i, layer.weight, share)
+                self.join(i, weight.tensor, share)
         for i, bias in enumerate(self.biases):
+            assert self.bias_step is not None
             frozen = self.get_buffer(f"still{i}")
             multiple = (bias / self.bias_step).round() * self.bias_step
             chosen = _nearest_first(bias - multiple, frozen.isnan(), share, len(bias))
@@ -173,8 +174,8 @@ class Freezing(Stage):
     def hold(self) -> None:
         """Put back the zeros, and give all weights of a value that value."""
         super().hold()
-        for i, layer in enumerate(self.layers):
-            self.gather(i, layer.weight)
+        for i, weight in enumerate(self.weights):
+            self.gather(i, weight.tensor)
         for i, bias in enumerate(self.biases):
             frozen = self.get_buffer(f"still{i}")
             bias.copy_(torch.where(frozen.isnan(), bias, frozen))
@@ -196,7 +197,7 @@ class Freezing(Stage):
         moved = book.new_zeros(self.levels).index_add_(0, which, mass * flat[places]) / total
         book.copy_(torch.where(total > 0, moved, book))
         if int(self.step) == self.steps:
-            book.copy_(book.half())
+            book.copy_(torch.where(book.half().isfinite(), book.half(), book))
         flat[places] = book[which]
 
 

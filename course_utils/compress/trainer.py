@@ -128,5 +128,6 @@ def _checksum(network: nn.Module) -> int:
     """One number for all parameters and buffers."""
     checksum = 0
     for tensor in network.state_dict().values():
-        checksum = zlib.crc32(tensor.detach().cpu().contiguous().numpy().tobytes(), checksum)
+        numbers = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)  # NumPy does not have every type
+        checksum = zlib.crc32(numbers.numpy().tobytes(), checksum)
     return checksum

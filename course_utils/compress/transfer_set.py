@@ -37,7 +37,7 @@ def transfer_set(
     """The training part of `data` as flat rows, with the teacher's logits behind each where there is a teacher.
 
     `copies`: how many augmented copies of the images follow the images themselves; `augment`: the settings of
-    `random_affine`. Rows are float16, half the memory; the test part stays as it was. A teacher that is a network
+    `random_affine`. Rows have the type of the data; the test part stays as it was. A teacher that is a network
     works in evaluation mode on `device`, as a copy, so that it is left as it was.
 
     >>> from course_utils.data import load_dataset
@@ -52,7 +52,7 @@ def transfer_set(
     if isinstance(teacher, nn.Module):
         teacher = copy.deepcopy(teacher).to(device).eval()
     n, width = len(data.y_train), data.features + (data.classes if teacher is not None else 0)
-    rows = torch.empty((1 + copies) * n, width, dtype=torch.float16)
+    rows = torch.empty((1 + copies) * n, width, dtype=data.x_train.dtype)
     has_work = teacher is not None or copies > 0
     for number in trange(1 + copies, desc="transfer set", leave=False, disable=not (progress and has_work)):
         part = rows[number * n : (number + 1) * n]
@@ -60,8 +60,15 @@ def transfer_set(
             images = random_affine(x, **(augment or {}), generator=generator) if number else x
             out[:, : data.features] = images.flatten(1)
             if teacher is not None:
-                out[:, data.features :] = teacher(images.to(device))
+                out[:, data.features :] = teacher(_for(teacher, images.to(device)))
     return replace(data, x_train=rows, y_train=data.y_train.repeat(1 + copies))
+
+
+def _for(network: object, x: Tensor) -> Tensor:
+    """Inputs in the type of a network's parameters."""
+    if not isinstance(network, nn.Module):
+        return x
+    return x.to(next((p.dtype for p in network.parameters() if p.is_floating_point()), x.dtype))
 
 
 class Student(nn.Module):
@@ -80,8 +87,7 @@ class Student(nn.Module):
         """Logits, in training mode those of the network and of the teacher."""
         if not self.training:
             return self.model(rows)
-        rows = rows.float()
-        logits = self.model(rows[:, : self.features].reshape(-1, *self.shape))
+        logits = self.model(_for(self.model, rows[:, : self.features].reshape(-1, *self.shape)))
         return torch.cat([logits, rows[:, self.features :]], 1)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:

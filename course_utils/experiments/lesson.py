@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from course_utils._support.random_numbers import random_numbers
 from course_utils.data import Dataset, load_dataset
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import weights_of
 from course_utils.models import mlp
 from course_utils.train import fit, fit_epochs
 
@@ -139,6 +139,6 @@ def measure_accuracy(model: nn.Module, data: Dataset) -> float:
 @torch.no_grad()
 def accuracy_with_weights(model: nn.Module, weights: list[Tensor], data: Dataset) -> float:
     """The accuracy on the test rows of a network with one of `weights` in the place of each weight matrix."""
-    replaced = {f"{name}.weight": w for name, w in zip(weight_layers(model), weights, strict=True)}
+    replaced = {old.key: new for old, new in zip(weights_of(model).values(), weights, strict=True)}
     logits = torch.func.functional_call(model, replaced, (data.x_test,))
     return float((logits.argmax(1) == data.y_test).float().mean())

@@ -12,20 +12,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils._support.check import floating, in_range
-from course_utils.methods.layers import evaluation_mode
+from course_utils.methods.evaluation_mode import evaluation_mode
 
 __all__ = ["Distillation", "best_bias", "correct_bias_", "distillation_loss", "soft_targets"]
 
+NO_LABEL = -100  # of a row without a label, as in torch
 MAX_TEMPERATURE = 1e30  # excludes infinity and NaN, and is above every temperature in use
 
 
 def distillation_loss(
-    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, *, temperature: float, alpha: float
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, *, temperature: float, alpha: float, dim: int = 1
 ) -> Tensor:
     """alpha T^2 KL(teacher at T || student at T) + (1 - alpha) cross-entropy(student, labels), a 0-d tensor.
 
-    Logits: (n, classes); labels: (n,). Both terms are means over the rows. The gradient of the soft term shrinks with
-    1 / T^2; the factor T^2 undoes that, so that alpha keeps its meaning when T changes. No gradient goes to the
+    Logits: (n, classes), or with further dimensions, of which `dim` has the classes: 1 for segmentation (n, classes,
+    height, width), -1 for sequences (n, tokens, classes). Labels: their shape without the classes. The soft term is a
+    mean over all rows (places, tokens), the other over those that have a label, which is not -100; a term whose factor
+    is 0 is not computed. The gradient of the soft term shrinks with 1 / T^2; the factor T^2 undoes that, so that alpha
+    keeps its meaning when T changes. A teacher's logit of minus infinity is a probability of 0. No gradient goes to the
     teacher. An empty batch gives NaN, as cross_entropy does.
 
     Raises: ValueError for a temperature that is not positive, alpha outside 0 to 1, or shapes that do not fit.
@@ -37,17 +41,37 @@ def distillation_loss(
     _check_temperature(temperature)
     in_range("alpha", alpha, 0, 1)
     floating("student_logits", student_logits)
-    shape = student_logits.shape
-    if len(shape) != 2 or teacher_logits.shape != shape or labels.shape != shape[:1]:
+    student, teacher = _rows(student_logits, dim), _rows(teacher_logits.detach(), dim)
+    expected = student_logits.movedim(dim, -1).shape[:-1] if student is not None else None
+    if student is None or teacher is None or teacher_logits.shape != student_logits.shape or labels.shape != expected:
         raise ValueError(
-            "logits must have the shape (n, classes) and labels (n,), got student "
-            f"{tuple(shape)}, teacher {tuple(teacher_logits.shape)}, labels {tuple(labels.shape)}"
+            f"logits must have the shape (n, classes), or more dimensions with the classes in dim={dim}, and labels "
+            f"the same without the classes, got student {tuple(student_logits.shape)}, teacher "
+            f"{tuple(teacher_logits.shape)}, labels {tuple(labels.shape)}"
         )
-    student = F.log_softmax(student_logits / temperature, 1)
-    teacher = F.log_softmax(teacher_logits.detach() / temperature, 1)
-    # batchmean: the mean over rows of the sum over classes; "mean" would be too small by the number of classes.
-    soft = F.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
-    return alpha * soft + (1 - alpha) * F.cross_entropy(student_logits, labels)
+    loss = student.new_zeros(())
+    if alpha > 0:
+        loss = loss + alpha * temperature**2 * _divergence(student / temperature, teacher / temperature)
+    if alpha < 1:
+        labels = labels.reshape(-1)
+        labelled = (labels != NO_LABEL).sum() if len(labels) else 0  # of no rows the mean is NaN, of no labels it is 0
+        hard = F.cross_entropy(student, labels, ignore_index=NO_LABEL, reduction="sum")
+        loss = loss + (1 - alpha) * hard / (labelled.clamp(min=1) if isinstance(labelled, Tensor) else labelled)
+    return loss
+
+
+def _rows(logits: Tensor, dim: int) -> Tensor | None:
+    """The logits as (rows, classes); None where they have no such dimension."""
+    if logits.ndim < 2 or not -logits.ndim <= dim < logits.ndim:
+        return None
+    return logits.movedim(dim, -1).flatten(0, -2)
+
+
+def _divergence(student: Tensor, teacher: Tensor) -> Tensor:
+    """KL(teacher || student) of logits (rows, classes), the mean over the rows; 0 log 0 is 0."""
+    log_p, log_q = F.log_softmax(teacher, 1), F.log_softmax(student, 1)
+    p = log_p.exp()
+    return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(1).mean()
 
 
 @torch.no_grad()
@@ -72,9 +96,9 @@ class Distillation(nn.Module):
         fit(Distillation(student, teacher, ...), data, loss=distillation.loss)
 
     In training mode it returns (n, 2 * classes), the student's logits and then the teacher's; in evaluation mode it is
-    the student. Only the student's parameters are its own; the teacher answers in evaluation mode, on the device of the
-    inputs, to which it is moved, and gets no gradient. A teacher that is not a module is a function from inputs to
-    logits.
+    the student. `dim`: the dimension of the classes, as in `distillation_loss`. Only the student's parameters are its
+    own; the teacher answers in evaluation mode, on the device of the inputs, to which it is moved, and gets no
+    gradient. A teacher that is not a module is a function from inputs to logits.
 
     Raises: ValueError for a temperature that is not positive, or alpha outside 0 to 1.
 
@@ -86,11 +110,18 @@ class Distillation(nn.Module):
     """
 
     def __init__(
-        self, student: nn.Module, teacher: Callable[[Tensor], Tensor], *, temperature: float, alpha: float
+        self,
+        student: nn.Module,
+        teacher: Callable[[Tensor], Tensor],
+        *,
+        temperature: float,
+        alpha: float,
+        dim: int = 1,
     ) -> None:
         super().__init__()
         _check_temperature(temperature)
         self.student, self.temperature, self.alpha = student, temperature, in_range("alpha", alpha, 0, 1)
+        self.dim = dim
         self._teacher = (teacher,)  # in a tuple, so that it is no part of this module and is not trained
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,14 +135,14 @@ class Distillation(nn.Module):
                 teacher.to(x.device)
             with evaluation_mode(teacher) if isinstance(teacher, nn.Module) else nullcontext():
                 teacher_logits = teacher(x).to(logits.dtype)
-        return torch.cat([logits, teacher_logits], 1)
+        return torch.cat([logits, teacher_logits], self.dim)
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """`distillation_loss` of what training mode returns; cross-entropy of what evaluation mode returns."""
         if not self.training:
-            return F.cross_entropy(logits, labels)
-        student, teacher = logits.chunk(2, 1)
-        return distillation_loss(student, teacher, labels, temperature=self.temperature, alpha=self.alpha)
+            return F.cross_entropy(logits.movedim(self.dim, 1), labels)
+        student, teacher = logits.chunk(2, self.dim)
+        return distillation_loss(student, teacher, labels, temperature=self.temperature, alpha=self.alpha, dim=self.dim)
 
 
 def best_bias(logits: Tensor, labels: Tensor, *, label: int) -> float:

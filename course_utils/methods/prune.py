@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from course_utils._support.check import floating, in_range, one_of
 from course_utils.methods.after_step import after_steps
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import changeable_weights
 
 __all__ = ["Pruner", "cubic_sparsity", "iterative_prune", "magnitude_mask"]
 
@@ -76,12 +76,15 @@ def cubic_sparsity(step: int, *, steps: int, final: float, start: float = 0.0) -
 
 
 class Pruner(AbstractContextManager["Pruner"]):
-    """The masks of a network's linear and convolutional weights; biases are not pruned.
+    """The masks of a network's weights (see `methods.weights`); biases are not pruned.
 
-    `scope="layer"` removes the same fraction of each layer, "global" the smallest weights of the whole network. As a
-    context it applies the masks again after each optimizer step of any training loop; without it, call `step_()` there.
+    `scope="layer"` removes the same fraction of each layer, "global" the smallest weights of the whole network.
+    `layers`: the names of those to prune, instead of all. As a context it applies the masks again after each optimizer
+    step of any training loop; without it, call `step_()` there. `state_dict()` has the masks, for a checkpoint;
+    `keep_zeros()` takes them from a network that was pruned before.
 
-    Raises: ValueError for another scope, or a network without such layers.
+    Raises: ValueError for another scope, a network without weights, or weights that cannot be pruned, as they are
+    computed from others or rounded by their layer.
 
     >>> model = nn.Sequential(nn.Linear(10, 10), nn.ReLU(), nn.Linear(10, 10))
     >>> pruner = Pruner(model, scope="global").prune(sparsity=0.9)
@@ -93,13 +96,11 @@ class Pruner(AbstractContextManager["Pruner"]):
     180
     """
 
-    def __init__(self, model: nn.Module, *, scope: str = "layer") -> None:
+    def __init__(self, model: nn.Module, *, scope: str = "layer", layers: Iterable[str] | None = None) -> None:
         one_of("scope", scope, ("layer", "global"))
         self.model, self.scope = model, scope
-        self.layers = weight_layers(model)
-        if not self.layers:
-            raise ValueError("Pruner needs linear or convolutional layers, got a model with none")
-        self.masks = {name: torch.ones_like(layer.weight, dtype=torch.bool) for name, layer in self.layers.items()}
+        self.weights = changeable_weights(model, method="Pruner", names=layers)
+        self.masks = {name: torch.ones_like(w.tensor, dtype=torch.bool) for name, w in self.weights.items()}
         self._hook: AbstractContextManager[None] | None = None
 
     def prune(self, *, sparsity: Amount | None = None, threshold: Amount | None = None) -> "Pruner":
@@ -114,25 +115,53 @@ class Pruner(AbstractContextManager["Pruner"]):
         for amount in by_name:
             if self.scope == "global":
                 raise ValueError('scope="global" takes one number for all layers; use scope="layer" for one by name')
-            if unknown := amount.keys() - self.layers.keys():
-                raise ValueError(f"no layer {', '.join(sorted(unknown))}; there are {', '.join(self.layers)}")
+            if unknown := amount.keys() - self.weights.keys():
+                raise ValueError(f"no layer {', '.join(sorted(unknown))}; there are {', '.join(self.weights)}")
         if self.scope == "global":
             self._prune_global(sparsity, threshold)  # type: ignore[arg-type]
         else:
-            for name in by_name[0] if by_name else self.layers:
+            for name in by_name[0] if by_name else self.weights:
                 self.masks[name] = magnitude_mask(
-                    self.layers[name].weight, sparsity=_for_layer(sparsity, name), threshold=_for_layer(threshold, name)
+                    self.weights[name].tensor,
+                    sparsity=_for_layer(sparsity, name),
+                    threshold=_for_layer(threshold, name),
                 )
         self.step_()
         return self
 
     def _prune_global(self, sparsity: float | None, threshold: float | None) -> None:
-        flat = torch.cat([layer.weight.detach().reshape(-1) for layer in self.layers.values()])
-        parts = magnitude_mask(flat, sparsity=sparsity, threshold=threshold).split(
-            [layer.weight.numel() for layer in self.layers.values()]
-        )
-        for (name, layer), part in zip(self.layers.items(), parts, strict=True):
-            self.masks[name] = part.reshape(layer.weight.shape)
+        tensors = [weight.tensor.detach() for weight in self.weights.values()]
+        flat = torch.cat([tensor.reshape(-1).to(tensors[0].device) for tensor in tensors])
+        parts = magnitude_mask(flat, sparsity=sparsity, threshold=threshold).split([t.numel() for t in tensors])
+        for name, tensor, part in zip(self.weights, tensors, parts, strict=True):
+            self.masks[name] = part.reshape(tensor.shape).to(tensor.device)
+
+    @torch.no_grad()
+    def keep_zeros(self) -> "Pruner":
+        """Take the masks from the zeros that the weights have now; returns the pruner.
+
+        >>> layer = nn.Linear(2, 1)
+        >>> layer.weight.data = torch.tensor([[0.0, 1.0]])
+        >>> Pruner(layer).keep_zeros().masks
+        {'': tensor([[False,  True]])}
+        """
+        self.masks = {name: weight.tensor != 0 for name, weight in self.weights.items()}
+        return self
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The masks, by the names of the layers."""
+        return dict(self.masks)
+
+    def load_state_dict(self, masks: Mapping[str, Tensor]) -> None:
+        """Take masks from `state_dict()` of another pruner, and set the pruned weights to zero.
+
+        Raises: ValueError unless they have the same names and shapes.
+        """
+        shapes = [{name: tuple(mask.shape) for name, mask in m.items()} for m in (self.masks, masks)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"the masks must have the names and shapes {shapes[0]}, got {shapes[1]}")
+        self.masks = {name: masks[name].to(torch.bool) for name in self.masks}
+        self.step_()
 
     @torch.no_grad()
     def step_(self) -> None:
@@ -145,14 +174,19 @@ class Pruner(AbstractContextManager["Pruner"]):
         >>> int((layer.weight == 0).sum())
         50
         """
-        for name, layer in self.layers.items():
-            self.masks[name] = self.masks[name].to(layer.weight.device)
-            layer.weight.masked_fill_(~self.masks[name], 0)
+        for name, weight in self.weights.items():
+            self.masks[name] = self.masks[name].to(weight.tensor.device)
+            weight.tensor.masked_fill_(~self.masks[name], 0)
 
     @property
     def sparsity(self) -> float:
-        """The fraction of all weights that are pruned."""
-        return 1 - sum(int(m.sum()) for m in self.masks.values()) / sum(m.numel() for m in self.masks.values())
+        """The fraction of its weights that are zero now."""
+        tensors = [weight.tensor for weight in self.weights.values()]
+        return sum(int((t == 0).sum()) for t in tensors) / max(1, sum(t.numel() for t in tensors))
+
+    def __repr__(self) -> str:
+        count = sum(mask.numel() for mask in self.masks.values())
+        return f"Pruner(scope={self.scope!r}): {self.sparsity:.1%} of {count:,} weights are zero"
 
     def __enter__(self) -> "Pruner":
         self._hook = after_steps(self.model, self.step_)
@@ -172,12 +206,18 @@ def _for_layer(amount: Amount | None, name: str) -> float | None:
 
 
 def iterative_prune(
-    model: nn.Module, *, schedule: Iterable[Amount], retrain: Callable[[nn.Module], object], scope: str = "layer"
+    model: nn.Module,
+    *,
+    schedule: Iterable[Amount],
+    retrain: Callable[[nn.Module], object],
+    scope: str = "layer",
+    layers: Iterable[str] | None = None,
 ) -> Pruner:
     """Prune a trained network and retrain the weights that are left, in several rounds; returns the masks (section 07).
 
     `schedule`: the sparsity of each round, rising; one round is one-shot pruning. `retrain(model)` is any training; the
-    masks are applied again after each of its optimizer steps. (Han, Pool, Tran, Dally 2015, arXiv:1506.02626.)
+    masks are applied again after each of its optimizer steps. `scope`, `layers`: as in `Pruner`. (Han, Pool, Tran,
+    Dally 2015, arXiv:1506.02626.)
 
     Raises: as `Pruner.prune`.
 
@@ -186,7 +226,7 @@ def iterative_prune(
     >>> int((model.weight == 0).sum())
     80
     """
-    pruner = Pruner(model, scope=scope)
+    pruner = Pruner(model, scope=scope, layers=layers)
     for sparsity in schedule:
         pruner.prune(sparsity=sparsity)
         with pruner:

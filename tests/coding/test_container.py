@@ -1,10 +1,12 @@
 """container: every bit comes back, and whatever a stranger made is loaded or refused."""
 
 import gzip
+import io
 import json
 import os
 import re
 import tracemalloc
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -499,3 +501,27 @@ def test_names_come_back_as_they_are_or_are_refused(tmp_path: Path) -> None:
             save(tmp_path / "b.cun", {name: np.zeros(1)})
     with pytest.raises(ValueError, match="must have a product below 2\\^59"):
         save(tmp_path / "b.cun", {"w": np.empty((2**60, 0), "i1")})
+
+
+def test_a_file_object_works_wherever_a_path_does(tmp_path: Path) -> None:
+    arrays = {"w": np.eye(3, dtype="f4"), "b": np.arange(4)}
+    with_something_before = io.BytesIO(b"before")
+    with_something_before.seek(6)
+    size = save(with_something_before, arrays)
+    assert save(tmp_path / "a.cun", arrays) == size
+    assert with_something_before.getvalue()[6:] == (tmp_path / "a.cun").read_bytes()
+    with_something_before.seek(6)
+    assert read_header(with_something_before) == read_header(tmp_path / "a.cun")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(tmp_path / "a.cun", "a.cun")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive, archive.open("a.cun") as member:
+        for file in (with_something_before, member, (tmp_path / "a.cun").open("rb")):
+            loaded = load(file)
+            assert loaded.keys() == arrays.keys()
+            assert all(np.array_equal(loaded[name], array) for name, array in arrays.items())
+            assert not file.closed
+            file.close()
+    with pytest.raises(FormatError, match="and the file at byte"):
+        load(io.BytesIO((tmp_path / "a.cun").read_bytes()[:-9]))
+    with pytest.raises(FormatError, match="binary file object that can be positioned, got int"):
+        load(3)  # type: ignore[arg-type]

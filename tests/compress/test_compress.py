@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from layers import weight_layers
 from torch import nn
 from torch.nn.utils import prune
 
@@ -24,7 +25,7 @@ from course_utils.compress.pipeline import compress_with_pauses
 from course_utils.compress.transfer_set import transfer_set
 from course_utils.compress.units import embed_, hidden_layers, narrow, strongest_units
 from course_utils.data import Dataset, load_dataset
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.binarize import BinaryLinear, TernaryLinear
 from course_utils.models import architecture, build, lenet5, lenet_300_100, mlp, resnet20
 from course_utils.train import evaluate, fit
 
@@ -269,9 +270,9 @@ def test_a_narrow_start_is_counted_against_the_whole_network(digits: Dataset, tr
 def test_the_transfer_set_is_the_images_with_the_teachers_logits(digits: Dataset, trained: nn.Module) -> None:
     cpu = torch.device("cpu")
     rows = transfer_set(digits, teacher=trained, copies=0, seed=0, device=cpu)
-    assert torch.equal(rows.x_train[:, :64], digits.x_train.flatten(1).half())
+    assert torch.equal(rows.x_train[:, :64], digits.x_train.flatten(1))
     with torch.no_grad():
-        assert torch.equal(rows.x_train[:, 64:], trained(digits.x_train).half())
+        assert torch.equal(rows.x_train[:, 64:], trained(digits.x_train))
     twice = transfer_set(digits, teacher=None, copies=2, seed=1, device=cpu)
     assert twice.x_train.shape == (3 * 1347, 64)
     assert torch.equal(twice.y_train[:1347], twice.y_train[1347:2694])
@@ -321,9 +322,9 @@ def test_a_recipe_that_cannot_be_followed_is_refused(values: dict, message: str)
 def test_what_compress_cannot_do(trained: nn.Module) -> None:
     with pytest.raises(ValueError, match="the recipe trains, so compress needs data"):
         run(trained, Recipe(prune=0.5, prune_epochs=1))
-    with pytest.raises(ValueError, match="needs linear or convolutional layers"):
+    with pytest.raises(ValueError, match="needs a network with weights"):
         run(nn.ReLU(), Recipe())
-    with pytest.raises(ValueError, match="no layer 7; there are 1, 3, 5"):
+    with pytest.raises(ValueError, match="no layer '7' with a weight; there are '1', '3', '5'"):
         run(trained, Recipe(prune={"7": 0.5}))
 
 
@@ -357,17 +358,18 @@ def with_one_weight() -> nn.Module:
 
 
 ODD: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "bfloat16": (
-        lambda: nn.Linear(4, 3).bfloat16(),
-        "weight must be a dense tensor .*, got bfloat16; convert it first",
-    ),
     "complex": (lambda: nn.Linear(4, 3, dtype=torch.complex64), "got complex64"),
     "without numbers": (lambda: nn.Linear(4, 3, device="meta"), "must be a dense tensor"),
     "lazy": (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight must be .* give a lazy network an input"),
     "another state": (lambda: Stateful(4, 3), "_extra_state must be a dense tensor .*, got dict"),
-    "weight norm": (lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), "layer '' must be a parameter"),
-    "pruned by torch": (lambda: prune.l1_unstructured(nn.Linear(4, 3), "weight", 2), "with prune.remove()"),
-    "one weight in two layers": (with_one_weight, "`levels` needs layers with a weight of their own"),
+    "weight norm": (
+        lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)),
+        "_WeightNorm; make it a parameter first",
+    ),
+    "pruned by torch": (
+        lambda: prune.l1_unstructured(nn.Linear(4, 3), "weight", 2),
+        "with torch.nn.utils.prune.remove",
+    ),
 }
 
 
@@ -378,7 +380,7 @@ def test_a_network_that_no_file_can_hold_is_refused_in_a_sentence(kind: str) -> 
         compress(make(), Recipe(prune=0.5, levels=2), progress=False)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("recipe", [Recipe(), Recipe(prune=0.3), Recipe(levels=4, bias_step=0.05, entropy="mixed")])
 def test_numbers_of_another_type_come_back_as_they_are(dtype: torch.dtype, recipe: Recipe, tmp_path: Path) -> None:
     torch.manual_seed(0)
@@ -590,3 +592,92 @@ def test_every_file_that_loads_has_a_report(tmp_path: Path, arrays: dict) -> Non
     assert report._repr_html_().count("<tr>") == len(report.layers) + 2
     assert report.ratio == network.dense_bytes / size
     report.plot()
+
+
+# --- any network
+
+
+def written(model: nn.Module, recipe: Recipe, folder: Path) -> tuple[int, CompressedModel]:
+    """The bytes of the file, and what is read from it."""
+    size = compress(model, recipe, progress=False).save(folder / "network.cun")
+    return size, CompressedModel.load(folder / "network.cun")
+
+
+@pytest.mark.parametrize(("layer", "bits"), [(BinaryLinear, 1.0), (TernaryLinear, 1.6)])
+def test_signs_take_a_bit_and_ternary_weights_a_half_more(layer: Any, bits: float, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = layer(400, 300, bias=False).eval()
+    size, again = written(model, Recipe(entropy="ans"), tmp_path)
+    assert 8 * size / model.weight.numel() < bits + 0.15
+    x = torch.randn(5, 400)
+    assert torch.equal(again.to_model(layer(400, 300, bias=False))(x), model(x))
+
+
+def test_a_network_trained_with_stochastic_signs_is_written_with_its_real_weights(tmp_path: Path) -> None:
+    model = BinaryLinear(20, 10, stochastic=True).eval()  # which it computes with in evaluation mode
+    _, again = written(model, Recipe(), tmp_path)
+    assert torch.equal(again.state_dict()["weight"], model.weight)
+
+
+def test_a_weight_with_two_names_is_written_once(tmp_path: Path) -> None:
+    model = with_one_weight()
+    size, again = written(model, Recipe(prune=0.5), tmp_path)
+    assert list(again.arrays) == ["0.weight", "0.bias", "2.bias"]
+    assert size < written(nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6)), Recipe(prune=0.5), tmp_path)[0]
+    filled = again.to_model(with_one_weight())
+    assert filled[0].weight is filled[2].weight
+    apart = again.to_model(nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 6)))
+    assert torch.equal(apart(torch.ones(1, 6)), filled(torch.ones(1, 6)))
+
+
+@pytest.mark.parametrize("same", [{"b": "c"}, {"a": "a"}, ["b"], {"b": 3}])
+def test_a_file_with_further_names_of_nothing_is_refused(same: Any, tmp_path: Path) -> None:
+    save(tmp_path / "odd.cun", {"a": np.zeros(3, "f4")}, metadata={"same": same})
+    with pytest.raises(FormatError, match="further name"):
+        CompressedModel.load(tmp_path / "odd.cun")
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_a_network_that_the_file_names_comes_back_in_its_type(kind: torch.dtype, tmp_path: Path) -> None:
+    model = mlp([6, 5, 3]).to(kind)
+    _, again = written(model, Recipe(), tmp_path)
+    x = torch.randn(4, 6).to(kind)
+    assert torch.equal(again.to_model()(x), model.eval()(x))
+
+
+def test_numbers_beyond_float16_stay_float32(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5))
+    model[1].running_var.fill_(1e6)
+    model[0].weight.data[0, 0] = 1e6
+    _, again = written(model, Recipe(dense="float16"), tmp_path)
+    filled = again.to_model(copy.deepcopy(model))
+    assert filled[1].running_var.tolist() == [1e6] * 5
+    assert filled[0].weight[0, 0] == 1e6
+    assert again.arrays["0.bias"].dtype == np.float16
+    assert bool(torch.isfinite(filled(torch.ones(2, 6))).all())
+
+
+@pytest.mark.parametrize(("value", "message"), [(5.0, "would need 100,000 multiples"), (math.nan, "finite biases")])
+def test_a_bias_step_that_cannot_be_is_refused_before_any_training(value: float, message: str) -> None:
+    model = nn.Linear(4, 2)
+    model.bias.data = torch.tensor([value, -5.0])
+    with pytest.raises(ValueError, match=message):
+        compress(model, Recipe(prune=0.5, bias_step=1e-4), progress=False)
+
+
+def test_training_sees_the_numbers_of_the_data() -> None:
+    """30,000 and more are far apart in float16, and 70,000 is infinite."""
+    x = torch.randn(64, 6) * 3 + 30_000
+    x[0, 0] = 70_000
+    data = Dataset("mine", x, torch.randint(3, (64,)), x, torch.randint(3, (64,)), classes=3)
+    rows = transfer_set(data, teacher=None, copies=0, seed=0, device=torch.device("cpu"))
+    assert torch.equal(rows.x_train, x)
+    model = nn.Sequential(nn.BatchNorm1d(6), nn.Linear(6, 3)).double()
+    small = compress(model, Recipe(prune=0.5, prune_epochs=1), data=data, progress=False)
+    assert small.to_model()[1].weight.dtype == torch.float64
+
+
+def test_more_weights_than_can_be_mixed_are_refused_before_any_training() -> None:
+    recipe = Recipe(prune=0.9, prune_epochs=1, levels=4, entropy="mixed")
+    with pytest.raises(ValueError, match='1,100,000 places, 1,048,576 are allowed; use "ans" or "huffman"'):
+        compress(nn.Linear(1100, 1000), recipe, data=load_dataset("digits"), progress=False)

@@ -243,6 +243,26 @@ def test_channels_are_dimension_one_as_in_prelu() -> None:
             torch.testing.assert_close(out[:, c].flatten(), unit(column)[:, c], atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [KAF, lambda n, **o: APL(n, 2, **o), ParametricTanh, PReLU, lambda n, **o: Maxout(n, n, 2, **o)],
+    ids=["kaf", "apl", "tanh", "prelu", "maxout"],
+)
+def test_all_have_the_features_in_dimension_one_or_where_they_are_told(make) -> None:
+    torch.manual_seed(0)
+    first, last = make(3, dtype=torch.float64), make(3, dim=-1, dtype=torch.float64)
+    assert {p.dtype for p in first.parameters()} == {torch.float64}
+    assert {p.device.type for p in make(3, device="meta").parameters()} == {"meta"}
+    last.load_state_dict(first.state_dict())
+    # As many tokens as features, so that nobody could tell from the shape.
+    sequences = torch.randn(2, 3, 3, dtype=torch.float64, generator=seeded())
+    torch.testing.assert_close(last(sequences), first(sequences.transpose(1, 2)).transpose(1, 2))
+    rows = sequences.reshape(-1, 3)
+    torch.testing.assert_close(last(sequences).reshape(-1, 3), first(rows))
+    with pytest.raises(ValueError, match="dimension -1|features"):
+        last(torch.zeros(2, 3, 4, dtype=torch.float64))
+
+
 @pytest.mark.parametrize("unit", [KAF(3), APL(3, segments=2), ParametricTanh(3)], ids=["kaf", "apl", "tanh"])
 def test_a_wrong_shape_is_named(unit: nn.Module) -> None:
     for shape in ((5, 4), (3,)):
@@ -295,7 +315,8 @@ def test_maxout_is_16() -> None:
     unit, h = Maxout(5, 4, pieces=3), torch.randn(7, 5, generator=seeded())
     w, b = unit.linear.weight.view(4, 3, 5), unit.linear.bias.view(4, 3)
     torch.testing.assert_close(unit(h), (torch.einsum("okd,nd->nok", w, h) + b).amax(-1))
-    assert Maxout(5, 4, pieces=3)(torch.zeros(2, 6, 5)).shape == (2, 6, 4)
+    assert Maxout(5, 4, pieces=3, dim=-1)(torch.zeros(2, 6, 5)).shape == (2, 6, 4)
+    assert Maxout(5, 4, pieces=3)(torch.zeros(5)).shape == (4,)
 
 
 @pytest.mark.parametrize("make", [lambda: ParametricTanh(0), lambda: APL(3, 0), lambda: Maxout(3, 2, 0)])

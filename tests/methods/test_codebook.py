@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from layers import weight_layers
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,7 +21,6 @@ from course_utils.methods.codebook import (
     share_weights,
     unshare_weights,
 )
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import Pruner
 from course_utils.models import mlp
 from course_utils.train import evaluate, fit
@@ -244,5 +244,5 @@ def test_sharing_by_layer_and_unknown_layers() -> None:
     model = mlp([8, 6, 4])
     first, second = weight_layers(model)
     assert list(share_weights(model, size={second: 2})) == [second]
-    with pytest.raises(ValueError, match=f"no layer nose; there are {first}"):
+    with pytest.raises(ValueError, match=f"no layer 'nose' with a weight; there are '{first}'"):
         share_weights(model, size={"nose": 2})

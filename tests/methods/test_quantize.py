@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from layers import weight_layers
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import load_dataset
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize import (
     DynamicFixedPoint,
     FixedPoint,
@@ -277,7 +277,7 @@ def test_bits_by_layer(trained: nn.Module) -> None:
     rounded = weight_layers(quantize_model(trained, bits={first: 2}))
     assert rounded[first].weight.unique().numel() <= 4
     assert torch.equal(rounded[second].weight, weight_layers(trained)[second].weight)
-    with pytest.raises(ValueError, match=f"no layer nose; there are {first}"):
+    with pytest.raises(ValueError, match=f"no layer 'nose' with a weight; there are '{first}'"):
         quantize_model(trained, bits={"nose": 2})
 
 
@@ -285,7 +285,9 @@ def test_activations_are_rounded_to_the_calibrated_range(trained: nn.Module, dig
     rounded = quantize_model(trained, bits=8, activation_bits=4, calibration=digits.x_train)
     inputs_of = {}
     for name, layer in weight_layers(rounded).items():
-        layer.register_forward_pre_hook(lambda _, inputs, name=name: inputs_of.update({name: inputs[0]}))
+        layer.register_forward_pre_hook(
+            lambda layer, inputs, name=name: inputs_of.update({name: layer.rounded_input(inputs[0])})
+        )
     rounded(digits.x_test)
     assert all(x.unique().numel() <= 16 for x in inputs_of.values())
     accuracy = evaluate(rounded, digits).accuracy
@@ -300,7 +302,7 @@ def test_activations_are_rounded_to_the_calibrated_range(trained: nn.Module, dig
 def test_activations_without_a_sample_are_refused(trained: nn.Module) -> None:
     with pytest.raises(ValueError, match="needs calibration"):
         quantize_model(trained, bits=8, activation_bits=8)
-    with pytest.raises(ValueError, match="reached no layer"):
+    with pytest.raises(ValueError, match="did not reach layer '1'"):
         quantize_model(trained, bits=8, activation_bits=8, calibration=[])
 
 

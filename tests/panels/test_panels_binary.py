@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from layers import weight_layers
 from panels import visit
 
 from course_utils.experiments.binary.regularizers import KINDS
 from course_utils.experiments.lesson import lesson_data, trained_network
 from course_utils.methods.binarize import ternarize
-from course_utils.methods.layers import weight_layers
 from course_utils.panels.binary import annealing, features, live_training, noises, rounding_rules, ternary, xnor
 from course_utils.panels.binary.rules import W
 from course_utils.plots import mosaic

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from course_utils.exercises.task import Case, Exercise, Mistake, Task, Written, seeded
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.predict_parameters import (
     choose_observed,
     pixel_coordinates,
@@ -14,6 +13,7 @@ from course_utils.methods.predict_parameters import (
     squared_exponential,
 )
 from course_utils.methods.prune import magnitude_mask
+from course_utils.methods.weights import weights_of
 from course_utils.models import count_parameters, mlp
 from course_utils.train.federated import average_update, message_bytes
 
@@ -39,7 +39,7 @@ def mlp_parameters(sizes: Sequence[int]) -> int:
 
 def _weights(sizes: Sequence[int]) -> int:
     with torch.device("meta"):
-        return sum(layer.weight.numel() for layer in weight_layers(mlp(sizes)).values())
+        return sum(weight.tensor.numel() for weight in weights_of(mlp(sizes)).values())
 
 
 SIZE = Task(

@@ -27,11 +27,11 @@ from course_utils.experiments.lesson import (
 from course_utils.methods.activations import KAF
 from course_utils.methods.codebook import share_weights, unshare_weights
 from course_utils.methods.distill import Distillation
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.lowrank import low_rank_layer
 from course_utils.methods.penalties import Regularizer
 from course_utils.methods.prune import Pruner
 from course_utils.methods.quantize import fake_quantize
+from course_utils.methods.weights import weights_of
 from course_utils.models import mlp
 
 __all__ = ["LABELS", "CompressedNetwork", "Methods", "make", "reference_networks", "steps"]
@@ -185,7 +185,7 @@ def retrain(model: nn.Module, data: Dataset, *, lr: float = 2e-3, **settings: An
 
 def sparsity_of(model: nn.Module) -> float:
     """The fraction of the weights that are zero."""
-    weights = [layer.weight for layer in weight_layers(model).values()]
+    weights = [weight.tensor for weight in weights_of(model).values()]
     return sum(int((w == 0).sum()) for w in weights) / sum(w.numel() for w in weights)
 
 
@@ -218,7 +218,7 @@ class StraightThrough(nn.Module):
 
 def retrain_with_rule(model: nn.Module, data: Dataset, rule: Rule) -> Iterator[None]:
     """Train with weights that follow a rule, in place, with pauses."""
-    layers = list(weight_layers(model).values())
+    layers: list[Any] = [weight.module for weight in weights_of(model).values()]
     for layer in layers:
         mask = (layer.weight != 0).to(layer.weight.dtype)
         parametrize.register_parametrization(layer, "weight", StraightThrough(rule, mask))
@@ -229,7 +229,7 @@ def retrain_with_rule(model: nn.Module, data: Dataset, rule: Rule) -> Iterator[N
 
 def write_and_measure(model: nn.Module, data: Dataset, methods: Methods) -> CompressedNetwork:
     """Write the network as a file, read the file, and measure the network with what came back."""
-    weights = {f"{name}.weight" for name in weight_layers(model)}
+    weights = {weight.key for weight in weights_of(model).values()}
     entropy = "huffman" if methods.coder else None
     arrays = {
         name: encode(tensor, entropy) if name in weights else tensor.numpy()

@@ -10,8 +10,8 @@ from torch import Tensor
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import accuracy_with_weights, lesson_data, trained_network
 from course_utils.methods.codebook import Codebook, fit_codebook
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import magnitude_mask
+from course_utils.methods.weights import weights_of
 
 __all__ = ["STEPS", "CodebookPath", "SharedLayer"]
 
@@ -38,7 +38,7 @@ class CodebookPath:
 
     def __init__(self, data: str | Dataset) -> None:
         self.data, self.model = lesson_data(data), trained_network(data)
-        self.layers = [layer.weight.detach() for layer in weight_layers(self.model).values()]
+        self.layers = [weight.tensor.detach() for weight in weights_of(self.model).values()]
         self.masks = [magnitude_mask(w, sparsity=SPARSITY) for w in self.layers]
         self._codebooks: dict[tuple[int, int, str, int], Codebook] = {}
         self._accuracies: dict[tuple[int, str, int], float] = {}

@@ -7,8 +7,8 @@ import numpy as np
 
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import SMALL_INPUT, lesson_data, measure_accuracy, trained_network
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.prune import Pruner
+from course_utils.methods.weights import weights_of
 from course_utils.train import fit
 
 __all__ = ["ROUNDS", "SPARSITIES", "PruningPath", "pruning_path"]
@@ -62,7 +62,7 @@ def _make(data: str | Dataset, epochs: int) -> PruningPath:
                     with pruner:
                         fit(model, dataset, epochs=epochs, lr=2e-3, batch_size=64, evaluate_every=0, device="cpu",
                             progress=False, schedule="cosine")  # fmt: skip
-            layers = weight_layers(model).values()
-            path.weights[sparsity, rounds] = [layer.weight.detach().clone().numpy() for layer in layers]
+            matrices = [weight.tensor.detach() for weight in weights_of(model).values()]
+            path.weights[sparsity, rounds] = [matrix.clone().numpy() for matrix in matrices]
             path.accuracy[sparsity, rounds] = measure_accuracy(model.eval(), dataset)
     return path

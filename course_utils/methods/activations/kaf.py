@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,7 +54,8 @@ class KAF(nn.Module):
     The dictionary d is `size` values, equally spaced from -boundary to boundary, the same for all features. `gamma`: by
     default the rule of thumb 1 / (6 Delta^2) with Delta the spacing (19); train_gamma=True trains one for the layer.
     `init`: "normal" draws alpha with a standard deviation of 0.3; a function such as torch.tanh starts there by kernel
-    ridge regression (20). Input (n, features) or (n, features, ...), output the same. `alpha` is (features, size), so
+    ridge regression (20). Input (n, features) or (n, features, ...), output the same; `dim`: another dimension of the
+    features, such as -1 for sequences. `device` and `dtype`: of the parameters. `alpha` is (features, size), so
     a penalty on it makes the activations simpler: prox_group(kaf.alpha, step=..., dim=1) removes entire neurons.
 
     Memory is O(n features): see `kernel_sum`. (Scardapane, Van Vaerenbergh, Totaro, Uncini 2017, arXiv:1707.04035.)
@@ -79,18 +81,20 @@ class KAF(nn.Module):
         gamma: float | None = None,
         train_gamma: bool = False,
         init: str | Callable[[Tensor], Tensor] = "normal",
+        dim: int = 1,
+        **place: Any,
     ) -> None:
         super().__init__()
-        self.features = int(in_range("features", features, 1, math.inf))
+        self.features, self.dim = int(in_range("features", features, 1, math.inf)), dim
         self.size = int(in_range("size", size, 2, math.inf, "one value has no spacing"))
         self.boundary = _positive("boundary", boundary)
         self.spacing = 2 * boundary / (size - 1)
         start = 1 / (6 * self.spacing**2) if gamma is None else _positive("gamma", gamma)
-        self.register_buffer("dictionary", torch.linspace(-boundary, boundary, size), persistent=False)
+        self.register_buffer("dictionary", torch.linspace(-boundary, boundary, size, **place), persistent=False)
         # Its logarithm is trained, so that gamma stays positive.
-        self.log_gamma = nn.Parameter(torch.tensor(math.log(start))) if train_gamma else None
+        self.log_gamma = nn.Parameter(torch.tensor(math.log(start), **place)) if train_gamma else None
         self._gamma = start
-        self.alpha = nn.Parameter(torch.empty(features, size))
+        self.alpha = nn.Parameter(torch.empty(features, size, **place))
         self.reset(init)
 
     @property
@@ -113,11 +117,12 @@ class KAF(nn.Module):
 
     def forward(self, s: Tensor) -> Tensor:
         """g(s), shaped like s."""
-        per_feature(self.alpha[:, 0], s, self.features)  # checks the shape
-        rows = s if s.ndim == 2 else s.movedim(1, -1).reshape(-1, self.features)
+        per_feature(self.alpha[:, 0], s, self.features, self.dim)  # checks the shape
+        last = s.movedim(self.dim, -1)
+        rows = last if s.ndim == 2 else last.reshape(-1, self.features)
         gamma = self._gamma if self.log_gamma is None else self.log_gamma.exp()
         g = kernel_sum(rows, self.alpha, low=-self.boundary, spacing=self.spacing, gamma=gamma)
-        return g if s.ndim == 2 else g.reshape(*s.movedim(1, -1).shape).movedim(-1, 1)
+        return g.reshape(last.shape).movedim(-1, self.dim)
 
     def extra_repr(self) -> str:
         """What print(model) shows."""

@@ -1,9 +1,11 @@
 """Activation functions with a few parameters for each neuron: tanh, PReLU, APL, maxout (lecture, (13) to (16)).
 
-Like torch's PReLU they take (n, features) or (n, features, ...): the neurons, or the channels, are dimension 1.
+Like torch's PReLU they take (n, features) or (n, features, ...): the neurons, or the channels, are dimension 1. For
+others, such as sequences (n, tokens, features), all have the argument `dim`. `device` and `dtype`: of the parameters.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,21 +14,39 @@ from course_utils._support.check import in_range
 
 __all__ = ["APL", "Maxout", "PReLU", "ParametricTanh", "per_feature"]
 
-# max(0, s) + a min(0, s), with an a for each feature in PReLU(features) (14): He et al. 2015, arXiv:1502.01852.
-PReLU = nn.PReLU
 
+def per_feature(values: Tensor, s: Tensor, features: int, dim: int = 1) -> Tensor:
+    """`values` (features,) shaped to broadcast along a dimension of s.
 
-def per_feature(values: Tensor, s: Tensor, features: int) -> Tensor:
-    """`values` (features,) shaped to broadcast along dimension 1 of s.
-
-    Raises: ValueError if s has another number of features.
+    Raises: ValueError if s has another number of features there.
     """
-    if s.ndim < 2 or s.shape[1] != features:
+    if s.ndim < 2 or not -s.ndim <= dim < s.ndim or s.shape[dim] != features:
+        shape = f"(n, {features}) or (n, {features}, ...)" if dim == 1 else f"{features} features in dimension {dim}"
         raise ValueError(
-            f"the input must have the shape (n, {features}) or (n, {features}, ...), got {tuple(s.shape)}; "
-            "make the activation with as many features as the layer before has outputs"
+            f"the input must have the shape {shape}, got {tuple(s.shape)}; make the activation with as many features "
+            "as the layer before has outputs, and with dim=-1 where they are last"
         )
-    return values.view(-1, *[1] * (s.ndim - 2))
+    return values.view(-1, *[1] * (s.ndim - 1 - dim % s.ndim))
+
+
+class PReLU(nn.PReLU):
+    """g(s) = max(0, s) + a min(0, s), with an a for each feature, or one for all (14).
+
+    torch's, with `dim`. (He, Zhang, Ren, Sun 2015, arXiv:1502.01852.)
+
+    >>> PReLU(3)(-torch.ones(1, 3)).detach()
+    tensor([[-0.2500, -0.2500, -0.2500]])
+    """
+
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, *, dim: int = 1, **place: Any) -> None:
+        super().__init__(num_parameters, init, **place)
+        self.dim = dim
+
+    def forward(self, s: Tensor) -> Tensor:
+        """g(s), shaped like s."""
+        if self.num_parameters == 1 or self.dim == 1:
+            return super().forward(s)
+        return torch.where(s > 0, s, per_feature(self.weight, s, self.num_parameters, self.dim) * s)
 
 
 class ParametricTanh(nn.Module):
@@ -38,15 +58,15 @@ class ParametricTanh(nn.Module):
     tensor([[0.7616, 0.7616, 0.7616]])
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, *, dim: int = 1, **place: Any) -> None:
         super().__init__()
-        self.features = int(in_range("features", features, 1, math.inf))
-        self.a = nn.Parameter(torch.ones(features))
-        self.b = nn.Parameter(torch.full((features,), 2.0))
+        self.features, self.dim = int(in_range("features", features, 1, math.inf)), dim
+        self.a = nn.Parameter(torch.ones(features, **place))
+        self.b = nn.Parameter(torch.full((features,), 2.0, **place))
 
     def forward(self, s: Tensor) -> Tensor:
         """g(s), shaped like s."""
-        a, b = (per_feature(p, s, self.features) for p in (self.a, self.b))
+        a, b = (per_feature(p, s, self.features, self.dim) for p in (self.a, self.b))
         return a * torch.tanh(b * s / 2)
 
 
@@ -63,36 +83,42 @@ class APL(nn.Module):
             [2.0000]])
     """
 
-    def __init__(self, features: int, segments: int) -> None:
+    def __init__(self, features: int, segments: int, *, dim: int = 1, **place: Any) -> None:
         super().__init__()
-        self.features = int(in_range("features", features, 1, math.inf))
+        self.features, self.dim = int(in_range("features", features, 1, math.inf)), dim
         self.segments = int(in_range("segments", segments, 1, math.inf))
-        self.a = nn.Parameter(0.1 * torch.randn(segments, features))
-        self.b = nn.Parameter(2 * torch.rand(segments, features) - 1)
+        self.a = nn.Parameter(0.1 * torch.randn(segments, features, **place))
+        self.b = nn.Parameter(2 * torch.rand(segments, features, **place) - 1)
 
     def forward(self, s: Tensor) -> Tensor:
         """g(s), shaped like s."""
         total = s.clamp(min=0)
         for a, b in zip(self.a, self.b, strict=True):  # not all at once: that would take segments times the memory
-            hinge = (per_feature(b, s, self.features) - s).clamp(min=0)
-            total = torch.addcmul(total, per_feature(a, s, self.features), hinge)
+            hinge = (per_feature(b, s, self.features, self.dim) - s).clamp(min=0)
+            total = torch.addcmul(total, per_feature(a, s, self.features, self.dim), hinge)
         return total
 
 
 class Maxout(nn.Module):
     """g(h) = max_k (w_k h + b_k), k = 1 ... pieces, for each output: a layer and its activation in one (16).
 
-    Input (..., in_features), output (..., out_features). (Goodfellow et al. 2013, arXiv:1302.4389.)
+    Input (n, in_features, ...), output (n, out_features, ...). (Goodfellow et al. 2013, arXiv:1302.4389.)
 
     >>> sum(p.numel() for p in Maxout(18, 300, pieces=3).parameters())
     17100
     """
 
-    def __init__(self, in_features: int, out_features: int, pieces: int) -> None:
+    def __init__(self, in_features: int, out_features: int, pieces: int, *, dim: int = 1, **place: Any) -> None:
         super().__init__()
-        self.pieces = int(in_range("pieces", pieces, 1, math.inf))
-        self.linear = nn.Linear(in_features, out_features * pieces)
+        self.pieces, self.dim = int(in_range("pieces", pieces, 1, math.inf)), dim
+        self.linear = nn.Linear(in_features, out_features * pieces, **place)
 
     def forward(self, h: Tensor) -> Tensor:
-        """g(h) for inputs h (..., in_features): (..., out_features)."""
-        return self.linear(h).unflatten(-1, (-1, self.pieces)).amax(-1)
+        """g(h) for inputs h with in_features in dimension `dim`; the output has out_features there."""
+        dim = self.dim if h.ndim > 1 else -1
+        if not -h.ndim <= dim < h.ndim or h.shape[dim] != self.linear.in_features:
+            raise ValueError(
+                f"the input must have {self.linear.in_features} features in dimension {dim}, got {tuple(h.shape)}; use "
+                "dim=-1 where they are last"
+            )
+        return self.linear(h.movedim(dim, -1)).unflatten(-1, (-1, self.pieces)).amax(-1).movedim(-1, dim)

@@ -45,17 +45,30 @@ def binarize(w: Tensor, *, stochastic: bool = False, generator: torch.Generator 
 class _Binarize(torch.autograd.Function):
     # In place where possible: a large training step takes as long for its memory as for its arithmetic.
     @staticmethod
-    def forward(ctx: Any, w: Tensor, stochastic: bool, generator: torch.Generator | None) -> Tensor:
-        ctx.save_for_backward(w)
+    def forward(w: Tensor, stochastic: bool, generator: torch.Generator | None) -> Tensor:
         margin = _stochastic_margin(w, generator) if stochastic else w.clone()
         signs = margin.sign_().add_(0.5).sign_()  # sign(0) = +1
         return signs.to(w.dtype).add_(w.clamp(-1, 1).mul_(0))  # which adds 0, or NaN
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (w,) = ctx.saved_tensors
         beyond = 1 + torch.finfo(w.dtype).eps  # the next number above 1, so that 1 itself still passes
         return torch.ops.aten.hardtanh_backward(grad, w, -beyond, beyond), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        (w,) = ctx.saved_tensors
+        return tangent * (w.abs() <= 1)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], w: Tensor, *settings: Any) -> tuple[Tensor, int]:
+        return _Binarize.apply(w, *settings), in_dims[0]
 
 
 def _stochastic_margin(w: Tensor, generator: torch.Generator | None) -> Tensor:

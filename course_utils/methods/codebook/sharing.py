@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from course_utils.methods.codebook.kmeans import Codebook, fit_codebook
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import Weight, changeable_weights, weights_of
 
-__all__ = ["centroid_gradient", "share_weights", "unshare_weights"]
+__all__ = ["centroid_gradient", "check_shareable", "cluster_weights_", "share_weights", "unshare_weights"]
 
 
 def centroid_gradient(grad: Tensor, indices: Tensor, *, size: int) -> Tensor:
@@ -36,30 +36,70 @@ def centroid_gradient(grad: Tensor, indices: Tensor, *, size: int) -> Tensor:
 def share_weights(
     model: nn.Module, *, size: int | Mapping[str, int], init: str = "exact", generator: torch.Generator | None = None
 ) -> dict[str, Codebook]:
-    """Give each linear and convolutional layer a codebook, in place, and train the centroids from now on.
+    """Give each weight of a network a codebook, in place, and train the centroids from now on (see `methods.weights`).
 
     `size`: centroids for every layer, or by layer name; layers without a name stay as they are. Weights that are
     exactly 0 are pruned weights: they join no cluster and stay 0. After this, make a new optimizer, since the
     parameters are the centroids. `unshare_weights` turns the network into an ordinary one again. Returns the codebooks
     of the weights that are not 0, by layer.
 
-    Raises: as `fit_codebook`; ValueError for an unknown layer.
+    Raises: as `fit_codebook`; ValueError for an unknown layer, and for a weight that cannot be computed from centroids:
+    that of a recurrent layer, one that two layers share, one that is computed from others or rounded already.
 
     >>> model = nn.Linear(20, 10)
     >>> _ = share_weights(model, size=4)
     >>> [tuple(p.shape) for p in model.parameters()], model.weight.unique().numel()
     ([(10,), (4,)], 4)
     """
-    layers = weight_layers(model)
-    sizes = size if isinstance(size, Mapping) else dict.fromkeys(layers, size)
-    if unknown := sizes.keys() - layers.keys():
-        raise ValueError(f"size names no layer {', '.join(sorted(unknown))}; there are {', '.join(layers) or 'none'}")
+    names = size if isinstance(size, Mapping) else None
+    chosen = changeable_weights(model, method="share_weights", names=names)
+    check_shareable(chosen, method="share_weights")
     books = {}
-    for name, k in sizes.items():
-        weight = layers[name].weight.detach()
-        mask = weight != 0
-        books[name] = fit_codebook(weight[mask], size=k, init=init, generator=generator)
-        parametrize.register_parametrization(layers[name], "weight", SharedWeight(books[name], mask))
+    for name, weight in chosen.items():
+        w = weight.tensor.detach()
+        mask = w != 0
+        k = size[name] if isinstance(size, Mapping) else size
+        books[name] = fit_codebook(w[mask], size=k, init=init, generator=generator)
+        parametrize.register_parametrization(weight.module, weight.attribute, SharedWeight(books[name], mask))
+    return books
+
+
+def check_shareable(chosen: Mapping[str, Weight], *, method: str) -> None:
+    """Raise ValueError for weights that torch cannot compute from centroids while they are trained."""
+    for name, weight in chosen.items():
+        if weight.kind == "recurrent":  # its kernels hold references to the parameters
+            raise ValueError(
+                f"{method} cannot train shared weights of a recurrent layer, got {name!r}; cluster them without "
+                "training (`cluster_weights_`, or a Recipe with share_epochs=0), or name the other layers"
+            )
+        if weight.also:
+            raise ValueError(
+                f"{method} cannot train centroids of one weight for two layers, {name!r} and {weight.also[0].name!r}; "
+                "cluster them without training (`cluster_weights_`, or a Recipe with share_epochs=0), give each layer "
+                "its own with nn.Parameter(weight.clone()), or name the other layers"
+            )
+
+
+@torch.no_grad()
+def cluster_weights_(
+    model: nn.Module, *, size: int | Mapping[str, int], init: str = "exact", generator: torch.Generator | None = None
+) -> dict[str, Codebook]:
+    """Replace each weight by the nearest of `size` centroids, in place; the parameters stay ordinary ones.
+
+    Arguments, errors and what is returned: as `share_weights`, but for recurrent and tied weights, which it can change.
+
+    >>> model = nn.Linear(20, 10)
+    >>> _ = cluster_weights_(model, size=4)
+    >>> model.weight.unique().numel()
+    4
+    """
+    names = size if isinstance(size, Mapping) else None
+    books = {}
+    for name, weight in changeable_weights(model, method="cluster_weights_", names=names).items():
+        mask = weight.tensor != 0
+        k = size[name] if isinstance(size, Mapping) else size
+        books[name] = fit_codebook(weight.tensor[mask], size=k, init=init, generator=generator)
+        weight.tensor[mask] = books[name].decode()
     return books
 
 
@@ -71,12 +111,13 @@ def unshare_weights(model: nn.Module) -> nn.Module:
     >>> sorted(name for name, p in unshare_weights(model).named_parameters())
     ['bias', 'weight']
     """
-    for layer in list(model.modules()):
-        if parametrize.is_parametrized(layer, "weight") and isinstance(
-            layer.parametrizations["weight"][0],  # type: ignore[index]
+    for weight in weights_of(model).values():
+        layer = weight.module
+        if parametrize.is_parametrized(layer, weight.attribute) and isinstance(
+            layer.parametrizations[weight.attribute][0],  # type: ignore[index]
             SharedWeight,
         ):
-            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+            parametrize.remove_parametrizations(layer, weight.attribute, leave_parametrized=True)
     return model
 
 

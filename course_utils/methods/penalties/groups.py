@@ -1,21 +1,11 @@
 """Which parameters of a network are penalized, and in which groups (lecture, (9))."""
 
-from collections.abc import Iterator
-
-from torch import Tensor, nn
+from torch import nn
 
 from course_utils._support.check import one_of
+from course_utils.methods.weights import changeable_weights, weights_of
 
-__all__ = ["parameter_groups", "penalized_layers"]
-
-
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-
-
-def penalized_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, Tensor]]:
-    for path, layer in model.named_modules():
-        if isinstance(layer, (nn.Linear, *CONVOLUTIONS)):
-            yield path, layer, layer.weight
+__all__ = ["parameter_groups"]
 
 
 def parameter_groups(model: nn.Module, *, conv_groups: str = "inputs") -> dict[str, tuple[int, ...] | None]:
@@ -35,22 +25,24 @@ def parameter_groups(model: nn.Module, *, conv_groups: str = "inputs") -> dict[s
     one_of("conv_groups", conv_groups, ("inputs", "filters"))
     names = {id(p): name for name, p in model.named_parameters()}
     groups: dict[str, tuple[int, ...] | None] = {}
-    for path, layer, weight in penalized_layers(model):
-        if id(weight) not in names:
-            raise ValueError(
-                f"the weight of layer {path!r} must be a parameter, got one computed from others (torch's pruning or a "
-                "parametrization); make it permanent first, with prune.remove() or remove_parametrizations()"
-            )
-        n, transposed = weight.ndim, getattr(layer, "transposed", False)  # a transposed weight is (in, out, ...)
-        filters = isinstance(layer, CONVOLUTIONS) and conv_groups == "filters"
-        unit_dim = -n if filters != transposed else 1 - n  # of the inputs or filters; a group is all of one
-        if unit_dim == 1 - n and getattr(layer, "groups", 1) != 1:
+    if not weights_of(model):
+        return groups
+    for weight in changeable_weights(model, method="a penalty").values():
+        n = weight.tensor.ndim
+        filters = "convolution" in weight.kind and conv_groups == "filters"
+        if weight.input_dim is None:
+            raise ValueError(f"a bilinear weight, {weight.name!r}, has two inputs and so no groups; leave it out")
+        unit_dim = (1 - weight.input_dim if filters else weight.input_dim) - n  # a group is all of one
+        parts = getattr(weight.module, "groups", 1)
+        if unit_dim == 1 - n and parts != 1:
             alternative = "inputs" if filters else "filters"
             raise ValueError(
-                f"conv_groups={conv_groups!r} needs convolutions with groups=1, got groups={layer.groups} in layer "
-                f"{path!r}, where channels share an axis of the weight; use conv_groups={alternative!r}"
+                f"conv_groups={conv_groups!r} needs convolutions with groups=1, got groups={parts} in layer "
+                f"{weight.name!r}, where channels share an axis of the weight; use conv_groups={alternative!r}"
             )
-        groups[names[id(weight)]] = tuple(d for d in range(-n, 0) if d != unit_dim)
-        if layer.bias is not None:
-            groups[names[id(layer.bias)]] = None
+        groups[names[id(weight.tensor)]] = tuple(d for d in range(-n, 0) if d != unit_dim)
+        for layer in (weight, *weight.also):
+            if layer.bias_attribute is not None:
+                bias = layer.module._parameters.get(layer.bias_attribute)
+                groups[names[id(bias)]] = None
     return groups

@@ -6,16 +6,17 @@ import torch
 from torch import nn
 
 from course_utils._support.check import in_range
-from course_utils.methods.penalties.groups import penalized_layers
+from course_utils.methods.weights import Weight, weights_of
 
 __all__ = ["active_neurons", "sparsity"]
 
 
 def sparsity(model: nn.Module, *, threshold: float = 0.0) -> list[float]:
-    """The fraction of each weight matrix with |w| <= threshold, in the order of the layers; NaN for an empty matrix.
+    """The fraction of each weight matrix with |w| <= threshold, in the order of `weights`; NaN for an empty matrix.
 
-    Linear and convolution weights count, biases do not. The lecture's L2 column needs a threshold of about 1e-3.
-    ValueError: a negative threshold. Scardapane et al. 2017, arXiv:1607.00485; lecture, the table of section 04.
+    What counts is what a layer computes with: of a ternary layer its codes, of a parametrized one the result. The
+    lecture's L2 column needs a threshold of about 1e-3. ValueError: a negative threshold. Scardapane et al. 2017,
+    arXiv:1607.00485; lecture, the table of section 04.
 
     >>> model = nn.Linear(2, 1)
     >>> model.weight.data = torch.tensor([[0.0, 1.0]])
@@ -23,8 +24,8 @@ def sparsity(model: nn.Module, *, threshold: float = 0.0) -> list[float]:
     [0.5]
     """
     in_range("threshold", threshold, 0.0, math.inf)
-    counts = [(int((w.abs() <= threshold).sum()), w.numel()) for _, _, w in penalized_layers(model)]
-    return [zeros / total if total else math.nan for zeros, total in counts]
+    tensors = [weight.computed.detach() for weight in weights_of(model).values()]
+    return [int((w.abs() <= threshold).sum()) / w.numel() if w.numel() else math.nan for w in tensors]
 
 
 def active_neurons(model: nn.Module, *, threshold: float = 0.0) -> list[int]:
@@ -38,11 +39,14 @@ def active_neurons(model: nn.Module, *, threshold: float = 0.0) -> list[int]:
     [2]
     """
     in_range("threshold", threshold, 0.0, math.inf)
-    active = []
-    for _, layer, weight in penalized_layers(model):
-        nonzero = torch.logical_not(weight.abs() <= threshold)  # so that NaN counts
-        if not getattr(layer, "transposed", False):
-            # (out, in / groups, ...): each group of filters reads different input channels
-            nonzero = nonzero.unflatten(0, (getattr(layer, "groups", 1), -1)).transpose(1, 2).flatten(0, 1)
-        active.append(int(nonzero.flatten(1).any(1).sum()))  # one row per input, from (in, out, ...)
-    return active
+    return [_active(weight, threshold) for weight in weights_of(model).values()]
+
+
+def _active(weight: Weight, threshold: float) -> int:
+    nonzero = torch.logical_not(weight.computed.detach().abs() <= threshold)  # so that NaN counts
+    if weight.input_dim is None:  # bilinear, (out, in, in)
+        return int(nonzero.any(2).any(0).sum() + nonzero.any(1).any(0).sum())
+    if weight.input_dim == 1:
+        # (out, in / groups, ...): each group of filters reads different input channels
+        nonzero = nonzero.unflatten(0, (getattr(weight.module, "groups", 1), -1)).transpose(1, 2).flatten(0, 1)
+    return int(nonzero.flatten(1).any(1).sum())  # one row per input, from (in, out, ...)

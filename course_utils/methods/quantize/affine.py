@@ -91,6 +91,10 @@ def choose_qparams(x: Tensor, *, bits: int, symmetric: bool = False, axis: int |
         zero_point = torch.zeros_like(scale, dtype=torch.int32)
     else:
         zero_point = (-low / scale.double()).round().clamp(codes.qmin, codes.qmax).to(torch.int32)
+    # The ends of the range are numbers of the type of x, too: half a step beyond its largest one would be infinite.
+    largest = torch.finfo(x.dtype).max * (1 - 2**-10)
+    widest = torch.maximum(codes.qmax - zero_point, zero_point - codes.qmin).clamp(min=1)
+    scale = torch.minimum(scale, (largest / widest.double()).to(scale.dtype))
     return QParams(scale, zero_point, bits, symmetric, axis)
 
 

@@ -43,25 +43,44 @@ def round_to_grid(
 
 class _Round(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx,
-        x: Tensor,
-        grid: Grid,
-        stochastic: bool,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.grid = grid  # type: ignore[attr-defined]
+    def forward(x: Tensor, grid: Grid, stochastic: bool, generator: torch.Generator | None) -> Tensor:
         out = torch.empty_like(x, dtype=grid.scale.dtype, memory_format=torch.contiguous_format)
         return fill(out, x, grid, stochastic, generator).to(x.dtype)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        g: Grid = ctx.grid  # type: ignore[attr-defined]
-        steps = (x.to(g.scale.dtype) * (1 / g.scale)).round_()
-        inside = (steps >= g.qmin - g.zero_point) & (steps <= g.qmax - g.zero_point)
-        return grad * inside, None, None, None
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        x, ctx.grid, *_ = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
+        return grad * inside(x, ctx.grid), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return tangent * inside(x, ctx.grid)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], x: Tensor, grid: Grid, *settings: Any) -> tuple[Tensor, int]:
+        dims = in_dims[1] if isinstance(in_dims[1], tuple) else (None,) * 4
+        x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
+        scale, zero_point = (_stacked(n, dim, x.ndim) for n, dim in zip(grid[:2], dims[:2], strict=True))
+        return _Round.apply(x, grid._replace(scale=scale, zero_point=zero_point), *settings), 0
+
+
+def inside(x: Tensor, grid: Grid) -> Tensor:
+    """Where x lies within the grid, up to half a step beyond its ends."""
+    steps = (x.to(grid.scale.dtype) * (1 / grid.scale)).round()
+    return (steps >= grid.qmin - grid.zero_point) & (steps <= grid.qmax - grid.zero_point)
+
+
+def _stacked(numbers: Tensor, dim: int | None, ndim: int) -> Tensor:
+    """Numbers of a grid, for inputs with a first dimension of stacked ones."""
+    first = numbers[None] if dim is None else numbers.movedim(dim, 0)
+    return numbers if numbers.ndim == 0 else first.reshape(len(first), *[1] * (ndim - first.ndim), *first.shape[1:])
 
 
 def fill(out: Tensor, x: Tensor, grid: Grid, stochastic: bool, generator: torch.Generator | None) -> Tensor:

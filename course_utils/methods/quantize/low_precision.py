@@ -8,9 +8,10 @@
 Each layer has its own dynamic fixed-point ranges for its input, weight, bias, sums and the gradients of these.
 """
 
+import copy
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
@@ -21,9 +22,9 @@ from torch.nn import functional as F
 
 from course_utils._support.check import in_range
 from course_utils.methods.after_step import after_steps
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize.affine import check_bits
 from course_utils.methods.quantize.fixed import DynamicFixedPoint
+from course_utils.methods.weights import changeable_weights
 
 __all__ = ["LowPrecision"]
 
@@ -46,11 +47,13 @@ class LowPrecision:
     The ranges are adapted after each of the first `settle` optimizer steps, because those of the first batch are soon
     too narrow, and then after every `update_every` steps (the paper finds its first ranges by training in a wider
     format). `number_format` makes the format of a group from its bits, by default a `DynamicFixedPoint`; any
-    `NumberFormat` will do. Inside the context the network is evaluated at b bits too; afterwards it is an ordinary
-    network again, whose parameters have b' bits. (Courbariaux, Bengio, David 2015, arXiv:1412.7024, Algorithm 1.)
+    `NumberFormat` will do. `layers`: the names of those that compute at b bits, instead of all; they must be linear or
+    convolutional. Inside the context the network is evaluated at b bits too, and so is a copy of it; afterwards both
+    are ordinary networks again, and the parameters have b' bits. (Courbariaux, Bengio, David 2015, arXiv:1412.7024,
+    Algorithm 1.)
 
-    Raises: ValueError for bits outside 2 to 16, or a network without linear or convolutional layers; RuntimeError
-    where the context is entered twice.
+    Raises: ValueError for bits outside 2 to 16, a network without weights, or weights of other layers, such as
+    attention, whose sums cannot be rounded; RuntimeError where the context is entered twice.
 
     >>> model = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -72,6 +75,7 @@ class LowPrecision:
         settle: int = 100,
         update_every: int = 100,
         number_format: Callable[[int], NumberFormat] = lambda bits: DynamicFixedPoint(bits=bits),
+        layers: Iterable[str] | None = None,
     ) -> None:
         self.model = model
         self.compute_bits = check_bits(compute_bits, "compute_bits")
@@ -79,9 +83,9 @@ class LowPrecision:
         self.stochastic, self.generator = stochastic, generator
         self.settle = int(in_range("settle", settle, 0, float("inf")))
         self.update_every = int(in_range("update_every", update_every, 1, float("inf")))
-        self.layers = weight_layers(model)
-        if not self.layers:
-            raise ValueError("LowPrecision needs linear or convolutional layers, got a model with none")
+        kinds = ("linear", "convolution")
+        chosen = changeable_weights(model, method="LowPrecision", names=layers, kinds=kinds).values()
+        self.layers = [layer for weight in chosen for layer in (weight, *weight.also)]
         self.formats: dict[str, NumberFormat] = defaultdict(partial(number_format, self.compute_bits))
         self._parameters: dict[str, NumberFormat] = {}
         if self.update_bits is not None:
@@ -93,9 +97,10 @@ class LowPrecision:
         if self._stack is not None:
             raise RuntimeError("this LowPrecision context is open already; leave it first, or make another")
         self._stack = ExitStack()
-        for name, layer in self.layers.items():
-            layer.forward = partial(self._forward, name, layer)
-            self._stack.callback(layer.__dict__.pop, "forward")
+        for weight in self.layers:
+            weight.module.forward = _Forward(self, weight.name, weight.module)
+            self._stack.callback(weight.module.__dict__.pop, "forward")
+        self._stack.enter_context(_without_shortcuts())
         self._stack.enter_context(after_steps(self.model, self._after_step))
         return self
 
@@ -106,7 +111,10 @@ class LowPrecision:
         self._stack.close()
         self._stack = None
 
-    def _forward(self, name: str, layer: Any, x: Tensor) -> Tensor:
+    def forward(self, name: str, layer: Any, x: Tensor) -> Tensor:
+        """What a layer of this name computes at b bits; outside of the context, at full precision."""
+        if self._stack is None:
+            return type(layer).forward(layer, x)
         x = self._round(x, f"{name}.input", with_gradient=True)
         # The gradient of a parameter goes to the optimizer in full precision.
         weight = self._round(layer.weight, f"{name}.weight")
@@ -127,6 +135,35 @@ class LowPrecision:
         if self._steps <= self.settle or self._steps % self.update_every == 0:
             for group in (*self.formats.values(), *self._parameters.values()):
                 group.update()
+
+
+class _Forward:
+    """The `forward` of a layer within the context. A copy of the layer gets one of its own."""
+
+    def __init__(self, context: LowPrecision | None, name: str, layer: nn.Module) -> None:
+        self.context, self.name, self.layer = context, name, layer
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.context is None:
+            return type(self.layer).forward(self.layer, x)
+        return self.context.forward(self.name, self.layer, x)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Forward":
+        return _Forward(self.context, self.name, copy.deepcopy(self.layer, memo))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Forward, (None, self.name, self.layer)
+
+
+@contextmanager
+def _without_shortcuts() -> Iterator[None]:
+    """Let torch's encoder layers call their parts: in evaluation they would compute from the weights alone."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 class _RoundBoth(torch.autograd.Function):

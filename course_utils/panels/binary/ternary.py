@@ -10,7 +10,7 @@ from torch import Tensor
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import accuracy_with_weights, lesson_data, trained_network
 from course_utils.methods.binarize import ternarize
-from course_utils.methods.layers import weight_layers
+from course_utils.methods.weights import weights_of
 from course_utils.panels.engine import Choice, Panel, Slider
 from course_utils.plots import COLOURS, Histogram, legend, move_limits
 
@@ -35,7 +35,7 @@ class TernaryLayer(NamedTuple):
 def ternary(data: str | Dataset = "digits") -> Panel:
     """The ternary threshold on a trained network, without any retraining (Li, Zhang, Liu 2016; lecture, section 06)."""
     dataset, model = lesson_data(data), trained_network(data)
-    layers = [layer.weight.detach() for layer in weight_layers(model).values()]
+    layers = [weight.tensor.detach() for weight in weights_of(model).values()]
     controls = [
         Slider(name="factor", label="Threshold as a multiple of the mean |w|", values=FACTORS, value=0.7),
         Choice(name="layer", label="Layer", options={f"W{i + 1}": i for i in range(len(layers))}),

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import accuracy_with_weights, lesson_data, measure_accuracy, trained_network
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize import fake_quantize
+from course_utils.methods.weights import weights_of
 from course_utils.panels.engine import Choice, Control, Panel, Slider
 from course_utils.plots import COLOURS, Histogram, move_limits
 
@@ -42,7 +42,7 @@ def levels(data: str | Dataset = "digits", *, quantizer: Quantizer | None = None
     number of bits, which returns a tensor like the matrix, instead of min-max codes.
     """
     dataset, model = lesson_data(data), trained_network(data)
-    matrices = [layer.weight.detach() for layer in weight_layers(model).values()]
+    matrices = [weight.tensor.detach() for weight in weights_of(model).values()]
     names = {f"W{i + 1}, {w.shape[0]} × {w.shape[1]}": i for i, w in enumerate(matrices)}
     controls: list[Control] = [
         Slider(name="bits", label="Bits b", values=BITS, value=4),

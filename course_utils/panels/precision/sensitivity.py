@@ -9,8 +9,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from course_utils.data import Dataset
 from course_utils.experiments.lesson import lesson_data, measure_accuracy, trained_network
-from course_utils.methods.layers import weight_layers
 from course_utils.methods.quantize import quantize_model
+from course_utils.methods.weights import weights_of
 from course_utils.panels.engine import Choice, Panel, Slider
 from course_utils.plots import COLOURS, loss_limits, move_limits, write
 
@@ -29,9 +29,9 @@ class Sensitivity(NamedTuple):
 def sensitivity(data: str | Dataset = "digits") -> Panel:
     """Accuracy with one layer at b bits, with all, and with their inputs at b bits too (lecture, figures 12, 13)."""
     dataset, model = lesson_data(data), trained_network(data)
-    layers = weight_layers(model)
+    layers = weights_of(model)
     parts = {f"only W{i + 1}": [name] for i, name in enumerate(layers)} | {"all weights": list(layers)}
-    weight_count = sum(layer.weight.numel() for layer in layers.values())
+    weight_count = sum(weight.tensor.numel() for weight in layers.values())
     float_accuracy = measure_accuracy(model, dataset)
     controls = [
         Slider(name="bits", label="Bits b", values=list(range(2, 9)), value=3),

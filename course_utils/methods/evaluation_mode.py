@@ -1,22 +1,11 @@
-"""What all methods ask of a network: which layers have weights, and to be in evaluation mode for a while."""
+"""A network in evaluation mode for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from torch import nn
 
-__all__ = ["evaluation_mode", "weight_layers"]
-
-
-def weight_layers(model: nn.Module) -> dict[str, Any]:
-    """The linear and convolutional layers of a network by their names, in the order of `named_modules`.
-
-    >>> list(weight_layers(nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))))
-    ['0', '2']
-    """
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    return {name: layer for name, layer in model.named_modules() if isinstance(layer, kinds)}
+__all__ = ["evaluation_mode"]
 
 
 @contextmanager
