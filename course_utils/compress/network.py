@@ -51,6 +51,7 @@ class CompressedModel:
 
     def __init__(self, arrays: Arrays, *, model: nn.Module | None = None, recipe: Recipe | None = None) -> None:
         self.arrays, self.recipe = arrays, recipe
+        self.metrics: dict[str, float] = {}  # by the steps of the compression, where `compress` was given a metric
         self.architecture = None if model is None else architecture(model)
         self.metadata: dict[str, Any] = {} if self.architecture is None else {"model": self.architecture}
         self._model = None if model is None else copy.deepcopy(model)

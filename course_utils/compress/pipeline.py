@@ -1,9 +1,10 @@
 """`compress`: from a trained network to its compressed form, training in between."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,10 +16,9 @@ from course_utils.coding.header import TYPES
 from course_utils.compress.network import CompressedModel, check_multiples, coded_state
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning
-from course_utils.compress.trainer import NEEDS_DATA, Trainer
+from course_utils.compress.trainer import NEEDS_DATA, Loss, Trainer
 from course_utils.compress.transfer_set import Teacher
 from course_utils.compress.units import embed_, narrow, sort_units_, strongest_units
-from course_utils.data import Dataset
 from course_utils.methods.codebook import check_shareable, cluster_weights_, share_weights, unshare_weights
 from course_utils.methods.evaluation_mode import evaluation_mode
 from course_utils.methods.prune import Pruner
@@ -32,8 +32,11 @@ def compress(
     model: nn.Module,
     recipe: Recipe,
     *,
-    data: Dataset | None = None,
+    data: Any = None,
+    loss: Loss | None = None,
     teacher: Teacher | None = None,
+    teacher_loss: Loss | None = None,
+    metric: Callable[[nn.Module], float] | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
@@ -46,10 +49,14 @@ def compress(
     compressed (see `methods.weights`); biases, batch normalisation and all else are kept at the recipe's precision. Of
     binary and ternary layers the signs are written, in one bit each and a half more, and not the real weights.
 
-    `teacher`: a network, or a function from inputs to logits, whose answers the compressed network learns besides the
-    labels. `seed`: of all random choices; the same seed gives the same file on one machine. `checkpoint`: a folder
-    where each training keeps its state; a compression that was killed goes on from there. `progress`: shows a bar for
-    each training.
+    `data`: a `Dataset`, whose training part is used; or tensors (x, ..., y), a dataset of torch, or a DataLoader of
+    batches (x, ..., y), or of mappings with "labels". `loss`: a function of (outputs, y), a mean over the rows; the
+    cross-entropy without it. `teacher`: a network, or a function from inputs to outputs, whose answers the compressed
+    network learns besides the targets, by `teacher_loss` of (outputs, teacher's outputs), without one by the soft term
+    of `distillation_loss`. `metric`: a function of a network in evaluation mode, such as its error on validation rows;
+    its values before the first step and after each are in `metrics` of what is returned. `seed`: of all random choices;
+    the same seed gives the same file on one machine. `checkpoint`: a folder where each training keeps its state; a
+    compression that was killed goes on from there. `progress`: shows a bar for each training on a `Dataset`.
 
     Raises: ValueError for a recipe that trains without `data`, a layer that the network does not have, or a network
     without weights to compress, or with what a file cannot hold; FloatingPointError if a training diverges.
@@ -62,7 +69,17 @@ def compress(
     9
     """
     steps = compress_with_pauses(
-        model, recipe, data=data, teacher=teacher, seed=seed, device=device, checkpoint=checkpoint, progress=progress
+        model,
+        recipe,
+        data=data,
+        loss=loss,
+        teacher=teacher,
+        teacher_loss=teacher_loss,
+        metric=metric,
+        seed=seed,
+        device=device,
+        checkpoint=checkpoint,
+        progress=progress,
     )
     return without_pauses(steps)
 
@@ -71,8 +88,11 @@ def compress_with_pauses(
     model: nn.Module,
     recipe: Recipe,
     *,
-    data: Dataset | None = None,
+    data: Any = None,
+    loss: Loss | None = None,
     teacher: Teacher | None = None,
+    teacher_loss: Loss | None = None,
+    metric: Callable[[nn.Module], float] | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
@@ -101,6 +121,8 @@ def compress_with_pauses(
         model,
         data,
         teacher=teacher,
+        loss=loss,
+        teacher_loss=teacher_loss,
         seed=seed,
         device=pick_device(device),
         folder=folder,
@@ -108,12 +130,15 @@ def compress_with_pauses(
         pause_every=pause_every,
     )
     network = deep_copy(model)
+    measured = Measured(metric)
+    measured.add("given", network)
     if recipe.units is None:
-        yield from _prune_and_share(network, recipe, trainer, total=_count_weights(network))
+        yield from _prune_and_share(network, recipe, trainer, measured, total=_count_weights(network))
     else:
         units = strongest_units(network, recipe.units)
         small = narrow(network, units)
-        yield from _prune_and_share(small, recipe, trainer, total=_count_weights(network))
+        measured.add("units", small)
+        yield from _prune_and_share(small, recipe, trainer, measured, total=_count_weights(network))
         embed_(network, small, units)
     if recipe.bias_step is not None:
         _round_biases(network, recipe.bias_step)
@@ -122,7 +147,22 @@ def compress_with_pauses(
         with suppress(ValueError):  # no chain: its units stay as they are
             sort_units_(network)
     # Shared weights come back behind their biases, so the order is taken from the network that was given.
-    return CompressedModel(coded_state(network, recipe, names=model.state_dict()), model=model, recipe=recipe)
+    compressed = CompressedModel(coded_state(network, recipe, names=model.state_dict()), model=model, recipe=recipe)
+    compressed.metrics = measured.values
+    return compressed
+
+
+class Measured:
+    """The values of a metric after each step of a compression."""
+
+    def __init__(self, metric: Callable[[nn.Module], float] | None) -> None:
+        self.metric, self.values = metric, dict[str, float]()
+
+    def add(self, step: str, network: nn.Module) -> None:
+        """Measure a network after this step."""
+        if self.metric is not None:
+            with evaluation_mode(network), torch.no_grad():
+                self.values[step] = float(self.metric(network))
 
 
 def _check_network(model: nn.Module, recipe: Recipe) -> None:
@@ -153,7 +193,9 @@ def _names(amount: float | Mapping[str, float]) -> Iterable[str] | None:
     return amount if isinstance(amount, Mapping) else None
 
 
-def _prune_and_share(network: nn.Module, recipe: Recipe, trainer: Trainer, *, total: int) -> Iterator[None]:
+def _prune_and_share(
+    network: nn.Module, recipe: Recipe, trainer: Trainer, measured: Measured, *, total: int
+) -> Iterator[None]:
     if recipe.prune is not None:
         if recipe.gradual and not isinstance(recipe.prune, Mapping):
             # Of the network that was given, not of a narrow one.
@@ -161,12 +203,14 @@ def _prune_and_share(network: nn.Module, recipe: Recipe, trainer: Trainer, *, to
             yield from _prune_gradually(network, recipe, trainer, density)
         else:
             yield from _prune_in_rounds(network, recipe, trainer, recipe.prune)
+        measured.add("prune", network)
         yield
     if recipe.levels is not None:
         if recipe.freezing and isinstance(recipe.levels, int):
             yield from _share_by_freezing(network, recipe, trainer, recipe.levels)
         else:
             yield from _share_by_clustering(network, recipe, trainer, recipe.levels)
+        measured.add("share", network)
         yield
 
 
@@ -174,7 +218,7 @@ def _prune_gradually(network: nn.Module, recipe: Recipe, trainer: Trainer, densi
     """Remove weights within one training, until a share `density` is left."""
     stage = Pruning(
         network,
-        trainer.data.input_shape,
+        trainer.input_shape,
         steps=trainer.steps(recipe.prune_epochs),
         density=density,
         lonely=recipe.lonely,
@@ -211,7 +255,7 @@ def _share_by_freezing(network: nn.Module, recipe: Recipe, trainer: Trainer, lev
     """Give each layer few values within one training."""
     stage = Freezing(
         network,
-        trainer.data.input_shape,
+        trainer.input_shape,
         steps=trainer.steps(recipe.share_epochs),
         levels=levels,
         bias_step=recipe.bias_step,

@@ -24,7 +24,7 @@ class Stage(Student):
     step: Tensor
     every = 50
 
-    def __init__(self, model: nn.Module, shape: tuple[int, ...], *, steps: int, **distillation: float) -> None:
+    def __init__(self, model: nn.Module, shape: tuple[int, ...] | None, *, steps: int, **distillation: float) -> None:
         super().__init__(model, shape, **distillation)
         self.weights = list(weights_of(model).values())
         self.steps = steps
@@ -76,7 +76,7 @@ class Pruning(Stage):
     def __init__(
         self,
         model: nn.Module,
-        shape: tuple[int, ...],
+        shape: tuple[int, ...] | None,
         *,
         steps: int,
         density: float,
@@ -123,7 +123,7 @@ class Freezing(Stage):
     def __init__(
         self,
         model: nn.Module,
-        shape: tuple[int, ...],
+        shape: tuple[int, ...] | None,
         *,
         steps: int,
         levels: int,

@@ -7,6 +7,7 @@ one. Its logits stand at the end of each input row: any training loop that hands
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,21 +73,22 @@ def _for(network: object, x: Tensor) -> Tensor:
 
 
 class Student(nn.Module):
-    """A network that trains on a `transfer_set` and is tested on images.
+    """A network that trains on a `transfer_set` and is tested on images of `shape`; without one, on any batches.
 
     In training mode the inputs are rows of the transfer set, and the output the network's logits with the teacher's
     beside them; `loss` takes them apart again.
     """
 
-    def __init__(self, model: nn.Module, shape: tuple[int, ...], *, temperature: float, alpha: float) -> None:
+    def __init__(self, model: nn.Module, shape: tuple[int, ...] | None, *, temperature: float, alpha: float) -> None:
         super().__init__()
         self.model, self.shape, self.temperature, self.alpha = model, shape, temperature, alpha
-        self.features = int(torch.Size(shape).numel())
+        self.features = int(torch.Size(shape or ()).numel())
 
-    def forward(self, rows: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Logits, in training mode those of the network and of the teacher."""
-        if not self.training:
-            return self.model(rows)
+        if self.shape is None or not self.training:
+            return self.model(*inputs, **named)
+        (rows,) = inputs
         logits = self.model(_for(self.model, rows[:, : self.features].reshape(-1, *self.shape)))
         return torch.cat([logits, rows[:, self.features :]], 1)
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from course_utils._support.check import floating, in_range
 from course_utils.methods.evaluation_mode import evaluation_mode
 
-__all__ = ["Distillation", "best_bias", "correct_bias_", "distillation_loss", "soft_targets"]
+__all__ = ["Distillation", "best_bias", "correct_bias_", "distillation_loss", "soft_loss", "soft_targets"]
 
 NO_LABEL = -100  # of a row without a label, as in torch
 MAX_TEMPERATURE = 1e30  # excludes infinity and NaN, and is above every temperature in use
@@ -51,7 +51,7 @@ def distillation_loss(
         )
     loss = student.new_zeros(())
     if alpha > 0:
-        loss = loss + alpha * temperature**2 * _divergence(student / temperature, teacher / temperature)
+        loss = loss + alpha * _divergence(student, teacher, temperature)
     if alpha < 1:
         labels = labels.reshape(-1)
         labelled = (labels != NO_LABEL).sum() if len(labels) else 0  # of no rows the mean is NaN, of no labels it is 0
@@ -67,11 +67,29 @@ def _rows(logits: Tensor, dim: int) -> Tensor | None:
     return logits.movedim(dim, -1).flatten(0, -2)
 
 
-def _divergence(student: Tensor, teacher: Tensor) -> Tensor:
-    """KL(teacher || student) of logits (rows, classes), the mean over the rows; 0 log 0 is 0."""
-    log_p, log_q = F.log_softmax(teacher, 1), F.log_softmax(student, 1)
+def _divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """T^2 KL(teacher || student) of logits (rows, classes), the mean over the rows; 0 log 0 is 0."""
+    log_p, log_q = F.log_softmax(teacher / temperature, 1), F.log_softmax(student / temperature, 1)
     p = log_p.exp()
-    return torch.where(p > 0, p * (log_p - log_q), 0.0).sum(1).mean()
+    return temperature**2 * torch.where(p > 0, p * (log_p - log_q), 0.0).sum(1).mean()
+
+
+def soft_loss(student_logits: Tensor, teacher_logits: Tensor, *, temperature: float, dim: int = 1) -> Tensor:
+    """T^2 KL(teacher at T || student at T), a 0-d tensor: the soft term of `distillation_loss` alone, without labels.
+
+    Raises: ValueError for a temperature that is not positive, or shapes that differ.
+
+    >>> float(soft_loss(torch.zeros(2, 3), torch.zeros(2, 3), temperature=4))
+    0.0
+    """
+    _check_temperature(temperature)
+    student, teacher = _rows(student_logits, dim), _rows(teacher_logits.detach(), dim)
+    if student is None or teacher is None or student_logits.shape != teacher_logits.shape:
+        raise ValueError(
+            f"the logits must have one shape, with the classes in dim={dim}, got student "
+            f"{tuple(student_logits.shape)} and teacher {tuple(teacher_logits.shape)}"
+        )
+    return _divergence(student, teacher, temperature)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """The settings of a training: what decides its result, and nothing else."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +58,7 @@ class Settings:
         if not callable(self.optimizer):
             one_of("optimizer", self.optimizer, ("adam", "sgd"))
 
-    def make_optimizer(self, parameters: list[Tensor]) -> torch.optim.Optimizer:
+    def make_optimizer(self, parameters: Sequence[Tensor]) -> torch.optim.Optimizer:
         """The optimizer for `parameters`."""
         if callable(self.optimizer):
             return self.optimizer(parameters, lr=self.lr)
