@@ -8,6 +8,7 @@ from course_utils.methods.quantize.affine import (
     quantize,
     quantized_relu,
 )
+from course_utils.methods.quantize.compensated import gptq
 from course_utils.methods.quantize.fixed import DynamicFixedPoint, FixedPoint
 from course_utils.methods.quantize.low_precision import LowPrecision
 from course_utils.methods.quantize.model import quantize_model
@@ -20,6 +21,7 @@ __all__ = [
     "choose_qparams",
     "dequantize",
     "fake_quantize",
+    "gptq",
     "quantize",
     "quantize_model",
     "quantized_relu",
