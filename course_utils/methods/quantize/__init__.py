@@ -1,5 +1,6 @@
 """Fewer bits per number: min-max codes, fixed point, and networks in low precision (lecture, section 05)."""
 
+from course_utils.methods.quantize.activation_aware import awq, awq_scales
 from course_utils.methods.quantize.affine import (
     QParams,
     choose_qparams,
@@ -18,6 +19,8 @@ __all__ = [
     "FixedPoint",
     "LowPrecision",
     "QParams",
+    "awq",
+    "awq_scales",
     "choose_qparams",
     "dequantize",
     "fake_quantize",
