@@ -11,21 +11,41 @@ from course_utils.methods.quantize.affine import (
 )
 from course_utils.methods.quantize.compensated import gptq
 from course_utils.methods.quantize.fixed import DynamicFixedPoint, FixedPoint
+from course_utils.methods.quantize.formats import (
+    E2M1,
+    E4M3,
+    E5M2,
+    NF4,
+    FloatFormat,
+    dequantize_nf4,
+    mx_round,
+    mx_scales,
+    quantize_nf4,
+)
 from course_utils.methods.quantize.low_precision import LowPrecision
 from course_utils.methods.quantize.model import quantize_model
 
 __all__ = [
+    "E2M1",
+    "E4M3",
+    "E5M2",
+    "NF4",
     "DynamicFixedPoint",
     "FixedPoint",
+    "FloatFormat",
     "LowPrecision",
     "QParams",
     "awq",
     "awq_scales",
     "choose_qparams",
     "dequantize",
+    "dequantize_nf4",
     "fake_quantize",
     "gptq",
+    "mx_round",
+    "mx_scales",
     "quantize",
     "quantize_model",
+    "quantize_nf4",
     "quantized_relu",
 ]
