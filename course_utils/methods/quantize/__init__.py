@@ -22,6 +22,7 @@ from course_utils.methods.quantize.formats import (
     mx_scales,
     quantize_nf4,
 )
+from course_utils.methods.quantize.learned import LSQ, MinMaxQuantizer
 from course_utils.methods.quantize.low_precision import LowPrecision
 from course_utils.methods.quantize.model import quantize_model
 
@@ -29,11 +30,13 @@ __all__ = [
     "E2M1",
     "E4M3",
     "E5M2",
+    "LSQ",
     "NF4",
     "DynamicFixedPoint",
     "FixedPoint",
     "FloatFormat",
     "LowPrecision",
+    "MinMaxQuantizer",
     "QParams",
     "awq",
     "awq_scales",
