@@ -22,6 +22,7 @@ from course_utils.methods.quantize.formats import (
     mx_scales,
     quantize_nf4,
 )
+from course_utils.methods.quantize.integers import IntegerNetwork, Multiplier, integer_linear, requantize
 from course_utils.methods.quantize.learned import LSQ, MinMaxQuantizer
 from course_utils.methods.quantize.low_precision import LowPrecision
 from course_utils.methods.quantize.model import quantize_model
@@ -35,8 +36,10 @@ __all__ = [
     "DynamicFixedPoint",
     "FixedPoint",
     "FloatFormat",
+    "IntegerNetwork",
     "LowPrecision",
     "MinMaxQuantizer",
+    "Multiplier",
     "QParams",
     "awq",
     "awq_scales",
@@ -45,10 +48,12 @@ __all__ = [
     "dequantize_nf4",
     "fake_quantize",
     "gptq",
+    "integer_linear",
     "mx_round",
     "mx_scales",
     "quantize",
     "quantize_model",
     "quantize_nf4",
     "quantized_relu",
+    "requantize",
 ]

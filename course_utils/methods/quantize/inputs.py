@@ -36,8 +36,10 @@ def weight_matrices(layer: nn.Module) -> Tensor:
     return weight.flatten(1).unflatten(0, (getattr(layer, "groups", 1), -1))
 
 
-def input_rows(layer: nn.Module, x: Tensor) -> Tensor:
+def input_rows(layer: nn.Module, x: Tensor, *, zero: int = 0) -> Tensor:
     """The input as (groups, rows, columns), so that the sums of a layer are rows @ weight^T for each group.
+
+    `zero`: what a padding with zeros adds, for codes their zero point.
 
     >>> layer = nn.Conv2d(1, 2, 3)
     >>> x = torch.randn(5, 1, 4, 4)
@@ -52,7 +54,7 @@ def input_rows(layer: nn.Module, x: Tensor) -> Tensor:
     if x.ndim == dims + 1:  # an example without a batch
         x = x.unsqueeze(0)
     mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
-    x = F.pad(x, conv._reversed_padding_repeated_twice, mode=mode)
+    x = F.pad(x, conv._reversed_padding_repeated_twice, mode=mode, value=zero if mode == "constant" else None)
     for d, (size, stride, dilation) in enumerate(zip(conv.kernel_size, conv.stride, conv.dilation, strict=True)):
         x = x.unfold(d + 2, (size - 1) * dilation + 1, stride)[..., ::dilation]
     # (n, channels, places ..., kernel ...) to (groups, n * places, channels per group * kernel)
