@@ -63,6 +63,13 @@ def test_requantizing_is_exact_for_the_multiplier_of_31_bits(
     assert int(code) == max(p.qmin, min(p.qmax, round(number * exact) + zero_point))
 
 
+def test_ties_go_to_even() -> None:
+    sums = torch.arange(-9, 10, dtype=torch.int32)
+    p = QParams(torch.tensor(1.0), torch.tensor(0), 8, symmetric=True)
+    half = Multiplier.of(torch.tensor(0.5))
+    assert torch.equal(requantize(sums, half, p).double(), (sums.double() / 2).round())
+
+
 @pytest.mark.parametrize("real", [0.0, -1.0, 2.0**30, float("nan")])
 def test_a_wrong_multiplier_is_refused(real: float) -> None:
     with pytest.raises(ValueError, match="multipliers must be above 0"):
