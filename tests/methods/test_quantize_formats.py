@@ -107,6 +107,8 @@ def test_what_has_no_scale_is_refused(call) -> None:
             call(torch.tensor([1.0, bad]))
     with pytest.raises(ValueError, match="group must be a whole number"):
         call(torch.ones(4), group=0)
+    with pytest.raises(ValueError, match="must have a dimension -1"):
+        call(torch.tensor(1.0))
     with pytest.raises(TypeError, match="floating"):
         call(torch.ones(4, dtype=torch.int32))
 

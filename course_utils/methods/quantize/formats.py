@@ -156,7 +156,7 @@ def quantize_nf4(x: Tensor, *, group: int = 64) -> tuple[Tensor, Tensor]:
     each = spread(scales, group, -1, x.shape[-1]).double()
     levels = NF4.to(x.device).double()
     relative = x.detach().double() / torch.where(each > 0, each, 1.0)
-    return torch.bucketize(relative, (levels[1:] + levels[:-1]) / 2).to(torch.uint8), scales
+    return torch.bucketize(relative.contiguous(), (levels[1:] + levels[:-1]) / 2).to(torch.uint8), scales
 
 
 def dequantize_nf4(codes: Tensor, scales: Tensor, *, group: int = 64) -> Tensor:

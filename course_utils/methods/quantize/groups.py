@@ -23,6 +23,8 @@ def group_range(x: Tensor, group: int, axis: int) -> tuple[Tensor, Tensor]:
     >>> group_range(torch.tensor([[1.0, 5.0, 2.0, 3.0, -4.0]]), 2, -1)
     (tensor([[ 1.,  2., -4.]]), tensor([[ 5.,  3., -4.]]))
     """
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"x must have a dimension {axis} to have groups along it, got shape {tuple(x.shape)}")
     length = x.shape[axis]
     axis %= x.ndim
     whole = length // group * group
