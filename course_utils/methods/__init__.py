@@ -1,6 +1,6 @@
 """The methods of the lecture, one module each; they need torch and NumPy alone, and none of them trains a network.
 
-    smaller weights      penalties (04)  prune (07)  lowrank (07)
+    smaller weights      penalties (04)  prune, lottery, movement, semi_structured (07)  lowrank (07)
     fewer bits           quantize (05)   binarize (06)  codebook (07)
     smaller networks     predict_parameters (03)  distill (08)  activations (09)
     what they stand on   weights (of a network)  after_step (an action after each step of any optimizer)

@@ -11,7 +11,19 @@ from course_utils.coding.gaps import decode_gaps, encode_gaps
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.compress import compress
 from course_utils.data import DataError, Dataset, available
-from course_utils.methods import activations, binarize, codebook, distill, lowrank, penalties, prune, quantize
+from course_utils.methods import (
+    activations,
+    binarize,
+    codebook,
+    distill,
+    lottery,
+    lowrank,
+    movement,
+    penalties,
+    prune,
+    quantize,
+    semi_structured,
+)
 from course_utils.models import lenet5, lenet_300_100, resnet20
 from course_utils.panels.engine import Choice, Slider
 from course_utils.train import History, Metrics, pick_device
@@ -56,6 +68,40 @@ def quantized(w: Tensor, model: nn.Module) -> list[Tensor]:
     ]
 
 
+def in_the_present(w: Tensor, x: Tensor, model: nn.Sequential) -> list[Tensor]:
+    """Few bits without retraining, other formats, rounding in training, and whole numbers; w is (out, in)."""
+    codes, qparams = quantize.gptq(w, x.T @ x, bits=4, group=2, damping=0.01, order="curvature")
+    scaled: nn.Module = quantize.awq(model, bits=4, calibration=x)
+    rounded: nn.Module = quantize.quantize_model(scaled, bits=4, group=2, rounding="gptq", calibration=x)
+    positive = quantize.quantize(x, quantize.choose_qparams(x, bits=8))
+    sums = quantize.integer_linear(positive, positive, zero_point=3)
+    multiplier = quantize.Multiplier.of(torch.tensor(0.5))
+    lsq: quantize.LSQ = quantize.LSQ.fitted(w, bits=4, axis=0)
+    return [
+        quantize.dequantize(codes, qparams),
+        rounded(x),
+        quantize.awq_scales(w, x.T @ x, x.abs().mean(0), bits=4),
+        quantize.E4M3.round(x) + quantize.E5M2.round(x) + quantize.E2M1.round(x),
+        quantize.FloatFormat(exponent_bits=3, mantissa_bits=2, maximum=28.0).values(),
+        quantize.mx_round(x, group=2) / quantize.mx_scales(x, group=2).amax(),
+        quantize.dequantize_nf4(*quantize.quantize_nf4(x, group=2), group=2) + quantize.NF4[0],
+        quantize.MinMaxQuantizer(bits=4)(x) + lsq(w).sum(),
+        quantize.requantize(sums, multiplier, quantize.choose_qparams(x, bits=8)),
+        quantize.IntegerNetwork(model, calibration=x)(x),
+    ]
+
+
+def tickets(model: nn.Module) -> dict[str, Tensor]:
+    """Rewinding, movement and 2:4."""
+    state = dict(model.state_dict())
+    pruner: prune.Pruner = lottery.find_ticket(model, schedule=[0.5], train=lambda model: None, state=state)
+    lottery.rewind_(pruner, state)
+    moving = movement.MovementPruner(model)
+    moving.prune(0.5)
+    mask: Tensor = semi_structured.n_of_m_mask(torch.rand(4, 8), n=2, m=4)
+    return {**moving.finish_(), "2:4": mask}
+
+
 def binary(w: Tensor) -> list[Tensor]:
     """One bit, and two."""
     codes, scale = binarize.ternarize(w, factor=0.7)
@@ -68,9 +114,11 @@ def binary(w: Tensor) -> list[Tensor]:
         binarize.TernaryConv2d(1, 2, 3),
         binarize.BNNLinear(4, 3),
         binarize.BNNConv2d(1, 2, 3),
+        binarize.BitLinear(4, 3),
     ]
     assert layers
-    return [binarize.hard_sigmoid(w), binarize.binarize(w), codes, scale, product]
+    present = [binarize.absmax_round(w), *binarize.absmean_ternarize(w)]
+    return [binarize.hard_sigmoid(w), binarize.binarize(w), codes, scale, product, *present]
 
 
 def smaller(w: Tensor, model: nn.Module) -> Tensor:

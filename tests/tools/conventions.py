@@ -99,6 +99,11 @@ PRIMITIVES = [
         "fake_quantize symmetric", lambda x: quantize.fake_quantize(x, bits=8, symmetric=True), nonfinite="refused"
     ),
     Primitive("fake_quantize by row", lambda x: quantize.fake_quantize(x, bits=3, axis=0), "like", LINES, "refused"),
+    Primitive("fake_quantize by group", lambda x: quantize.fake_quantize(x, bits=3, group=3), "like", LINES, "refused"),
+    Primitive("E4M3.round", quantize.E4M3.round),
+    Primitive("mx_round", lambda x: quantize.mx_round(x, group=3), "like", LINES, "refused"),
+    Primitive("quantize_nf4", lambda x: quantize.quantize_nf4(x, group=3)[0], "other", LINES, "refused"),
+    Primitive("absmax_round", binarize.absmax_round, "like", LINES, "spreads"),
     Primitive(
         "FixedPoint.round",
         lambda x: quantize.FixedPoint(bits=8, frac_bits=4).round(x),

@@ -1,5 +1,6 @@
-"""One bit per weight: BinaryConnect, ternary weights, binarized networks, XNOR products (lecture, section 06)."""
+"""One bit per weight, or ternary: BinaryConnect, BitNet b1.58, binarized networks, XNOR products (section 06)."""
 
+from course_utils.methods.binarize.bitnet import BitLinear, absmax_round, absmean_ternarize
 from course_utils.methods.binarize.layers import (
     BinaryConv2d,
     BinaryLinear,
@@ -17,8 +18,11 @@ __all__ = [
     "BNNLinear",
     "BinaryConv2d",
     "BinaryLinear",
+    "BitLinear",
     "TernaryConv2d",
     "TernaryLinear",
+    "absmax_round",
+    "absmean_ternarize",
     "binarize",
     "clip_",
     "hard_sigmoid",

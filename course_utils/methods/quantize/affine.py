@@ -8,16 +8,19 @@ to 2^(b-1) - 1 over [-max |x|, max |x|] with zero_point 0. Ties are rounded to e
 1 / scale, as in torch.fake_quantize_*: given the same scale and zero point the results agree to the bit. The
 differences are: NaN stays NaN here, and becomes a number in torch; torch's observers keep the scale above 1.2e-7, and
 here it may be as small as the numbers are; torch's symmetric int8 per tensor may use -128, here the codes are -127 to
-127. (Jacob et al. 2017, arXiv:1712.05877, has the affine scheme.)
+127. (Jacob et al. 2017, arXiv:1712.05877, has the affine scheme.) Given the same scale, zero point and codes, groups
+agree to the bit with torchao's quantize_affine and dequantize_affine with a block_size of (1, group); torchao refuses a
+length that is no multiple of the group, and keeps the scale above the epsilon of its type.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from course_utils._support.check import floating, in_range
 from course_utils.methods.quantize.grid import Grid, fill, round_steps, round_to_grid
+from course_utils.methods.quantize.groups import check_group, group_range, spread
 
 __all__ = ["QParams", "choose_qparams", "dequantize", "fake_quantize", "quantize", "quantized_relu"]
 
@@ -32,13 +35,17 @@ def check_bits(bits: int, name: str = "bits") -> int:
 
 @dataclass(frozen=True, eq=False)
 class QParams:
-    """How codes represent numbers: `scale` (float), `zero_point` (int32); 0-d, or shaped to broadcast along `axis`."""
+    """How codes represent numbers: `scale` (float), `zero_point` (int32); 0-d, or shaped to broadcast along `axis`.
+
+    With a `group` they have the shape of the numbers, but ceil(length / group) along `axis`: one for each group.
+    """
 
     scale: Tensor
     zero_point: Tensor
     bits: int
     symmetric: bool = False
     axis: int | None = None
+    group: int | None = None
 
     @property
     def qmin(self) -> int:
@@ -55,6 +62,23 @@ class QParams:
         """The numbers that the codes represent."""
         return Grid(self.scale, self.zero_point, self.qmin, self.qmax)
 
+    def spread(self, x: Tensor) -> "QParams":
+        """The same for each number of `x`, without groups; itself where there are none.
+
+        Raises: ValueError for an x of another shape than that for which the groups were chosen.
+        """
+        if self.group is None:
+            return self
+        if self.axis is None or x.ndim != self.scale.ndim:
+            raise ValueError(
+                f"x must have {self.scale.ndim} dimensions for these groups, got shape {tuple(x.shape)}; "
+                "choose_qparams(x) anew"
+            )
+        scale, zero_point = (
+            spread(t, self.group, self.axis, x.shape[self.axis]) for t in (self.scale, self.zero_point)
+        )
+        return replace(self, scale=scale, zero_point=zero_point, axis=None, group=None)
+
     @property
     def dtype(self) -> torch.dtype:
         """The smallest integer type that holds all codes."""
@@ -63,24 +87,31 @@ class QParams:
         return torch.int16 if self.symmetric else torch.int32
 
 
-def choose_qparams(x: Tensor, *, bits: int, symmetric: bool = False, axis: int | None = None) -> QParams:
-    """Scale and zero point from the minimum and the maximum of `x`, per tensor or per slice along `axis`.
+def choose_qparams(
+    x: Tensor, *, bits: int, symmetric: bool = False, axis: int | None = None, group: int | None = None
+) -> QParams:
+    """Scale and zero point from the minimum and the maximum of `x`, per tensor, per slice along `axis`, or per group.
 
     `x`: any shape; axis=0 gives each row of a Linear weight (out, in), or each filter of a Conv2d weight, codes of its
-    own. Where all values are 0 (or there are none) the scale is 1.
+    own. `group`: so many neighbours along `axis` (the last dimension unless given) have codes of their own, at every
+    place of the other dimensions; the last group is shorter where the length is no multiple. Where all values are 0 (or
+    there are none) the scale is 1.
 
-    Raises: TypeError if x is not a floating tensor; ValueError for bits outside 2 to 16, a wrong axis, or an x that
-    holds NaN or an infinity, which no finite range can cover.
+    Raises: TypeError if x is not a floating tensor; ValueError for bits outside 2 to 16, a wrong axis or group, or an x
+    that holds NaN or an infinity, which no finite range can cover.
 
     >>> qparams = choose_qparams(torch.tensor([-1.0, 0.0, 3.0]), bits=2)
     >>> float(qparams.scale), int(qparams.zero_point)
     (1.3333333730697632, 1)
+    >>> choose_qparams(torch.tensor([[1.0, -1.0, 30.0, 0.0]]), bits=2, symmetric=True, group=2).scale
+    tensor([[ 1., 30.]])
     """
     bits = check_bits(bits)
-    low, high = _range(floating("x", x), axis)
+    axis = -1 if axis is None and group is not None else axis
+    low, high = _range(floating("x", x), axis, group)
     if not bool(torch.isfinite(low).all() and torch.isfinite(high).all()):
         raise ValueError("x must be finite to have a range, got NaN or infinity; remove them with torch.nan_to_num(x)")
-    codes = QParams(low, low, bits, symmetric, axis)  # for qmin and qmax
+    codes = QParams(low, low, bits, symmetric, axis, group)  # for qmin and qmax
     # In float64, because high - low may overflow float32 and the scale is a quotient of small differences.
     low, high = low.double().clamp(max=0), high.double().clamp(min=0)
     span = torch.maximum(-low, high) if symmetric else high - low
@@ -95,7 +126,7 @@ def choose_qparams(x: Tensor, *, bits: int, symmetric: bool = False, axis: int |
     largest = torch.finfo(x.dtype).max * (1 - 2**-10)
     widest = torch.maximum(codes.qmax - zero_point, zero_point - codes.qmin).clamp(min=1)
     scale = torch.minimum(scale, (largest / widest.double()).to(scale.dtype))
-    return QParams(scale, zero_point, bits, symmetric, axis)
+    return QParams(scale, zero_point, bits, symmetric, axis, group)
 
 
 def quantize(
@@ -113,7 +144,8 @@ def quantize(
     >>> quantize(x, choose_qparams(x, bits=8))
     tensor([  0,  64, 255], dtype=torch.uint8)
     """
-    steps = round_steps(floating("x", x).to(_wide(x.dtype)) * (1 / qparams.scale), stochastic, generator)
+    qparams = qparams.spread(floating("x", x))
+    steps = round_steps(x.to(_wide(x.dtype)) * (1 / qparams.scale), stochastic, generator)
     steps = torch.nan_to_num(steps, nan=0.0)
     codes = steps.add_(qparams.zero_point).clamp_(qparams.qmin, qparams.qmax)
     return codes.to(qparams.dtype)
@@ -127,6 +159,7 @@ def dequantize(q: Tensor, qparams: QParams) -> Tensor:
     >>> dequantize(quantize(x, qparams), qparams)
     tensor([-1.3333,  0.0000,  2.6667])
     """
+    qparams = qparams.spread(q)
     return (q.to(torch.int32) - qparams.zero_point).to(qparams.scale.dtype) * qparams.scale
 
 
@@ -141,7 +174,7 @@ def quantized_relu(q: Tensor, qparams: QParams) -> Tensor:
     >>> dequantize(quantized_relu(quantize(x, qparams), qparams), qparams)
     tensor([0.0000, 0.0000, 2.9961])
     """
-    return torch.maximum(q, qparams.zero_point.to(q.dtype))
+    return torch.maximum(q, qparams.spread(q).zero_point.to(q.dtype))
 
 
 def fake_quantize(
@@ -150,6 +183,7 @@ def fake_quantize(
     bits: int | None = None,
     symmetric: bool = False,
     axis: int | None = None,
+    group: int | None = None,
     qparams: QParams | None = None,
     stochastic: bool = False,
     generator: torch.Generator | None = None,
@@ -157,8 +191,9 @@ def fake_quantize(
 ) -> Tensor:
     """dequantize(quantize(x)) in one pass, with the straight-through gradient (Bengio et al. 2013, arXiv:1308.3432).
 
-    Give `bits` (and `symmetric`, `axis`) for the range of x itself, or `qparams`. Returns a tensor like x. The gradient
-    passes unchanged where x lies within the range and is 0 outside of it; NaN stays NaN. `stochastic`: as `quantize`.
+    Give `bits` (and `symmetric`, `axis`, `group`) for the range of x itself, or `qparams`. Returns a tensor like x. The
+    gradient passes unchanged where x lies within the range and is 0 outside of it; NaN stays NaN. `stochastic`: as
+    `quantize`.
     `out`: a contiguous tensor like x to write into, without a gradient; allocating one takes longer than the
     arithmetic.
 
@@ -173,7 +208,8 @@ def fake_quantize(
         raise ValueError(f"give exactly one of bits and qparams, got bits={bits!r} and qparams={qparams!r}")
     if qparams is None:
         assert bits is not None
-        qparams = choose_qparams(x.detach(), bits=bits, symmetric=symmetric, axis=axis)
+        qparams = choose_qparams(x.detach(), bits=bits, symmetric=symmetric, axis=axis, group=group)
+    qparams = qparams.spread(x)
     if out is None:
         return round_to_grid(x, qparams.grid, stochastic=stochastic, generator=generator)
     if out.shape != x.shape or out.dtype != qparams.scale.dtype or not out.is_contiguous():
@@ -190,8 +226,8 @@ def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.float32 if dtype in (torch.float16, torch.bfloat16) else dtype
 
 
-def _range(x: Tensor, axis: int | None) -> tuple[Tensor, Tensor]:
-    """The minimum and the maximum: 0-d, or shaped to broadcast along `axis`; 0 where there are no values."""
+def _range(x: Tensor, axis: int | None, group: int | None) -> tuple[Tensor, Tensor]:
+    """The minimum and the maximum: 0-d, or shaped to broadcast along `axis`, or groups; 0 where there are no values."""
     if axis is None:
         if not x.numel():
             return x.new_zeros(()), x.new_zeros(())
@@ -200,6 +236,8 @@ def _range(x: Tensor, axis: int | None) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"axis must be a dimension of x, of shape {tuple(x.shape)}, got {axis}; None takes all at once"
         )
+    if group is not None:
+        return group_range(x, check_group(group), axis)
     shape = [n if d == axis % x.ndim else 1 for d, n in enumerate(x.shape)]
     if not x.numel():
         return x.new_zeros(shape), x.new_zeros(shape)
