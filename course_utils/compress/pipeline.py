@@ -17,7 +17,7 @@ from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning
 from course_utils.compress.trainer import NEEDS_DATA, Trainer
 from course_utils.compress.transfer_set import Teacher
-from course_utils.compress.units import embed_, narrow, sort_units_, strongest_units
+from course_utils.compress.units import embed_, keep_units, sort_units_, strongest_units
 from course_utils.data import Dataset
 from course_utils.methods.codebook import share_weights, unshare_weights
 from course_utils.methods.layers import weight_layers
@@ -110,7 +110,7 @@ def compress_with_pauses(
         yield from _prune_and_share(network, recipe, trainer, total=_count_weights(network))
     else:
         units = strongest_units(network, recipe.units)
-        small = narrow(network, units)
+        small = keep_units(network, units)
         yield from _prune_and_share(small, recipe, trainer, total=_count_weights(network))
         embed_(network, small, units)
     if recipe.bias_step is not None:

@@ -22,7 +22,7 @@ from course_utils.coding.container import Coded, FormatError, save
 from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.compress.pipeline import compress_with_pauses
 from course_utils.compress.transfer_set import transfer_set
-from course_utils.compress.units import embed_, hidden_layers, narrow, strongest_units
+from course_utils.compress.units import embed_, hidden_layers, keep_units, strongest_units
 from course_utils.data import Dataset, load_dataset
 from course_utils.methods.layers import weight_layers
 from course_utils.models import architecture, build, lenet5, lenet_300_100, mlp, resnet20
@@ -232,7 +232,7 @@ def test_units_are_taken_out_and_put_back() -> None:
         hidden = hidden_layers(model)
         counts = {h.name: max(1, h.units // 3) for h in hidden}
         units = strongest_units(model, counts)
-        small = narrow(model, units)
+        small = keep_units(model, units)
         x = torch.rand(shape)
         # the same as the network in which the remaining units are cut off
         cut = build(architecture(model))

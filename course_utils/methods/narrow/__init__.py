@@ -28,9 +28,9 @@ def narrow(model: nn.Module, example_input: Tensor | tuple[Tensor, ...], *, repe
     The layers keep their classes, modes, dtypes and devices; the network that is given is not changed. `example_input`:
     one batch as the network takes it, or a tuple for several inputs. `repeats`: of the measurement of time.
 
-    A unit of linear layers and of convolutions is removed through batch normalization, activations, pooling, flattening,
-    residual additions, concatenation, and depthwise and grouped convolutions. The outputs are compared before they are
-    returned.
+    Units of linear layers and convolutions are removed through batch normalization, activations, pooling, flattening,
+    residual additions, concatenation, and depthwise and grouped convolutions. Zeros must be exact. The outputs of both
+    networks are compared, for the example and for a random input, before the smaller one is returned.
 
     Raises: TypeError if an input is not a tensor; ValueError for a network that torch.export cannot follow, that cannot
     be copied, or whose own code needs layers of the old sizes.

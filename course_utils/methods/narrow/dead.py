@@ -28,7 +28,7 @@ def dead_units(flow: Flow) -> set[int]:
         ]
         if not emptied:
             return dead
-        staying.add(flow.units.find(emptied[0][0]))
+        staying.add(flow.units.find(emptied[-1][0]))  # the last layer first, for it needs others
 
 
 def would_be_dead(flow: Flow) -> dict[int, str]:

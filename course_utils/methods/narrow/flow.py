@@ -15,22 +15,24 @@ from course_utils.methods.narrow.trace import Trace
 __all__ = ["Flow", "follow"]
 
 # Operations on each number by itself that PyTorch does not tag as such, or only under another name.
-POINTWISE = set(
-    "relu relu6 gelu silu mish elu selu celu leaky_relu hardtanh hardswish hardsigmoid softplus softsign sigmoid tanh "
-    "logsigmoid log_sigmoid threshold hardshrink softshrink tanhshrink abs neg clamp square rrelu add sub mul div".split()
-)
+POINTWISE = {
+    "relu", "relu6", "gelu", "silu", "mish", "elu", "selu", "celu", "leaky_relu", "hardtanh", "hardswish",
+    "hardsigmoid", "softplus", "softsign", "sigmoid", "tanh", "logsigmoid", "log_sigmoid", "threshold",
+    "hardshrink", "softshrink", "tanhshrink", "abs", "neg", "clamp", "square", "rrelu", "add", "sub", "mul", "div"
+}  # fmt: skip
 # The same numbers, perhaps in another dtype or layout.
-SAME = set(
-    "dropout feature_dropout alpha_dropout feature_alpha_dropout to _to_copy type_as clone contiguous detach alias "
-    "lift_fresh_copy".split()
-)
+SAME = {
+    "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "to", "_to_copy", "type_as", "clone",
+    "contiguous", "detach", "alias", "lift_fresh_copy"
+}  # fmt: skip
 # Operations on each channel by itself, which keep the number of dimensions.
-SPATIAL = set(
-    "max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d "
-    "adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d pad constant_pad_nd "
-    "reflection_pad2d replication_pad2d upsample_nearest1d upsample_nearest2d upsample_nearest3d upsample_linear1d "
-    "upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d".split()
-)
+SPATIAL = {
+    "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "adaptive_max_pool3d", "pad", "constant_pad_nd", "reflection_pad2d", "replication_pad2d", "upsample_nearest1d",
+    "upsample_nearest2d", "upsample_nearest3d", "upsample_linear1d", "upsample_bilinear2d", "upsample_bicubic2d",
+    "upsample_trilinear3d"
+}  # fmt: skip
 REDUCING = {"mean", "sum", "amax", "amin"}
 MOVING = {"flatten", "squeeze", "unsqueeze", "permute", "transpose", "movedim", "swapaxes", "t", "slice", "select"}
 SIZED = {"view", "reshape", "expand"}  # as moving, if the size of the channels is given as -1
@@ -46,7 +48,7 @@ class Flow(NamedTuple):
 
 def follow(trace: Trace) -> Flow:
     """The channels of a network, from its inputs to its outputs."""
-    units, known, layers = Units(), dict[fx.Node, Channels](), list[Layer]()
+    units, known, layers = Units(), dict[Any, Channels](), list[Layer]()
     whole: dict[str, str] = {}
     for node in trace.nodes:
         if node.op == "output":
@@ -60,7 +62,7 @@ def follow(trace: Trace) -> Flow:
             else:
                 known[node] = result
                 if _in_place(node):
-                    known[node.args[0]] = result  # type: ignore[index]
+                    known[node.args[0]] = result
             if layer is not None:
                 layers.append(layer)
     return Flow(units, layers, whole)
@@ -77,13 +79,13 @@ def _in_place(node: fx.Node) -> bool:
     return schema is not None and schema.name.endswith("_") and bool(node.args)
 
 
-def _keep(node: fx.Node, known: dict[fx.Node, Channels], units: Units, reason: str) -> None:
+def _keep(node: fx.Node, known: dict[Any, Channels], units: Units, reason: str) -> None:
     if node in known:
         units.keep(known[node].units, reason)
 
 
 def _refuse(
-    op: str, node: fx.Node, known: dict[fx.Node, Channels], units: Units, trace: Trace, whole: dict[str, str]
+    op: str, node: fx.Node, known: dict[Any, Channels], units: Units, trace: Trace, whole: dict[str, str]
 ) -> None:
     for source in node.all_input_nodes:
         _keep(source, known, units, f"{op} reads it as a whole")
@@ -93,7 +95,7 @@ def _refuse(
 
 
 def _result(
-    op: str, node: fx.Node, known: dict[fx.Node, Channels], units: Units, trace: Trace
+    op: str, node: fx.Node, known: dict[Any, Channels], units: Units, trace: Trace
 ) -> tuple[Channels | None, Layer | None]:
     if op in LAYERS:
         return layer_channels(op, node, known, units, trace)
@@ -119,7 +121,7 @@ def _call(node: fx.Node, given: dict[fx.Node, Tensor]) -> Tensor:
     return target(*fx.map_arg(node.args, given.__getitem__), **fx.map_arg(node.kwargs, given.__getitem__))
 
 
-def _pointwise(op: str, node: fx.Node, known: dict[fx.Node, Channels], units: Units) -> Channels | None:
+def _pointwise(op: str, node: fx.Node, known: dict[Any, Channels], units: Units) -> Channels | None:
     """Tensors whose channels meet are tied; a tensor that is the same for all channels leaves them apart."""
     ndim = node.meta["val"].ndim
     meeting: dict[fx.Node, Channels] = {}
@@ -160,10 +162,11 @@ def _size(source: fx.Node, dim: int, ndim: int) -> int:
     return 1 if own < 0 else value.shape[own]
 
 
-def _cat(node: fx.Node, known: dict[fx.Node, Channels], units: Units) -> Channels | None:
-    parts: Any = node.args[0]
-    dim = (node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)) % node.meta["val"].ndim  # type: ignore[operator]
-    channels = []
+def _cat(node: fx.Node, known: dict[Any, Channels], units: Units) -> Channels | None:
+    arguments: Any = (*node.args, 0)
+    parts = arguments[0]
+    dim = node.kwargs.get("dim", arguments[1]) % node.meta["val"].ndim
+    channels = list[Channels]()
     for part in parts:
         if part in known and known[part].dim != dim:
             return None
@@ -178,11 +181,12 @@ def _cat(node: fx.Node, known: dict[fx.Node, Channels], units: Units) -> Channel
 
 def _spatial(node: fx.Node, x: Channels, *, reducing: bool) -> Channels | None:
     """Constants stay only where the operation gives the same at all places, which padding with zeros may not."""
-    source: Any = node.args[0]
+    arguments: Any = node.args
+    source = arguments[0]
     shape, dim = source.meta["val"].shape, x.dim
     if reducing:
-        over = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-        dims = {d % len(shape) for d in ([over] if isinstance(over, int) else over or range(len(shape)))}  # type: ignore[union-attr]
+        over: Any = arguments[1] if len(arguments) > 1 else node.kwargs.get("dim")
+        dims = {d % len(shape) for d in ([over] if isinstance(over, int) else over or range(len(shape)))}
         if dim in dims:
             return None
         if len(shape) != node.meta["val"].ndim:
@@ -199,7 +203,8 @@ def _spatial(node: fx.Node, x: Channels, *, reducing: bool) -> Channels | None:
 
 def _moved(op: str, node: fx.Node, x: Channels) -> Channels | None:
     """Where the positions go, found by moving the numbers 0, 1, 2, ... of the channels."""
-    source: Any = node.args[0]
+    arguments: Any = node.args
+    source = arguments[0]
     shape, target = source.meta["val"].shape, node.meta["val"].shape
     if len(x.units) == 1 or 0 in shape:
         return None  # where one channel went cannot be seen
@@ -212,8 +217,10 @@ def _moved(op: str, node: fx.Node, x: Channels) -> Channels | None:
             break
     else:
         return None
-    if op in SIZED and node.args[1][dim] != -1:  # type: ignore[index]
+    if op in SIZED and arguments[1][dim] != -1:
         return None  # the size of the channels may be a number in the code of the network
-    if op in {"slice", "select"} and not torch.equal(index, positions.movedim(x.dim, 0).reshape(len(x.units), -1)[:, 0]):
+    if op in {"slice", "select"} and not torch.equal(
+        index, positions.movedim(x.dim, 0).reshape(len(x.units), -1)[:, 0]
+    ):
         return None
     return Channels(dim, [x.units[i] for i in index.tolist()], x.known[index], x.value[index])

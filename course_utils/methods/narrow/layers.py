@@ -43,7 +43,7 @@ class Layer:
 
 
 def layer_channels(
-    op: str, node: fx.Node, known: dict[fx.Node, Channels], units: Units, trace: Trace
+    op: str, node: fx.Node, known: dict[Any, Channels], units: Units, trace: Trace
 ) -> tuple[Channels | None, Layer | None]:
     """The channels of the result of one of `LAYERS`, and the layer; (None, None) where nothing can be said."""
     if op == "linear":
@@ -68,7 +68,9 @@ def _bias(module: Any, outputs: int) -> Tensor:
     return torch.zeros(outputs, dtype=torch.float64) if module.bias is None else module.bias.detach().double().cpu()
 
 
-def _computed(made: Channels, bias: Tensor, connects: Tensor, gain: Tensor, x: Channels | None, foldable: bool) -> Channels:
+def _computed(
+    made: Channels, bias: Tensor, connects: Tensor, gain: Tensor, x: Channels | None, foldable: bool
+) -> Channels:
     """The outputs that no varying input reaches are constant."""
     if x is None:
         return made.with_values(~connects.any(1), bias)
@@ -77,13 +79,13 @@ def _computed(made: Channels, bias: Tensor, connects: Tensor, gain: Tensor, x: C
 
 
 def _linear(
-    node: fx.Node, known: dict[fx.Node, Channels], units: Units, trace: Trace
+    node: fx.Node, known: dict[Any, Channels], units: Units, trace: Trace
 ) -> tuple[Channels | None, Layer | None]:
     found = _owned(node, (nn.Linear,), trace)
     if found is None:
         return None, None
     name, module = found
-    x = known.get(node.args[0])  # type: ignore[arg-type]
+    x = known.get(node.args[0])
     dim = node.meta["val"].ndim - 1
     if x is not None and x.dim != dim:
         units.keep(x.units, f"{name} reads along another dimension than that of the channels")
@@ -96,7 +98,7 @@ def _linear(
 
 
 def _convolution(
-    op: str, node: fx.Node, known: dict[fx.Node, Channels], units: Units, trace: Trace
+    op: str, node: fx.Node, known: dict[Any, Channels], units: Units, trace: Trace
 ) -> tuple[Channels | None, Layer | None]:
     kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
     found = _owned(node, kinds, trace)
@@ -104,7 +106,7 @@ def _convolution(
         return None, None
     name, module = found
     transposed, spatial = op in TRANSPOSED, (CONVOLUTIONS | TRANSPOSED)[op]
-    x = known.get(node.args[0])  # type: ignore[arg-type]
+    x = known.get(node.args[0])
     dim = node.meta["val"].ndim - 1 - spatial
     if module.groups > 1 and (x is None or transposed or x.dim != dim):
         return None, None
@@ -116,16 +118,16 @@ def _convolution(
     foldable = not transposed and (padding == "valid" or (not isinstance(padding, str) and not any(_list(padding))))
     weight = module.weight.detach().double().cpu().flatten(2)
     bias = _bias(module, module.out_channels)
-    if module.groups == module.in_channels and module.groups > 1:
-        return _depthwise(name, module, x, bias, weight, foldable)  # type: ignore[arg-type]
+    if x is not None and module.groups == module.in_channels and module.groups > 1:
+        return _depthwise(name, module, x, bias, weight, foldable)
     connects, gain = (weight != 0).any(2), weight.sum(2)
     if transposed:
         connects, gain = connects.T, gain.T
     made = Channels.varying(dim, units.new(module.out_channels))
-    if module.groups > 1:
+    if x is not None and module.groups > 1:
         connects, gain = _dense(connects, module.groups), _dense(gain, module.groups)
         _tie_groups(made.units, module.groups, units)
-        _tie_groups(x.units, module.groups, units)  # type: ignore[union-attr]
+        _tie_groups(x.units, module.groups, units)
     made = _computed(made, bias, connects, gain, x, foldable)
     kind = "transposed" if transposed else "convolution"
     return made, Layer(name, module, kind, made.units, made, x, connects, gain, foldable)
@@ -159,16 +161,18 @@ def _tie_groups(positions: list[int], groups: int, units: Units) -> None:
         units.tie(positions[:size], positions[group * size : (group + 1) * size])
 
 
-def _batch_norm(node: fx.Node, known: dict[fx.Node, Channels], trace: Trace) -> tuple[Channels | None, Layer | None]:
-    arguments = [*node.args, *[None] * 9][:9]
-    x = known.get(arguments[0])  # type: ignore[call-overload]
-    owned = [(a, n) for a, n in zip(arguments[1:5], ("weight", "bias", "running_mean", "running_var"), strict=True) if a]
+def _batch_norm(node: fx.Node, known: dict[Any, Channels], trace: Trace) -> tuple[Channels | None, Layer | None]:
+    arguments: Any = [*node.args, *[None] * 9][:9]
+    x = known.get(arguments[0])
+    owned = [
+        (a, n) for a, n in zip(arguments[1:5], ("weight", "bias", "running_mean", "running_var"), strict=True) if a
+    ]
     found = [trace.owner(argument, BATCH_NORMS, own) for argument, own in owned]
-    if x is None or x.dim != 1 or not found or None in found or len({name for name, _ in found}) > 1:  # type: ignore[misc]
+    if x is None or x.dim != 1 or not found or found[0] is None or any(owner != found[0] for owner in found):
         return None, None
-    name, module = found[0]  # type: ignore[misc]
+    name, module = found[0]
     one, zero = torch.ones(len(x.units), dtype=torch.float64), torch.zeros(len(x.units), dtype=torch.float64)
-    gamma, beta = ((one, zero) if module.weight is None else (_vector(module.weight), _vector(module.bias)))
+    gamma, beta = (one, zero) if module.weight is None else (_vector(module.weight), _vector(module.bias))
     if module.running_mean is None:  # a batch's own statistics
         made = x.with_values(gamma == 0, beta)
     else:
@@ -177,8 +181,8 @@ def _batch_norm(node: fx.Node, known: dict[fx.Node, Channels], trace: Trace) -> 
     return made, Layer(name, module, "vector", x.units, made)
 
 
-def _prelu(node: fx.Node, known: dict[fx.Node, Channels], trace: Trace) -> tuple[Channels | None, Layer | None]:
-    x = known.get(node.args[0])  # type: ignore[arg-type]
+def _prelu(node: fx.Node, known: dict[Any, Channels], trace: Trace) -> tuple[Channels | None, Layer | None]:
+    x = known.get(node.args[0])
     weight = trace.tensor(node.args[1])
     if x is None or weight is None:
         return None, None

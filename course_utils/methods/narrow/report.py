@@ -57,7 +57,7 @@ def _by(shape: Shape) -> str:
 
 @torch.no_grad()
 def sizes(models: tuple[nn.Module, nn.Module], example: tuple[Tensor, ...], *, repeats: int) -> tuple[Size, Size]:
-    """The sizes of two networks that are in evaluation mode; their runs alternate, so that a busy machine slows both."""
+    """The sizes of two networks in evaluation mode; their runs alternate, so that a busy machine slows both."""
     counted = [_multiply_adds(model, example) for model in models]
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):

@@ -14,14 +14,14 @@ __all__ = ["resize_"]
 
 @torch.no_grad()
 def resize_(model: nn.Module, flow: Flow, dead: set[int]) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Take the dead units out of the layers of `model`; per layer that changed, the shape of its weight before and after."""
+    """Take the dead units out of `model`; per layer that changed, the shape of its weight before and after."""
     changed = {}
     for layer in flow.layers:
         module: Any = model.get_submodule(layer.name)
         rows = living(layer.out, dead, flow.units)
-        columns = None if layer.read is None else living(layer.read.units, dead, flow.units)
-        kept = len(rows) == len(layer.out) and (columns is None or len(columns) == len(layer.read.units))  # type: ignore[union-attr]
-        if kept:
+        inputs = [] if layer.read is None else layer.read.units
+        columns = None if layer.read is None else living(inputs, dead, flow.units)
+        if len(rows) == len(layer.out) and (columns is None or len(columns) == len(inputs)):
             continue
         before = tuple((layer.module.weight if layer.module.weight is not None else layer.made.known).shape)
         if layer.kind == "vector":
@@ -32,7 +32,10 @@ def resize_(model: nn.Module, flow: Flow, dead: set[int]) -> dict[str, tuple[tup
             if columns is not None:
                 _fold(module, layer, rows, columns)
             _narrow_matrix(module, layer, rows, columns)
-        changed[layer.name] = (before, (len(rows), *before[1:]) if module.weight is None else tuple(module.weight.shape))
+        changed[layer.name] = (
+            before,
+            (len(rows), *before[1:]) if module.weight is None else tuple(module.weight.shape),
+        )
     return changed
 
 

@@ -1,6 +1,7 @@
 """What a network computes, as a graph of ATen operations, and which layer each of its parameters belongs to."""
 
 import copy
+import warnings
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -65,7 +66,8 @@ def trace(model: nn.Module, example: tuple[Tensor, ...]) -> Trace:
     for parameter in twin.parameters():  # without a gradient attention would take torch's fused operation
         parameter.requires_grad_(parameter.is_floating_point())
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what an exported program could not be used for
             program = torch.export.export(twin, example, strict=False)
     except Exception as error:
         raise ValueError(
