@@ -11,7 +11,7 @@ from course_utils.coding.gaps import decode_gaps, encode_gaps
 from course_utils.coding.huffman import HuffmanCode
 from course_utils.compress import compress
 from course_utils.data import DataError, Dataset, available
-from course_utils.methods import activations, binarize, codebook, distill, lowrank, penalties, prune, quantize
+from course_utils.methods import activations, binarize, codebook, distill, lowrank, narrow, penalties, prune, quantize
 from course_utils.models import lenet5, lenet_300_100, resnet20
 from course_utils.panels.engine import Choice, Slider
 from course_utils.train import History, Metrics, pick_device
@@ -79,6 +79,8 @@ def smaller(w: Tensor, model: nn.Module) -> Tensor:
     with prune.Pruner(model).prune(sparsity=0.5) as pruner:
         pruner.step_()
     book = codebook.fit_codebook(w, size=4)
+    result: narrow.NarrowResult = narrow.narrow(model, w)
+    print(result, result.after.milliseconds, result.left)
     return mask * book.decode() + lowrank.low_rank(w, rank=1)[0].sum()
 
 

@@ -590,3 +590,18 @@ def test_every_file_that_loads_has_a_report(tmp_path: Path, arrays: dict) -> Non
     assert report._repr_html_().count("<tr>") == len(report.layers) + 2
     assert report.ratio == network.dense_bytes / size
     report.plot()
+
+
+def test_a_smaller_network_comes_out_of_the_file(tmp_path: Path) -> None:
+    model = mlp([6, 8, 3])
+    with torch.no_grad():
+        model[1].weight[[0, 3, 4]] = model[1].bias[[0, 3, 4]] = 0
+    compress(model, Recipe(), progress=False).save(tmp_path / "a.cun")
+    loaded, x = CompressedModel.load(tmp_path / "a.cun"), torch.rand(4, 6)
+    small = loaded.to_model(narrow=True, example_input=x)
+    assert small[1].weight.shape == (5, 6)
+    torch.testing.assert_close(small(x), loaded.to_model()(x))
+    with pytest.raises(ValueError, match="narrow=True needs an example_input"):
+        loaded.to_model(narrow=True)
+    with pytest.raises(ValueError, match="run=\"dense\", got run='gather'"):
+        loaded.to_model(narrow=True, example_input=x, run="gather")

@@ -11,6 +11,7 @@ from networks_with_dead_units import Gated, Residual, fill_, networks
 from torch import Tensor, nn
 
 from course_utils.methods.narrow import narrow
+from course_utils.methods.penalties import Regularizer
 
 slow_export = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -142,3 +143,29 @@ def test_a_gate_and_depthwise_and_grouped_convolutions_carry_their_channels() ->
         "3.up.weight": (12, 2, 1, 1), "3.up.bias": (12,), "4.weight": (4, 6, 1, 1), "4.bias": (4,),
         "5.weight": (1, 4, 1, 1), "5.bias": (1,), "6.weight": (1,), "7.weight": (1, 1, 1, 1), "7.bias": (1,),
     }  # fmt: skip
+
+
+def test_a_group_lasso_makes_a_network_physically_smaller() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(256, 8)
+    y = (x[:, :2].sum(1) > 1).long()
+    model = nn.Sequential(nn.Linear(8, 30), nn.ReLU(), nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 2))
+    regularizer, optimizer = Regularizer("group", lam=3e-3), torch.optim.SGD(model.parameters(), lr=0.2)
+    for _ in range(300):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        regularizer.prox_(model, lr=0.2)
+    result = narrow(model, x, repeats=1)
+    units = [len(layer.weight) for layer in result.model if isinstance(layer, nn.Linear)]
+    assert units[0] == int((model[2].weight != 0).any(0).sum()) < 30
+    assert units[1] == int((model[4].weight != 0).any(0).sum()) < 20
+    torch.testing.assert_close(result.model(x), model(x), rtol=0, atol=1e-5)
+
+
+def test_a_frozen_network_folds_into_biases_that_are_frozen() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 2, bias=False)).requires_grad_(False)
+    kill(model[0], [1])
+    result = narrow(model, torch.ones(1, 3), repeats=1)
+    assert not result.model[2].bias.requires_grad
+    torch.testing.assert_close(result.model(torch.ones(1, 3)), model(torch.ones(1, 3)))

@@ -1,4 +1,4 @@
-"""resnet18 and mobilenet_v2 with half of their channels, by zeros and `narrow`, and by Torch-Pruning."""
+"""`resnet18` and `mobilenet_v2` with half of their channels, by zeros and `narrow`, and by Torch-Pruning."""
 
 import copy
 
