@@ -169,3 +169,46 @@ def test_a_frozen_network_folds_into_biases_that_are_frozen() -> None:
     result = narrow(model, torch.ones(1, 3), repeats=1)
     assert not result.model[2].bias.requires_grad
     torch.testing.assert_close(result.model(torch.ones(1, 3)), model(torch.ones(1, 3)))
+
+
+def test_what_only_dead_units_read_is_dead() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 2))
+    with torch.no_grad():
+        model[2].weight.copy_(torch.eye(4))
+        model[4].weight[:, :2] = 0
+    assert check(model, 2, 3)["0.weight"] == (2, 3)
+
+
+def test_a_constant_goes_through_a_depthwise_convolution_without_border() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, groups=4), nn.Sigmoid(), nn.Conv2d(4, 2, 1))
+    kill(model[0], [1], bias=1.5)
+    assert check(model, 2, 3, 6, 6)["1.weight"] == (3, 1, 3, 3)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.7])
+def test_a_constant_of_a_batch_normalization(scale: float) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    with torch.no_grad():
+        model[1].weight[2], model[1].bias[2] = scale, 0.3
+        if scale:
+            kill(model[0], [2], bias=4.0)
+    assert check(model, 2, 3, 5, 5)["1.bias"] == (3,)
+
+
+class InPlace(nn.Module):
+    """An activation whose result goes by the old name; the size of the channels is a number, or not."""
+
+    def __init__(self, *sizes: int) -> None:
+        super().__init__()
+        self.first, self.second, self.sizes = nn.Linear(3, 4), nn.Linear(4, 2), sizes
+        kill(self.first, [1], bias=-2.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(x)
+        nn.functional.relu(y, inplace=True)
+        return self.second(y.view(*self.sizes))
+
+
+@pytest.mark.parametrize(("sizes", "kept"), [((2, -1), 3), ((-1, 4), 4)])
+def test_activations_in_place_and_sizes_in_the_code(sizes: tuple[int, int], kept: int) -> None:
+    assert check(InPlace(*sizes), 2, 3)["second.weight"] == (2, kept)
