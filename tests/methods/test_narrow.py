@@ -212,3 +212,9 @@ class InPlace(nn.Module):
 @pytest.mark.parametrize(("sizes", "kept"), [((2, -1), 3), ((-1, 4), 4)])
 def test_activations_in_place_and_sizes_in_the_code(sizes: tuple[int, int], kept: int) -> None:
     assert check(InPlace(*sizes), 2, 3)["second.weight"] == (2, kept)
+
+
+def test_zero_times_a_varying_gate_is_zero() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), Gated(4), nn.Conv2d(4, 2, 3, padding=1))
+    kill(model[0], [1])
+    assert check(model, 2, 3, 5, 5)["3.weight"] == (2, 3, 3, 3)
