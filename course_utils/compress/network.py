@@ -16,6 +16,7 @@ from course_utils._support.unfilled import unfilled
 from course_utils.coding.container import Coded, FormatError, Header, Part, layout, load, read_header, save
 from course_utils.compress.codes import run_from_codes_
 from course_utils.compress.recipe import Recipe
+from course_utils.methods.narrow import narrow as without_dead_units
 from course_utils.methods.weights import biases_of, weights_of
 from course_utils.models import architecture, build
 
@@ -104,16 +105,26 @@ class CompressedModel:
             decoded |= {name: value for name, value in short.items() if torch.equal(value.float(), decoded[name])}
         return decoded | {name: decoded[first] for name, first in self.metadata.get("same", {}).items()}
 
-    def to_model(self, model: nn.Module | None = None, *, run: str = "dense") -> nn.Module:
+    def to_model(
+        self,
+        model: nn.Module | None = None,
+        *,
+        run: str = "dense",
+        narrow: bool = False,
+        example_input: Tensor | tuple[Tensor, ...] | None = None,
+    ) -> nn.Module:
         """The network with the compressed weights, in evaluation mode.
 
         `model`: the architecture; it is filled, and returned. It may be left out for the networks of
         `course_utils.models`, and where `compress` was called in this process. `run`: "dense" for ordinary layers;
-        "gather" and "sparse" for layers that keep the codes and compute from them (see `codes`).
+        "gather" and "sparse" for layers that keep the codes and compute from them (see `codes`). `narrow`: a network
+        of smaller dense layers, without the dead units (see `methods.narrow`); `example_input` is one batch for it.
 
         Raises: ValueError where the architecture is not known, or another than that of the arrays, or cannot hold their
-        numbers.
+        numbers; for `narrow` without an example or with another `run`, and as `methods.narrow`.
         """
+        if narrow and (example_input is None or run != "dense"):
+            raise ValueError(f'narrow=True needs an example_input and run="dense", got run={run!r}; leave narrow out')
         if model is None:
             model = self._new_model()
         try:
@@ -123,7 +134,8 @@ class CompressedModel:
         if run != "dense":
             coded = {name: value for name, value in self.arrays.items() if isinstance(value, Coded)}
             run_from_codes_(model, coded, run=run)
-        return model.eval()
+        model.eval()
+        return without_dead_units(model, example_input).model if narrow and example_input is not None else model
 
     def report(self) -> "Report":
         """Where the bytes of the file go, as the lecture's table."""

@@ -18,7 +18,7 @@ from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Freezing, Pruning
 from course_utils.compress.trainer import NEEDS_DATA, Loss, Trainer
 from course_utils.compress.transfer_set import Teacher
-from course_utils.compress.units import embed_, narrow, sort_units_, strongest_units
+from course_utils.compress.units import embed_, keep_units, sort_units_, strongest_units
 from course_utils.methods.codebook import check_shareable, cluster_weights_, share_weights, unshare_weights
 from course_utils.methods.evaluation_mode import evaluation_mode
 from course_utils.methods.prune import Pruner
@@ -136,7 +136,7 @@ def compress_with_pauses(
         yield from _prune_and_share(network, recipe, trainer, measured, total=_count_weights(network))
     else:
         units = strongest_units(network, recipe.units)
-        small = narrow(network, units)
+        small = keep_units(network, units)
         measured.add("units", small)
         yield from _prune_and_share(small, recipe, trainer, measured, total=_count_weights(network))
         embed_(network, small, units)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Hidden", "embed_", "hidden_layers", "narrow", "sort_units_", "strongest_units"]
+__all__ = ["Hidden", "embed_", "hidden_layers", "keep_units", "sort_units_", "strongest_units"]
 
 KEEPS_UNITS = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.MaxPool2d, nn.AvgPool2d, nn.Flatten, nn.Dropout, nn.Identity)
 
@@ -81,11 +81,11 @@ def strongest_units(model: nn.Module, counts: Mapping[str, int]) -> dict[str, Te
 
 
 @torch.no_grad()
-def narrow(model: nn.Module, units: Mapping[str, Tensor]) -> nn.Module:
+def keep_units(model: nn.Module, units: Mapping[str, Tensor]) -> nn.Module:
     """A new network with only these units of the layers that are named.
 
     >>> model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
-    >>> small = narrow(model, {"0": torch.tensor([1, 4])})
+    >>> small = keep_units(model, {"0": torch.tensor([1, 4])})
     >>> small[0].weight.shape, small[2].weight.shape
     (torch.Size([2, 8]), torch.Size([2, 2]))
     """
@@ -116,7 +116,7 @@ def embed_(model: nn.Module, small: nn.Module, units: Mapping[str, Tensor]) -> N
 
     >>> model = nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 2))
     >>> units = {"0": torch.tensor([1, 4])}
-    >>> small, x = narrow(model, units), torch.ones(1, 8)
+    >>> small, x = keep_units(model, units), torch.ones(1, 8)
     >>> embed_(model, small, units)
     >>> bool(torch.allclose(model(x), small(x))), int((model[0].weight == 0).all(1).sum())
     (True, 4)

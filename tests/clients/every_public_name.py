@@ -19,6 +19,7 @@ from course_utils.methods import (
     lottery,
     lowrank,
     movement,
+    narrow,
     penalties,
     prune,
     quantize,
@@ -127,6 +128,8 @@ def smaller(w: Tensor, model: nn.Module) -> Tensor:
     with prune.Pruner(model).prune(sparsity=0.5) as pruner:
         pruner.step_()
     book = codebook.fit_codebook(w, size=4)
+    result: narrow.NarrowResult = narrow.narrow(model, w)
+    print(result, result.after.milliseconds, result.left)
     return mask * book.decode() + lowrank.low_rank(w, rank=1)[0].sum()
 
 

@@ -23,7 +23,7 @@ from course_utils.coding.container import Coded, FormatError, save
 from course_utils.compress import CompressedModel, Recipe, compress
 from course_utils.compress.pipeline import compress_with_pauses
 from course_utils.compress.transfer_set import transfer_set
-from course_utils.compress.units import embed_, hidden_layers, narrow, strongest_units
+from course_utils.compress.units import embed_, hidden_layers, keep_units, strongest_units
 from course_utils.data import Dataset, load_dataset
 from course_utils.methods.binarize import BinaryLinear, TernaryLinear
 from course_utils.models import architecture, build, lenet5, lenet_300_100, mlp, resnet20
@@ -233,7 +233,7 @@ def test_units_are_taken_out_and_put_back() -> None:
         hidden = hidden_layers(model)
         counts = {h.name: max(1, h.units // 3) for h in hidden}
         units = strongest_units(model, counts)
-        small = narrow(model, units)
+        small = keep_units(model, units)
         x = torch.rand(shape)
         # the same as the network in which the remaining units are cut off
         cut = build(architecture(model))
@@ -681,3 +681,18 @@ def test_more_weights_than_can_be_mixed_are_refused_before_any_training() -> Non
     recipe = Recipe(prune=0.9, prune_epochs=1, levels=4, entropy="mixed")
     with pytest.raises(ValueError, match='1,100,000 places, 1,048,576 are allowed; use "ans" or "huffman"'):
         compress(nn.Linear(1100, 1000), recipe, data=load_dataset("digits"), progress=False)
+
+
+def test_a_smaller_network_comes_out_of_the_file(tmp_path: Path) -> None:
+    model = mlp([6, 8, 3])
+    with torch.no_grad():
+        model[1].weight[[0, 3, 4]] = model[1].bias[[0, 3, 4]] = 0
+    compress(model, Recipe(), progress=False).save(tmp_path / "a.cun")
+    loaded, x = CompressedModel.load(tmp_path / "a.cun"), torch.rand(4, 6)
+    small = loaded.to_model(narrow=True, example_input=x)
+    assert small[1].weight.shape == (5, 6)
+    torch.testing.assert_close(small(x), loaded.to_model()(x))
+    with pytest.raises(ValueError, match="narrow=True needs an example_input"):
+        loaded.to_model(narrow=True)
+    with pytest.raises(ValueError, match="run=\"dense\", got run='gather'"):
+        loaded.to_model(narrow=True, example_input=x, run="gather")
