@@ -17,6 +17,7 @@ from course_utils.experiments.parameters.corrupted import SHARES as CORRUPTED_SH
 from course_utils.experiments.parameters.predicted import SHARES, matrix_of
 from course_utils.experiments.parameters.published import chosen
 from course_utils.panels.engine import Panel
+from course_utils.panels.engine.widget import View
 from course_utils.panels.parameters import (
     CorruptedPath,
     PredictedPath,
@@ -65,6 +66,17 @@ def test_the_frontier_of_the_zoo_holds_what_nothing_smaller_beats() -> None:
             a, b = getattr(n, x), getattr(n, y)
             beaten = any((getattr(m, x), -getattr(m, y)) < (a, -b) and getattr(m, y) >= b for m in scene.networks)
             assert ((a, b) in on_edge) == (not beaten), n.name
+
+
+@pytest.mark.parametrize("width", [360, 480, 700])
+def test_names_in_a_narrow_zoo_are_apart(width: int) -> None:
+    panel = zoo()
+    panel._see(View(1, width))
+    panel.set(family="VGG")
+    panel.png()
+    boxes = [text.get_window_extent() for text in panel.figure.axes[0].texts if text.get_visible()]
+    assert len(boxes) > 1
+    assert [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)] == []
 
 
 def test_names_in_the_zoo_never_lie_over_each_other() -> None:

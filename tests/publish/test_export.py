@@ -85,6 +85,25 @@ slider = Slider(name="a", label="Signs drawn for each weight", values=[1, 10**7]
 panel = Panel("Long", [slider], lambda a: a, lambda figure: (lambda a: f"{a:,} signs are drawn."), size=(260, 120))
 panel
 """
+# As wide as the panels of the course.
+WIDE = """
+from course_utils.panels.engine import Panel, Slider
+
+
+def draw(figure):
+    left, right = figure.subplots(1, 2)
+    (line,) = left.plot([0, 1], [0, 1])
+    right.plot([0, 1], [1, 0])
+
+    def show(height):
+        line.set_ydata([0, height])
+        return f"It rises to {height}."
+
+    return show
+
+
+Panel("Wide", [Slider(name="a", label="Rise", values=[0, 1], value=1)], lambda a: a, draw, size=(960, 240))
+"""
 TRAINS = """
 from course_utils.panels.engine import Slider, Train
 from course_utils.panels.engine import Panel
@@ -675,6 +694,23 @@ def test_on_a_phone_a_picture_is_large_enough_to_read_and_scrolls(folder: Path, 
     assert widths[0] == widths[1]
     frame = page.locator('[aria-label="Toy"] .course-picture')
     assert frame.evaluate("f => { f.scrollLeft = 50; return f.scrollLeft; }") == 50
+    assert complaints == []
+    page.context.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1024, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_wide_picture_has_room_beside_the_margins_of_a_page(
+    chromium: Browser, tmp_path: Path, width: int, scheme: str
+) -> None:
+    export_all([write(tmp_path / "06_wide.ipynb", WIDE)], tmp_path / "out", jobs=1)
+    size = {"width": width, "height": 900}
+    page, complaints = opened(chromium, tmp_path / "out" / "06_wide.html", viewport=size, color_scheme=scheme)
+    frame = page.locator('[aria-label="Wide"] .course-picture')
+    drawn, room = frame.evaluate("f => [f.scrollWidth, f.clientWidth]")
+    assert drawn == room, "a plot is cut on the right"
+    assert frame.locator("canvas").evaluate("c => c.offsetWidth") == 900  # laid out for it, and not made smaller
     assert complaints == []
     page.context.close()
 

@@ -253,13 +253,14 @@ class Panel(anywidget.AnyWidget):
         """The picture as a PNG file."""
         return self._picture().png()
 
-    def pictures(self, values: dict[str, Any], *, scale: float = 1) -> Iterator[np.ndarray]:
+    def pictures(self, values: dict[str, Any], *, scale: float = 1, room: int | None = None) -> Iterator[np.ndarray]:
         """Each picture on the way to these values as packed RGBA pixels; `words` and `error` go with it.
 
-        For a caller that stores pictures: without a browser.
+        For a caller that stores pictures: without a browser. They are laid out for the width `room`; by default it
+        stays as it was.
         """
         self.wait()
-        self._see(self._seen._replace(scale=scale))
+        self._see(self._seen._replace(scale=scale, room=room or self._seen.room))
         with self._one_move(never=True):
             for name, value in self._read(values).items():
                 setattr(self, name, value)

@@ -7,7 +7,7 @@ import numpy as np
 __all__ = ["place_labels"]
 
 HEIGHT = 17.0  # pixels of a line at 9.5 points, with some air
-LETTER = 7.4  # pixels of a letter, rather too wide than too narrow
+LETTER = 8.2  # pixels of a letter, rather too wide than too narrow
 COVERED = 0.1  # of a name's area may lie over dots
 
 
@@ -26,7 +26,7 @@ def place_labels(
     dots; one that would cover them with more than a tenth of its own area is left out, but never the first.
 
     >>> place_labels(["a", "b"], [(0.5, 0.5), (0.5, 0.5)], [3, 3], size=(400, 300))
-    [(0.5175, 0.5), (0.464, 0.5)]
+    [(0.5175, 0.5), (0.462, 0.5)]
     >>> place_labels(["too long to fit"], [(0.5, 0.5)], [3], size=(40, 30))
     [None]
     """

@@ -27,7 +27,8 @@ AXES = {
 TICKS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 LINEAR = ("top1", "top5")
 SIZE = (960, 470)
-AROUND = (60, 105)  # pixels of the picture around the axes, about: names are placed by what is left
+AROUND = (69, 125)  # pixels of the picture around the axes: names are placed by what is left
+AROUND_NARROW = (69, 163)  # with a title and a legend of more lines
 NARROW = 0.6  # of the intended width
 MOST_NAMES = 26
 RING = 130  # square points by which the ring of the marked network is larger than its dot
@@ -87,7 +88,8 @@ class ZooPicture:
 
     def __init__(self, figure: Sheet) -> None:
         self.axes = axes = figure.subplots()
-        self.paper = Paper(figure.pixels[0] - AROUND[0], figure.pixels[1] - AROUND[1], min(1.0, figure.share))
+        wide, high = AROUND_NARROW if figure.share < NARROW else AROUND
+        self.paper = Paper(figure.pixels[0] - wide, figure.pixels[1] - high, min(1.0, figure.share))
         (self.edge,) = axes.plot([], [], "--", lw=1.4, color=COLOURS["green"], label="Pareto frontier")
         self.others = axes.scatter([], [], color="#CDD3D8", lw=0.9, edgecolors=FAINT)
         self.circles = axes.scatter([], [], color=COLOURS["blue"], alpha=0.75, label="32 bits per weight", lw=0.9,

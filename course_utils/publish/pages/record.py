@@ -16,6 +16,7 @@ __all__ = ["BUDGET", "FILM", "Film", "Pictures", "Recording", "Still", "film_of"
 
 FILM = 12  # pictures of one training, at most
 BUDGET = 320  # pictures of one panel
+COLUMN = 900  # pixels that a picture may take: what a window of 1,024 leaves beside a page's margins and a scroll bar
 
 
 class Still(NamedTuple):
@@ -125,9 +126,10 @@ def _visit(recording: Recording, films: dict[tuple[Any, ...], Film]) -> Recordin
 
 def film_of(panel: Panel, values: dict[str, Any], scale: float, pictures: Pictures) -> Film:
     """What a panel shows on its way to these values."""
+    room = min(panel._size[0], COLUMN)
     stills = [
         Still(pictures.add(pixels), "" if panel.error else panel.words, plain_error(error_report(panel.error)))
-        for pixels in panel.pictures(values, scale=scale)
+        for pixels in panel.pictures(values, scale=scale, room=room)
     ]
     return thin(stills, FILM)
 

@@ -21,7 +21,7 @@ class Live:
     def __init__(self, number: int, output: PanelOutput, recording: Recording, packed: Packed, still: bytes) -> None:
         self.id = f"panel-{number}"
         self.title = output.panel._title
-        self.size = tuple(output.panel._size)
+        self.size = output.panel.figure.pixels
         self.editable = output.editable
         self.coverage = coverage(recording.grid, list(output.panel.controls.values()))
         self._head = head(output, recording)
@@ -64,7 +64,7 @@ def head(output: PanelOutput, recording: Recording) -> dict[str, Any]:
     start = grid.values(grid.start)  # Reset leads back to them: a page may not hold what lies around other values
     return {
         "title": output.panel._title,
-        "size": list(output.panel._size),
+        "size": list(output.panel.figure.pixels),
         "controls": [
             spec(control, list(grid.levels[control.name])) | {"value": control.to_json(start[control.name])}
             for control in controls
