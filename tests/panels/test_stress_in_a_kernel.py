@@ -78,7 +78,7 @@ class Page:
             self.replies.append(content.get("ename", content["status"]))
 
     def listen_until(self, over: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 180
         while not over():
             assert time.monotonic() < end, (self.cells, self.replies, self.frames)
             self.listen(0.2)

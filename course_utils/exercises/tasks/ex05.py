@@ -26,6 +26,9 @@ HIDDEN = (
     "methods.quantize.grid._Round",
     "methods.quantize.fixed.FixedPoint",
     "methods.quantize.fixed.DynamicFixedPoint",
+    "methods.quantize.groups.group_range",
+    "methods.quantize.integers.requantize",
+    "methods.quantize.learned.LSQ",
 )
 
 

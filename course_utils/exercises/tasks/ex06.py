@@ -346,7 +346,7 @@ TERNARY = Task(
             lambda w: ternary_codes(w) if w.any() else (torch.zeros_like(w), math.nan),
         ),
     ),
-    ("methods.binarize.weights.ternarize",),
+    ("methods.binarize.weights.ternarize", "methods.binarize.bitnet.absmean_ternarize"),
 )
 
 # Task 5: an inner product by counting

@@ -99,6 +99,8 @@ PRUNING = Task(
         "methods.prune.Pruner",
         "methods.prune.iterative_prune",
         "methods.prune._keep_largest",
+        "methods.semi_structured.n_of_m_mask",
+        "methods.movement.MovementMask",
     ),
 )
 

@@ -11,6 +11,13 @@ from course_utils.methods.distill import correct_bias_, distillation_loss, soft_
 
 __all__ = ["EXERCISE"]
 
+LOSS = (
+    "methods.distill.distillation_loss",
+    "methods.distill.Distillation",
+    "methods.distill.soft_loss",
+    "methods.distill._divergence",
+)
+
 # Task 1: softened probabilities
 
 
@@ -176,7 +183,7 @@ LOSS = Task(
             lambda s, t, y, temperature, alpha: len(s) * taught_loss(s, t, y, temperature=temperature, alpha=alpha),
         ),
     ),
-    ("methods.distill.distillation_loss", "methods.distill.Distillation"),
+    LOSS,
 )
 
 # Task 3: its gradient
@@ -251,7 +258,7 @@ GRADIENT = Task(
             ),
         ),
     ),
-    ("methods.distill.distillation_loss", "methods.distill.Distillation"),
+    LOSS,
 )
 
 # Task 4: the bias of a class that was left out

@@ -87,7 +87,10 @@ def describe(pair: StudentPair, teacher_error: float, teacher_parameters: int) -
     """The sentences under the panel: the test errors of both students and of the teacher, and their sizes."""
     size = f"{pair.parameters:,} parameters, the teacher {teacher_parameters:,}"
     if len(pair.alone) == 1:
-        return f"Ready: the student has {size}; the teacher's test error is {teacher_error:.1f} %."
+        return (
+            f"Ready: the student has {size}; untrained, its test error is {pair.alone[-1]:.1f} %, the teacher's "
+            f"{teacher_error:.1f} %."
+        )
     return (
         f"Epoch {len(pair.alone) - 1}: test error {pair.alone[-1]:.1f} % with labels only, "
         f"{pair.distilled[-1]:.1f} % distilled; teacher {teacher_error:.1f} %. The student has {size}."
