@@ -11,7 +11,7 @@ from course_utils.methods.distill import correct_bias_, distillation_loss, soft_
 
 __all__ = ["EXERCISE"]
 
-LOSS = (
+HIDDEN = (
     "methods.distill.distillation_loss",
     "methods.distill.Distillation",
     "methods.distill.soft_loss",
@@ -183,7 +183,7 @@ LOSS = Task(
             lambda s, t, y, temperature, alpha: len(s) * taught_loss(s, t, y, temperature=temperature, alpha=alpha),
         ),
     ),
-    LOSS,
+    HIDDEN,
 )
 
 # Task 3: its gradient
@@ -258,7 +258,7 @@ GRADIENT = Task(
             ),
         ),
     ),
-    LOSS,
+    HIDDEN,
 )
 
 # Task 4: the bias of a class that was left out
