@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data import Dataset as TorchDataset
 
+from course_utils._support.description import first_difference
 from course_utils.methods.evaluation_mode import evaluation_mode
 from course_utils.train import batches
 from course_utils.train.checkpoint import Fingerprint, load_checkpoint, save_checkpoint
@@ -140,16 +141,18 @@ def train_on_batches(
     device: torch.device,
     seed: int,
     checkpoint: Path | None,
+    described: Mapping[str, str],
     pause_every: float | None,
 ) -> Iterator[None]:
     """Train a network in place on (1 - alpha) loss(outputs, target) + alpha teacher_loss(outputs, teacher's outputs).
 
     Yields after each epoch, and within one after `pause_every` seconds. `rate(step, steps)`: the step size.
+    `described`: what must be the same for a checkpoint to belong to this training.
 
     Raises: FloatingPointError where the loss is no longer finite; ValueError for the checkpoint of another training.
     """
     stream = _Stream(seed, device)
-    done = _resume(checkpoint, model, optimizer, stream, data)
+    done = _resume(checkpoint, described, model, optimizer, stream, data)
     number, steps = done * len(data), epochs * len(data)
     turn = time.perf_counter()
     for epoch in range(done, epochs):
@@ -185,7 +188,7 @@ def train_on_batches(
                 "epochs": epoch + 1,
                 "order": _order_of(data),
             }
-            save_checkpoint(checkpoint, state, fingerprint=Fingerprint({"batches": str(len(data))}, {}))
+            save_checkpoint(checkpoint, state, fingerprint=Fingerprint(dict(described), {}))
         yield
 
 
@@ -230,16 +233,22 @@ def _order_of(data: Batches) -> Tensor | None:
 
 
 def _resume(
-    checkpoint: Path | None, model: nn.Module, optimizer: torch.optim.Optimizer, stream: _Stream, data: Batches
+    checkpoint: Path | None,
+    described: Mapping[str, str],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    stream: _Stream,
+    data: Batches,
 ) -> int:
     """Go back to a checkpoint where there is one; the epochs that it has."""
     if checkpoint is None or not checkpoint.exists():
         return 0
     found = load_checkpoint(checkpoint)
-    if found.fingerprint.training != {"batches": str(len(data))}:
+    difference = first_difference(found.fingerprint.training, described)
+    if difference is not None:
         raise ValueError(
-            f"{checkpoint} is the checkpoint of a training with {found.fingerprint.training.get('batches')} batches, "
-            f"and there are {len(data)}; use another folder, or delete it to start anew"
+            f"{checkpoint} is the checkpoint of another training: {difference}; use another folder, or delete it to "
+            "start anew"
         )
     model.load_state_dict(found.state["model"])
     optimizer.load_state_dict(found.state["optimizer"])

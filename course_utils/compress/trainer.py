@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_utils._support.description import Description
 from course_utils.compress.any_data import Batches, train_on_batches
 from course_utils.compress.recipe import Recipe
 from course_utils.compress.stages import Stage
@@ -176,10 +177,28 @@ class Trainer:
                 device=self.device,
                 seed=settings.seed,
                 checkpoint=checkpoint,
+                described={} if checkpoint is None else self._described(data),
                 pause_every=self.pause_every,
             )
         finally:
             student.to(origin)
+
+    def _described(self, data: Batches) -> dict[str, str]:
+        """What decides a training on batches, beside the network and the recipe."""
+        description = Description()
+        parts = {
+            "data": data.loader.dataset,
+            "batches": len(data),
+            "loss": self.loss,
+            "teacher": self.teacher,
+            "teacher_loss": self.teacher_loss,
+        }
+        try:
+            for name, value in parts.items():
+                description.add(name, value)
+        except ValueError as error:
+            raise ValueError(f"{error}; compress without a checkpoint, or without that") from error
+        return description.lines
 
     def train_stage(self, stage: Stage, *, epochs: int, lr: float, name: str) -> Iterator[None]:
         """Train while the stage prunes or freezes weights after its steps."""

@@ -98,9 +98,13 @@ def test_what_was_left_goes_on_from_its_checkpoints(regression: Any, pauses: int
     work.close()
     again = compress(model, STEPS, checkpoint=tmp_path, **settings)
     assert same(again, whole)
-    settings["data"] = DataLoader(TensorDataset(x, y), batch_size=32)
-    with pytest.raises(ValueError, match="checkpoint of a training with 16 batches, and there are 8"):
-        compress(model, STEPS, checkpoint=tmp_path, **settings)
+    for change in (
+        {"data": DataLoader(TensorDataset(x, y + 1), batch_size=16)},
+        {"loss": F.l1_loss},
+        {"teacher": model},
+    ):
+        with pytest.raises(ValueError, match="checkpoint of another training: (data|loss)"):
+            compress(model, STEPS, checkpoint=tmp_path, **(settings | change))
 
 
 def test_a_teacher_of_a_regression_needs_a_loss_of_its_own(regression: Any) -> None:
