@@ -170,3 +170,33 @@ def test_attention_computes_with_shared_weights() -> None:
     with torch.no_grad():
         assert torch.allclose(attention(x, x, x)[0], expected, atol=1e-5)
     assert attention.in_proj_weight.unique().numel() == 2
+
+
+class Doubled(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(x)
+
+
+def test_low_precision_refuses_layers_that_compute_something_else() -> None:
+    x = torch.randn(4, 6)
+    rounded = quantize_model(nn.Sequential(nn.Linear(6, 5)), bits=8, activation_bits=2, calibration=x)
+    for model in (nn.Sequential(Doubled(6, 5)), rounded):
+        with pytest.raises(ValueError, match="a forward of its own"):
+            LowPrecision(model, compute_bits=8, update_bits=None)
+
+
+def test_an_input_that_is_given_by_name_is_calibrated() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(6, 5)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer(input=x)
+
+    x = torch.linspace(-1, 2, 6)[None]
+    watched = quantize_model(Named(), bits=8, activation_bits=2, calibration=x)
+    assert float(watched.layer.input_scale) == pytest.approx(1.0)
+    assert watched(x).shape == (1, 5)
+    with LowPrecision(Named(), compute_bits=8, update_bits=None) as context:
+        assert context.model(x).shape == (1, 5)

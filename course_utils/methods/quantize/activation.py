@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.methods.evaluation_mode import evaluation_mode
 from course_utils.methods.quantize.affine import QParams, choose_qparams, fake_quantize
+from course_utils.methods.quantize.inputs import watch_inputs
 from course_utils.methods.weights import Weight
 
 __all__ = ["RoundedInput", "input_ranges", "round_inputs_"]
@@ -36,9 +36,9 @@ class RoundedInput(nn.Module):
         """The input that the layer computes with."""
         return fake_quantize(x, qparams=self.input_qparams)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The layer's output for the rounded input."""
-        return super().forward(self.rounded_input(x))
+        return super().forward(self.rounded_input(input))
 
     def extra_repr(self) -> str:
         """The layer's own words, and the bits of its input."""
@@ -102,26 +102,18 @@ def input_ranges(
 
     Raises: ValueError for a layer that no batch has reached.
     """
-    layers = list(layers)
-    ranges: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+    by_name = {weight.name: weight.module for weight in layers}
+    ranges: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        low, high = torch.aminmax(inputs[0].detach())
-        low_before, high_before = ranges.get(layer, (low, high))
-        ranges[layer] = torch.minimum(low, low_before), torch.maximum(high, high_before)
+    def record(name: str, x: Tensor) -> None:
+        low, high = torch.aminmax(x.detach())
+        low_before, high_before = ranges.get(name, (low, high))
+        ranges[name] = torch.minimum(low, low_before), torch.maximum(high, high_before)
 
-    handles = [weight.module.register_forward_pre_hook(record) for weight in layers]
-    try:
-        with evaluation_mode(model), torch.compiler.set_stance("force_eager"):  # compiled code calls no hooks
-            for x in calibration:
-                model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if missed := [weight.name for weight in layers if weight.module not in ranges]:
+    watch_inputs(model, by_name, calibration, record)
+    if missed := [name for name in by_name if name not in ranges]:
         raise ValueError(
             f"calibration did not reach layer {missed[0]!r}; give inputs that run through all layers, or name the "
             "others in bits={...}"
         )
-    ends = [torch.stack(ranges[weight.module]) for weight in layers]
-    return [choose_qparams(end, bits=bits, symmetric=symmetric) for end in ends]
+    return [choose_qparams(torch.stack(ranges[name]), bits=bits, symmetric=symmetric) for name in by_name]

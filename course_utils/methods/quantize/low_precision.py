@@ -28,6 +28,8 @@ from course_utils.methods.weights import changeable_weights
 
 __all__ = ["LowPrecision"]
 
+PLAIN = {kind.forward for kind in (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)}  # what is computed here at b bits
+
 
 class NumberFormat(Protocol):
     """The format of the numbers of one group, such as `DynamicFixedPoint`."""
@@ -86,6 +88,12 @@ class LowPrecision:
         kinds = ("linear", "convolution")
         chosen = changeable_weights(model, method="LowPrecision", names=layers, kinds=kinds).values()
         self.layers = [layer for weight in chosen for layer in (weight, *weight.also)]
+        for weight in self.layers:
+            if type(weight.module).forward not in PLAIN:
+                raise ValueError(
+                    f"LowPrecision cannot compute layer {weight.name!r}, as {type(weight.module).__name__} has a "
+                    "forward of its own; use nn.Linear or a convolution there, or name the other layers"
+                )
         self.formats: dict[str, NumberFormat] = defaultdict(partial(number_format, self.compute_bits))
         self._parameters: dict[str, NumberFormat] = {}
         if self.update_bits is not None:
@@ -143,10 +151,10 @@ class _Forward:
     def __init__(self, context: LowPrecision | None, name: str, layer: nn.Module) -> None:
         self.context, self.name, self.layer = context, name, layer
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, input: Tensor) -> Tensor:
         if self.context is None:
-            return type(self.layer).forward(self.layer, x)
-        return self.context.forward(self.name, self.layer, x)
+            return type(self.layer).forward(self.layer, input)
+        return self.context.forward(self.name, self.layer, input)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "_Forward":
         return _Forward(self.context, self.name, copy.deepcopy(self.layer, memo))
